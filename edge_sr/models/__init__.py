@@ -1,0 +1,1 @@
+"""Network architectures, one file each, found by name in the registry."""

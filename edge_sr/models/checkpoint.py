@@ -1,0 +1,173 @@
+"""Checkpoints: weights as safetensors, with the model's name and config as metadata.
+
+safetensors holds raw arrays and JSON, so a hostile file can at worst be refused.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_sr.errors import UserError, require
+from edge_sr.models import registry
+
+FORMAT = "edge-sr-checkpoint-1"
+_MAX_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of one model.
+
+    Attributes:
+        spec: the architecture.
+        config: how it was built.
+        weights: float32 arrays by "layer/variable".
+        notes: further metadata (JSON values), such as how it was quantized or where a run stands.
+    """
+
+    spec: registry.ModelSpec
+    config: registry.ModelConfig
+    weights: dict[str, np.ndarray]
+    notes: dict[str, Any]
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all; equal checkpoints give equal bytes."""
+    save = require("safetensors.numpy", "train").save
+    description = {
+        "model": checkpoint.spec.name,
+        "config": registry.config_dict(checkpoint.config),
+        "notes": checkpoint.notes,
+    }
+    # One metadata key alone: safetensors does not keep the order of several.
+    data = save(
+        {name: np.ascontiguousarray(array) for name, array in sorted(checkpoint.weights.items())},
+        metadata={FORMAT: json.dumps(description, sort_keys=True)},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read and check a checkpoint.
+
+    Raises:
+        UserError: the file is missing, not a checkpoint, of an unknown model, or has a value that
+            is not finite.
+    """
+    safetensors = require("safetensors", "train")
+    if not path.is_file():
+        raise UserError(f"{path} is not a file; a checkpoint (.safetensors) is needed")
+    if path.stat().st_size > _MAX_BYTES:
+        raise UserError(f"{path} is larger than any checkpoint of edge-sr ({_MAX_BYTES} bytes)")
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(metadata[FORMAT])
+        name, config, notes = (description[key] for key in ("model", "config", "notes"))
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, OSError):
+        raise UserError(
+            f"{path} is not a checkpoint of edge-sr, or it is damaged; "
+            "`edge-sr train` writes them as .safetensors"
+        ) from None
+    if not (isinstance(name, str) and isinstance(config, dict) and isinstance(notes, dict)):
+        raise UserError(f"{path} has a damaged description; `edge-sr train` writes it anew")
+    for key, array in weights.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise UserError(f"{path}: {key} has values that are not finite float32; train it anew")
+    spec = registry.get(name)
+    return Checkpoint(spec, spec.config_from_dict(config), weights, notes)
+
+
+def read_for(path: Path, model: str, scale: int) -> Checkpoint:
+    """Read a checkpoint that must be of this model and scale.
+
+    Raises:
+        UserError: as `read`, or it is of another model or scale.
+    """
+    checkpoint = read(path)
+    if (checkpoint.spec.name, checkpoint.config.scale) != (model, scale):
+        raise UserError(
+            f"{path} is a checkpoint of {checkpoint.spec.name} x{checkpoint.config.scale}, "
+            f"not of {model} x{scale}"
+        )
+    return checkpoint
+
+
+def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Turn each over-parameterized convolution into the plain one that computes the same.
+
+    Args:
+        weights: as in `Checkpoint`; `layer/wide` (k,k,Cin,E) and `layer/narrow` (E,Cout) become
+            `layer/kernel` (k,k,Cin,Cout). The product is taken in float64.
+    """
+    folded = {
+        name: array for name, array in weights.items() if not name.endswith(("/wide", "/narrow"))
+    }
+    for name in weights:
+        if name.endswith("/wide"):
+            layer = name.removesuffix("/wide")
+            wide = weights[name].astype(np.float64)
+            product = wide @ weights[f"{layer}/narrow"].astype(np.float64)
+            folded[f"{layer}/kernel"] = product.astype(np.float32)
+    return folded
+
+
+def weights_of(model: Any) -> dict[str, np.ndarray]:
+    """The trainable weights of a Keras model (either namespace) by "layer/variable"."""
+    return {
+        key: np.asarray(variable.numpy() if hasattr(variable, "numpy") else variable)
+        for key, variable in variables_of(model).items()
+    }
+
+
+def variables_of(model: Any) -> dict[str, Any]:
+    """The trainable variables of a Keras model (either namespace) by "layer/variable"."""
+    return {
+        f"{layer.name}/{variable.name.split(':')[0].split('/')[-1]}": variable
+        for layer in model.layers
+        for variable in layer.trainable_variables
+    }
+
+
+def assign(model: Any, weights: Mapping[str, np.ndarray], source: str = "the checkpoint") -> None:
+    """Set a model's trainable variables.
+
+    Raises:
+        UserError: names or shapes differ from the model's.
+    """
+    variables = variables_of(model)
+    if set(variables) != set(weights):
+        odd = sorted(set(variables) ^ set(weights))[0]
+        raise UserError(f"{source} does not fit the model: only one of the two has {odd}")
+    for name, variable in variables.items():
+        if tuple(variable.shape) != weights[name].shape:
+            raise UserError(
+                f"{source} does not fit the model: {name} is {weights[name].shape}, "
+                f"{tuple(variable.shape)} is needed"
+            )
+        variable.assign(weights[name])
+
+
+def load_model(path: Path) -> Any:
+    """The Keras 3 model of a float checkpoint, folded, with its weights."""
+    checkpoint = read(path)
+    return build_model(checkpoint, require("keras", "train"))
+
+
+def build_model(checkpoint: Checkpoint, keras: Any) -> Any:
+    """The plain (folded) model of a checkpoint in a Keras namespace, with its weights."""
+    model = checkpoint.spec.build(replace(checkpoint.config, expand=0), keras)
+    assign(model, fold(checkpoint.weights))
+    return model

@@ -1,0 +1,116 @@
+"""The layers that need saying once per Keras namespace.
+
+Every function takes `keras`, the namespace (Keras 3 or tf_keras), so that an architecture is
+written once and trained in the one and quantized in the other.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+
+def is_keras_3(keras: Any) -> bool:
+    """Whether the namespace is Keras 3 (tf_keras has no `ops`)."""
+    return hasattr(keras, "ops")
+
+
+@lru_cache(maxsize=2)
+def _depth_to_space_layer(keras: Any) -> type:
+    if is_keras_3(keras):
+        function = keras.ops.depth_to_space
+    else:
+        import tensorflow as tf
+
+        function = tf.nn.depth_to_space
+
+    @keras.saving.register_keras_serializable(package="edge_sr")
+    class DepthToSpace(keras.layers.Layer):  # type: ignore[misc]
+        """Moves blocks of channels to blocks of pixels: (N,H,W,b*b*C) to (N,bH,bW,C)."""
+
+        def __init__(self, block: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.block = block
+
+        def call(self, inputs: Any) -> Any:
+            return function(inputs, self.block)
+
+        def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+            n, h, w, c = shape
+            block = self.block
+            return (n, h and h * block, w and w * block, c // block**2)
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "block": self.block}
+
+    return DepthToSpace
+
+
+def depth_to_space(keras: Any, block: int, name: str) -> Any:
+    """Pixel shuffle, TensorFlow's channel order: output channel c of sub-pixel (i, j) comes from
+    input channel (i*block + j)*C + c.
+    """
+    return _depth_to_space_layer(keras)(block, name=name)
+
+
+@lru_cache(maxsize=1)
+def _expanded_conv_layer(keras: Any) -> type:
+    class ExpandedConv2D(keras.layers.Layer):  # type: ignore[misc]
+        """A k x k convolution whose kernel is the product of a k x k one to `expand` channels and
+        a 1x1 one back. The product is taken in weight space, so a step costs hardly more than
+        the plain convolution's (SESR's collapsed training, Bhardwaj et al. 2022).
+        """
+
+        def __init__(self, filters: int, kernel_size: int, expand: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.filters, self.kernel_size, self.expand = filters, kernel_size, expand
+
+        def build(self, shape: Any) -> None:
+            k = self.kernel_size
+            # Each factor at unit gain, so that their product starts as a plain kernel would.
+            self.wide = self.add_weight(
+                shape=(k, k, shape[-1], self.expand), initializer="lecun_normal", name="wide"
+            )
+            self.narrow = self.add_weight(
+                shape=(self.expand, self.filters), initializer="lecun_normal", name="narrow"
+            )
+            self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+            self.built = True
+
+        def call(self, inputs: Any) -> Any:
+            kernel = keras.ops.matmul(self.wide, self.narrow)
+            return keras.ops.conv(inputs, kernel, padding="same") + self.bias
+
+        def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+            return (*shape[:-1], self.filters)
+
+    return ExpandedConv2D
+
+
+def conv2d(keras: Any, filters: int, kernel_size: int, expand: int, name: str) -> Any:
+    """A convolution, stride 1, zero 'same' padding, with bias.
+
+    Args:
+        keras: the namespace.
+        filters: output channels.
+        kernel_size: side of the square kernel, odd.
+        expand: 0 for the plain layer; else the channels of the over-parameterized kernel that
+            `checkpoint.fold` turns into the plain one (Keras 3 only: it exists to be trained).
+        name: layer name; folding keeps it.
+    """
+    if expand:
+        return _expanded_conv_layer(keras)(filters, kernel_size, expand, name=name)
+    return keras.layers.Conv2D(filters, kernel_size, padding="same", name=name)
+
+
+def prelu(keras: Any, name: str) -> Any:
+    """PReLU with one slope per channel (He et al. 2015)."""
+    return keras.layers.PReLU(shared_axes=[1, 2], name=name)
+
+
+def add_repeated(keras: Any, x: Any, image: Any, times: int, name: str) -> Any:
+    """Add `image`, its channels repeated `times` times, to `x`.
+
+    Before a depth-to-space of block b with times = b*b this adds the nearest-neighbour upscaled
+    image to its output (the anchor of ABPN, Du et al. 2021).
+    """
+    repeated = keras.layers.Concatenate(name=f"{name}_repeat")([image] * times)
+    return keras.layers.Add(name=name)([x, repeated])

@@ -1,0 +1,117 @@
+"""The registry: registering a model is enough for it to be listed, tested and exported."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from edge_sr.errors import UserError
+
+_MODULES = ("edge_sr.models.tinypssr",)
+_REGISTRY: dict[str, "ModelSpec"] = {}
+
+LayerCounts = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What every super-resolution network is told.
+
+    Attributes:
+        scale: the factor by which height and width grow.
+        expand: 0, or the channels through which each convolution's kernel is factored while it
+            is trained (see `layers.conv2d`); folded away before tuning and export.
+    """
+
+    scale: int = 2
+    expand: int = 0
+
+
+Builder = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One registered architecture.
+
+    Attributes:
+        name: what users type.
+        build: `build(config, keras)` returns an uncompiled model of that Keras namespace.
+        config_type: the dataclass that `build` takes.
+        paper: where the architecture was published.
+        published: for each supported scale, the layers with their published parameter counts.
+    """
+
+    name: str
+    build: Builder
+    config_type: type[ModelConfig]
+    paper: str
+    published: Mapping[int, LayerCounts]
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Supported scales, ascending."""
+        return tuple(sorted(self.published))
+
+    def config(self, scale: int, **options: Any) -> ModelConfig:
+        """The config for a scale.
+
+        Raises:
+            UserError: the scale is not supported or an option is unknown.
+        """
+        if scale not in self.published:
+            raise UserError(
+                f"{self.name} has no scale {scale}; it has {', '.join(map(str, self.scales))}"
+            )
+        known = {field.name for field in fields(self.config_type)}
+        unknown = sorted(set(options) - known)
+        if unknown:
+            raise UserError(f"{self.name} has no option {unknown[0]}; it has {sorted(known)}")
+        return self.config_type(scale=scale, **options)
+
+    def config_from_dict(self, values: Mapping[str, Any]) -> ModelConfig:
+        """The inverse of `dataclasses.asdict` on a config, checked."""
+        options = dict(values)
+        return self.config(options.pop("scale", 0), **options)
+
+
+def register(
+    name: str, config: type[ModelConfig], paper: str, published: Mapping[int, LayerCounts]
+) -> Callable[[Builder], Builder]:
+    """Register the decorated `build(config, keras)` under `name`.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def decorate(build: Builder) -> Builder:
+        if name in _REGISTRY:
+            raise ValueError(f"a model named {name!r} is registered already")
+        _REGISTRY[name] = ModelSpec(name, build, config, paper, published)
+        return build
+
+    return decorate
+
+
+def names() -> tuple[str, ...]:
+    """All registered names, sorted."""
+    for module in _MODULES:
+        importlib.import_module(module)
+    return tuple(sorted(_REGISTRY))
+
+
+def get(name: str) -> ModelSpec:
+    """The architecture of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    known = names()
+    if name not in known:
+        raise UserError(f"there is no model {name!r}; there are {', '.join(known)}")
+    return _REGISTRY[name]
+
+
+def config_dict(config: ModelConfig) -> dict[str, Any]:
+    """The config as plain values, for JSON."""
+    return asdict(config)
