@@ -1,0 +1,31 @@
+"""A typed view of a .tflite: read, check, measure, resize. No TensorFlow."""
+
+from edge_sr.graph.analysis import (
+    halo,
+    macs,
+    macs_per_pixel,
+    not_integer,
+    operators,
+    parameters,
+    scale,
+)
+from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
+from edge_sr.graph.reader import read_bytes, read_graph
+from edge_sr.graph.resize import resize
+
+__all__ = [
+    "Graph",
+    "Operator",
+    "Quantization",
+    "Tensor",
+    "halo",
+    "macs",
+    "macs_per_pixel",
+    "not_integer",
+    "operators",
+    "parameters",
+    "read_bytes",
+    "read_graph",
+    "resize",
+    "scale",
+]

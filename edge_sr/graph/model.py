@@ -1,0 +1,83 @@
+"""What a .tflite holds, as plain typed values."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """real = scale * (stored - zero_point), one pair per tensor or one per channel along `axis`."""
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """One tensor: NHWC for images, OHWI for kernels; `data` (read-only) is None for activations."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None
+    data: np.ndarray | None
+
+    def __str__(self) -> str:
+        """Name the tensor as messages do."""
+        return f"tensor {self.index} '{self.name}'"
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """One operator; `inputs` and `outputs` are tensor indices, -1 for an input left out.
+
+    `options` holds the builtin options of the operators that this package computes with, by their
+    schema names in snake case, enumerations as text ("SAME", "RELU"); empty for all the others.
+    """
+
+    index: int
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, object]
+
+    def __str__(self) -> str:
+        """Name the operator as messages do."""
+        return f"operator {self.index} {self.name}"
+
+    def number(self, option: str) -> int:
+        """The integer option of that name."""
+        value = self.options[option]
+        assert isinstance(value, int)
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The only subgraph of a .tflite, operators in the order in which they run."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    @property
+    def input(self) -> Tensor:
+        """The only input."""
+        (index,) = self.inputs
+        return self.tensors[index]
+
+    @property
+    def output(self) -> Tensor:
+        """The only output."""
+        (index,) = self.outputs
+        return self.tensors[index]
+
+    def constants(self) -> Iterator[Tensor]:
+        """The tensors whose values are in the file."""
+        return (tensor for tensor in self.tensors if tensor.data is not None)

@@ -1,0 +1,305 @@
+"""Reads a .tflite flatbuffer as if it were hostile: nothing is believed before it is checked.
+
+Python cannot be made to read outside of the file, but the C++ runtimes that load the same bytes
+can. What passes here has tables, vectors, indices, shapes and buffer sizes that agree.
+"""
+
+import math
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edge_sr.errors import UserError
+from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
+from edge_sr.graph.shapes import ShapeError, output_shapes
+
+MAX_FILE_BYTES = 256 * 2**20
+MAX_ITEMS = 4096
+MAX_RANK = 6
+MAX_ELEMENTS = 2**31 - 1
+
+_DTYPES = {
+    schema.TensorType.FLOAT32: "float32",
+    schema.TensorType.FLOAT16: "float16",
+    schema.TensorType.FLOAT64: "float64",
+    schema.TensorType.INT8: "int8",
+    schema.TensorType.INT16: "int16",
+    schema.TensorType.INT32: "int32",
+    schema.TensorType.INT64: "int64",
+    schema.TensorType.UINT8: "uint8",
+    schema.TensorType.BOOL: "bool",
+}
+
+
+def _names(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+_OPERATORS = _names(schema.BuiltinOperator)
+_ENUMERATIONS = {
+    "Padding": _names(schema.Padding),
+    "FusedActivationFunction": _names(schema.ActivationFunctionType),
+}
+
+_CONVOLUTION = ("Padding", "StrideW", "StrideH", "DilationWFactor", "DilationHFactor")
+_FUSED = ("FusedActivationFunction",)
+_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "CONV_2D": ("Conv2DOptions", _CONVOLUTION + _FUSED),
+    "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_CONVOLUTION, "DepthMultiplier", *_FUSED)),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", ("BlockSize",)),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", ("BlockSize",)),
+    "ADD": ("AddOptions", _FUSED),
+    "SUB": ("SubOptions", _FUSED),
+    "MUL": ("MulOptions", _FUSED),
+    "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
+}
+
+
+class _DamageError(Exception):
+    """What is wrong with the file."""
+
+
+def read_graph(source: bytes | Path) -> Graph:
+    """Read a .tflite with one subgraph.
+
+    Args:
+        source: the bytes of the file, or its path.
+
+    Raises:
+        UserError: not a .tflite, empty, truncated, tampered with, larger than 256 MiB, or made of
+            features that nothing here runs (several subgraphs, sparse or external tensors).
+    """
+    place = f"{source}" if isinstance(source, Path) else "the model"
+    data = read_bytes(source) if isinstance(source, Path) else source
+    try:
+        return _read_model(data)
+    except (_DamageError, ShapeError) as error:
+        raise UserError(f"{place} is not a usable .tflite: {error}") from None
+    except (struct.error, ValueError, IndexError, TypeError, OverflowError):
+        raise UserError(f"{place} is not a usable .tflite: it is truncated or damaged") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a model file, of 256 MiB at most.
+
+    Raises:
+        UserError: the file cannot be read or is too large.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise UserError(f"{path} is larger than the 256 MiB that a model may have")
+    return data
+
+
+def _read_model(data: bytes) -> Graph:
+    if not data:
+        raise _DamageError("it is empty")
+    if len(data) < 8 or data[4:8] != b"TFL3":
+        raise _DamageError("it lacks the TFL3 mark of a TensorFlow Lite model")
+    model = _checked(schema.Model.GetRootAs(data, 0))
+    if model.Version() != 3:
+        raise _DamageError(f"its schema version is {model.Version()}, not 3")
+    if model.SubgraphsLength() != 1:
+        raise _DamageError(f"it has {model.SubgraphsLength()} subgraphs, not one")
+    subgraph = _checked(model.Subgraphs(0))
+    buffers = [_buffer(buffer) for buffer in _tables(model, "Buffers")]
+    tensors = tuple(
+        _read_tensor(index, tensor, buffers)
+        for index, tensor in enumerate(_tables(subgraph, "Tensors"))
+    )
+    codes = [_operator_code(code) for code in _tables(model, "OperatorCodes")]
+    operators = tuple(
+        _read_operator(index, operator, codes)
+        for index, operator in enumerate(_tables(subgraph, "Operators"))
+    )
+    graph = Graph(tensors, operators, _ints(subgraph, "Inputs"), _ints(subgraph, "Outputs"))
+    _check_wiring(graph)
+    _check_shapes(graph)
+    return graph
+
+
+def _checked(table: Any) -> Any:
+    """The same table, once its vtable and its fields are known to lie inside of the file."""
+    data, position = table._tab.Bytes, table._tab.Pos
+    if position % 4 or not 0 <= position <= len(data) - 4:
+        raise _DamageError("a table lies outside of the file")
+    vtable = position - struct.unpack_from("<i", data, position)[0]
+    if vtable % 2 or not 0 <= vtable <= len(data) - 4:
+        raise _DamageError("a table's layout lies outside of the file")
+    layout_size, table_size = struct.unpack_from("<HH", data, vtable)
+    if layout_size < 4 or layout_size % 2 or vtable + layout_size > len(data):
+        raise _DamageError("a table's layout is malformed")
+    if table_size < 4 or position + table_size > len(data):
+        raise _DamageError("a table is cut off")
+    fields = struct.unpack_from(f"<{layout_size // 2 - 2}H", data, vtable + 4)
+    if any(field >= table_size or 0 < field < 4 for field in fields):
+        raise _DamageError("a table's field lies outside of it")
+    return table
+
+
+def _tables(table: Any, field: str) -> list[Any]:
+    length = getattr(table, f"{field}Length")()
+    if length > MAX_ITEMS:
+        raise _DamageError(f"it declares {length} {field.lower()}, more than {MAX_ITEMS}")
+    return [_checked(getattr(table, field)(index)) for index in range(length)]
+
+
+def _vector(table: Any, field: str) -> np.ndarray:
+    values = getattr(table, f"{field}AsNumpy")()
+    return values if isinstance(values, np.ndarray) else np.empty(0, np.uint8)
+
+
+def _ints(table: Any, field: str) -> tuple[int, ...]:
+    values = _vector(table, field)
+    if len(values) > MAX_ITEMS:
+        raise _DamageError(f"a list of {len(values)} {field.lower()} is longer than {MAX_ITEMS}")
+    return tuple(int(value) for value in values)
+
+
+def _buffer(buffer: Any) -> np.ndarray:
+    if buffer.Offset() > 1 or buffer.Size() > 1:
+        raise _DamageError("it keeps weights outside of the flatbuffer")
+    return _vector(buffer, "Data")
+
+
+def _operator_code(code: Any) -> tuple[str, int]:
+    # Files from before 2020 have the 8-bit field alone; later ones keep both, the larger counts.
+    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if builtin not in _OPERATORS:
+        raise _DamageError(f"it uses operator number {builtin}, which is unknown")
+    if not 1 <= code.Version() <= 1000:
+        raise _DamageError(f"it uses {_OPERATORS[builtin]} in version {code.Version()}")
+    return _OPERATORS[builtin], code.Version()
+
+
+def _read_tensor(index: int, tensor: Any, buffers: list[np.ndarray]) -> Tensor:
+    label = f"tensor {index}"
+    dtype = _DTYPES.get(tensor.Type())
+    if dtype is None:
+        raise _DamageError(f"{label} has type number {tensor.Type()}, which nothing here runs")
+    if tensor.Sparsity() is not None or tensor.IsVariable() or tensor.ExternalBuffer():
+        raise _DamageError(f"{label} is sparse, variable or external, which nothing here runs")
+    shape = _ints(tensor, "Shape")
+    if len(shape) > MAX_RANK or any(size < 1 for size in shape):
+        raise _DamageError(f"{label} has the shape {shape}")
+    if math.prod(shape) > MAX_ELEMENTS:
+        raise _DamageError(f"{label} of shape {shape} has too many elements")
+    if tensor.Buffer() >= len(buffers):
+        raise _DamageError(f"{label} refers to buffer {tensor.Buffer()} of {len(buffers)}")
+    raw = buffers[tensor.Buffer()]
+    data = _constant(label, raw, dtype, shape) if len(raw) else None
+    name = (tensor.Name() or b"").decode("utf-8", errors="replace")
+    return Tensor(index, name, shape, dtype, _quantization(label, tensor, shape, dtype), data)
+
+
+def _constant(label: str, raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    wanted = math.prod(shape) * np.dtype(dtype).itemsize
+    if len(raw) != wanted:
+        raise _DamageError(f"{label} of shape {shape} needs {wanted} bytes and has {len(raw)}")
+    values = raw.view(np.uint8).view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    values.flags.writeable = False
+    return values
+
+
+def _quantization(
+    label: str, tensor: Any, shape: tuple[int, ...], dtype: str
+) -> Quantization | None:
+    table = tensor.Quantization()
+    if table is None:
+        return None
+    _checked(table)
+    scale, zero_point = _vector(table, "Scale"), _vector(table, "ZeroPoint")
+    if table.DetailsType() or max(len(scale), len(zero_point)) > MAX_ITEMS:
+        raise _DamageError(f"{label} is quantized in a way that nothing here runs")
+    if len(scale) == 0:
+        return None
+    axis = table.QuantizedDimension()
+    channels = shape[axis] if 0 <= axis < len(shape) else 1
+    if len(scale) not in (1, channels) or len(zero_point) != len(scale):
+        raise _DamageError(
+            f"{label} of shape {shape} has {len(scale)} scales and {len(zero_point)} zero points"
+        )
+    if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
+        raise _DamageError(f"{label} has a scale that is not a positive number")
+    limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
+    if limits and not np.all((limits.min <= zero_point) & (zero_point <= limits.max)):
+        raise _DamageError(f"{label} has a zero point outside of {dtype}")
+    return Quantization(
+        tuple(float(value) for value in scale), tuple(int(value) for value in zero_point), axis
+    )
+
+
+def _read_operator(index: int, operator: Any, codes: list[tuple[str, int]]) -> Operator:
+    if operator.OpcodeIndex() >= len(codes):
+        raise _DamageError(
+            f"operator {index} refers to code {operator.OpcodeIndex()} of {len(codes)}"
+        )
+    name, version = codes[operator.OpcodeIndex()]
+    options = _options(f"operator {index} {name}", operator, name)
+    inputs, outputs = _ints(operator, "Inputs"), _ints(operator, "Outputs")
+    return Operator(index, name, version, inputs, outputs, options)
+
+
+def _options(label: str, operator: Any, name: str) -> dict[str, object]:
+    if name not in _OPTIONS:
+        return {}
+    kind, fields = _OPTIONS[name]
+    table = getattr(schema, kind)()
+    union = operator.BuiltinOptions()
+    if union is None or operator.BuiltinOptionsType() != getattr(schema.BuiltinOptions, kind):
+        raise _DamageError(f"{label} lacks its {kind}")
+    table.Init(union.Bytes, union.Pos)
+    _checked(table)
+    return {_snake(field): _option(label, table, field) for field in fields}
+
+
+def _option(label: str, table: Any, field: str) -> object:
+    value = getattr(table, field)()
+    if field not in _ENUMERATIONS:
+        return value
+    if value not in _ENUMERATIONS[field]:
+        raise _DamageError(f"{label} has the unknown {_snake(field)} {value}")
+    return _ENUMERATIONS[field][value]
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[WH])(?=Factor)", "_", name).lower()
+
+
+def _check_wiring(graph: Graph) -> None:
+    """Every index exists, every value is computed once, and before it is read."""
+    count = len(graph.tensors)
+    if not graph.inputs or not graph.outputs or not graph.operators:
+        raise _DamageError("it has no input, no output or no operator")
+    ready = {tensor.index for tensor in graph.constants()}
+    for index in graph.inputs:
+        if not 0 <= index < count or index in ready:
+            raise _DamageError(f"its input {index} is not a tensor to be filled")
+        ready.add(index)
+    for operator in graph.operators:
+        if any(index != -1 and index not in ready for index in operator.inputs):
+            raise _DamageError(f"{operator} reads a tensor that nothing has computed")
+        for index in operator.outputs:
+            if not 0 <= index < count or index in ready:
+                raise _DamageError(f"{operator} writes tensor {index}, which it may not")
+            ready.add(index)
+    if any(index not in ready for index in graph.outputs):
+        raise _DamageError("nothing computes its output")
+
+
+def _check_shapes(graph: Graph) -> None:
+    """Declared shapes are those that the operators make; operators unknown here are believed."""
+    shapes = [tensor.shape for tensor in graph.tensors]
+    for operator in graph.operators:
+        made = output_shapes(graph, operator, shapes)
+        declared = [graph.tensors[index].shape for index in operator.outputs]
+        if made is not None and made != declared:
+            raise _DamageError(f"{operator} makes {made} where the file declares {declared}")

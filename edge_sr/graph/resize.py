@@ -1,0 +1,73 @@
+"""Changes the image size of a fully convolutional .tflite by editing shapes in its bytes."""
+
+import math
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edge_sr.errors import UserError
+from edge_sr.graph.model import Graph
+from edge_sr.graph.reader import MAX_ELEMENTS, read_graph
+from edge_sr.graph.shapes import Shape, ShapeError, output_shapes
+
+MAX_SIDE = 65536
+
+
+def resize(model: bytes, height: int, width: int) -> bytes:
+    """The same network for images of `height` x `width` pixels: only shape numbers change.
+
+    Args:
+        model: a .tflite with one input of shape (1, H, W, C).
+        height: new H, 1 to 65536.
+        width: new W, 1 to 65536.
+
+    Raises:
+        UserError: the model is damaged or not fully convolutional, or the size is absurd.
+    """
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise UserError(f"{height}x{width} is not an image size; sides are 1 to {MAX_SIDE}")
+    graph = read_graph(model)
+    edited = bytearray(model)
+    subgraph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
+    for index, shape in enumerate(shapes_at(graph, height, width)):
+        if shape != graph.tensors[index].shape:
+            _write_shape(edited, subgraph.Tensors(index), shape)
+    result = bytes(edited)
+    # Two tensors may share one shape in the file; reading it again finds what that would spoil.
+    read_graph(result)
+    return result
+
+
+def shapes_at(graph: Graph, height: int, width: int) -> list[Shape]:
+    """The shape of every tensor when the input image has that size.
+
+    Raises:
+        UserError: the graph is not fully convolutional, or a tensor would be too large.
+    """
+    if len(graph.inputs) != 1 or len(graph.input.shape) != 4 or graph.input.shape[0] != 1:
+        raise UserError("only a model with one image of shape (1, H, W, C) as input can be resized")
+    shapes = [tensor.shape for tensor in graph.tensors]
+    shapes[graph.input.index] = (1, height, width, graph.input.shape[3])
+    for operator in graph.operators:
+        try:
+            made = output_shapes(graph, operator, shapes)
+        except ShapeError as error:
+            raise UserError(f"the model cannot run at {height}x{width}: {error}") from None
+        if made is None:
+            raise UserError(f"{operator} is not known to keep its meaning at another image size")
+        for index, shape in zip(operator.outputs, made, strict=True):
+            if math.prod(shape) > MAX_ELEMENTS:
+                raise UserError(f"{operator} would make {shape} at {height}x{width}: too large")
+            shapes[index] = shape
+    return shapes
+
+
+def _write_shape(model: bytearray, tensor: Any, shape: Shape) -> None:
+    """Write the shape over the tensor's own; a signature keeps its -1 for a size left open."""
+    stored = np.frombuffer(model, "<i4", len(shape), tensor._tab.Vector(tensor._tab.Offset(4)))
+    stored[:] = shape
+    if tensor.ShapeSignatureLength() == len(shape):
+        place = tensor._tab.Vector(tensor._tab.Offset(18))
+        signature = np.frombuffer(model, "<i4", len(shape), place)
+        signature[:] = np.where(signature == -1, -1, shape)

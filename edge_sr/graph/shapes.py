@@ -1,0 +1,184 @@
+"""Shapes of what each operator computes, for checking a file and for changing its image size."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edge_sr.graph.model import Graph, Operator
+
+Shape = tuple[int, ...]
+
+
+class ShapeError(ValueError):
+    """Operator and shapes do not fit; the text says which and how."""
+
+
+def output_shapes(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> list[Shape] | None:
+    """Shapes of the operator's outputs when the tensors have `shapes` (indexed like the tensors).
+
+    Returns None for an operator whose rule is not known here.
+
+    Raises:
+        ShapeError: the operator cannot work on these shapes.
+    """
+    rule = _RULES.get(operator.name)
+    if rule is None:
+        return None
+    least, most, infer = rule
+    if not least <= len(operator.inputs) <= most or len(operator.outputs) != 1:
+        raise ShapeError(f"{operator} has {len(operator.inputs)} inputs")
+    if -1 in operator.inputs[:least]:
+        raise ShapeError(f"{operator} lacks an input")
+    return [infer(graph, operator, [shapes[i] if i >= 0 else () for i in operator.inputs])]
+
+
+def _window(size: int, kernel: int, stride: int, dilation: int, padding: object) -> int:
+    if padding == "SAME":
+        return -(-size // stride)
+    return -(-(size - (kernel - 1) * dilation) // stride)
+
+
+def _convolution(operator: Operator, image: Shape, kernel: Shape, channels: int) -> Shape:
+    """The NHWC shape that a kernel of shape (_, height, width, _) makes of an NHWC image."""
+    options = [operator.number(f"stride_{axis}") for axis in "hw"]
+    dilations = [operator.number(f"dilation_{axis}_factor") for axis in "hw"]
+    if not all(1 <= value <= 1024 for value in options + dilations):
+        raise ShapeError(f"{operator} has stride {options} and dilation {dilations}")
+    size = [
+        _window(
+            image[axis],
+            kernel[axis],
+            options[axis - 1],
+            dilations[axis - 1],
+            operator.options["padding"],
+        )
+        for axis in (1, 2)
+    ]
+    if min(size) < 1:
+        raise ShapeError(f"{operator} has a kernel larger than its image {image}")
+    return (image[0], *size, channels)
+
+
+def _check_bias(operator: Operator, shapes: Sequence[Shape], channels: int) -> None:
+    if len(shapes) == 3 and operator.inputs[2] != -1 and math.prod(shapes[2]) != channels:
+        raise ShapeError(f"{operator} has {channels} channels and a bias of shape {shapes[2]}")
+
+
+def _conv_2d(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    image, kernel = shapes[:2]
+    if len(image) != 4 or len(kernel) != 4 or image[3] % kernel[3]:
+        raise ShapeError(f"{operator} has an image of shape {image} and a kernel of {kernel}")
+    if kernel[0] % (image[3] // kernel[3]):
+        raise ShapeError(f"{operator} has {kernel[0]} kernels for {image[3] // kernel[3]} groups")
+    _check_bias(operator, shapes, kernel[0])
+    return _convolution(operator, image, kernel, kernel[0])
+
+
+def _depthwise(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    image, kernel = shapes[:2]
+    multiplier = operator.number("depth_multiplier")
+    if len(image) != 4 or len(kernel) != 4 or kernel[3] != image[3] * multiplier:
+        raise ShapeError(f"{operator} has an image of shape {image} and a kernel of {kernel}")
+    _check_bias(operator, shapes, kernel[3])
+    return _convolution(operator, image, kernel, kernel[3])
+
+
+def _block_size(operator: Operator, image: Shape) -> int:
+    block = operator.number("block_size")
+    if len(image) != 4 or not 1 <= block <= 64:
+        raise ShapeError(f"{operator} has block size {block} and an image of shape {image}")
+    return block
+
+
+def _depth_to_space(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    block = _block_size(operator, shapes[0])
+    batch, height, width, channels = shapes[0]
+    if channels % block**2:
+        raise ShapeError(f"{operator} cannot spread {channels} channels over {block}x{block}")
+    return (batch, height * block, width * block, channels // block**2)
+
+
+def _space_to_depth(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    block = _block_size(operator, shapes[0])
+    batch, height, width, channels = shapes[0]
+    if height % block or width % block:
+        raise ShapeError(f"{operator} cannot cut {height}x{width} into {block}x{block}")
+    return (batch, height // block, width // block, channels * block**2)
+
+
+def _same(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    return shapes[0]
+
+
+def _broadcast(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(f"{operator} cannot combine the shapes {list(shapes)}") from None
+
+
+def _prelu(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    result = _broadcast(graph, operator, shapes)
+    if result != shapes[0]:
+        raise ShapeError(f"{operator} has slopes of shape {shapes[1]} for {shapes[0]}")
+    return result
+
+
+def _concatenation(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    rank, axis = len(shapes[0]), operator.number("axis")
+    if not -rank <= axis < rank or any(len(shape) != rank for shape in shapes):
+        raise ShapeError(f"{operator} cannot join the shapes {list(shapes)} along axis {axis}")
+    axis %= rank
+    if len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) != 1:
+        raise ShapeError(f"{operator} cannot join the shapes {list(shapes)} along axis {axis}")
+    total = sum(shape[axis] for shape in shapes)
+    return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
+
+
+def _constant(graph: Graph, operator: Operator, position: int, shape: Shape) -> np.ndarray:
+    tensor = graph.tensors[operator.inputs[position]]
+    if tensor.data is None or tensor.dtype not in ("int32", "int64") or tensor.shape != shape:
+        raise ShapeError(f"{operator} needs {tensor} as constant integers of shape {shape}")
+    return tensor.data.astype(np.int64)
+
+
+def _pad(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    rank = len(shapes[0])
+    margins = _constant(graph, operator, 1, (rank, 2))
+    if margins.min(initial=0) < 0 or margins.max(initial=0) > 1024:
+        raise ShapeError(f"{operator} pads by {margins.tolist()}")
+    return tuple(size + int(sum(margins[axis])) for axis, size in enumerate(shapes[0]))
+
+
+def _tile(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
+    repeats = _constant(graph, operator, 1, (len(shapes[0]),))
+    if repeats.min(initial=1) < 1 or repeats.max(initial=1) > 1024:
+        raise ShapeError(f"{operator} repeats by {repeats.tolist()}")
+    return tuple(size * int(count) for size, count in zip(shapes[0], repeats, strict=True))
+
+
+_Rule = Callable[[Graph, Operator, Sequence[Shape]], Shape]
+
+_ACTIVATIONS = (
+    *("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH", "HARD_SWISH"),
+    *("QUANTIZE", "DEQUANTIZE"),
+)
+_COMBINATIONS = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
+
+# Least and most inputs, and the rule.
+_RULES: dict[str, tuple[int, int, _Rule]] = {
+    "CONV_2D": (2, 3, _conv_2d),
+    "DEPTHWISE_CONV_2D": (2, 3, _depthwise),
+    "DEPTH_TO_SPACE": (1, 1, _depth_to_space),
+    "SPACE_TO_DEPTH": (1, 1, _space_to_depth),
+    "PRELU": (2, 2, _prelu),
+    "CONCATENATION": (1, 64, _concatenation),
+    "PAD": (2, 2, _pad),
+    "TILE": (2, 2, _tile),
+    **dict.fromkeys(_ACTIVATIONS, (1, 1, _same)),
+    **dict.fromkeys(_COMBINATIONS, (2, 2, _broadcast)),
+}
+
+# Operators that work on each pixel by itself as long as height and width stay the same.
+POINTWISE = frozenset((*_ACTIVATIONS, *_COMBINATIONS, "PRELU", "CONCATENATION", "TILE"))
