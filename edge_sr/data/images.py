@@ -1,0 +1,281 @@
+"""Image files: read as uint8 pixels, written whole or not at all.
+
+Files are parsed as if hostile: only formats that Pillow decodes by itself are tried, sizes are
+checked before anything is decoded, and whatever a decoder raises becomes one sentence.
+"""
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from edge_sr.data.files import replacing
+from edge_sr.errors import UserError
+
+Pixels = NDArray[np.uint8]
+
+MAX_PIXELS = 200_000_000
+"""The largest image that is read; a larger one is taken for a decompression bomb."""
+
+_BAND_PIXELS = 1 << 18
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A file format: Pillow's name, the suffixes it goes by, and how pictures are saved in it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    options: dict[str, object]
+
+
+# Those that hold 8-bit gray and RGB photographs; written without loss wherever the format can.
+_FORMATS = (
+    _Format("PNG", (".png",), {}),
+    _Format("JPEG", (".jpg", ".jpeg"), {"quality": 95, "subsampling": 0}),
+    _Format("TIFF", (".tif", ".tiff"), {"compression": "tiff_adobe_deflate"}),
+    _Format("BMP", (".bmp",), {}),
+    _Format("WEBP", (".webp",), {"lossless": True}),
+    _Format("PPM", (".ppm", ".pgm", ".pnm"), {}),
+    _Format("TGA", (".tga",), {}),
+    _Format("JPEG2000", (".jp2",), {}),
+    _Format("AVIF", (".avif",), {"quality": 95, "subsampling": "4:4:4"}),
+    _Format("PCX", (".pcx",), {}),
+    _Format("SGI", (".sgi",), {}),
+)
+_READ_ONLY = {"GIF": (".gif",), "MPO": (".mpo",)}
+_READABLE = [form.name for form in _FORMATS] + list(_READ_ONLY)
+_READ_SUFFIXES = {suffix for form in _FORMATS for suffix in form.suffixes}.union(
+    *_READ_ONLY.values()
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """Pixels as networks see them.
+
+    Attributes:
+        pixels: uint8, (H, W) gray or (H, W, 3) RGB.
+        note: one sentence when the file held something else that was converted, or None.
+    """
+
+    pixels: Pixels
+    note: str | None = None
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read_image(path: Path | str) -> Image:
+    """Read a still picture as 8-bit gray or RGB.
+
+    Palettes, transparency, 16 bits per channel, CMYK and a camera's orientation tag are converted,
+    and the note says so. Memory: Pillow's decoded copy and the array while reading, then the array.
+
+    Raises:
+        UserError: no such file, a folder, not an image, truncated, animated, of a kind that has no
+            8-bit equivalent (floating point, 32-bit integers), or larger than `MAX_PIXELS`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"cannot read {path}: no such file")
+    if not path.is_file():
+        raise UserError(f"cannot read {path}: it is not a file; name an image")
+    if path.stat().st_size == 0:
+        raise UserError(f"cannot read {path}: the file is empty; it takes an image")
+    try:
+        with _opened(path) as picture:
+            return _convert(path, picture)
+    except UserError:
+        raise
+    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning):
+        raise UserError(f"{path} is larger than {MAX_PIXELS // 10**6} megapixels") from None
+    except PillowImage.UnidentifiedImageError:
+        raise UserError(
+            f"{path} is not an image that can be read; it takes {', '.join(_READABLE)}"
+        ) from None
+    except MemoryError:
+        raise UserError(f"{path} does not fit in memory") from None
+    except Exception as error:  # decoders raise almost anything on hostile bytes
+        reason = str(error).strip().splitlines()
+        raise UserError(
+            f"{path} is damaged or truncated: {reason[0] if reason else type(error).__name__}"
+        ) from error
+
+
+_pillow_limit = threading.Lock()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[PillowImage.Image]:
+    """Open with our own limit on the size instead of Pillow's, which refuses 180 megapixels."""
+    with _pillow_limit, warnings.catch_warnings():
+        warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
+        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, MAX_PIXELS
+        try:
+            picture = PillowImage.open(path, formats=_READABLE)
+        finally:
+            PillowImage.MAX_IMAGE_PIXELS = limit
+    with picture:
+        yield picture
+
+
+# Modes that Pillow decodes to, what they become here, and what to say about it.
+_CONVERSIONS: dict[str, tuple[str, str | None]] = {
+    "L": ("L", None),
+    "RGB": ("RGB", None),
+    "1": ("L", "black and white became 8-bit gray"),
+    "P": ("RGB", "the palette became RGB"),
+    "PA": ("RGB", "the palette became RGB and its transparency was dropped"),
+    "LA": ("L", "transparency was dropped"),
+    "La": ("L", "transparency was dropped"),
+    "RGBA": ("RGB", "transparency was dropped"),
+    "RGBa": ("RGB", "transparency was dropped"),
+    "RGBX": ("RGB", None),
+    "CMYK": ("RGB", "CMYK became RGB"),
+    "YCbCr": ("RGB", "YCbCr became RGB"),
+    "I;16": ("L", "16 bits became 8"),
+    "I;16L": ("L", "16 bits became 8"),
+    "I;16B": ("L", "16 bits became 8"),
+}
+
+
+def _convert(path: Path, picture: PillowImage.Image) -> Image:
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):
+        raise UserError(f"{path} holds several frames; it takes a still picture")
+    if picture.mode not in _CONVERSIONS:
+        raise UserError(
+            f"{path} holds pixels of kind {picture.mode}; it takes 8-bit or 16-bit gray or colour"
+        )
+    mode, note = _CONVERSIONS[picture.mode]
+    notes = [note] if note else []
+    if "16" in _raw_mode(picture) and not picture.mode.startswith("I;16"):
+        notes.append("16 bits became 8")  # which Pillow does while decoding
+    if "transparency" in picture.info and picture.mode in ("L", "RGB", "P"):
+        notes.append("transparency was dropped")
+    if picture.format == "MPO":
+        notes.append("the first of several pictures was taken")
+    picture.load()
+    pixels = _copy(picture, mode)
+    orientation = picture.getexif().get(0x0112, 1)
+    if orientation in _TURNS:
+        turns, mirrored = _TURNS[orientation]
+        pixels = np.rot90(pixels, turns)
+        pixels = np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
+        notes.append("the picture was turned upright")
+    return Image(pixels, f"{path.name}: {'; '.join(notes)}" if notes else None)
+
+
+# EXIF orientation -> quarter turns counterclockwise, then mirrored left to right.
+_TURNS = {
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
+
+
+def _raw_mode(picture: PillowImage.Image) -> str:
+    """The layout of the samples in the file, where Pillow tells it (PNG, TIFF, PPM...)."""
+    tiles = getattr(picture, "tile", None) or [(None, None, 0, "")]
+    arguments = tiles[0][3]
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def _copy(picture: PillowImage.Image, mode: str) -> Pixels:
+    """Copy the pixels band by band: a whole-image conversion would hold a third copy."""
+    width, height = picture.size
+    pixels = np.empty((height, width) if mode == "L" else (height, width, 3), np.uint8)
+    step = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, step):
+        band = picture.crop((0, top, width, min(top + step, height)))
+        if picture.mode.startswith("I;16"):
+            # 65535 / 255 = 257, so this rounds v * 255 / 65535 to nearest.
+            wide = np.asarray(band).astype(np.uint32)
+            pixels[top : top + step] = (wide + 128) // 257
+        else:
+            pixels[top : top + step] = np.asarray(band if band.mode == mode else band.convert(mode))
+    return pixels
+
+
+def list_images(folder: Path | str) -> list[Path]:
+    """All image files under `folder`, recursively, sorted; hidden files and folders are left out.
+
+    Raises:
+        UserError: no such folder, or no image in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; name a folder with images")
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _READ_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not found:
+        raise UserError(f"{folder} holds no image; it takes {', '.join(sorted(_READ_SUFFIXES))}")
+    return found
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def write_image(path: Path | str, pixels: Pixels) -> None:
+    """Write a picture in the format that the suffix names; an existing file is replaced.
+
+    Without loss in every format that can; JPEG and AVIF at quality 95 without chroma subsampling.
+
+    Args:
+        path: the file; its folder must exist.
+        pixels: uint8 (H, W) gray or (H, W, 3) RGB.
+
+    Raises:
+        UserError: an unknown suffix, pixels of another kind, or a file that cannot be written.
+    """
+    path = Path(path)
+    form = _format_of(path)
+    _check_pixels(pixels)
+    with replacing(path) as temporary:
+        try:
+            PillowImage.fromarray(pixels).save(temporary, format=form.name, **form.options)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"cannot write {path}: {error}") from error
+
+
+def check_suffix(path: Path | str) -> None:
+    """Refuse early a file name that `write_image` could not honour.
+
+    Raises:
+        UserError: the suffix names no format that pictures are written in.
+    """
+    _format_of(Path(path))
+
+
+def _format_of(path: Path) -> _Format:
+    PillowImage.init()
+    able = [form for form in _FORMATS if form.name in PillowImage.SAVE]
+    for form in able:
+        if path.suffix.lower() in form.suffixes:
+            return form
+    suffixes = ", ".join(suffix for form in able for suffix in form.suffixes)
+    raise UserError(f"cannot write {path}: its suffix names no known format; it takes {suffixes}")
+
+
+def _check_pixels(pixels: Pixels) -> None:
+    gray_or_rgb = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not gray_or_rgb or pixels.size == 0:
+        raise UserError(
+            f"cannot write an array of {pixels.dtype} {pixels.shape} as a picture; "
+            "it takes uint8 (height, width) or (height, width, 3)"
+        )
