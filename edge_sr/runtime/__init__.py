@@ -1,0 +1,1 @@
+"""One session interface over LiteRT, ONNX Runtime, TensorFlow Lite Micro and Keras."""

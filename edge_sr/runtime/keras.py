@@ -1,0 +1,39 @@
+"""A float checkpoint in Keras 3, on whatever backend Keras is set to."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_sr.errors import UserError, require
+from edge_sr.models.checkpoint import load_model
+from edge_sr.runtime.session import SCALES, Interface, Session, TensorSpec
+
+
+class KerasSession(Session):
+    """A .safetensors checkpoint in Keras 3, float32."""
+
+    runtime = "keras"
+
+    def __init__(self, checkpoint: Path) -> None:
+        self._keras = require("keras", "train")
+        self._model = load_model(checkpoint)
+        super().__init__(_interface(self._model))
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        return self._keras.ops.convert_to_numpy(self._model(image, training=False))
+
+
+def _interface(model: Any) -> Interface:
+    batch, height, width, channels = model.compute_output_shape((1, 8, 8, 1))
+    scale = height // 8
+    if (batch, height, width, channels) != (1, 8 * scale, 8 * scale, 1) or scale not in SCALES:
+        raise UserError(f"{model.name} is not a one-channel network of scale {SCALES}")
+    float32 = TensorSpec("float32")
+    return Interface(scale, _halo(model), float32, float32)
+
+
+def _halo(model: Any) -> int:
+    """Reach of all convolutions together: exact before an upscaling layer, generous after one."""
+    kernels = (getattr(layer, "kernel_size", (1,)) for layer in model.layers)
+    return sum(max(kernel) // 2 for kernel in kernels)

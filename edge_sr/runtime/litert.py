@@ -1,0 +1,45 @@
+"""LiteRT (formerly TensorFlow Lite), with its default kernels (XNNPACK)."""
+
+from typing import Any
+
+import numpy as np
+
+from edge_sr.errors import UserError, require
+from edge_sr.runtime.session import Session
+from edge_sr.runtime.tflite import read_interface
+
+
+class LiteRTSession(Session):
+    """A .tflite in LiteRT."""
+
+    runtime = "litert"
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        super().__init__(read_interface(model))
+        interpreter = require("ai_edge_litert.interpreter", "train").Interpreter
+        try:
+            self._interpreter: Any = interpreter(model_content=model, num_threads=threads)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"LiteRT cannot open the model: {_first_line(error)}") from None
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._shape: tuple[int, ...] | None = None
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        try:
+            if image.shape != self._shape:
+                self._shape = None
+                self._interpreter.resize_tensor_input(self._input, image.shape)
+                self._interpreter.allocate_tensors()
+                self._shape = image.shape
+            self._interpreter.set_tensor(self._input, image)
+            self._interpreter.invoke()
+            return self._interpreter.get_tensor(self._output)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(
+                f"LiteRT cannot run the model at {image.shape}: {_first_line(error)}"
+            ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,35 @@
+"""ONNX Runtime on the CPU."""
+
+import numpy as np
+
+from edge_sr.errors import UserError, require
+from edge_sr.runtime.onnx_interface import read_interface
+from edge_sr.runtime.session import Session
+
+
+class ONNXSession(Session):
+    """An .onnx (QDQ int8, or float32) in ONNX Runtime."""
+
+    runtime = "onnx"
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        ort = require("onnxruntime", "onnx")
+        super().__init__(read_interface(model))
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # errors come as exceptions; the log would repeat them
+        try:
+            self._session = ort.InferenceSession(
+                model, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors share no narrower base
+            raise UserError(f"ONNX Runtime cannot open the model: {error}") from None
+        self._input = self._session.get_inputs()[0].name
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        try:
+            return self._session.run(None, {self._input: image})[0]
+        except Exception as error:  # as above
+            raise UserError(
+                f"ONNX Runtime cannot run the model at {image.shape}: {error}"
+            ) from None

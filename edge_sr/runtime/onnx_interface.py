@@ -1,0 +1,174 @@
+"""The checks that an .onnx passes before ONNX Runtime sees it, and what they find out."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from edge_sr.errors import UserError, require
+from edge_sr.runtime.session import SCALES, Interface, TensorSpec
+
+_DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
+
+# Operators whose output pixel depends on the same pixel of their inputs alone. A Reshape here only
+# drops or adds the axis of one channel; anything else fails the shape check of each run.
+_PIXELWISE = frozenset(
+    "Add Clip Concat DequantizeLinear Div Identity LeakyRelu Max Min Mul PRelu QuantizeLinear "
+    "Relu Reshape Sigmoid Sub Tanh Transpose".split()
+)
+# Operators that shape tensors and touch no pixel.
+_SHAPING = frozenset("Constant Shape Gather Slice Squeeze Unsqueeze Cast".split())
+_MOVING = frozenset(("Concat", "DepthToSpace", "Identity", "Reshape", "Transpose"))
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """Resolution relative to the input, and how far (in input pixels) a pixel of it looks."""
+
+    factor: int = 1
+    reach: Fraction = Fraction(0)
+
+
+def read_interface(data: bytes) -> Interface:
+    """Check that an .onnx is a one-channel super-resolution network in NHWC.
+
+    Raises:
+        UserError: it is damaged, or it is something else.
+    """
+    graph = _parse(data).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if len(inputs) != 1 or len(graph.output) != 1:
+        raise UserError(
+            f"the model has {len(inputs)} inputs and {len(graph.output)} outputs; one each is due"
+        )
+    source, target = inputs[0], graph.output[0]
+    extent = _extent(graph, constants, source.name, target.name)
+    if extent.factor not in SCALES:
+        raise UserError(f"the model's scale is {extent.factor}; upscaling takes {SCALES}")
+    height, width = _sizes(source, "input")
+    _sizes(target, "output")
+    return Interface(
+        extent.factor,
+        math.ceil(extent.reach),
+        _spec(source, _forward(graph, source.name), constants, "input"),
+        _spec(target, _backward(graph, target.name), constants, "output"),
+        (height, width) if height and width else None,
+    )
+
+
+def _parse(data: bytes) -> Any:
+    onnx = require("onnx", "onnx")
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model_from_string(data)
+        onnx.checker.check_model(model)
+    except (DecodeError, onnx.checker.ValidationError, ValueError, UnicodeDecodeError, TypeError):
+        raise UserError(
+            "this is not an ONNX model, or it is damaged; `edge-sr export` writes one"
+        ) from None
+    if any(tensor.external_data for tensor in model.graph.initializer):
+        raise UserError("the model keeps weights in other files; they must be inside the .onnx")
+    return model
+
+
+def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> _Extent:
+    extents: dict[str, _Extent] = {source: _Extent()}
+    for node in graph.node:
+        before = [extents[name] for name in node.input if name in extents]
+        if node.op_type in _SHAPING or not before:
+            continue
+        after = _Extent(max(e.factor for e in before), max(e.reach for e in before))
+        if node.op_type == "Conv":
+            reach = _conv_reach(node, graph, constants)
+            after = _Extent(after.factor, after.reach + Fraction(reach, after.factor))
+        elif node.op_type == "DepthToSpace":
+            after = _Extent(after.factor * _attributes(node).get("blocksize", 1), after.reach)
+        elif node.op_type not in _PIXELWISE:
+            raise UserError(
+                f"the model has the operator {node.op_type}, which upscaling cannot cut into tiles"
+            )
+        extents.update(dict.fromkeys(node.output, after))
+    if target not in extents:
+        raise UserError("the model's output does not depend on its input")
+    return extents[target]
+
+
+def _conv_reach(node: Any, graph: Any, constants: dict[str, Any]) -> int:
+    attributes = _attributes(node)
+    if any(step != 1 for step in attributes.get("strides", ())):
+        raise UserError("the model has a convolution with strides, which upscaling cannot tile")
+    kernel = attributes.get("kernel_shape") or _kernel_shape(node.input[1], graph, constants)
+    dilations = attributes.get("dilations") or [1] * len(kernel)
+    spans = [dilation * (size - 1) for dilation, size in zip(dilations, kernel, strict=False)]
+    pads = attributes.get("pads")
+    if pads is None or len(pads) < len(spans):
+        return max(spans, default=0)
+    return max(max(pad, span - pad) for pad, span in zip(pads, spans, strict=False))
+
+
+def _kernel_shape(weights: str, graph: Any, constants: dict[str, Any]) -> list[int]:
+    producers = {name: node for node in graph.node for name in node.output}
+    while weights not in constants:
+        if weights not in producers or not producers[weights].input:
+            raise UserError("the model has a convolution whose weights are not constants")
+        weights = producers[weights].input[0]
+    return list(constants[weights].dims[2:])
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    onnx = require("onnx", "onnx")
+    return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
+
+
+def _sizes(value: Any, role: str) -> tuple[int, int]:
+    """Height and width of an NHWC tensor; 0 where it is free."""
+    dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    if len(dims) != 4 or dims[0] not in (0, 1) or dims[3] != 1 or min(dims) < 0:
+        raise UserError(f"the model's {role} is {dims}; one channel [1, H, W, 1] is needed")
+    if (dims[1] == 0) != (dims[2] == 0):
+        raise UserError(f"the model's {role} fixes one of height and width; fix both or neither")
+    return dims[1], dims[2]
+
+
+def _spec(value: Any, node: Any, constants: dict[str, Any], role: str) -> TensorSpec:
+    dtype = _DTYPES.get(value.type.tensor_type.elem_type)
+    if dtype is None:
+        raise UserError(f"the model's {role} is neither int8 nor float32")
+    if dtype == "float32":
+        return TensorSpec(dtype)
+    if node is None or any(name not in constants for name in node.input[1:3]):
+        raise UserError(f"the model's int8 {role} lacks a constant scale and zero point")
+    to_array = require("onnx", "onnx").numpy_helper.to_array
+    values = [to_array(constants[name]) for name in node.input[1:3]]
+    scale, zero_point = values[0], values[1]
+    if scale.size != 1 or zero_point.size != 1 or not 0 < float(scale.ravel()[0]) < np.inf:
+        raise UserError(f"the model's int8 {role} lacks one positive scale and one zero point")
+    return TensorSpec(dtype, float(scale.ravel()[0]), int(zero_point.ravel()[0]))
+
+
+def _forward(graph: Any, name: str) -> Any:
+    """The DequantizeLinear that first reads the input, or None."""
+    moved = {name}
+    for node in graph.node:
+        if not moved.isdisjoint(node.input[:1]):
+            if node.op_type == "DequantizeLinear":
+                return node
+            if node.op_type in _MOVING:
+                moved.update(node.output)
+    return None
+
+
+def _backward(graph: Any, name: str) -> Any:
+    """The QuantizeLinear that makes the output, or None."""
+    for node in reversed(graph.node):
+        if name in node.output:
+            if node.op_type == "QuantizeLinear":
+                return node
+            if node.op_type not in _MOVING or not node.input:
+                return None
+            name = node.input[0]
+    return None

@@ -1,0 +1,188 @@
+"""What every runtime offers: a super-resolution network that takes one-channel images of any size.
+
+`open_session` opens an artifact, `run_plane` runs it on 8-bit pixels.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from edge_sr.errors import UserError
+
+SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "tflm": ".tflite", "keras": ".safetensors"}
+"""The runtimes, and the kind of file that each opens."""
+
+SCALES = (2, 3, 4)
+"""The upscaling factors that a session may have."""
+
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """How pixels are written into a tensor.
+
+    Attributes:
+        dtype: "int8", where a value q stands for (q - zero_point) * scale, or "float32".
+        scale: quantization step, positive; 1 for float32.
+        zero_point: int8 value of 0; 0 for float32.
+    """
+
+    dtype: str
+    scale: float = 1.0
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a session needs to know of its network before running it.
+
+    Attributes:
+        scale: the factor by which height and width grow.
+        halo: low-resolution pixels on each side that an output pixel may depend on.
+        input: of the (1,H,W,1) input, values in [0,1].
+        output: of the (1,scale*H,scale*W,1) output, values in [0,1].
+        fixed_size: (H, W) if the artifact runs at that size alone, else None.
+    """
+
+    scale: int
+    halo: int
+    input: TensorSpec
+    output: TensorSpec
+    fixed_size: tuple[int, int] | None = None
+
+
+class Session(ABC):
+    """An opened super-resolution network; see `Interface` for the attributes."""
+
+    runtime: ClassVar[str]
+
+    def __init__(self, interface: Interface) -> None:
+        self.scale = interface.scale
+        self.halo = interface.halo
+        self.input = interface.input
+        self.output = interface.output
+        self.fixed_size = interface.fixed_size
+
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the network.
+
+        Args:
+            image: (1,H,W,1) of the dtype of `input`; any H and W from 1, or `fixed_size`.
+
+        Returns:
+            (1,scale*H,scale*W,1) of the dtype of `output`.
+
+        Raises:
+            UserError: the runtime refuses the network at this size.
+        """
+        batch, height, width, channels = image.shape
+        if (batch, channels, image.dtype.name) != (1, 1, self.input.dtype):
+            raise ValueError(f"need (1,H,W,1) {self.input.dtype}, got {image.shape} {image.dtype}")
+        if self.fixed_size not in (None, (height, width)):
+            raise UserError(
+                f"the model runs at {_size(self.fixed_size)} only, not at {_size((height, width))}"
+            )
+        result = self._run(np.ascontiguousarray(image))
+        expected = (1, height * self.scale, width * self.scale, 1)
+        if result.shape != expected or result.dtype.name != self.output.dtype:
+            raise UserError(
+                f"the model gave {result.shape} {result.dtype} where {expected} "
+                f"{self.output.dtype} is due; it is not a x{self.scale} network"
+            )
+        return result
+
+    @abstractmethod
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        """Run the runtime on a checked (1,H,W,1) array."""
+
+
+def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
+    """Open an artifact.
+
+    Args:
+        artifact: a .tflite (litert, tflm), .onnx (onnx) or .safetensors (keras) file.
+        runtime: one of `SUFFIXES`.
+        threads: at least 1; tflm and keras leave no choice and take 1 alone.
+
+    Raises:
+        UserError: the file is missing, damaged, of another kind, or not a one-channel
+            super-resolution network of int8 or float32.
+    """
+    if runtime not in SUFFIXES:
+        raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(SUFFIXES)}")
+    if threads < 1 or (threads > 1 and runtime in ("tflm", "keras")):
+        limit = "1 thread alone" if runtime in ("tflm", "keras") else "1 thread or more"
+        raise UserError(f"the runtime {runtime} takes {limit}, not {threads}")
+    if artifact.suffix.lower() != SUFFIXES[runtime]:
+        raise UserError(f"the runtime {runtime} opens {SUFFIXES[runtime]} files, not {artifact}")
+    if not artifact.is_file():
+        raise UserError(f"{artifact} is not a file; a {SUFFIXES[runtime]} model is needed")
+    if artifact.stat().st_size > _MAX_BYTES:
+        raise UserError(f"{artifact} is larger than {_MAX_BYTES} bytes; tiny models are smaller")
+    try:
+        return _open(artifact, runtime, threads)
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if str(artifact) in text else f"{artifact}: {text}") from None
+
+
+def _open(artifact: Path, runtime: str, threads: int) -> Session:
+    if runtime == "litert":
+        from edge_sr.runtime.litert import LiteRTSession
+
+        return LiteRTSession(artifact.read_bytes(), threads)
+    if runtime == "tflm":
+        from edge_sr.runtime.tflm import TFLMSession
+
+        return TFLMSession(artifact.read_bytes())
+    if runtime == "onnx":
+        from edge_sr.runtime.onnx import ONNXSession
+
+        return ONNXSession(artifact.read_bytes(), threads)
+    from edge_sr.runtime.keras import KerasSession
+
+    return KerasSession(artifact)
+
+
+def run_plane(session: Session, plane: np.ndarray) -> np.ndarray:
+    """Upscale one plane of 8-bit pixels in one run.
+
+    Args:
+        session: the network.
+        plane: (H,W) uint8; 0..255 stands for [0,1].
+
+    Returns:
+        (scale*H, scale*W) uint8, clipped to 0..255 and rounded to nearest.
+    """
+    image = encode(plane, session.input)[np.newaxis, :, :, np.newaxis]
+    return decode(session.run(image)[0, :, :, 0], session.output)
+
+
+def encode(pixels: np.ndarray, spec: TensorSpec) -> np.ndarray:
+    """Write uint8 pixels (any shape) as the values of an input tensor."""
+    if spec.dtype == "float32":
+        return pixels.astype(np.float32) / np.float32(255)
+    values = np.rint(np.arange(256) / 255 / spec.scale) + spec.zero_point
+    return np.clip(values, -128, 127).astype(np.int8)[pixels]
+
+
+def decode(values: np.ndarray, spec: TensorSpec) -> np.ndarray:
+    """Read the values of an output tensor (any shape) as uint8 pixels.
+
+    Raises:
+        UserError: a float value is not finite.
+    """
+    if spec.dtype == "float32":
+        if not np.isfinite(values).all():
+            raise UserError("the model gives values that are not finite; its weights are damaged")
+        return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    table = (np.arange(-128, 128) - spec.zero_point) * spec.scale
+    return np.rint(np.clip(table, 0, 1) * 255).astype(np.uint8)[values.astype(np.int16) + 128]
+
+
+def _size(size: tuple[int, int] | None) -> str:
+    return "x".join(map(str, size or ()))

@@ -1,0 +1,53 @@
+"""TensorFlow Lite Micro through its Python wheel (Linux x86-64): the oracle of bits."""
+
+from typing import Any
+
+import numpy as np
+
+from edge_sr import graph
+from edge_sr.errors import UserError, require
+from edge_sr.runtime.session import Session
+from edge_sr.runtime.tflite import read_interface
+
+_ARENA_OVERHEAD = 64 * 1024  # kernel data, tensor structs and alignment
+
+
+class TFLMSession(Session):
+    """A .tflite in TFLM; its graph is rewritten for each new image size."""
+
+    runtime = "tflm"
+
+    def __init__(self, model: bytes) -> None:
+        super().__init__(read_interface(model))
+        self._runtime = require("tflite_micro.runtime", "tflm")
+        self._model = model
+        self._shape: tuple[int, ...] | None = None
+        self._interpreter: Any = None
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        try:
+            if image.shape != self._shape:
+                self._shape = None
+                self._interpreter = self._at_size(*image.shape[1:3])
+                self._shape = image.shape
+            self._interpreter.set_input(image, 0)
+            self._interpreter.invoke()
+            return self._interpreter.get_output(0)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"TFLM cannot run the model at {image.shape}: {error}") from None
+
+    def _at_size(self, height: int, width: int) -> Any:
+        model = graph.resize(self._model, height, width)
+        return self._runtime.Interpreter.from_bytes(
+            model, arena_size=arena_bound(graph.read_graph(model))
+        )
+
+
+def arena_bound(network: graph.Graph) -> int:
+    """An upper bound of the arena in bytes: every activation kept at once, none shared."""
+    activations = sum(
+        int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize
+        for tensor in network.tensors
+        if tensor.data is None
+    )
+    return activations + 1024 * len(network.tensors) + _ARENA_OVERHEAD

@@ -1,0 +1,157 @@
+"""Upscales whole images, tile by tile, so that memory grows with the image's pixels alone.
+
+A tile is a window of one fixed size; windows at the border are moved inside instead of being cut
+or padded, so that the networks' zero padding falls on the image's own border only. Of each window
+only the pixels that no cut edge can reach are kept: the result has the bits of the whole image.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
+from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
+from edge_sr.errors import UserError
+from edge_sr.runtime.session import Session, run_plane
+
+Pixels = NDArray[np.uint8]
+
+WINDOW = 256
+"""Side of a window in low-resolution pixels: small enough for a core's cache."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of an axis that is computed at once: pixels [start, stop), of which
+    [keep_start, keep_stop) are kept.
+    """
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+
+def windows(length: int, size: int, halo: int) -> list[Window]:
+    """Cover an axis with windows of one size.
+
+    Args:
+        length: of the axis, at least 1.
+        size: of a window; where the axis is shorter, it is the only window.
+        halo: pixels beside an inner edge of a window that are not kept; 2 * halo < size.
+
+    Returns:
+        Windows whose kept stretches follow each other from 0 to `length`.
+    """
+    if length <= size:
+        return [Window(0, length, 0, length)]
+    found: list[Window] = []
+    done = 0
+    while done < length:
+        start = min(max(done - halo, 0), length - size)
+        stop = start + size
+        keep_stop = length if stop == length else stop - halo
+        found.append(Window(start, stop, done, keep_stop))
+        done = keep_stop
+    return found
+
+
+def upscale(
+    session: Session, pixels: Pixels, per_channel: bool = False, window: int = WINDOW
+) -> Pixels:
+    """Upscale an image; see `upscale_bands`.
+
+    Returns:
+        uint8 (scale*H, scale*W) or (scale*H, scale*W, 3).
+    """
+    return np.concatenate(list(upscale_bands(session, pixels, per_channel, window)))
+
+
+def upscale_bands(
+    session: Session, pixels: Pixels, per_channel: bool = False, window: int = WINDOW
+) -> Iterator[Pixels]:
+    """Upscale an image, giving the result from top to bottom, one row of tiles at a time.
+
+    Args:
+        session: the network.
+        pixels: uint8 (H, W) gray, which the network upscales as it is, or (H, W, 3) RGB.
+        per_channel: run the network on R, G and B; otherwise it runs on BT.601 luma, and chroma
+            is upscaled bicubically.
+        window: side of a window in low-resolution pixels; every choice gives the same bits
+            wherever the runtime's arithmetic does not depend on the image's size (int8 does not).
+
+    Yields:
+        uint8 (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
+
+    Raises:
+        UserError: the window does not exceed twice the halo, or the session runs at a fixed size
+            that the image is smaller than.
+    """
+    tile = _tile_function(session, pixels, per_channel)
+    halo = max(session.halo, UPSCALE_CONTEXT)
+    height, width = _window_size(session, pixels.shape, window, halo)
+    columns = windows(pixels.shape[1], width, halo)
+    for rows in windows(pixels.shape[0], height, halo):
+        yield _band(tile, pixels, rows, columns, session.scale)
+
+
+def _band(
+    tile: Callable[[Pixels], Pixels],
+    pixels: Pixels,
+    rows: Window,
+    columns: list[Window],
+    scale: int,
+) -> Pixels:
+    shape = (rows.keep_stop - rows.keep_start, pixels.shape[1], *pixels.shape[2:])
+    band = np.empty((shape[0] * scale, shape[1] * scale, *shape[2:]), np.uint8)
+    for column in columns:
+        large = tile(pixels[rows.start : rows.stop, column.start : column.stop])
+        band[:, column.keep_start * scale : column.keep_stop * scale] = large[
+            _kept(rows, scale), _kept(column, scale)
+        ]
+    return band
+
+
+def _kept(window: Window, scale: int) -> slice:
+    """The kept stretch, counted in high-resolution pixels from the window's start."""
+    return slice(
+        (window.keep_start - window.start) * scale, (window.keep_stop - window.start) * scale
+    )
+
+
+def _tile_function(
+    session: Session, pixels: Pixels, per_channel: bool
+) -> Callable[[Pixels], Pixels]:
+    if pixels.ndim == 2:
+        return lambda tile: run_plane(session, tile)
+    if per_channel:
+        return lambda tile: np.stack(
+            [run_plane(session, tile[..., channel]) for channel in range(3)], axis=-1
+        )
+    return lambda tile: _upscale_luma(session, tile)
+
+
+def _upscale_luma(session: Session, rgb: Pixels) -> Pixels:
+    ycbcr = rgb_to_ycbcr(rgb)
+    luma = run_plane(session, ycbcr[..., 0])
+    chroma = bicubic_upscale(ycbcr[..., 1:], session.scale)
+    return ycbcr_to_rgb(np.dstack((luma, chroma)))
+
+
+def _window_size(
+    session: Session, shape: tuple[int, ...], window: int, halo: int
+) -> tuple[int, int]:
+    size = session.fixed_size or (window, window)
+    if min(size) <= 2 * halo and (size[0] < shape[0] or size[1] < shape[1]):
+        raise UserError(
+            f"windows of {size[0]}x{size[1]} pixels are too small for a model that looks "
+            f"{halo} pixels far; they must exceed {2 * halo}"
+        )
+    if session.fixed_size and (shape[0] < size[0] or shape[1] < size[1]):
+        raise UserError(
+            f"the model runs at {size[1]}x{size[0]} pixels only, and the image is "
+            f"{shape[1]}x{shape[0]}; use an image at least as large, or a .tflite"
+        )
+    return size
