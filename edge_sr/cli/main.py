@@ -5,6 +5,7 @@ import sys
 import typer
 
 import edge_sr
+from edge_sr.cli import train
 from edge_sr.errors import UserError, VerificationError
 
 app = typer.Typer(
@@ -30,6 +31,9 @@ def _root(
     ),
 ) -> None:
     """Tiny image networks from training to silicon."""
+
+
+app.command("train")(train.train)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Training of float networks: losses, recipes (one TOML per experiment) and the training loop."""

@@ -1,0 +1,291 @@
+"""The training loop: epochs of random patches, validation, checkpoint, resume.
+
+It takes a model of either Keras namespace, on any backend that the namespace has.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from edge_sr import metrics
+from edge_sr.data.patches import sample_patches
+from edge_sr.errors import UserError
+from edge_sr.models import checkpoint
+from edge_sr.training import losses, state
+from edge_sr.training.recipe import Recipe, to_dict
+
+# Steps between two looks at the clock: the learning rate and the average move at this grain.
+CHUNK = 100
+
+Planes = Sequence[tuple[np.ndarray, np.ndarray]]
+Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean quality over the validation images: PSNR in dB and SSIM on 8-bit values."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave: its number from 1, mean loss, validation score, learning rate."""
+
+    number: int
+    loss: float
+    score: Score
+    rate: float
+    best: bool
+
+
+class Observer(Protocol):
+    """Is told how the training goes."""
+
+    def chunk(self, epoch: int, steps_done: int, loss: float) -> None:
+        """After some steps: the epoch from 1, its steps done, their loss."""
+
+    def epoch(self, result: Epoch) -> None:
+        """After an epoch."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained, on what.
+
+    Attributes:
+        model: an uncompiled Keras model (N,H,W,1) in [0, 1] to (N,sH,sW,1).
+        keras: the namespace of the model.
+        recipe: how.
+        scale: the model's scale.
+        train: uint8 planes (low resolution, high resolution).
+        validation: the same, of images held out.
+        seed: of patches; weights were seeded when the model was built.
+        identity: what else a resumed run must have in common with this one (JSON values).
+    """
+
+    model: Any
+    keras: Any
+    recipe: Recipe
+    scale: int
+    train: Planes
+    validation: Planes
+    seed: int
+    identity: Mapping[str, Any]
+
+
+def fit(
+    task: Task,
+    folder: Path,
+    resume: bool,
+    keep_best: Callable[[Weights], None],
+    observer: Observer,
+) -> Epoch | None:
+    """Train, writing `state.safetensors` and a line of `log.csv` into `folder` every epoch.
+
+    Args:
+        task: what to train.
+        folder: existing folder of the run.
+        resume: go on from the folder's state.
+        keep_best: is given the (averaged) weights by name whenever validation improves.
+        observer: is told of progress.
+
+    Returns:
+        The last epoch; None when a resumed run was complete already.
+
+    Raises:
+        UserError: the loss is no longer finite, or there is no fitting state to resume.
+    """
+    trainer = _Trainer(task)
+    run = {**task.identity, "recipe": to_dict(task.recipe), "seed": task.seed}
+    state_file = folder / "state.safetensors"
+    if resume:
+        trainer.restore(state.read(state_file, run))
+    result = None
+    while not trainer.finished():
+        result = trainer.run_epoch(observer)
+        if result.best:
+            keep_best(trainer.average)
+        _log(folder / "log.csv", result)
+        state.write(state_file, state.RunState(run, trainer.progress(), trainer.arrays()))
+        observer.epoch(result)
+    return result
+
+
+def validate(model: Any, validation: Planes, scale: int) -> Score:
+    """Mean PSNR and SSIM of a Keras model over planes, as `edge-sr eval` computes them."""
+    scores = []
+    for low, high in validation:
+        image = upscale_plane(model, low)
+        scores.append((metrics.psnr(high, image, scale), metrics.ssim(high, image, scale)))
+    psnr, ssim = np.mean(scores, axis=0)
+    return Score(float(psnr), float(ssim))
+
+
+def upscale_plane(model: Any, plane: np.ndarray) -> np.ndarray:
+    """A uint8 plane (H,W) through a Keras model in [0, 1]; uint8 (sH,sW)."""
+    output = np.asarray(model(plane[None, :, :, None].astype(np.float32) / 255, training=False))
+    return np.rint(np.clip(output[0, :, :, 0], 0, 1) * 255).astype(np.uint8)
+
+
+class _Trainer:
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        options = task.recipe.optimizer
+        self.optimizer = task.keras.optimizers.Adam(
+            learning_rate=options.learning_rate,
+            beta_1=options.beta_1,
+            beta_2=options.beta_2,
+            global_clipnorm=options.clip_norm or None,
+        )
+        task.model.compile(optimizer=self.optimizer, loss=losses.mixture(task.recipe.loss))
+        self.optimizer.build(task.model.trainable_variables)
+        self.variables = checkpoint.variables_of(task.model)
+        self.average = checkpoint.weights_of(task.model)
+        self.epochs_done = 0
+        self.best = -math.inf
+        self.stale = 0
+        self.rate_factor = 1.0
+
+    def finished(self) -> bool:
+        stop = self.task.recipe.stop
+        tired = bool(stop.patience) and self.stale >= stop.patience
+        return tired or self.epochs_done >= stop.epochs
+
+    def run_epoch(self, observer: Observer) -> Epoch:
+        total, done = 0.0, 0
+        steps = self.task.recipe.stop.steps_per_epoch
+        for low, high in self._chunks():
+            count = len(low) // self.task.recipe.data.batch
+            rate = self._rate(self.epochs_done + done / steps)
+            self.optimizer.learning_rate = rate
+            loss = self._train_on(low, high)
+            if not math.isfinite(loss):
+                raise UserError(
+                    f"the loss is {loss} in epoch {self.epochs_done + 1}: training diverged; "
+                    "a lower learning_rate or a clip_norm in the recipe helps"
+                )
+            done, total = done + count, total + loss * count
+            self._follow(count)
+            observer.chunk(self.epochs_done + 1, done, loss)
+        score = self._validate_average()
+        better = self._judge(getattr(score, self.task.recipe.stop.monitor))
+        self.epochs_done += 1
+        return Epoch(self.epochs_done, total / done, score, rate, better)
+
+    def _chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Patches of CHUNK steps at a time; the next are cut while the network trains."""
+        data = self.task.recipe.data
+        rng = np.random.default_rng([self.task.seed, self.epochs_done])
+        left = self.task.recipe.stop.steps_per_epoch
+        sizes = [min(CHUNK, left - i) * data.batch for i in range(0, left, CHUNK)]
+
+        def cut(count: int) -> tuple[np.ndarray, np.ndarray]:
+            return sample_patches(self.task.train, self.task.scale, data.patch, count, rng)
+
+        with ThreadPoolExecutor(1) as pool:
+            yield from _ahead(pool, cut, sizes)
+
+    def _train_on(self, low: np.ndarray, high: np.ndarray) -> float:
+        history = self.task.model.fit(
+            low.astype(np.float32) / 255,
+            high.astype(np.float32) / 255,
+            batch_size=self.task.recipe.data.batch,
+            shuffle=False,
+            verbose=0,
+        )
+        return float(history.history["loss"][-1])
+
+    def _rate(self, epoch: float) -> float:
+        options, epochs = self.task.recipe.optimizer, self.task.recipe.stop.epochs
+        rate = options.learning_rate * self.rate_factor
+        if options.schedule == "cosine":
+            rate *= (1 + math.cos(math.pi * epoch / epochs)) / 2
+        if epoch < options.warmup_epochs:
+            grain = CHUNK / self.task.recipe.stop.steps_per_epoch
+            rate *= min(1.0, (epoch + grain) / options.warmup_epochs)
+        return rate
+
+    def _follow(self, steps: int) -> None:
+        """Move the average towards the weights; early on it forgets faster (bias correction)."""
+        steps_done = self.epochs_done * self.task.recipe.stop.steps_per_epoch
+        decay = min(self.task.recipe.optimizer.ema_decay, (1 + steps_done) / (10 + steps_done))
+        keep = np.float32(decay**steps)
+        for name, weights in checkpoint.weights_of(self.task.model).items():
+            self.average[name] = keep * self.average[name] + (1 - keep) * weights
+
+    def _validate_average(self) -> Score:
+        weights = checkpoint.weights_of(self.task.model)
+        checkpoint.assign(self.task.model, self.average)
+        score = validate(self.task.model, self.task.validation, self.task.scale)
+        checkpoint.assign(self.task.model, weights)
+        return score
+
+    def _judge(self, value: float) -> bool:
+        if value > self.best:
+            self.best, self.stale = value, 0
+            return True
+        self.stale += 1
+        options = self.task.recipe.optimizer
+        if options.schedule == "plateau" and self.stale % options.plateau_epochs == 0:
+            self.rate_factor /= 2
+        return False
+
+    def progress(self) -> dict[str, float]:
+        return {
+            "epochs_done": self.epochs_done,
+            "best": self.best,
+            "stale": self.stale,
+            "rate_factor": self.rate_factor,
+        }
+
+    def arrays(self) -> Weights:
+        arrays = {f"average/{name}": array for name, array in self.average.items()}
+        weights = checkpoint.weights_of(self.task.model)
+        arrays |= {f"weights/{name}": array for name, array in weights.items()}
+        for index, variable in enumerate(self.optimizer.variables):
+            arrays[f"optimizer/{index}"] = np.asarray(variable.numpy())
+        return arrays
+
+    def restore(self, saved: state.RunState) -> None:
+        parts: dict[str, Weights] = {"average": {}, "weights": {}, "optimizer": {}}
+        for name, array in saved.arrays.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = array
+        checkpoint.assign(self.task.model, parts["weights"], "the state of the run")
+        self.average = parts["average"]
+        for index, variable in enumerate(self.optimizer.variables):
+            variable.assign(parts["optimizer"][str(index)])
+        self.epochs_done = int(saved.progress["epochs_done"])
+        self.stale = int(saved.progress["stale"])
+        self.best = saved.progress["best"]
+        self.rate_factor = saved.progress["rate_factor"]
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    cut: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    sizes: Sequence[int],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    pending = pool.submit(cut, sizes[0])
+    for size in sizes[1:]:
+        ready, pending = pending.result(), pool.submit(cut, size)
+        yield ready
+    yield pending.result()
+
+
+def _log(path: Path, result: Epoch) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["epoch", "loss", "psnr", "ssim", "learning_rate", "best"])
+        values = (result.loss, result.score.psnr, result.score.ssim, result.rate)
+        writer.writerow([result.number, *(f"{v:.6g}" for v in values), int(result.best)])

@@ -1,0 +1,199 @@
+"""Recipes: everything that decides how a network is trained, as a TOML file."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edge_sr.errors import UserError
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What a batch is made of.
+
+    Attributes:
+        colour: "luminance" (BT.601 Y) or "rgb" (each channel a plane of its own, as in the slides).
+        patch: side of a low-resolution patch, pixels.
+        batch: patches in a batch.
+        validation_images: images held out of the training folder.
+    """
+
+    colour: str = "luminance"
+    patch: int = 32
+    batch: int = 16
+    validation_images: int = 16
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """Adam and its learning rate.
+
+    Attributes:
+        learning_rate: the highest rate.
+        beta_1: decay of the first moment.
+        beta_2: decay of the second moment.
+        clip_norm: gradients are scaled down to this global norm; 0 leaves them.
+        schedule: "constant", "cosine" (to zero over all epochs) or "plateau".
+        warmup_epochs: epochs over which the rate rises linearly from zero.
+        plateau_epochs: with "plateau", epochs without improvement before the rate halves.
+        ema_decay: decay per step of the average of weights that is validated and kept; 0: none.
+    """
+
+    learning_rate: float = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    clip_norm: float = 0.0
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    plateau_epochs: int = 10
+    ema_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class StopOptions:
+    """When training ends and what counts as better.
+
+    Attributes:
+        epochs: at most this many.
+        steps_per_epoch: steps (batches) in an epoch.
+        patience: stop after this many epochs without improvement; 0: never.
+        monitor: "psnr" or "ssim" on the validation images; the best epoch's weights are kept.
+    """
+
+    epochs: int = 60
+    steps_per_epoch: int = 1000
+    patience: int = 0
+    monitor: str = "psnr"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training recipe.
+
+    Attributes:
+        name: its name.
+        source: where it comes from.
+        expand: channels of over-parameterized convolutions, 0 for plain ones.
+        loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM).
+    """
+
+    name: str
+    source: str
+    expand: int = 0
+    loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
+    data: DataOptions = field(default_factory=DataOptions)
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    stop: StopOptions = field(default_factory=StopOptions)
+
+
+def names() -> tuple[str, ...]:
+    """The names of the recipes that come with edge-sr, sorted."""
+    folder = resources.files("edge_sr.training") / "recipes"
+    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
+
+
+def load(name_or_path: str) -> Recipe:
+    """The recipe of that name, or in that TOML file.
+
+    Raises:
+        UserError: there is none, it is no TOML, or an entry is unknown or out of range.
+    """
+    path = Path(name_or_path)
+    if name_or_path in names():
+        text = (resources.files("edge_sr.training") / "recipes" / f"{path.name}.toml").read_text()
+    elif path.suffix == ".toml" and path.is_file():
+        text = path.read_text(encoding="utf-8", errors="replace")
+    else:
+        raise UserError(
+            f"there is no recipe {name_or_path!r}; there are {', '.join(names())}, "
+            "and a .toml file may be given"
+        )
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"recipe {name_or_path} is not TOML: {error}") from None
+    return from_dict(values)
+
+
+def from_dict(values: Mapping[str, Any]) -> Recipe:
+    """A recipe from plain values (the inverse of `to_dict`), checked.
+
+    Raises:
+        UserError: an entry is unknown, of the wrong type or out of range.
+    """
+    recipe = _fill(Recipe(name="", source=""), values, "the recipe")
+    _check(recipe)
+    return recipe
+
+
+def to_dict(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain values, for TOML or JSON."""
+    return asdict(recipe)
+
+
+def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with another number of epochs."""
+    changed = replace(recipe, stop=replace(recipe.stop, epochs=epochs))
+    _check(changed)
+    return changed
+
+
+def _fill(default: Any, values: Mapping[str, Any], where: str) -> Any:
+    known = {f.name: getattr(default, f.name) for f in fields(default)}
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(f"{where} has no entry {key!r}; it has {', '.join(known)}")
+        old = known[key]
+        if is_dataclass(old) and isinstance(value, Mapping):
+            changes[key] = _fill(old, value, f"[{key}] of {where}")
+        elif isinstance(old, float) and type(value) in (int, float):
+            changes[key] = float(value)
+        elif isinstance(old, Mapping) and isinstance(value, Mapping):
+            changes[key] = dict(value)
+        elif type(value) is type(old):
+            changes[key] = value
+        else:
+            raise UserError(f"{key} of {where} must be {type(old).__name__}, it is {value!r}")
+    return replace(default, **changes)
+
+
+def _check(recipe: Recipe) -> None:
+    data, optimizer, stop = recipe.data, recipe.optimizer, recipe.stop
+    positive = {"patch": data.patch, "batch": data.batch, "epochs": stop.epochs}
+    positive |= {
+        "steps_per_epoch": stop.steps_per_epoch,
+        "validation_images": data.validation_images,
+        "plateau_epochs": optimizer.plateau_epochs,
+    }
+    for name, number in positive.items():
+        if number < 1:
+            raise UserError(f"{name} must be at least 1, it is {number}")
+    for name, number in (("expand", recipe.expand), ("patience", stop.patience)):
+        if number < 0:
+            raise UserError(f"{name} must not be negative, it is {number}")
+    for name in ("beta_1", "beta_2", "ema_decay"):
+        if not 0 <= getattr(optimizer, name) < 1:
+            raise UserError(f"{name} must be in [0, 1), it is {getattr(optimizer, name)}")
+    if not (0 < optimizer.learning_rate < math.inf):
+        raise UserError(f"learning_rate must be positive, it is {optimizer.learning_rate}")
+    _check_choices(recipe)
+
+
+def _check_choices(recipe: Recipe) -> None:
+    choices = (
+        ("colour", recipe.data.colour, ("luminance", "rgb")),
+        ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau")),
+        ("monitor", recipe.stop.monitor, ("psnr", "ssim")),
+    )
+    for name, value, allowed in choices:
+        if value not in allowed:
+            raise UserError(f"{name} must be one of {', '.join(allowed)}, it is {value!r}")
+    if not recipe.loss or set(recipe.loss) - {"mae", "mse", "ssim"}:
+        raise UserError(f"loss must weigh mae, mse or ssim, it is {dict(recipe.loss)}")
+    if not all(type(w) in (int, float) and 0 < w < math.inf for w in recipe.loss.values()):
+        raise UserError(f"the weights of loss must be positive numbers: {dict(recipe.loss)}")

@@ -1,0 +1,58 @@
+"""The images of a run: planes to train on and planes held out to validate."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_sr.data.datasets import find_pairs, split_validation
+from edge_sr.data.patches import load_planes
+from edge_sr.errors import UserError
+from edge_sr.training.recipe import DataOptions
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Planes (low resolution, high resolution), uint8, and what tells this set of images.
+
+    Attributes:
+        train: planes to cut patches from.
+        validation: luminance planes of the images held out.
+        images: how many images, and a digest of their names.
+    """
+
+    train: list[tuple[np.ndarray, np.ndarray]]
+    validation: list[tuple[np.ndarray, np.ndarray]]
+    images: str
+
+
+def load_samples(folder: Path, scale: int, options: DataOptions, seed: int) -> Samples:
+    """Load a folder of images and hold some out for validation.
+
+    Raises:
+        UserError: the folder has no or too few images, or they are smaller than a patch.
+    """
+    pairs = find_pairs(folder, scale)
+    if len(pairs) <= options.validation_images:
+        raise UserError(
+            f"{folder} has {len(pairs)} images and {options.validation_images} are held out for "
+            "validation; add images or lower validation_images in the recipe"
+        )
+    train, validation = split_validation(pairs, options.validation_images, seed)
+    names = "\n".join(sorted(pair.name for pair in pairs)).encode()
+    planes = [
+        (low, high)
+        for low, high in load_planes(train, scale, options.colour)
+        if min(low.shape) >= options.patch
+    ]
+    if not planes:
+        raise UserError(
+            f"no image in {folder} is as large as a patch ({options.patch * scale} pixels at "
+            "high resolution); lower patch in the recipe"
+        )
+    return Samples(
+        planes,
+        load_planes(validation, scale, "luminance"),
+        f"{len(pairs)} images, {hashlib.sha256(names).hexdigest()[:12]}",
+    )
