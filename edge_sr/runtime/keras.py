@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.errors import UserError, require
+from edge_sr.errors import UserError
 from edge_sr.models.checkpoint import load_model
 from edge_sr.runtime.session import SCALES, Interface, Session, TensorSpec
 
@@ -16,12 +16,13 @@ class KerasSession(Session):
     runtime = "keras"
 
     def __init__(self, checkpoint: Path) -> None:
-        self._keras = require("keras", "train")
         self._model = load_model(checkpoint)
         super().__init__(_interface(self._model))
 
     def _run(self, image: np.ndarray) -> np.ndarray:
-        return self._keras.ops.convert_to_numpy(self._model(image, training=False))
+        import keras
+
+        return keras.ops.convert_to_numpy(self._model(image, training=False))
 
 
 def _interface(model: Any) -> Interface:

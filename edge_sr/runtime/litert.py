@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.errors import UserError, require
+from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session
 from edge_sr.runtime.tflite import read_interface
 
@@ -15,10 +15,11 @@ class LiteRTSession(Session):
     runtime = "litert"
 
     def __init__(self, model: bytes, threads: int = 1) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
         super().__init__(read_interface(model))
-        interpreter = require("ai_edge_litert.interpreter", "train").Interpreter
         try:
-            self._interpreter: Any = interpreter(model_content=model, num_threads=threads)
+            self._interpreter: Any = Interpreter(model_content=model, num_threads=threads)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"LiteRT cannot open the model: {_first_line(error)}") from None
         self._input = self._interpreter.get_input_details()[0]["index"]

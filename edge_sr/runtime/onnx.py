@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_sr.errors import UserError, require
+from edge_sr.errors import UserError
 from edge_sr.runtime.onnx_interface import read_interface
 from edge_sr.runtime.session import Session
 
@@ -13,7 +13,8 @@ class ONNXSession(Session):
     runtime = "onnx"
 
     def __init__(self, model: bytes, threads: int = 1) -> None:
-        ort = require("onnxruntime", "onnx")
+        import onnxruntime as ort
+
         super().__init__(read_interface(model))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads

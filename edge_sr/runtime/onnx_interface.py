@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.errors import UserError, require
+from edge_sr.errors import UserError
 from edge_sr.runtime.session import SCALES, Interface, TensorSpec
 
 _DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
@@ -15,11 +15,14 @@ _DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
 # Operators whose output pixel depends on the same pixel of their inputs alone. A Reshape here only
 # drops or adds the axis of one channel; anything else fails the shape check of each run.
 _PIXELWISE = frozenset(
-    "Add Clip Concat DequantizeLinear Div Identity LeakyRelu Max Min Mul PRelu QuantizeLinear "
-    "Relu Reshape Sigmoid Sub Tanh Transpose".split()
+    (
+        *("Add", "Clip", "Concat", "DequantizeLinear", "Div", "Identity", "LeakyRelu", "Max"),
+        *("Min", "Mul", "PRelu", "QuantizeLinear", "Relu", "Reshape", "Sigmoid", "Sub", "Tanh"),
+        "Transpose",
+    )
 )
 # Operators that shape tensors and touch no pixel.
-_SHAPING = frozenset("Constant Shape Gather Slice Squeeze Unsqueeze Cast".split())
+_SHAPING = frozenset(("Cast", "Constant", "Gather", "Shape", "Slice", "Squeeze", "Unsqueeze"))
 _MOVING = frozenset(("Concat", "DepthToSpace", "Identity", "Reshape", "Transpose"))
 
 
@@ -60,13 +63,12 @@ def read_interface(data: bytes) -> Interface:
 
 
 def _parse(data: bytes) -> Any:
-    onnx = require("onnx", "onnx")
-    from google.protobuf.message import DecodeError
+    import onnx
 
     try:
         model = onnx.load_model_from_string(data)
         onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError, ValueError, UnicodeDecodeError, TypeError):
+    except Exception:  # protobuf's and the checker's errors share no narrower base
         raise UserError(
             "this is not an ONNX model, or it is damaged; `edge-sr export` writes one"
         ) from None
@@ -120,7 +122,8 @@ def _kernel_shape(weights: str, graph: Any, constants: dict[str, Any]) -> list[i
 
 
 def _attributes(node: Any) -> dict[str, Any]:
-    onnx = require("onnx", "onnx")
+    import onnx
+
     return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
 
 
@@ -142,7 +145,9 @@ def _spec(value: Any, node: Any, constants: dict[str, Any], role: str) -> Tensor
         return TensorSpec(dtype)
     if node is None or any(name not in constants for name in node.input[1:3]):
         raise UserError(f"the model's int8 {role} lacks a constant scale and zero point")
-    to_array = require("onnx", "onnx").numpy_helper.to_array
+    import onnx
+
+    to_array = onnx.numpy_helper.to_array
     values = [to_array(constants[name]) for name in node.input[1:3]]
     scale, zero_point = values[0], values[1]
     if scale.size != 1 or zero_point.size != 1 or not 0 < float(scale.ravel()[0]) < np.inf:

@@ -10,15 +10,37 @@ from typing import ClassVar
 
 import numpy as np
 
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, require
+from edge_sr.graph import read_bytes
 
-SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "tflm": ".tflite", "keras": ".safetensors"}
-"""The runtimes, and the kind of file that each opens."""
+
+@dataclass(frozen=True)
+class Runtime:
+    """What is known of a runtime before it is imported.
+
+    Attributes:
+        suffix: of the files that it opens.
+        package: the Python package that it needs.
+        extra: the extra of edge-sr that brings the package.
+        threaded: whether a session can be told a number of threads.
+    """
+
+    suffix: str
+    package: str
+    extra: str
+    threaded: bool
+
+
+RUNTIMES = {
+    "litert": Runtime(".tflite", "ai_edge_litert", "all", True),
+    "onnx": Runtime(".onnx", "onnxruntime", "onnx", True),
+    "tflm": Runtime(".tflite", "tflite_micro", "tflm", False),
+    "keras": Runtime(".safetensors", "keras", "train", False),
+}
+"""The runtimes by the names that users type."""
 
 SCALES = (2, 3, 4)
 """The upscaling factors that a session may have."""
-
-_MAX_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -105,24 +127,21 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
 
     Args:
         artifact: a .tflite (litert, tflm), .onnx (onnx) or .safetensors (keras) file.
-        runtime: one of `SUFFIXES`.
+        runtime: one of `RUNTIMES`.
         threads: at least 1; tflm and keras leave no choice and take 1 alone.
 
     Raises:
         UserError: the file is missing, damaged, of another kind, or not a one-channel
             super-resolution network of int8 or float32.
     """
-    if runtime not in SUFFIXES:
-        raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(SUFFIXES)}")
-    if threads < 1 or (threads > 1 and runtime in ("tflm", "keras")):
-        limit = "1 thread alone" if runtime in ("tflm", "keras") else "1 thread or more"
+    if runtime not in RUNTIMES:
+        raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
+    known = RUNTIMES[runtime]
+    if threads < 1 or (threads > 1 and not known.threaded):
+        limit = "1 thread or more" if known.threaded else "1 thread alone"
         raise UserError(f"the runtime {runtime} takes {limit}, not {threads}")
-    if artifact.suffix.lower() != SUFFIXES[runtime]:
-        raise UserError(f"the runtime {runtime} opens {SUFFIXES[runtime]} files, not {artifact}")
-    if not artifact.is_file():
-        raise UserError(f"{artifact} is not a file; a {SUFFIXES[runtime]} model is needed")
-    if artifact.stat().st_size > _MAX_BYTES:
-        raise UserError(f"{artifact} is larger than {_MAX_BYTES} bytes; tiny models are smaller")
+    _check_file(artifact, runtime, known.suffix)
+    require(known.package, known.extra)
     try:
         return _open(artifact, runtime, threads)
     except UserError as error:
@@ -130,19 +149,26 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
         raise UserError(text if str(artifact) in text else f"{artifact}: {text}") from None
 
 
+def _check_file(artifact: Path, runtime: str, suffix: str) -> None:
+    if artifact.suffix.lower() != suffix:
+        raise UserError(f"the runtime {runtime} opens {suffix} files, not {artifact}")
+    if not artifact.is_file():
+        raise UserError(f"{artifact} is not a file; a {suffix} model is needed")
+
+
 def _open(artifact: Path, runtime: str, threads: int) -> Session:
     if runtime == "litert":
         from edge_sr.runtime.litert import LiteRTSession
 
-        return LiteRTSession(artifact.read_bytes(), threads)
+        return LiteRTSession(read_bytes(artifact), threads)
     if runtime == "tflm":
         from edge_sr.runtime.tflm import TFLMSession
 
-        return TFLMSession(artifact.read_bytes())
+        return TFLMSession(read_bytes(artifact))
     if runtime == "onnx":
         from edge_sr.runtime.onnx import ONNXSession
 
-        return ONNXSession(artifact.read_bytes(), threads)
+        return ONNXSession(read_bytes(artifact), threads)
     from edge_sr.runtime.keras import KerasSession
 
     return KerasSession(artifact)

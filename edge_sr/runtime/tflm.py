@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr import graph
-from edge_sr.errors import UserError, require
+from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session
 from edge_sr.runtime.tflite import read_interface
 
@@ -19,7 +19,6 @@ class TFLMSession(Session):
 
     def __init__(self, model: bytes) -> None:
         super().__init__(read_interface(model))
-        self._runtime = require("tflite_micro.runtime", "tflm")
         self._model = model
         self._shape: tuple[int, ...] | None = None
         self._interpreter: Any = None
@@ -37,8 +36,10 @@ class TFLMSession(Session):
             raise UserError(f"TFLM cannot run the model at {image.shape}: {error}") from None
 
     def _at_size(self, height: int, width: int) -> Any:
+        from tflite_micro import runtime
+
         model = graph.resize(self._model, height, width)
-        return self._runtime.Interpreter.from_bytes(
+        return runtime.Interpreter.from_bytes(
             model, arena_size=arena_bound(graph.read_graph(model))
         )
 
