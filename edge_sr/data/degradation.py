@@ -202,9 +202,9 @@ def bicubic_upscale_band(
 def _interpolate(padded: Pixels, columns: NDArray[np.intp], scale: int, out: Pixels) -> None:
     """Enlarge `padded` (n + 4 rows, W) into `out` (scale * n, scale * W)."""
     denominator = 16 * scale**3
-    # |weights| sum to at most 1.5 in each direction (1.25 at the half phase), hence this bound.
-    kind = np.int32 if 255 * 2.25 * denominator**2 < 2**31 else np.int64
-    source = padded[:, columns].astype(kind)
+    # The magnitudes of the weights sum to at most 1.25 in each direction, hence a margin here.
+    wide = 255 * 2.25 * denominator**2 >= 2**31
+    source: Sums = padded[:, columns].astype(np.int64 if wide else np.int32)
     count, width = len(padded) - 4, padded.shape[1]
     for row_phase in range(scale):
         first, weights = _phase(row_phase, scale)

@@ -1,0 +1,100 @@
+"""PNG files written row by row, for pictures larger than one cares to hold in memory."""
+
+import contextlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import png
+from numpy.typing import NDArray
+
+from edge_sr.data.files import replacing
+from edge_sr.errors import UserError
+
+Pixels = NDArray[np.uint8]
+
+_AVERAGE = 3  # PNG's filter type: the mean of the pixels to the left and above predicts a pixel
+_LEVEL = 4  # with that filter as small as Pillow's files within 2 %, in a fifth of the time
+_MAX_SIDE = 2**31 - 1
+
+
+class PngWriter:
+    """Takes bands of rows from top to bottom; made by `open_png`."""
+
+    def __init__(self, file: BinaryIO, height: int, width: int, channels: int) -> None:
+        self._file = file
+        self._shape = (height, width) if channels == 1 else (height, width, channels)
+        self._channels = channels
+        self._above = np.zeros((1, width * channels), np.uint8)
+        self._compressor = zlib.compressobj(_LEVEL)
+        self._rows = 0
+        png.Writer(width, height, greyscale=channels == 1, bitdepth=8).write_preamble(file)
+
+    def write(self, rows: Pixels) -> None:
+        """Append rows: uint8 (n, width) for gray, (n, width, 3) for RGB.
+
+        Raises:
+            ValueError: rows of another shape or dtype, or more than the picture has.
+        """
+        if rows.dtype != np.uint8 or rows.shape[1:] != self._shape[1:]:
+            raise ValueError(f"rows of {rows.dtype} {rows.shape}; the picture is {self._shape}")
+        if self._rows + len(rows) > self._shape[0]:
+            raise ValueError(f"more than the {self._shape[0]} rows of the picture")
+        self._rows += len(rows)
+        self._emit(self._compressor.compress(self._filter(rows.reshape(len(rows), -1)).data))
+
+    def finish(self) -> None:
+        """Write what ends the file; `open_png` calls it.
+
+        Raises:
+            ValueError: rows are missing.
+        """
+        if self._rows != self._shape[0]:
+            raise ValueError(f"{self._rows} of {self._shape[0]} rows were written")
+        self._emit(self._compressor.flush())
+        png.write_chunk(self._file, b"IEND")
+
+    def _filter(self, lines: Pixels) -> Pixels:
+        """PNG's Average filter over a band, each line behind its filter byte."""
+        lines_above = np.concatenate([self._above, lines])
+        self._above, above = lines_above[-1:].copy(), lines_above[:-1]
+        left = np.zeros_like(lines)
+        left[:, self._channels :] = lines[:, : -self._channels]
+        out = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
+        out[:, 0] = _AVERAGE
+        # (a & b) + ((a ^ b) >> 1) is floor((a + b) / 2) without a ninth bit.
+        out[:, 1:] = lines - ((left & above) + ((left ^ above) >> 1))
+        return out
+
+    def _emit(self, data: bytes) -> None:
+        if data:
+            png.write_chunk(self._file, b"IDAT", data)
+
+
+@contextlib.contextmanager
+def open_png(path: Path | str, height: int, width: int, channels: int) -> Iterator[PngWriter]:
+    """Write a PNG band by band: `with open_png(path, height, width, 3) as png: png.write(band)`.
+
+    The file appears under its name, replacing an existing one, when all rows have come and the
+    block ends; after an error nothing is left behind.
+
+    Args:
+        path: the file; its folder must exist.
+        height: rows of the picture, at least 1.
+        width: columns of the picture, at least 1.
+        channels: 1 for gray, 3 for RGB.
+
+    Raises:
+        UserError: a size that PNG cannot hold, or a file that cannot be written.
+    """
+    path = Path(path)
+    if channels not in (1, 3) or not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE):
+        raise UserError(
+            f"cannot write {path}: {width}x{height} with {channels} channels is not a picture"
+        )
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        writer = PngWriter(file, height, width, channels)
+        yield writer
+        writer.finish()

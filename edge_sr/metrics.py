@@ -1,0 +1,164 @@
+"""Image quality: PSNR, SSIM and MS-SSIM of single 8-bit planes, with NumPy alone.
+
+The field compares BT.601 luma with a border of `scale` pixels cropped from all sides.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sr.errors import UserError
+
+Pixels = NDArray[np.uint8]
+Plane = NDArray[np.float64]
+Samples = Pixels | Plane
+
+_PEAK = 255.0
+_WINDOW = 11
+_SIGMA = 1.5
+_C1 = (0.01 * _PEAK) ** 2
+_C2 = (0.03 * _PEAK) ** 2
+_MS_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
+_BAND_ELEMENTS = 1 << 16  # the float64 maps of a band stay within a core's cache
+
+
+def psnr(reference: Pixels, image: Pixels, border: int = 0) -> float:
+    """Peak signal-to-noise ratio in dB, peak 255; infinite for identical planes.
+
+    Args:
+        reference: uint8 (H, W).
+        image: uint8 (H, W).
+        border: pixels cropped from each side of both.
+
+    Raises:
+        UserError: planes of different size, another dtype or rank, or nothing left of them.
+    """
+    a, b = _crop(reference, image, border, 1)
+    squares = 0
+    for rows in _bands(a):
+        difference = a[rows].astype(np.int32) - b[rows]
+        squares += int(np.sum(difference * difference, dtype=np.int64))
+    return math.inf if squares == 0 else 10 * math.log10(_PEAK**2 * a.size / squares)
+
+
+def ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
+    """Mean structural similarity, Gaussian window of 11 with sigma 1.5, where it fits entirely.
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE
+    TIP 13(4), 2004: K1 = 0.01, K2 = 0.03, population variances.
+
+    Args:
+        reference: uint8 (H, W).
+        image: uint8 (H, W).
+        border: pixels cropped from each side of both, before the window is applied.
+
+    Returns:
+        -1..1; 1 for identical planes.
+
+    Raises:
+        UserError: planes of different size, another dtype or rank, or fewer than 11x11 pixels left.
+    """
+    a, b = _crop(reference, image, border, _WINDOW)
+    return _similarity(a, b)[0]
+
+
+def ms_ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
+    """Multi-scale structural similarity over five octaves.
+
+    Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment",
+    Asilomar 2003: contrast-structure of every octave and luminance of the last, each to its weight;
+    2x2 means between octaves (an odd last row or column is repeated); a negative octave counts 0.
+
+    Args:
+        reference: uint8 (H, W).
+        image: uint8 (H, W).
+        border: pixels cropped from each side of both.
+
+    Returns:
+        0..1; 1 for identical planes.
+
+    Raises:
+        UserError: planes of different size, another dtype or rank, or fewer than 161x161 pixels
+            left.
+    """
+    octaves = len(_MS_WEIGHTS)
+    x: Samples
+    y: Samples
+    x, y = _crop(reference, image, border, (_WINDOW - 1) * 2 ** (octaves - 1) + 1)
+    product = 1.0
+    for octave, weight in enumerate(_MS_WEIGHTS):
+        whole, structure = _similarity(x, y)
+        last = octave == octaves - 1
+        product *= max(whole if last else structure, 0.0) ** weight
+        if not last:
+            x, y = _halve(x), _halve(y)
+    return product
+
+
+def _crop(a: Pixels, b: Pixels, border: int, least: int) -> tuple[Pixels, Pixels]:
+    if a.shape != b.shape or a.ndim != 2 or a.dtype != np.uint8 or b.dtype != np.uint8:
+        raise UserError(
+            f"cannot compare {a.dtype} {a.shape} with {b.dtype} {b.shape}; "
+            "it takes two uint8 planes of the same height and width"
+        )
+    if border < 0:
+        raise UserError(f"the border is {border}; it takes 0 or more pixels")
+    height, width = a.shape
+    if min(height, width) - 2 * border < least:
+        raise UserError(
+            f"an image of {width}x{height} is too small to compare: "
+            f"{least}x{least} pixels must be left inside a border of {border}"
+        )
+    inside = np.s_[border : height - border, border : width - border]
+    return a[inside], b[inside]
+
+
+def _bands(plane: Samples) -> list[slice]:
+    step = max(1, _BAND_ELEMENTS // plane.shape[1])
+    return [slice(start, start + step) for start in range(0, len(plane), step)]
+
+
+def _gaussian() -> list[float]:
+    offsets = np.arange(_WINDOW) - _WINDOW // 2
+    weights = np.exp(-(offsets**2) / (2 * _SIGMA**2))
+    return (weights / weights.sum()).tolist()
+
+
+def _blur(plane: Plane) -> Plane:
+    """Gaussian over the valid region: (H, W) -> (H - 10, W - 10)."""
+    for _ in range(2):
+        count = len(plane) - _WINDOW + 1
+        half = _WINDOW // 2
+        weights = _gaussian()
+        sums = plane[half : half + count] * weights[half]
+        for tap in range(half):
+            mirror = _WINDOW - 1 - tap
+            sums += (plane[tap : tap + count] + plane[mirror : mirror + count]) * weights[tap]
+        plane = sums.T.copy()
+    return plane
+
+
+def _similarity(a: Samples, b: Samples) -> tuple[float, float]:
+    """Means over the valid region of SSIM, and of its contrast-structure part alone."""
+    total = structure_total = 0.0
+    height, width = len(a) - _WINDOW + 1, a.shape[1] - _WINDOW + 1
+    step = max(4 * _WINDOW, _BAND_ELEMENTS // a.shape[1])
+    for start in range(0, height, step):
+        rows = slice(start, start + step + _WINDOW - 1)
+        x, y = a[rows].astype(np.float64), b[rows].astype(np.float64)
+        mean_x, mean_y = _blur(x), _blur(y)
+        product = mean_x * mean_y
+        squares = mean_x * mean_x + mean_y * mean_y
+        covariance = _blur(x * y) - product
+        variances = _blur(x * x + y * y) - squares
+        structure = (2 * covariance + _C2) / (variances + _C2)
+        structure_total += float(structure.sum())
+        total += float((structure * ((2 * product + _C1) / (squares + _C1))).sum())
+    return total / (height * width), structure_total / (height * width)
+
+
+def _halve(plane: Samples) -> Plane:
+    """Means of 2x2 blocks; an odd last row or column is repeated."""
+    even = np.pad(plane, [(0, side % 2) for side in plane.shape], mode="edge").astype(np.float64)
+    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
