@@ -7,12 +7,15 @@ only the pixels that no cut edge can reach are kept: the result has the bits of 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
+from edge_sr.data.images import Image, read_image, write_image
+from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session, run_plane
 
@@ -20,6 +23,8 @@ Pixels = NDArray[np.uint8]
 
 WINDOW = 256
 """Side of a window in low-resolution pixels: small enough for a core's cache."""
+
+_STRIP_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,54 @@ def upscale(
     Returns:
         uint8 (scale*H, scale*W) or (scale*H, scale*W, 3).
     """
-    return np.concatenate(list(upscale_bands(session, pixels, per_channel, window)))
+    scale = session.scale
+    large = np.empty(
+        (pixels.shape[0] * scale, pixels.shape[1] * scale, *pixels.shape[2:]), np.uint8
+    )
+    row = 0
+    for band in upscale_bands(session, pixels, per_channel, window):
+        large[row : row + len(band)] = band
+        row += len(band)
+    return large
+
+
+def upscale_file(session: Session, source: Path, target: Path, per_channel: bool = False) -> Image:
+    """Upscale an image file; the target appears whole or not at all.
+
+    A PNG is written while it is computed: memory holds the input's pixels (while they are decoded,
+    Pillow's copy as well), one row of tiles, and what the runtime needs for one tile. Every other
+    format is held whole, as pixels and as Pillow's copy (4 bytes a pixel in colour).
+
+    Args:
+        session: the network.
+        source: an image file; an existing target is replaced.
+        target: its suffix names the format.
+        per_channel: as in `upscale_bands`.
+
+    Returns:
+        The image that was read, with the note on what was converted.
+
+    Raises:
+        UserError: the source is no image, or the target cannot be written.
+    """
+    image = read_image(source)
+    if target.suffix.lower() != ".png":
+        write_image(target, upscale(session, image.pixels, per_channel))
+        return image
+    height, width, *colour = image.pixels.shape
+    scale = session.scale
+    with open_png(target, height * scale, width * scale, 3 if colour else 1) as png:
+        for band in upscale_bands(session, image.pixels, per_channel):
+            for rows in _strips(band):
+                png.write(rows)
+    return image
+
+
+def _strips(band: Pixels) -> Iterator[Pixels]:
+    """Cut a band into pieces of at most a few megabytes, because the writer copies each."""
+    step = max(1, _STRIP_BYTES // band[0].nbytes)
+    for row in range(0, len(band), step):
+        yield band[row : row + step]
 
 
 def upscale_bands(

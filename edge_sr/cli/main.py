@@ -5,7 +5,8 @@ import sys
 import typer
 
 import edge_sr
-from edge_sr.cli import train
+from edge_sr.cli import compare, quantize, train, upscale
+from edge_sr.cli import eval as evaluation
 from edge_sr.errors import UserError, VerificationError
 
 app = typer.Typer(
@@ -34,6 +35,10 @@ def _root(
 
 
 app.command("train")(train.train)
+app.command("upscale")(upscale.upscale)
+app.command("eval")(evaluation.evaluate)
+app.command("compare")(compare.compare)
+app.command("quantize")(quantize.quantize)
 
 
 def main() -> None:

@@ -1,0 +1,138 @@
+"""What several commands share: choosing a model, a runtime and an artifact, and opening it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    from edge_sr.runtime.session import Session
+
+DEFAULT_MODEL = "tinypssr-anchor"
+"""The best of the shipped networks: as many parameters as tinypssr, and more dB, also in int8."""
+
+DEFAULT_SCALE = 2
+
+ModelOption = Annotated[
+    str, typer.Option(help="Name of a shipped model, or a .tflite, .onnx or .safetensors file.")
+]
+ScaleOption = Annotated[
+    int | None, typer.Option(help="Scale. [default: 2, or that of the model's file]")
+]
+RuntimeOption = Annotated[
+    str | None,
+    typer.Option(help="litert, onnx, tflm or keras. [default: litert, or what opens the file]"),
+]
+Int8Option = Annotated[
+    bool | None,
+    typer.Option(
+        "--int8/--float32", help="Arithmetic. [default: int8, or the file's; keras: float32]"
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(help="Threads of litert or onnx. [default: one per core]")
+]
+PerChannelOption = Annotated[
+    bool,
+    typer.Option("--per-channel", help="Run the network on R, G and B instead of luma alone."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model file, and what is to run it.
+
+    Attributes:
+        name: for people: the model's name or the file's.
+        path: the file.
+        runtime: that opens it.
+    """
+
+    name: str
+    path: Path
+    runtime: str
+
+
+def choose(model: str, scale: int | None, runtime: str | None, int8: bool | None) -> Artifact:
+    """The artifact that a command's options mean.
+
+    Raises:
+        UserError: there is none, or the options contradict each other.
+    """
+    from edge_sr.runtime.session import RUNTIMES
+
+    if runtime is not None and runtime not in RUNTIMES:
+        raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
+    suffixes = {known.suffix: name for name, known in reversed(RUNTIMES.items())}
+    suffix = Path(model).suffix.lower()
+    if suffix in suffixes or os.sep in model:
+        if suffix not in suffixes:
+            raise UserError(f"{model} is not a model; it takes a file of {', '.join(suffixes)}")
+        return Artifact(Path(model).name, Path(model), runtime or suffixes[suffix])
+    return _shipped(model, scale or DEFAULT_SCALE, runtime or "litert", int8)
+
+
+def _shipped(model: str, scale: int, runtime: str, int8: bool | None) -> Artifact:
+    from edge_sr import zoo
+    from edge_sr.runtime.session import RUNTIMES
+
+    entry = zoo.find(model, scale)
+    if runtime == "keras":
+        if int8:
+            raise UserError("the runtime keras computes in float32; leave --int8 out")
+        return Artifact(f"{model} float32", entry.float_checkpoint, runtime)
+    kind = "float32" if int8 is False else "int8"
+    path = entry.artifact(kind, RUNTIMES[runtime].suffix)
+    return Artifact(f"{model} {kind}", path, runtime)
+
+
+def open_model(
+    model: str,
+    scale: int | None = None,
+    runtime: str | None = None,
+    int8: bool | None = None,
+    threads: int | None = None,
+) -> tuple[Artifact, "Session"]:
+    """Choose an artifact and open it.
+
+    Raises:
+        UserError: as `choose`, or the file is damaged or is not what the options say.
+    """
+    from edge_sr.runtime.session import RUNTIMES, open_session
+
+    artifact = choose(model, scale, runtime, int8)
+    if threads is None:
+        threads = _cores() if RUNTIMES[artifact.runtime].threaded else 1
+    session = open_session(artifact.path, artifact.runtime, threads)
+    if scale is not None and session.scale != scale:
+        raise UserError(f"{artifact.path} upscales x{session.scale}, not x{scale}")
+    wanted = {None: session.input.dtype, True: "int8", False: "float32"}[int8]
+    if session.input.dtype != wanted:
+        raise UserError(f"{artifact.path} computes in {session.input.dtype}, not in {wanted}")
+    return artifact, session
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def check_new(path: Path, force: bool) -> None:
+    """Refuse to replace a file unless asked to, before any work is done.
+
+    Raises:
+        UserError: `path` exists, or its folder does not or cannot be written to.
+    """
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file")
+    if path.exists() and not force:
+        raise UserError(f"{path} exists; --force replaces it")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"cannot write {path}: the folder {path.parent} is not writable")

@@ -1,0 +1,214 @@
+"""`edge-sr eval`: quality of a model on a folder of images, with bicubic beside it."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_sr.cli.common import (
+    DEFAULT_MODEL,
+    DEFAULT_SCALE,
+    ForceOption,
+    Int8Option,
+    PerChannelOption,
+    RuntimeOption,
+    ScaleOption,
+    ThreadsOption,
+    check_new,
+    open_model,
+)
+from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    from edge_sr.data.datasets import Pair
+    from edge_sr.evaluate import PlaneUpscaler, Record, Score
+    from edge_sr.runtime.session import Session
+
+BICUBIC = "bicubic"
+TERMINAL = Path("-")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The records of one method (a model in a runtime, or bicubic)."""
+
+    method: str
+    records: "list[Record]"
+
+
+def evaluate(
+    data: Annotated[
+        Path, typer.Option(help="Folder of images: plain, hr/ beside lr_x2/, or laid out as DIV2K.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(help="Shipped model, .tflite, .onnx or .safetensors file, or 'bicubic'."),
+    ] = DEFAULT_MODEL,
+    scale: ScaleOption = None,
+    runtime: RuntimeOption = None,
+    int8: Int8Option = None,
+    threads: ThreadsOption = None,
+    per_channel: PerChannelOption = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write JSON to a file, or to - (the terminal).")
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write CSV to a file, or to - (the terminal).")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Measure PSNR, SSIM and MS-SSIM of a model on a folder of images.
+
+    Luma of 8-bit images is compared, a border of `scale` pixels cropped. Without low-resolution
+    images in the folder they are made by antialiased bicubic reduction.
+    """
+    from edge_sr.data.datasets import find_pairs
+
+    _check_outputs(json_file, csv_file, force)
+    name, session = BICUBIC, None
+    if model == BICUBIC:
+        scale = _bicubic_scale(scale, runtime, int8, threads)
+    else:
+        artifact, session = open_model(model, scale, runtime, int8, threads)
+        name, scale = f"{artifact.name} ({artifact.runtime})", session.scale
+    rows = run(name, session, find_pairs(data, scale), scale, per_channel)
+    about = {"data": str(data), "scale": scale, "per_channel": per_channel}
+    _report(rows, about, json_file, csv_file)
+
+
+def _check_outputs(json_file: Path | None, csv_file: Path | None, force: bool) -> None:
+    if json_file is not None and json_file == csv_file:
+        raise UserError(f"--json and --csv both name {json_file}; name two files")
+    for path in (json_file, csv_file):
+        if path not in (None, TERMINAL):
+            check_new(path, force)
+
+
+def _bicubic_scale(
+    scale: int | None, runtime: str | None, int8: bool | None, threads: int | None
+) -> int:
+    if (runtime, int8, threads) != (None, None, None):
+        raise UserError("bicubic has no runtime, arithmetic or threads; leave those options out")
+    return scale or DEFAULT_SCALE
+
+
+def run(
+    name: str, session: "Session | None", pairs: "list[Pair]", scale: int, per_channel: bool
+) -> list[Row]:
+    """Score bicubic and, unless it is None, a session; shows progress."""
+    from functools import partial
+
+    from edge_sr.data.degradation import bicubic_upscale
+    from edge_sr.evaluate import evaluate as score
+
+    methods: dict[str, Session | PlaneUpscaler] = {BICUBIC: partial(bicubic_upscale, scale=scale)}
+    if session is not None:
+        methods[name] = session
+    return [
+        Row(method, list(_progress(score(upscaler, pairs, scale, per_channel), method, len(pairs))))
+        for method, upscaler in methods.items()
+    ]
+
+
+def _progress(records: "Iterator[Record]", method: str, count: int) -> "Iterator[Record]":
+    from rich.console import Console
+    from rich.progress import track
+
+    return iter(track(records, method, total=count, console=Console(stderr=True), transient=True))
+
+
+def _report(
+    rows: list[Row], about: dict[str, Any], json_file: Path | None, csv_file: Path | None
+) -> None:
+    if TERMINAL not in (json_file, csv_file):
+        print_table(rows, about)
+    if json_file is not None:
+        _write(json_file, as_json(rows, about))
+    if csv_file is not None:
+        _write(csv_file, as_csv(rows))
+
+
+def _write(path: Path, text: str) -> None:
+    from edge_sr.data.files import replacing
+
+    if path == TERMINAL:
+        typer.echo(text, nl=False)
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def as_json(rows: list[Row], about: dict[str, Any]) -> str:
+    """The rows as JSON; a PSNR that is infinite (identical images) is null, as JSON has none."""
+    from edge_sr.evaluate import mean
+
+    methods = [
+        {
+            "method": row.method,
+            "mean": _figures(mean(row.records)),
+            "images": [
+                {
+                    "name": record.name,
+                    "height": record.height,
+                    "width": record.width,
+                    **_figures(record.score),
+                }
+                for record in row.records
+            ],
+        }
+        for row in rows
+    ]
+    return json.dumps({**about, "methods": methods}, indent=2, allow_nan=False) + "\n"
+
+
+def _figures(score: "Score") -> dict[str, float | None]:
+    psnr = score.psnr if math.isfinite(score.psnr) else None
+    return {"psnr": psnr, "ssim": score.ssim, "ms_ssim": score.ms_ssim}
+
+
+def as_csv(rows: list[Row]) -> str:
+    """One line per method and image, and one named "mean" per method."""
+    from edge_sr.evaluate import mean
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["method", "image", "height", "width", "psnr", "ssim", "ms_ssim"])
+    for row in rows:
+        for item in row.records:
+            writer.writerow([row.method, item.name, item.height, item.width, *_cells(item.score)])
+        writer.writerow([row.method, "mean", "", "", *_cells(mean(row.records))])
+    return text.getvalue()
+
+
+def _cells(score: "Score") -> list[str]:
+    ms_ssim = "" if score.ms_ssim is None else f"{score.ms_ssim:.6f}"
+    return [f"{score.psnr:.4f}", f"{score.ssim:.6f}", ms_ssim]
+
+
+def print_table(rows: list[Row], about: dict[str, Any]) -> None:
+    """One line per image, PSNR / SSIM / MS-SSIM of each method side by side, and the means."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from edge_sr.evaluate import mean
+
+    table = Table(title=f"{about['data']} x{about['scale']}: PSNR dB / SSIM / MS-SSIM")
+    table.add_column("image")
+    for row in rows:
+        table.add_column(row.method, justify="right")
+    for records in zip(*(row.records for row in rows), strict=True):
+        table.add_row(records[0].name, *(_cell(record.score) for record in records))
+    table.add_section()
+    table.add_row("mean", *(_cell(mean(row.records)) for row in rows))
+    Console().print(table)
+
+
+def _cell(score: "Score") -> str:
+    ms_ssim = "-" if score.ms_ssim is None else f"{score.ms_ssim:.4f}"
+    return f"{score.psnr:.2f} / {score.ssim:.4f} / {ms_ssim}"

@@ -1,0 +1,144 @@
+"""Quality of upscaling on a data set, by the field's protocol.
+
+The BT.601 luma of the low-resolution image (uint8) is upscaled to uint8 and compared with the luma
+of the original, a border of `scale` pixels cropped.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sr import metrics
+from edge_sr.data.colour import luminance
+from edge_sr.data.datasets import Pair, load_pair
+from edge_sr.errors import UserError
+from edge_sr.runtime.session import Session
+from edge_sr.upscale import upscale
+
+Pixels = NDArray[np.uint8]
+PlaneUpscaler = Callable[[Pixels], Pixels]
+"""Takes a uint8 plane (H, W) to (scale*H, scale*W)."""
+
+_MS_SSIM_SIDE = 161  # the least that five octaves of an 11-pixel window need
+
+
+@dataclass(frozen=True)
+class Score:
+    """Quality of one image, or the mean of several.
+
+    Attributes:
+        psnr: dB, infinite for identical planes.
+        ssim: at most 1.
+        ms_ssim: 0..1, or None where an image is smaller than 161x161 inside its border.
+    """
+
+    psnr: float
+    ssim: float
+    ms_ssim: float | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """The score of one image; `height` and `width` are the (cropped) original's."""
+
+    name: str
+    height: int
+    width: int
+    score: Score
+
+
+def evaluate(
+    upscaler: Session | PlaneUpscaler,
+    pairs: Iterable[Pair],
+    scale: int,
+    per_channel: bool = False,
+) -> Iterator[Record]:
+    """Score an upscaler on each pair, in order, while the caller iterates.
+
+    Args:
+        upscaler: a session of that scale, or any function that upscales a plane.
+        pairs: as `edge_sr.data.datasets.find_pairs` finds them.
+        scale: the factor.
+        per_channel: upscale R, G and B, and compare the luma of the result.
+
+    Raises:
+        UserError: the session has another scale, or an image is unreadable or too small to compare.
+    """
+    for pair in pairs:
+        low, high = load_pair(pair, scale)
+        try:
+            found = score(upscaler, low, high, scale, per_channel)
+        except UserError as error:
+            raise UserError(f"{pair.hr}: {error}") from None
+        yield Record(pair.name, high.shape[0], high.shape[1], found)
+
+
+def score(
+    upscaler: Session | PlaneUpscaler,
+    low: Pixels,
+    high: Pixels,
+    scale: int,
+    per_channel: bool = False,
+) -> Score:
+    """Score an upscaler on one image.
+
+    Args:
+        upscaler: as in `evaluate`.
+        low: uint8 (h, w) or (h, w, 3).
+        high: the original, uint8 (scale*h, scale*w) or with 3 channels.
+        scale: the factor, and the border that is cropped.
+        per_channel: as in `evaluate`.
+
+    Raises:
+        UserError: as `evaluate`.
+    """
+    if isinstance(upscaler, Session):
+        if upscaler.scale != scale:
+            raise UserError(f"the model upscales x{upscaler.scale}, not x{scale}")
+        upscaler = partial(upscale, upscaler)
+    return compare(luminance(high), _upscaled_luma(upscaler, low, per_channel), scale)
+
+
+def _upscaled_luma(upscaler: PlaneUpscaler, low: Pixels, per_channel: bool) -> Pixels:
+    if not per_channel or low.ndim == 2:
+        return upscaler(luminance(low))
+    return luminance(np.dstack([upscaler(low[..., channel]) for channel in range(3)]))
+
+
+def compare(reference: Pixels, image: Pixels, border: int) -> Score:
+    """Score a plane against its reference.
+
+    Args:
+        reference: uint8 (H, W).
+        image: uint8 (H, W).
+        border: pixels cropped from each side.
+
+    Raises:
+        UserError: planes of different size, or fewer than 11x11 pixels inside the border.
+    """
+    large = min(reference.shape) - 2 * border >= _MS_SSIM_SIDE
+    return Score(
+        metrics.psnr(reference, image, border),
+        metrics.ssim(reference, image, border),
+        metrics.ms_ssim(reference, image, border) if large else None,
+    )
+
+
+def mean(records: Iterable[Record]) -> Score:
+    """The mean of each figure over the images; of MS-SSIM only if every image has it.
+
+    Raises:
+        ValueError: there is no record.
+    """
+    scores = [record.score for record in records]
+    if not scores:
+        raise ValueError("there is no record to take the mean of")
+    multi_scale = [score.ms_ssim for score in scores if score.ms_ssim is not None]
+    return Score(
+        float(np.mean([score.psnr for score in scores])),
+        float(np.mean([score.ssim for score in scores])),
+        float(np.mean(multi_scale)) if len(multi_scale) == len(scores) else None,
+    )
