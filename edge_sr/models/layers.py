@@ -23,7 +23,7 @@ def _depth_to_space_layer(keras: Any) -> type:
         function = tf.nn.depth_to_space
 
     @keras.saving.register_keras_serializable(package="edge_sr")
-    class DepthToSpace(keras.layers.Layer):  # type: ignore[misc]
+    class DepthToSpace(keras.layers.Layer):
         """Moves blocks of channels to blocks of pixels: (N,H,W,b*b*C) to (N,bH,bW,C)."""
 
         def __init__(self, block: int, **kwargs: Any) -> None:
@@ -53,7 +53,7 @@ def depth_to_space(keras: Any, block: int, name: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _expanded_conv_layer(keras: Any) -> type:
-    class ExpandedConv2D(keras.layers.Layer):  # type: ignore[misc]
+    class ExpandedConv2D(keras.layers.Layer):
         """A k x k convolution whose kernel is the product of a k x k one to `expand` channels and
         a 1x1 one back. The product is taken in weight space, so a step costs hardly more than
         the plain convolution's (SESR's collapsed training, Bhardwaj et al. 2022).

@@ -31,8 +31,8 @@ _STAGE: LayerCounts = (
 )
 _SHUFFLE = (("pixel shuffle", 0),)
 _PUBLISHED: dict[int, LayerCounts] = {
-    2: _STAGE + _SHUFFLE,
-    4: _STAGE + (("prelu", 4),) + _SHUFFLE + _STAGE + _SHUFFLE,
+    2: (*_STAGE, *_SHUFFLE),
+    4: (*_STAGE, ("prelu", 4), *_SHUFFLE, *_STAGE, *_SHUFFLE),
 }
 
 
@@ -56,7 +56,7 @@ def _network(config: ModelConfig, keras: Any, anchor: bool) -> Any:
         if stage == stages:
             x = keras.layers.ReLU(name=f"{prefix}relu")(x)
         x = layers.depth_to_space(keras, 2, f"{prefix}shuffle")(x)
-    return keras.Model(image, x)
+    return keras.Model(image, x, name="tinypssr")
 
 
 @register("tinypssr", ModelConfig, _PAPER, _PUBLISHED)

@@ -1,0 +1,149 @@
+"""Networks with fake quantization: built from a float checkpoint or from a tuned one."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tensorflow_model_optimization.python.core.quantization.keras.quantize_layer import (
+    QuantizeLayer,
+)
+from tensorflow_model_optimization.quantization import keras as tfmot
+
+from edge_sr.errors import UserError
+from edge_sr.models import checkpoint as checkpoints
+from edge_sr.models import layers
+from edge_sr.quantize.configs import LayerConfig, output_rounding
+from edge_sr.quantize.quantizers import UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
+
+PREFIX = "quant_"
+
+
+class _InputRange(tfmot.default_8bit.default_8bit_transforms.InputLayerQuantize):
+    """Puts a rounding of fixed range behind the input."""
+
+    def replacement(self, match_layer: Any) -> Any:
+        node = super().replacement(match_layer)
+        # A name of our own: Keras would number it, and it goes into the exported file.
+        node.layer["config"] = QuantizeLayer(UNIT_RANGE, name="image_range").get_config()
+        node.layer["name"] = "image_range"
+        return node
+
+    def custom_objects(self) -> dict[str, Any]:
+        return {**super().custom_objects(), "FixedQuantizer": type(UNIT_RANGE)}
+
+
+class _Layout(tfmot.QuantizeLayoutTransform):
+    def apply(self, model: Any, layer_quantize_map: Any) -> tuple[Any, Any]:
+        transformer = tfmot.graph_transformations.model_transformer.ModelTransformer(
+            model, [_InputRange()], set(layer_quantize_map), layer_quantize_map
+        )
+        return transformer.transform()
+
+
+class _Scheme(tfmot.default_8bit.Default8BitQuantizeScheme):
+    """Every layer brings its own config; of tfmot's layout changes none is needed."""
+
+    def get_layout_transformer(self) -> Any:
+        return _Layout()
+
+
+def fake_quantized(checkpoint: checkpoints.Checkpoint, slopes: bool = True) -> Any:
+    """A tf_keras model (N,H,W,1) in [0, 1] to (N,sH,sW,1) that rounds as int8 does.
+
+    Args:
+        checkpoint: a float one (the ranges are then as yet uncalibrated), or a tuned one.
+        slopes: whether slopes of PReLU are rounded (for the converter they must not be).
+
+    Raises:
+        UserError: the weights do not fit the model.
+    """
+    if not is_tuned(checkpoint):
+        return _annotated(checkpoints.build_model(checkpoint, tf_keras), slopes)
+    plain = checkpoint.spec.build(dataclasses.replace(checkpoint.config, expand=0), tf_keras)
+    model = _annotated(plain, slopes)
+    checkpoints.assign(model, checkpoint.weights)
+    return model
+
+
+def is_tuned(checkpoint: checkpoints.Checkpoint) -> bool:
+    """Whether a checkpoint holds ranges beside its weights: whether it has been tuned for int8."""
+    return any(name.startswith(PREFIX) for name in checkpoint.weights)
+
+
+def require_tuned(checkpoint: checkpoints.Checkpoint, source: str) -> None:
+    """Refuse a float checkpoint where an int8 one is needed.
+
+    Raises:
+        UserError: it was not tuned.
+    """
+    if not is_tuned(checkpoint):
+        raise UserError(
+            f"{source} is a float checkpoint; `edge-sr quantize --checkpoint {source}` makes an "
+            "int8 one from it"
+        )
+
+
+def _annotated(model: Any, slopes: bool) -> Any:
+    consumers = _consumers(model)
+
+    def annotate(layer: Any) -> Any:
+        if isinstance(layer, tf_keras.layers.InputLayer):
+            return layer
+        rounding = output_rounding(layer, consumers[layer.name], _ends_network(layer, consumers))
+        return tfmot.quantize_annotate_layer(layer, LayerConfig(rounding, slopes))
+
+    shuffle = type(layers.depth_to_space(tf_keras, 2, "any"))
+    own = (LayerConfig, LearnedRange, ChannelWeights, Slopes, shuffle)
+    with tfmot.quantize_scope({kind.__name__: kind for kind in own}):
+        annotated = tf_keras.models.clone_model(model, clone_function=annotate)
+        annotated.set_weights(model.get_weights())
+        return tfmot.quantize_apply(annotated, _Scheme(), quantized_layer_name_prefix=PREFIX)
+
+
+def _consumers(model: Any) -> dict[str, list[Any]]:
+    return {
+        layer.name: [node.outbound_layer for node in layer.outbound_nodes] for layer in model.layers
+    }
+
+
+def _ends_network(layer: Any, consumers: dict[str, list[Any]]) -> bool:
+    return all(
+        type(consumer).__name__ == "DepthToSpace" and _ends_network(consumer, consumers)
+        for consumer in consumers[layer.name]
+    )
+
+
+def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> None:
+    """Set the ranges of a fake-quantized model to what the float network shows.
+
+    Args:
+        model: from `fake_quantized`.
+        checkpoint: the float checkpoint that it was made from.
+        patches: uint8 (N,p,p,1), from training images.
+    """
+    plain = checkpoints.build_model(checkpoint, tf_keras)
+    probe = tf_keras.Model(plain.input, {layer.name: layer.output for layer in plain.layers})
+    outputs = probe(patches.astype(np.float32) / 255)
+    variables = checkpoints.variables_of(model)
+    for name, output in outputs.items():
+        if f"{PREFIX}{name}/output_min" in variables:
+            variables[f"{PREFIX}{name}/output_min"].assign(min(float(np.min(output)), 0.0))
+            variables[f"{PREFIX}{name}/output_max"].assign(max(float(np.max(output)), 1e-3))
+
+
+def concrete_function(checkpoint: checkpoints.Checkpoint, height: int, width: int) -> Any:
+    """The tuned network at one input size as a TensorFlow function, for the TFLite converter.
+
+    Returns:
+        the function and the model that owns its variables.
+    """
+    model = fake_quantized(checkpoint, slopes=False)
+    signature = tf.TensorSpec((1, height, width, 1), tf.float32, name="image")
+
+    @tf.function(input_signature=[signature])
+    def network(image: Any) -> Any:
+        return model(image, training=False)
+
+    return network.get_concrete_function(), model

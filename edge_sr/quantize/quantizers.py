@@ -1,0 +1,84 @@
+"""Fake quantization behind tfmot's Quantizer interface.
+
+Activations: int8, asymmetric, one scale for the tensor. Weights: int8, symmetric, narrow, one scale
+per output channel. Both as the TFLite quantization specification asks.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_model_optimization.quantization.keras import quantizers
+
+
+# [0, 1] makes the scale 1/255 and the zero point -128: lossless for 8-bit images.
+UNIT_RANGE = quantizers.FixedQuantizer(8, init_min=0.0, init_max=1.0, narrow_range=False)
+
+
+class LearnedRange(quantizers.Quantizer):
+    """A range that is trained: `calibrate` sets it, then the step size learns with the weights.
+
+    The gradient is that of Learned Step Size Quantization (Esser et al. 2020), with a zero point:
+    it weighs the rounding error inside the range against clipping outside.
+    """
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """Two trainable scalars, `<name>_min` and `<name>_max`."""
+        constant = tf.constant_initializer
+        low = layer.add_weight(name=f"{name}_min", initializer=constant(-1.0), trainable=True)
+        high = layer.add_weight(name=f"{name}_max", initializer=constant(1.0), trainable=True)
+        return {"min": low, "max": high}
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        """Round to the grid of the present range."""
+        low, high = tf.minimum(weights["min"], 0.0), tf.maximum(weights["max"], 1e-3)
+        if training:
+            return _learned_step(inputs, low, high)
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras."""
+        return {}
+
+
+def _learned_step(inputs: Any, low: Any, high: Any) -> Any:
+    step = (high - low) / 255
+    zero_point = tf.stop_gradient(tf.round(-low / step))
+    level = tf.clip_by_value(inputs / step, -zero_point, 255 - zero_point)
+    return step * (level + tf.stop_gradient(tf.round(level) - level))
+
+
+class ChannelWeights(quantizers.Quantizer):
+    """Weights rounded per output channel, the range always that of the present weights."""
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """Needs no variables."""
+        return {}
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        """Round (k,k,Cin,Cout) to [-127, 127] steps per output channel."""
+        high = tf.reduce_max(tf.abs(tf.stop_gradient(inputs)), axis=[0, 1, 2])
+        high = tf.maximum(high, 1e-6)
+        return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            inputs, -high, high, narrow_range=True
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras."""
+        return {}
+
+
+class Slopes(quantizers.Quantizer):
+    """PReLU slopes rounded as the converter rounds them: symmetric, one scale for the tensor."""
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """Needs no variables."""
+        return {}
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        """Round (1,1,C) to [-127, 127] steps."""
+        high = tf.maximum(tf.reduce_max(tf.abs(tf.stop_gradient(inputs))), 1e-6)
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, -high, high, narrow_range=True)
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras."""
+        return {}

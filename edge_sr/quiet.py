@@ -1,0 +1,31 @@
+"""Keeps the chatter of native libraries away from people."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_native() -> Iterator[None]:
+    """Hide what is written to file descriptor 2; when the block raises, print it after all.
+
+    TensorFlow and the TFLite converter write to it past Python's sys.stderr, whatever their log
+    level is set to.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            log.seek(0)
+            os.write(saved, log.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,76 @@
+"""Shipped networks: weights, ready artifacts, and a card that says where they come from.
+
+Each entry is a folder `<model>-x<scale>` with float.safetensors, int8.safetensors, the same two as
+float32/int8 .tflite and .onnx (so that a machine without TensorFlow can run them), and card.toml.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edge_sr.errors import UserError
+from edge_sr.models import registry
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One shipped network."""
+
+    model: str
+    scale: int
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return FOLDER / f"{self.model}-x{self.scale}"
+
+    @property
+    def float_checkpoint(self) -> Path:
+        """Its float weights (.safetensors)."""
+        return self.folder / "float.safetensors"
+
+    @property
+    def int8_checkpoint(self) -> Path:
+        """Its weights and ranges tuned for int8 (.safetensors)."""
+        return self.folder / "int8.safetensors"
+
+    def artifact(self, kind: str, suffix: str) -> Path:
+        """A ready file: kind "int8" or "float32", suffix ".tflite" or ".onnx"."""
+        return self.folder / f"{kind}{suffix}"
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """Its card: recipe, data, seed, steps, measured quality."""
+        return tomllib.loads((self.folder / "card.toml").read_text(encoding="utf-8"))
+
+
+def entries() -> list[Entry]:
+    """All shipped networks, sorted by model and scale."""
+    return [
+        Entry(name, scale)
+        for name in registry.names()
+        for scale in registry.get(name).scales
+        if (FOLDER / f"{name}-x{scale}" / "card.toml").is_file()
+    ]
+
+
+def names() -> list[tuple[str, int]]:
+    """(model, scale) of all shipped networks."""
+    return [(entry.model, entry.scale) for entry in entries()]
+
+
+def find(model: str, scale: int) -> Entry:
+    """The shipped network of that model and scale.
+
+    Raises:
+        UserError: the model or scale does not exist, or no weights are shipped.
+    """
+    registry.get(model).config(scale)
+    if (model, scale) not in names():
+        shipped = ", ".join(f"{name} x{factor}" for name, factor in names())
+        raise UserError(f"no weights are shipped for {model} x{scale}; there are {shipped}")
+    return Entry(model, scale)

@@ -1,0 +1,78 @@
+"""A checkpoint to a .tflite, through TensorFlow's converter."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edge_sr.errors import UserError, require
+from edge_sr.models import checkpoint as checkpoints
+from edge_sr.quiet import quiet_native
+
+
+def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
+    """Convert a checkpoint at one input size; equal checkpoints give equal bytes.
+
+    Args:
+        checkpoint: a tuned checkpoint for int8, a float one for float32.
+        height: rows of the input, pixels.
+        width: columns of the input, pixels.
+        int8: whether to make the fully integer network or the float32 one.
+
+    Returns:
+        the .tflite: (1,height,width,1) to (1,s*height,s*width,1), int8 with scale 1/255 and zero
+        point -128 at both ends, or float32 in [0, 1].
+
+    Raises:
+        UserError: the checkpoint is missing, damaged or of the other kind.
+    """
+    source = checkpoints.read(checkpoint)
+    with quiet_native():
+        require("tensorflow", "train")
+    if int8:
+        return _convert_int8(source, str(checkpoint), height, width)
+    return _convert_float32(source, str(checkpoint), height, width)
+
+
+def _convert_int8(
+    source: checkpoints.Checkpoint, where: str, height: int, width: int
+) -> bytes:
+    import tensorflow as tf
+
+    with quiet_native():
+        require("tf_keras", "train")
+        require("tensorflow_model_optimization", "train")
+        from edge_sr.quantize import network
+    network.require_tuned(source, where)
+    with quiet_native():
+        function, owner = network.concrete_function(source, height, width)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+        return _run(converter)
+
+
+def _convert_float32(
+    source: checkpoints.Checkpoint, where: str, height: int, width: int
+) -> bytes:
+    import tensorflow as tf
+
+    if any(name.startswith("quant_") for name in source.weights):
+        raise UserError(f"{where} was tuned for int8; a float32 export needs the float checkpoint")
+    with quiet_native():
+        keras = require("keras", "train")
+    if keras.backend.backend() != "tensorflow":
+        raise UserError("export needs TensorFlow as Keras' backend; set KERAS_BACKEND=tensorflow")
+    with quiet_native(), tempfile.TemporaryDirectory() as folder:
+        model = checkpoints.build_model(source, keras)
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        signature = tf.TensorSpec((1, height, width, 1), tf.float32, name="image")
+        archive.add_endpoint("serve", model.call, input_signature=[signature])
+        archive.write_out(folder, verbose=False)
+        return _run(tf.lite.TFLiteConverter.from_saved_model(folder))
+
+
+def _run(converter: Any) -> bytes:
+    model: bytes = converter.convert()
+    return model
