@@ -5,6 +5,7 @@ checked before anything is decoded, and whatever a decoder raises becomes one se
 """
 
 import contextlib
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -149,27 +150,39 @@ _CONVERSIONS: dict[str, tuple[str, str | None]] = {
 def _convert(path: Path, picture: PillowImage.Image) -> Image:
     if picture.format != "MPO" and getattr(picture, "is_animated", False):
         raise UserError(f"{path} holds several frames; it takes a still picture")
-    if picture.mode not in _CONVERSIONS:
+    kind = _kind(picture)
+    if kind not in _CONVERSIONS:
         raise UserError(
-            f"{path} holds pixels of kind {picture.mode}; it takes 8-bit or 16-bit gray or colour"
+            f"{path} holds pixels of kind {kind}; it takes 8-bit or 16-bit gray or colour"
         )
-    mode, note = _CONVERSIONS[picture.mode]
-    notes = [note] if note else []
-    if "16" in _raw_mode(picture) and not picture.mode.startswith("I;16"):
-        notes.append("16 bits became 8")  # which Pillow does while decoding
-    if "transparency" in picture.info and picture.mode in ("L", "RGB", "P"):
-        notes.append("transparency was dropped")
-    if picture.format == "MPO":
-        notes.append("the first of several pictures was taken")
+    mode, _ = _CONVERSIONS[kind]
+    notes = _notes(picture, kind)
     picture.load()
-    pixels = _copy(picture, mode)
-    orientation = picture.getexif().get(0x0112, 1)
-    if orientation in _TURNS:
-        turns, mirrored = _TURNS[orientation]
+    pixels = _copy(picture, mode, kind)
+    turns, mirrored = _TURNS.get(_orientation(picture), (0, False))
+    if turns or mirrored:
         pixels = np.rot90(pixels, turns)
         pixels = np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
         notes.append("the picture was turned upright")
     return Image(pixels, f"{path.name}: {'; '.join(notes)}" if notes else None)
+
+
+def _kind(picture: PillowImage.Image) -> str:
+    """Pillow's mode; PGM files of 16 bits go by a mode that also holds 32 bits elsewhere."""
+    return "I;16" if picture.format == "PPM" and picture.mode == "I" else picture.mode
+
+
+def _notes(picture: PillowImage.Image, kind: str) -> list[str]:
+    """What is converted, known before the pixels are decoded."""
+    note = _CONVERSIONS[kind][1]
+    notes = [note] if note else []
+    if "16" in _raw_mode(picture) and not kind.startswith("I;16"):
+        notes.append("16 bits became 8")  # which Pillow does while decoding
+    if "transparency" in picture.info and kind in ("1", "L", "RGB", "P"):
+        notes.append("transparency was dropped")
+    if picture.format == "MPO":
+        notes.append("the first of several pictures was taken")
+    return notes
 
 
 # EXIF orientation -> quarter turns counterclockwise, then mirrored left to right.
@@ -184,6 +197,13 @@ _TURNS = {
 }
 
 
+def _orientation(picture: PillowImage.Image) -> int:
+    try:
+        return int(picture.getexif().get(0x0112, 1))
+    except Exception:  # a broken tag does not make the pixels worse
+        return 1
+
+
 def _raw_mode(picture: PillowImage.Image) -> str:
     """The layout of the samples in the file, where Pillow tells it (PNG, TIFF, PPM...)."""
     tiles = getattr(picture, "tile", None) or [(None, None, 0, "")]
@@ -191,14 +211,14 @@ def _raw_mode(picture: PillowImage.Image) -> str:
     return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
 
 
-def _copy(picture: PillowImage.Image, mode: str) -> Pixels:
+def _copy(picture: PillowImage.Image, mode: str, kind: str) -> Pixels:
     """Copy the pixels band by band: a whole-image conversion would hold a third copy."""
     width, height = picture.size
     pixels = np.empty((height, width) if mode == "L" else (height, width, 3), np.uint8)
     step = max(1, _BAND_PIXELS // width)
     for top in range(0, height, step):
         band = picture.crop((0, top, width, min(top + step, height)))
-        if picture.mode.startswith("I;16"):
+        if kind.startswith("I;16"):
             # 65535 / 255 = 257, so this rounds v * 255 / 65535 to nearest.
             wide = np.asarray(band).astype(np.uint32)
             pixels[top : top + step] = (wide + 128) // 257
@@ -249,7 +269,7 @@ def write_image(path: Path | str, pixels: Pixels) -> None:
     with replacing(path) as temporary:
         try:
             PillowImage.fromarray(pixels).save(temporary, format=form.name, **form.options)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, struct.error) as error:
             raise UserError(f"cannot write {path}: {error}") from error
 
 

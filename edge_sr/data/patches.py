@@ -1,6 +1,8 @@
 """Random training patches: aligned crops in all eight orientations, one channel at a time."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +32,17 @@ def load_planes(pairs: Sequence[Pair], scale: int, colour: str = "luminance") ->
     """
     if colour not in COLOURS:
         raise UserError(f"unknown colour mode {colour}; it takes {' or '.join(COLOURS)}")
-    planes: Planes = []
-    for pair in pairs:
+
+    def load(pair: Pair) -> Planes:
         lr, hr = load_pair(pair, scale)
         if colour == "luminance" or hr.ndim == 2:
-            planes.append((luminance(lr), np.ascontiguousarray(luminance(hr))))
-        else:
-            planes += [
-                (np.ascontiguousarray(lr[..., c]), np.ascontiguousarray(hr[..., c]))
-                for c in range(3)
-            ]
-    return planes
+            return [(luminance(lr), np.ascontiguousarray(luminance(hr)))]
+        planar = np.ascontiguousarray(np.moveaxis(lr, 2, 0)), np.moveaxis(hr, 2, 0).copy()
+        return list(zip(*planar, strict=True))
+
+    # Decoders release the GIL, so threads are enough to keep all cores busy.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [planes for group in pool.map(load, pairs) for planes in group]
 
 
 def sample_patches(
