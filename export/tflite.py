@@ -33,9 +33,7 @@ def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
     return _convert_float32(source, str(checkpoint), height, width)
 
 
-def _convert_int8(
-    source: checkpoints.Checkpoint, where: str, height: int, width: int
-) -> bytes:
+def _convert_int8(source: checkpoints.Checkpoint, where: str, height: int, width: int) -> bytes:
     import tensorflow as tf
 
     with quiet_native():
@@ -52,9 +50,7 @@ def _convert_int8(
         return _run(converter)
 
 
-def _convert_float32(
-    source: checkpoints.Checkpoint, where: str, height: int, width: int
-) -> bytes:
+def _convert_float32(source: checkpoints.Checkpoint, where: str, height: int, width: int) -> bytes:
     import tensorflow as tf
 
     if any(name.startswith("quant_") for name in source.weights):

@@ -55,6 +55,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ADD": ("AddOptions", _FUSED),
     "SUB": ("SubOptions", _FUSED),
     "MUL": ("MulOptions", _FUSED),
+    "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
 }
 
@@ -263,6 +264,8 @@ def _options(label: str, operator: Any, name: str) -> dict[str, object]:
 
 def _option(label: str, table: Any, field: str) -> object:
     value = getattr(table, field)()
+    if not math.isfinite(value):
+        raise _DamageError(f"{label} has {_snake(field)} {value}")
     if field not in _ENUMERATIONS:
         return value
     if value not in _ENUMERATIONS[field]:

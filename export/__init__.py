@@ -1,0 +1,1 @@
+"""From a trained model to what runs on devices: .tflite, .onnx, C array, and their manifest."""

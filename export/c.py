@@ -1,0 +1,119 @@
+"""Writes a .tflite as a pair of C files for firmware: an aligned constant array and its figures."""
+
+import re
+
+import numpy as np
+
+from edge_sr.graph import Graph, Tensor, read_graph
+
+ALIGNMENT = 16
+_BYTES_PER_LINE = 16
+
+_HEADER = """\
+/* {title}
+ *
+ * Written by edge-sr; the array is the .tflite file, byte for byte, for example for
+ * tflite::GetModel() of TensorFlow Lite Micro. Images are NHWC.
+ * A quantized value q stands for (q - ZERO_POINT) * SCALE; 0..1 is black to white.
+ */
+#ifndef {guard}
+#define {guard}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define {prefix}_SIZE {size}u
+#define {prefix}_ALIGNMENT {alignment}u
+
+{constants}
+
+extern const unsigned char {identifier}[{prefix}_SIZE];
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif /* {guard} */
+"""
+
+_SOURCE = """\
+#include "{header_name}"
+
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define EDGE_SR_ALIGNED alignas({alignment})
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define EDGE_SR_ALIGNED _Alignas({alignment})
+#elif defined(__GNUC__)
+#define EDGE_SR_ALIGNED __attribute__((aligned({alignment})))
+#elif defined(_MSC_VER)
+#define EDGE_SR_ALIGNED __declspec(align({alignment}))
+#else
+#error "state here how this compiler aligns an array to {alignment} bytes"
+#endif
+
+EDGE_SR_ALIGNED const unsigned char {identifier}[{prefix}_SIZE] = {{
+{values}
+}};
+"""
+
+
+def write_c(model: bytes, name: str) -> tuple[str, str]:
+    """The header and the source that hold a .tflite; they compile as C99, C11 and C++.
+
+    Args:
+        model: the .tflite.
+        name: base name of both files ("name.h", "name.c"); letters, digits, "-" and "_".
+
+    Returns:
+        The text of the header and of the source, ASCII.
+
+    Raises:
+        UserError: the model is damaged.
+    """
+    graph = read_graph(model)
+    fields = {
+        "title": f"{name}: {graph.input.dtype} image network",
+        "identifier": identifier(name),
+        "prefix": identifier(name).upper(),
+        "guard": f"{identifier(name).upper()}_H_",
+        "header_name": f"{name}.h",
+        "size": len(model),
+        "alignment": ALIGNMENT,
+        "constants": "\n\n".join(_constants(graph, identifier(name).upper())),
+        "values": "\n".join(_lines(model)),
+    }
+    return _HEADER.format(**fields), _SOURCE.format(**fields)
+
+
+def identifier(name: str) -> str:
+    """The C identifier of the array: "tinypssr-x2-int8" is tinypssr_x2_int8_tflite."""
+    return re.sub(r"\W", "_", f"{name}_tflite", flags=re.ASCII)
+
+
+def _constants(graph: Graph, prefix: str) -> list[str]:
+    return [
+        "\n".join(_tensor_constants(tensor, f"{prefix}_{role}"))
+        for role, tensor in (("INPUT", graph.input), ("OUTPUT", graph.output))
+    ]
+
+
+def _tensor_constants(tensor: Tensor, prefix: str) -> list[str]:
+    lines = [f"/* {tensor.dtype} */"]
+    for axis, size in zip(("BATCH", "HEIGHT", "WIDTH", "CHANNELS"), tensor.shape, strict=True):
+        lines.append(f"#define {prefix}_{axis} {size}")
+    if tensor.quantization is not None:
+        (scale,), (zero_point,) = tensor.quantization.scale, tensor.quantization.zero_point
+        lines.append(f"#define {prefix}_SCALE {_float_literal(scale)}")
+        lines.append(f"#define {prefix}_ZERO_POINT ({zero_point})")
+    return lines
+
+
+def _float_literal(value: float) -> str:
+    """The shortest decimal that a C compiler reads back as the same 32-bit float."""
+    return f"{np.format_float_scientific(np.float32(value), trim='0')}f"
+
+
+def _lines(model: bytes) -> list[str]:
+    rows = (model[i : i + _BYTES_PER_LINE] for i in range(0, len(model), _BYTES_PER_LINE))
+    return ["    " + " ".join(f"0x{byte:02x}," for byte in row) for row in rows]
