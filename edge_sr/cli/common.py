@@ -1,9 +1,10 @@
 """What several commands share: choosing a model, a runtime and an artifact, and opening it."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -11,6 +12,8 @@ from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
     from edge_sr.runtime.session import Session
+
+T = TypeVar("T")
 
 DEFAULT_MODEL = "tinypssr-anchor"
 """The best of the shipped networks: as many parameters as tinypssr, and more dB, also in int8."""
@@ -120,6 +123,16 @@ def open_model(
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def progress(items: Iterable[T], what: str, count: int) -> Iterable[T]:
+    """Iterate, with a progress bar on the terminal; none where the output is not a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    return track(items, what, total=count, console=console, transient=True, disable=quiet)
 
 
 def check_new(path: Path, force: bool) -> None:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +21,7 @@ from edge_sr.cli.common import (
     ThreadsOption,
     check_new,
     open_model,
+    progress,
 )
 from edge_sr.errors import UserError
 
@@ -111,16 +111,9 @@ def run(
     if session is not None:
         methods[name] = session
     return [
-        Row(method, list(_progress(score(upscaler, pairs, scale, per_channel), method, len(pairs))))
+        Row(method, list(progress(score(upscaler, pairs, scale, per_channel), method, len(pairs))))
         for method, upscaler in methods.items()
     ]
-
-
-def _progress(records: "Iterator[Record]", method: str, count: int) -> "Iterator[Record]":
-    from rich.console import Console
-    from rich.progress import track
-
-    return iter(track(records, method, total=count, console=Console(stderr=True), transient=True))
 
 
 def _report(

@@ -1,7 +1,6 @@
 """`edge-sr upscale`: an image, or a folder of them."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from edge_sr.cli.common import (
     ThreadsOption,
     check_new,
     open_model,
+    progress,
 )
 from edge_sr.errors import UserError
 
@@ -73,7 +73,7 @@ def upscale_folder(
         if path.exists() and not force:
             raise UserError(f"{path} exists; --force replaces it")
     failures = 0
-    for image, path in _progress(jobs):
+    for image, path in progress(jobs, "upscaling", len(jobs)):
         try:
             _make_folder(path.parent)
             _say(upscale_file(session, image, path, per_channel).note)
@@ -119,13 +119,6 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
-
-
-def _progress(jobs: list[tuple[Path, Path]]) -> Iterator[tuple[Path, Path]]:
-    from rich.console import Console
-    from rich.progress import track
-
-    return iter(track(jobs, "upscaling", console=Console(stderr=True)))
 
 
 def _say(text: str | None) -> None:

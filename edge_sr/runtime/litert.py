@@ -20,10 +20,10 @@ class LiteRTSession(Session):
         super().__init__(read_interface(model))
         try:
             self._interpreter: Any = Interpreter(model_content=model, num_threads=threads)
+            self._input = self._interpreter.get_input_details()[0]["index"]
+            self._output = self._interpreter.get_output_details()[0]["index"]
         except (ValueError, RuntimeError) as error:
             raise UserError(f"LiteRT cannot open the model: {_first_line(error)}") from None
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
         self._shape: tuple[int, ...] | None = None
 
     def _run(self, image: np.ndarray) -> np.ndarray:

@@ -32,7 +32,9 @@ class TFLMSession(Session):
             self._interpreter.set_input(image, 0)
             self._interpreter.invoke()
             return self._interpreter.get_output(0)
-        except (ValueError, RuntimeError) as error:
+        except UserError:
+            raise
+        except Exception as error:  # the wheel parses the file itself, and raises almost anything
             raise UserError(f"TFLM cannot run the model at {image.shape}: {error}") from None
 
     def _at_size(self, height: int, width: int) -> Any:
