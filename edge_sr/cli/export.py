@@ -1,0 +1,185 @@
+"""`edge-sr export`: a network as .tflite, .onnx and C array, verified, its costs in a table."""
+
+import re
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_sr.cli.common import DEFAULT_MODEL, DEFAULT_SCALE, ForceOption
+from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    from export.manifest import Comparison, Manifest, Score, TensorRecord
+
+MAX_SIDE = 4096
+"""Pixels; an interpreter's memory grows with the exported size."""
+
+_RUNTIMES = {"tflm": "TFLM", "litert": "LiteRT", "onnx": "ONNX Runtime"}
+
+
+def export(
+    model: Annotated[str, typer.Option(help="Name of the model.")] = DEFAULT_MODEL,
+    scale: Annotated[int, typer.Option(help="Scale.")] = DEFAULT_SCALE,
+    int8: Annotated[bool, typer.Option("--int8/--float32", help="Arithmetic.")] = True,
+    input_size: Annotated[
+        str, typer.Option(metavar="HxW", help="Low-resolution size written into the files.")
+    ] = "32x32",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Weights (.safetensors). [default: the shipped ones]")
+    ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", help="Any of tflite, onnx, c, joined by commas.")
+    ] = "tflite,onnx,c",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder. [default: artifacts/<model>-x<scale>-<arithmetic>]")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Convert a network, verify every file, and state what it costs and how good it is.
+
+    Needs no network connection. Exporting the same weights twice gives the same bytes.
+    """
+    from edge_sr.models import checkpoint as checkpoints
+    from edge_sr.models import registry
+    from export import bundle
+
+    registry.get(model).config(scale)
+    height, width = parse_size(input_size)
+    kinds = [kind.strip() for kind in formats.split(",")]
+    precision = "int8" if int8 else "float32"
+    name = f"{model}-x{scale}-{precision}"
+    folder = out or Path("artifacts") / name
+    bundle.check_formats(kinds)
+    bundle.check_target(folder, name, kinds, force)
+    weights, quality = _weights(model, scale, int8, checkpoint)
+    checkpoints.read_for(weights, model, scale)
+
+    from export.tflite import convert
+
+    network = convert(weights, height, width, int8)
+    source = bundle.Source(network, model, "int8" if int8 else "float32", quality)
+    result = bundle.write(source, name, kinds, folder, force)
+    print_table(result, folder)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width of "HxW", each 1 to 4096.
+
+    Raises:
+        UserError: it is something else.
+    """
+    match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text)
+    height, width = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise UserError(
+            f"{text!r} is no input size; write HxW with sides of 1 to {MAX_SIDE}, such as 32x32"
+        )
+    return height, width
+
+
+def _weights(
+    model: str, scale: int, int8: bool, checkpoint: Path | None
+) -> tuple[Path, "tuple[Score, ...]"]:
+    """The checkpoint to export, and what is known of its quality."""
+    from edge_sr import zoo
+
+    if checkpoint is not None:
+        return checkpoint, ()
+    entry = zoo.find(model, scale)
+    path = entry.int8_checkpoint if int8 else entry.float_checkpoint
+    return path, scores(entry.card)
+
+
+def scores(card: dict[str, Any]) -> "tuple[Score, ...]":
+    """The quality on a card: [quality.<precision>.<data set>] with psnr and ssim."""
+    from export.manifest import Score
+
+    quality = card.get("quality", {})
+    return tuple(
+        Score(precision, dataset, float(values["psnr"]), float(values["ssim"]))
+        for precision in ("float32", "int8")
+        for dataset, values in quality.get(precision, {}).items()
+    )
+
+
+def print_table(manifest: "Manifest", folder: Path) -> None:
+    """Print the manifest as one Markdown table; long lines stay whole, so that it can be pasted."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.isatty():
+        # A pipe gets UTF-8 whatever the locale says: a folder's name may be anything.
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    table = Table("export", str(folder), box=box.MARKDOWN)
+    for name, value in describe(manifest):
+        table.add_row(name, value)
+    Console(width=1000, markup=False, highlight=False).print(table)
+
+
+def describe(manifest: "Manifest") -> list[tuple[str, str]]:
+    """The rows of the table, as name and value."""
+    return [
+        ("model", f"{manifest.model} x{manifest.scale} {manifest.precision}"),
+        *_costs(manifest),
+        *((f"file {file.name}", f"{file.bytes:,} bytes") for file in manifest.files),
+        ("operators", ", ".join(f"{each.name} v{each.version}" for each in manifest.operators)),
+        ("input", _tensor(manifest.input)),
+        ("output", _tensor(manifest.output)),
+        *(_comparison(each, manifest) for each in manifest.verification.comparisons),
+        *_quality(manifest.quality),
+        *(("note", note) for note in manifest.verification.notes),
+    ]
+
+
+def _costs(manifest: "Manifest") -> list[tuple[str, str]]:
+    frame = f"{manifest.input_height}x{manifest.input_width}"
+    arena = manifest.tflm_arena
+    return [
+        ("parameters", f"{manifest.parameters:,}"),
+        ("MACs per LR pixel", f"{manifest.macs_per_lr_pixel:,.10g}"),
+        (f"MACs per {frame} frame", f"{manifest.macs_per_frame:,}"),
+        (
+            f"TFLM arena at {frame}",
+            f"{arena.bytes:,} bytes, {arena.abi}" if arena else "not known, see note",
+        ),
+    ]
+
+
+def _tensor(tensor: "TensorRecord") -> str:
+    text = f"{tensor.dtype} {list(tensor.shape)}"
+    if not tensor.scales:
+        return text
+    return f"{text}, scale {tensor.scales[0]:.9g}, zero point {tensor.zero_points[0]}"
+
+
+def _comparison(record: "Comparison", manifest: "Manifest") -> tuple[str, str]:
+    suffix = record.file.rpartition(".")[2]
+    runtime, reference = _RUNTIMES[record.runtime], _RUNTIMES[manifest.verification.reference]
+    name = f".{suffix} in {runtime} against {reference}"
+    images = "photographs" if record.inputs == "real" else "noise"
+    step = "LSB" if manifest.precision == "int8" else "/255"
+    text = f"at most {record.max_difference:.3g} {step}, {record.differing_share:.2%} differ"
+    if record.psnr_difference is not None:
+        text += f", PSNR within {record.psnr_difference:.4f} dB"
+    return f"{name}, {images}", text
+
+
+def _quality(scores: "tuple[Score, ...]") -> list[tuple[str, str]]:
+    if not scores:
+        return [("quality", "not measured for these weights")]
+    datasets = list(dict.fromkeys(score.dataset for score in scores))
+    return [
+        (
+            f"PSNR / SSIM on {dataset}",
+            ", ".join(
+                f"{score.precision} {score.psnr:.2f} dB / {score.ssim:.4f}"
+                for score in scores
+                if score.dataset == dataset
+            ),
+        )
+        for dataset in datasets
+    ]

@@ -1,0 +1,62 @@
+"""How much RAM TensorFlow Lite Micro takes for a model, asked of the real runtime."""
+
+import os
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import numpy as np
+
+from edge_sr.errors import VerificationError, require
+from edge_sr.graph import read_graph
+from edge_sr.runtime.tflm import arena_bound
+
+_TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
+
+
+def arena_bytes(model: bytes) -> int:
+    """Bytes of tensor arena that TFLM uses at the model's own size, on this machine's ABI.
+
+    Raises:
+        UserError: the tflm extra is missing.
+        VerificationError: TFLM cannot run the model.
+    """
+    runtime = require("tflite_micro", "tflm").runtime
+    graph = read_graph(model)
+    with _captured_stderr() as captured:
+        try:
+            interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bound(graph))
+            interpreter.set_input(np.zeros(graph.input.shape, graph.input.dtype), 0)
+            interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise VerificationError(f"TFLM cannot run the .tflite: {error}") from None
+        interpreter.print_allocations()
+        captured.seek(0)
+        found = _TOTAL.search(captured.read())
+    if found is None:
+        raise VerificationError("TFLM does not say how much arena it uses")
+    return int(found[1])
+
+
+def host_abi() -> str:
+    """The ABI that figures of this machine hold for, such as "64-bit host (Linux x86_64)"."""
+    bits = 64 if sys.maxsize > 2**32 else 32
+    return f"{bits}-bit host ({platform.system()} {platform.machine()})"
+
+
+@contextmanager
+def _captured_stderr() -> Iterator[IO[bytes]]:
+    """Keep what native code writes to standard error; the wheel offers no other way to it."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield file
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

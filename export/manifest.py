@@ -1,0 +1,245 @@
+"""manifest.json: what an export holds, what it costs, and how it was verified.
+
+The dataclasses are the schema. A manifest that is read is treated as hostile input.
+"""
+
+import dataclasses
+import json
+import math
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from edge_sr.errors import UserError
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 8 * 2**20
+MAX_ITEMS = 10_000
+MAX_TEXT = 10_000
+
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorVersion:
+    """A kind of operator that the network needs, with its version in the .tflite schema."""
+
+    name: str
+    version: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorRecord:
+    """A tensor: shape (images NHWC), dtype, and scale and zero point per tensor or per channel."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FileRecord:
+    """A file of the export, by its plain name; sha256 in hexadecimal."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Arena:
+    """RAM that TensorFlow Lite Micro took for all tensors at the exported size.
+
+    `abi` says where it was read: pointers are smaller on a microcontroller.
+    """
+
+    bytes: int
+    abi: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """One file in one runtime against the reference.
+
+    `inputs` is "random" (seeded noise) or "real" (photographs). Differences are in steps of the
+    output: one int8 step, or 1/255 of the range for float32. `psnr_difference` is the largest over
+    the photographs, in dB against their originals; None for noise.
+    """
+
+    file: str
+    runtime: str
+    inputs: Literal["random", "real"]
+    values: int
+    max_difference: float
+    differing_share: float
+    psnr_difference: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """Which runtime was the reference, what was compared, and what else there is to say."""
+
+    reference: str
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """Quality on a test set: PSNR in dB and SSIM, on luma with the border cropped."""
+
+    precision: Literal["int8", "float32"]
+    dataset: str
+    psnr: float
+    ssim: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """An export. MACs are multiply-accumulates of the convolutions; sizes are in pixels."""
+
+    schema_version: int
+    name: str
+    model: str
+    scale: int
+    precision: Literal["int8", "float32"]
+    input_height: int
+    input_width: int
+    parameters: int
+    macs_per_lr_pixel: float
+    macs_per_frame: int
+    halo: int
+    operators: tuple[OperatorVersion, ...]
+    input: TensorRecord
+    output: TensorRecord
+    tensors: tuple[TensorRecord, ...]
+    files: tuple[FileRecord, ...]
+    tools: dict[str, str]
+    quality: tuple[Score, ...]
+    tflm_arena: Arena | None
+    verification: Verification
+
+
+def dumps(manifest: Manifest) -> str:
+    """The manifest as JSON, the same text for equal manifests."""
+    return (
+        json.dumps(dataclasses.asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+        + "\n"
+    )
+
+
+def read(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Raises:
+        UserError: it cannot be read, is not a manifest of this schema version, or does not hold
+            what it should.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        return loads(data)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def loads(data: bytes) -> Manifest:
+    """Parse and check the bytes of a manifest; as `read`."""
+    if len(data) > MAX_BYTES:
+        raise UserError(f"a manifest has at most {MAX_BYTES} bytes")
+    try:
+        values = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise UserError("it is not JSON, so not the manifest of an export") from None
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"its schema version is {version!r:.20}; this edge-sr reads {SCHEMA_VERSION}"
+        )
+    manifest: Manifest = _decode(values, Manifest, "manifest")
+    _check(manifest)
+    return manifest
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not a number")
+
+
+def _decode(value: Any, kind: Any, where: str) -> Any:
+    """The value as `kind`, a type that occurs in the dataclasses above."""
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _decode_record(value, typing.cast(type, kind), where)
+    if origin is types.UnionType:
+        (some,) = (option for option in typing.get_args(kind) if option is not type(None))
+        return None if value is None else _decode(value, some, where)
+    if origin is Literal:
+        if value not in typing.get_args(kind):
+            raise UserError(f"{where} must be one of {', '.join(typing.get_args(kind))}")
+        return value
+    if origin is tuple:
+        item, _ = typing.get_args(kind)
+        entries = enumerate(_sized(value, list, where))
+        return tuple(_decode(entry, item, f"{where}[{index}]") for index, entry in entries)
+    if origin is dict:
+        items = _sized(value, dict, where).items()
+        return {_plain(key, str, where): _plain(entry, str, where) for key, entry in items}
+    return _plain(value, kind, where)
+
+
+def _decode_record(value: Any, kind: type[_T], where: str) -> _T:
+    fields = typing.get_type_hints(kind)
+    if not isinstance(value, dict) or set(value) != set(fields):
+        raise UserError(f"{where} must have exactly {', '.join(fields)}")
+    return kind(
+        **{name: _decode(value[name], item, f"{where}.{name}") for name, item in fields.items()}
+    )
+
+
+def _sized(value: Any, kind: Any, where: str) -> Any:
+    if not isinstance(value, kind) or len(value) > MAX_ITEMS:
+        raise UserError(f"{where} must be a {kind.__name__} of at most {MAX_ITEMS} items")
+    return value
+
+
+def _plain(value: Any, kind: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value) if abs(value) < 2**53 else math.inf
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UserError(f"{where} must be of type {kind.__name__}")
+    if kind is str and len(value) > MAX_TEXT:
+        raise UserError(f"{where} is longer than {MAX_TEXT} characters")
+    if kind is float and not math.isfinite(value):
+        raise UserError(f"{where} must be a finite number")
+    if kind is int and abs(value) >= 2**63:
+        raise UserError(f"{where} must fit into 64 bits")
+    return value
+
+
+def _check(manifest: Manifest) -> None:
+    """What types cannot say."""
+    counts = [manifest.parameters, manifest.macs_per_frame, manifest.halo]
+    sizes = [manifest.scale, manifest.input_height, manifest.input_width]
+    if min(counts) < 0 or min(sizes) < 1:
+        raise UserError("a count or size of the manifest is negative")
+    if not is_plain_name(manifest.name):
+        raise UserError("the manifest's name is no name for files")
+    names = [file.name for file in manifest.files]
+    if len(set(names)) != len(names) or not all(map(is_plain_name, names)):
+        raise UserError("the manifest names files twice or outside of its folder")
+    if any(
+        file.bytes < 0 or not re.fullmatch("[0-9a-f]{64}", file.sha256) for file in manifest.files
+    ):
+        raise UserError("the manifest has a file without a sha256 and a size")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether this names a file in a folder and nothing outside of it, on every system."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", name) is not None
