@@ -75,7 +75,7 @@ def _decimate(line: NDArray[np.int16], scale: int, out: Pixels) -> None:
 
 def _window(start: int, stop: int, scale: int, length: int) -> NDArray[np.intp]:
     """Input indices (clipped to the image) under outputs start..stop of `_decimate`."""
-    first = scale * start - (3 * scale + scale % 2) // 2
+    first = scale * start - 3 * scale // 2
     indices = np.arange(first, first + scale * (stop - start) + 3 * scale)
     return np.clip(indices, 0, length - 1)
 

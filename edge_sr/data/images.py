@@ -50,11 +50,7 @@ _FORMATS = (
     _Format("PCX", (".pcx",), {}),
     _Format("SGI", (".sgi",), {}),
 )
-_READ_ONLY = {"GIF": (".gif",), "MPO": (".mpo",)}
-_READABLE = [form.name for form in _FORMATS] + list(_READ_ONLY)
-_READ_SUFFIXES = {suffix for form in _FORMATS for suffix in form.suffixes}.union(
-    *_READ_ONLY.values()
-)
+_READ_SUFFIXES = {suffix for form in _FORMATS for suffix in form.suffixes} | {".gif", ".mpo"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,7 @@ def read_image(path: Path | str) -> Image:
         raise UserError(f"{path} is larger than {MAX_PIXELS // 10**6} megapixels") from None
     except PillowImage.UnidentifiedImageError:
         raise UserError(
-            f"{path} is not an image that can be read; it takes {', '.join(_READABLE)}"
+            f"{path} is not an image that can be read; it takes {', '.join(_readable())}"
         ) from None
     except MemoryError:
         raise UserError(f"{path} does not fit in memory") from None
@@ -120,11 +116,17 @@ def _opened(path: Path) -> Iterator[PillowImage.Image]:
         warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
         limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, MAX_PIXELS
         try:
-            picture = PillowImage.open(path, formats=_READABLE)
+            picture = PillowImage.open(path, formats=_readable())
         finally:
             PillowImage.MAX_IMAGE_PIXELS = limit
     with picture:
         yield picture
+
+
+def _readable() -> list[str]:
+    """Pillow's names of the formats that are tried (a camera's MPO opens as JPEG)."""
+    PillowImage.init()
+    return [name for name in (*(form.name for form in _FORMATS), "GIF") if name in PillowImage.OPEN]
 
 
 # Modes that Pillow decodes to, what they become here, and what to say about it.

@@ -43,7 +43,8 @@ class PngWriter:
         if self._rows + len(rows) > self._shape[0]:
             raise ValueError(f"more than the {self._shape[0]} rows of the picture")
         self._rows += len(rows)
-        self._emit(self._compressor.compress(self._filter(rows.reshape(len(rows), -1)).data))
+        lines = rows.reshape(len(rows), self._above.shape[1])
+        self._emit(self._compressor.compress(self._filter(lines).data))
 
     def finish(self) -> None:
         """Write what ends the file; `open_png` calls it.

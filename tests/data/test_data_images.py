@@ -1,0 +1,315 @@
+"""Reading and writing pictures, against Pillow."""
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from edge_sr.data.images import list_images, read_image, write_image
+from edge_sr.errors import UserError
+
+RGB = np.random.default_rng(1).integers(0, 256, (13, 17, 3), np.uint8)
+GRAY = RGB[..., 0]
+
+
+def save(path: Path, mode: str, **options: object) -> PillowImage.Image:
+    """Save a small picture in one of Pillow's modes and give it back."""
+    picture = PillowImage.fromarray(RGB).convert(mode)
+    if mode.endswith("A"):
+        picture.putalpha(PillowImage.fromarray(GRAY))
+    picture.save(path, **options)
+    return picture
+
+
+# --- what is read as it is, and what is converted with a word ------------------------------------
+
+
+@pytest.mark.parametrize("pixels", [RGB, GRAY], ids=["rgb", "gray"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".webp"])
+def test_plain_pictures_pass_unchanged(tmp_path: Path, pixels: np.ndarray, suffix: str) -> None:
+    PillowImage.fromarray(pixels).save(tmp_path / f"a{suffix}", lossless=True)
+    image = read_image(tmp_path / f"a{suffix}")
+    assert image.note is None
+    # WebP knows no gray: it comes back as three equal channels.
+    expected = np.stack([pixels] * 3, -1) if suffix == ".webp" and pixels.ndim == 2 else pixels
+    np.testing.assert_array_equal(image.pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "target", "word"),
+    [
+        ("P", ".png", "RGB", "palette"),
+        ("P", ".gif", "RGB", "palette"),
+        ("LA", ".png", "L", "transparency"),
+        ("RGBA", ".png", "RGB", "transparency"),
+        ("RGBA", ".webp", "RGB", "transparency"),
+        ("1", ".png", "L", "black and white"),
+        ("CMYK", ".tif", "RGB", "CMYK"),
+        ("CMYK", ".jpg", "RGB", "CMYK"),
+    ],
+)
+def test_other_kinds_are_converted_with_a_word(
+    tmp_path: Path, mode: str, suffix: str, target: str, word: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    save(path, mode)
+    image = read_image(path)
+    with PillowImage.open(path) as picture:
+        np.testing.assert_array_equal(image.pixels, np.asarray(picture.convert(target)))
+    assert image.note is not None
+    assert word in image.note
+
+
+def test_alpha_is_dropped_not_blended(tmp_path: Path) -> None:
+    rgba = np.dstack([RGB, np.zeros_like(GRAY)])
+    PillowImage.fromarray(rgba).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").pixels, RGB)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
+def test_16_bit_gray_is_rounded_to_8(tmp_path: Path, suffix: str) -> None:
+    wide = np.random.default_rng(2).integers(0, 65536, (40, 50)).astype(np.uint16)
+    wide.flat[:3] = 0, 65535, 257 * 100
+    PillowImage.fromarray(wide).save(tmp_path / f"a{suffix}")
+    image = read_image(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(image.pixels, np.round(wide * (255 / 65535)).astype(np.uint8))
+    assert image.note is not None
+    assert "16 bits" in image.note
+
+
+def test_16_bit_colour_is_mentioned(tmp_path: Path) -> None:
+    import png
+
+    wide = (RGB.astype(np.uint16) << 8).reshape(13, -1)
+    with (tmp_path / "a.png").open("wb") as file:
+        png.Writer(17, 13, greyscale=False, bitdepth=16).write(file, wide.tolist())
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(image.pixels, RGB)
+    assert image.note is not None
+    assert "16 bits" in image.note
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_as_pillow_does(tmp_path: Path, orientation: int) -> None:
+    from PIL import ImageOps
+
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    PillowImage.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
+    image = read_image(tmp_path / "a.png")
+    with PillowImage.open(tmp_path / "a.png") as picture:
+        np.testing.assert_array_equal(image.pixels, np.asarray(ImageOps.exif_transpose(picture)))
+    assert (image.note is None) == (orientation == 1)
+
+
+def test_the_first_picture_of_a_camera_mpo_is_taken(tmp_path: Path) -> None:
+    first, second = PillowImage.fromarray(RGB), PillowImage.fromarray(RGB[::-1])
+    first.save(tmp_path / "a.mpo", save_all=True, append_images=[second])
+    image = read_image(tmp_path / "a.mpo")
+    with PillowImage.open(tmp_path / "a.mpo") as picture:
+        np.testing.assert_array_equal(image.pixels, np.asarray(picture))
+    assert "first of several" in str(image.note)
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        read_image(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".webp", ".tif"])
+def test_animated_files_are_refused(tmp_path: Path, suffix: str) -> None:
+    first, second = PillowImage.fromarray(RGB), PillowImage.fromarray(RGB[::-1])
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=[second])
+    assert "several frames" in refusal(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".webp", ".tif", ".bmp"])
+@pytest.mark.parametrize("kept", [0.9, 0.5, 0.1])
+def test_truncated_files_are_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    PillowImage.fromarray(np.tile(RGB, (8, 8, 1))).save(tmp_path / f"a{suffix}")
+    data = (tmp_path / f"a{suffix}").read_bytes()
+    (tmp_path / f"a{suffix}").write_bytes(data[: int(len(data) * kept)])
+    refusal(tmp_path / f"a{suffix}")
+
+
+def test_files_that_are_no_images_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    assert "empty" in refusal(tmp_path / "empty.png")
+    (tmp_path / "text.png").write_text("not a picture")
+    assert "not an image" in refusal(tmp_path / "text.png")
+    (tmp_path / "a.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    assert "not an image" in refusal(tmp_path / "a.eps")
+    assert "not a file" in refusal(tmp_path)
+    assert "no such file" in refusal(tmp_path / "missing.png")
+
+
+def test_pixels_without_8_bit_equivalent_are_refused(tmp_path: Path) -> None:
+    PillowImage.fromarray(GRAY.astype(np.float32)).save(tmp_path / "a.tif")
+    assert "kind F" in refusal(tmp_path / "a.tif")
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds ten bytes of pixels."""
+
+    def chunk(tag: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + tag + data + struct.pack(">I", zlib.crc32(tag + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10)))
+
+
+@pytest.mark.parametrize(("width", "height"), [(20_001, 10_000), (2**31 - 1, 2**31 - 1)])
+def test_decompression_bombs_are_refused(tmp_path: Path, width: int, height: int) -> None:
+    (tmp_path / "a.png").write_bytes(png_header(width, height))
+    assert "megapixels" in refusal(tmp_path / "a.png")
+
+
+def test_a_size_of_zero_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png_header(0, 5))
+    refusal(tmp_path / "a.png")
+
+
+def valid_files() -> list[bytes]:
+    files = []
+    for form in ("PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM", "TGA"):
+        buffer = io.BytesIO()
+        PillowImage.fromarray(RGB).save(buffer, form)
+        files.append(buffer.getvalue())
+    return files
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    data=st.sampled_from(valid_files()),
+    edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_damaged_bytes_give_pixels_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, edits: list[tuple[float, int]]
+) -> None:
+    damaged = bytearray(data)
+    for where, value in edits:
+        damaged[int(where * (len(damaged) - 1))] = value
+    path = tmp_path_factory.mktemp("damaged") / "a"
+    path.write_bytes(damaged)
+    try:
+        pixels = read_image(path).pixels
+    except UserError as error:
+        sentence = str(error)
+    else:
+        sentence = ""
+        assert pixels.dtype == np.uint8
+        assert pixels.ndim == 2 or pixels.shape[2] == 3
+    assert "\n" not in sentence
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+PEAK = """
+import sys
+from pathlib import Path
+from edge_sr.data.images import read_image
+
+def status(key):
+    return int(Path("/proc/self/status").read_text().split(key)[1].split()[0]) // 1024
+
+peak, now = status("VmHWM:"), status("VmRSS:")
+pixels = read_image(sys.argv[1]).pixels
+print(pixels.nbytes, status("VmHWM:") - peak, status("VmRSS:") - now)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_reading_50_megapixels_holds_two_copies_then_one(tmp_path: Path) -> None:
+    side = 7100
+    PillowImage.new("RGB", (side, side), (1, 2, 3)).save(tmp_path / "a.png", compress_level=1)
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "a.png")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    size, peak, after = map(int, answer.stdout.split())
+    assert size == 3 * side * side
+    pillow, array = 4 * side * side / 2**20, 3 * side * side / 2**20
+    assert peak < pillow + array + 48
+    assert after < array + 48
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+def test_folders_are_searched_recursively_in_order(tmp_path: Path) -> None:
+    for name in ("b.png", "a/c.JPG", "a/x.txt", ".hidden/d.png", ".e.png", "a/b/f.tiff"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
+    assert found == ["a/b/f.tiff", "a/c.JPG", "b.png"]
+
+
+def test_folders_without_images_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").touch()
+    with pytest.raises(UserError, match="holds no image"):
+        list_images(tmp_path)
+    with pytest.raises(UserError, match="not a folder"):
+        list_images(tmp_path / "missing")
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pixels", [RGB, GRAY], ids=["rgb", "gray"])
+@pytest.mark.parametrize("suffix", [".png", ".TIFF", ".bmp", ".ppm", ".tga", ".jp2", ".pcx"])
+def test_lossless_formats_give_the_pixels_back(
+    tmp_path: Path, pixels: np.ndarray, suffix: str
+) -> None:
+    write_image(tmp_path / f"a{suffix}", pixels)
+    with PillowImage.open(tmp_path / f"a{suffix}") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), pixels)
+    assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+def test_photographic_formats_stay_close(tmp_path: Path, suffix: str) -> None:
+    smooth = np.add.outer(np.arange(64), 2 * np.arange(48)).astype(np.uint8)
+    pixels = np.stack([smooth, smooth[::-1], smooth[:, ::-1]], -1)
+    write_image(tmp_path / f"a{suffix}", pixels)
+    with PillowImage.open(tmp_path / f"a{suffix}") as picture:
+        assert np.abs(np.asarray(picture).astype(int) - pixels).max() < 32
+
+
+def test_unknown_suffixes_and_odd_pixels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"takes \.png, \.jpg"):
+        write_image(tmp_path / "a.xyz", RGB)
+    with pytest.raises(UserError, match="uint8"):
+        write_image(tmp_path / "a.png", RGB.astype(np.float32))
+    with pytest.raises(UserError, match="uint8"):
+        write_image(tmp_path / "a.png", RGB[..., :2])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.webp", RGB)
+    before = (tmp_path / "a.webp").read_bytes()
+    too_wide = np.zeros((1, 16_384), np.uint8)  # WebP's sides end at 16383
+    with pytest.raises(UserError, match="cannot write"):
+        write_image(tmp_path / "a.webp", too_wide)
+    assert (tmp_path / "a.webp").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot write"):
+        write_image(tmp_path / "missing" / "a.png", RGB)
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UserError, match="folder"):
+        write_image(tmp_path / "folder.png", RGB)
