@@ -92,7 +92,10 @@ def read_image(path: Path | str) -> Image:
     except UserError:
         raise
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning):
-        raise UserError(f"{path} is larger than {MAX_PIXELS // 10**6} megapixels") from None
+        raise UserError(
+            f"{path} claims a size that is refused as a decompression bomb; "
+            f"it takes up to {MAX_PIXELS // 10**6} megapixels"
+        ) from None
     except PillowImage.UnidentifiedImageError:
         raise UserError(
             f"{path} is not an image that can be read; it takes {', '.join(_readable())}"
@@ -113,6 +116,7 @@ _pillow_limit = threading.Lock()
 def _opened(path: Path) -> Iterator[PillowImage.Image]:
     """Open with our own limit on the size instead of Pillow's, which refuses 180 megapixels."""
     with _pillow_limit, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks on damaged metadata
         warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
         limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, MAX_PIXELS
         try:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sr.data.colour import luminance, rgb_to_ycbcr, ycbcr_to_rgb
@@ -59,6 +59,7 @@ def test_there_and_back_stays_within_two() -> None:
     assert np.abs(ycbcr_to_rgb(rgb_to_ycbcr(rgb)).astype(int) - rgb).max() <= 2
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 9))
 def test_every_size_is_converted_pixel_by_pixel(height: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
