@@ -81,7 +81,9 @@ def parse_crop(text: str, shape: tuple[int, ...]) -> Crop:
 
 
 def most_detailed(pixels: np.ndarray, side: int = CROP) -> Crop:
-    """The square with the largest sum of absolute differences between neighbouring luma pixels.
+    """The square with the most energy in the differences between neighbouring luma pixels.
+
+    Squares prefer a few strong edges, on which methods differ visibly, to much faint texture.
 
     Args:
         pixels: uint8 (H, W) or (H, W, 3).
@@ -89,8 +91,8 @@ def most_detailed(pixels: np.ndarray, side: int = CROP) -> Crop:
     """
     luma = luminance(pixels).astype(np.int64)
     detail = np.zeros_like(luma)
-    detail[:, 1:] += np.abs(np.diff(luma, axis=1))
-    detail[1:] += np.abs(np.diff(luma, axis=0))
+    detail[:, 1:] += np.diff(luma, axis=1) ** 2
+    detail[1:] += np.diff(luma, axis=0) ** 2
     height, width = (min(side, length) for length in luma.shape)
     total = np.pad(detail, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
     sums = total[height:, width:] - total[:-height, width:]

@@ -1,0 +1,89 @@
+"""Damaged model files end in one sentence, whatever runtime opens them, never in a crash."""
+
+import multiprocessing
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_sr import zoo
+from edge_sr.errors import UserError
+from edge_sr.runtime.session import open_session, run_plane
+
+SUFFIXES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx"}
+
+
+def intact(runtime: str) -> bytes:
+    return zoo.find("tinypssr-anchor", 2).artifact("int8", SUFFIXES[runtime]).read_bytes()
+
+
+def opened_and_run(path: Path, runtime: str) -> bool:
+    """Whether the file runs; False when it is refused as a user's error."""
+    try:
+        session = open_session(path, runtime)
+        run_plane(session, np.full((9, 17), 77, np.uint8))
+    except UserError:
+        return False
+    return True
+
+
+def damaged(data: bytes, source: random.Random) -> bytes:
+    """One to three bytes or words changed, or the end missing."""
+    changed = bytearray(data)
+    for _ in range(source.randint(1, 3)):
+        place = source.randrange(len(changed))
+        kind = source.randrange(4)
+        if kind == 0:
+            changed[place] = source.randrange(256)
+        elif kind == 1:
+            changed[place] ^= 1 << source.randrange(8)
+        elif kind == 2:
+            word = source.choice([0, 1, 2, 255, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+            changed[place & ~3 : (place & ~3) + 4] = word.to_bytes(4, "little")
+        elif len(changed) > 8:
+            del changed[max(8, place) :]
+    return bytes(changed)
+
+
+def try_damaged(path: Path, runtime: str, data: bytes, count: int, seed: int) -> None:
+    """Open and run `count` damaged versions of `data`; an error other than a user's gets out."""
+    source = random.Random(seed)
+    for _ in range(count):
+        path.write_bytes(damaged(data, source))
+        opened_and_run(path, runtime)
+
+
+@pytest.mark.parametrize("runtime", SUFFIXES)
+def test_damaged_files_are_refused_or_run(runtime: str, tmp_path: Path) -> None:
+    # In a process of its own: a crash must not take the tests along.
+    path = tmp_path / f"damaged{SUFFIXES[runtime]}"
+    arguments = (path, runtime, intact(runtime), 150, 1)
+    child = multiprocessing.get_context("spawn").Process(target=try_damaged, args=arguments)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("runtime", SUFFIXES)
+def test_the_same_check_passes_an_intact_file(runtime: str, tmp_path: Path) -> None:
+    path = tmp_path / f"intact{SUFFIXES[runtime]}"
+    path.write_bytes(intact(runtime))
+    assert opened_and_run(path, runtime)
+
+
+@pytest.mark.parametrize("runtime", SUFFIXES)
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9])
+def test_truncated_files_are_refused(runtime: str, share: float, tmp_path: Path) -> None:
+    path = tmp_path / f"short{SUFFIXES[runtime]}"
+    data = intact(runtime)
+    path.write_bytes(data[: int(len(data) * share)])
+    assert not opened_and_run(path, runtime)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff" * 400, b"\x08" + b"\x00" * 7 + b"{}"])
+def test_damaged_checkpoints_are_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"damaged\.safetensors"):
+        open_session(path, "keras")

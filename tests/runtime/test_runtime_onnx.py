@@ -1,0 +1,116 @@
+"""What the ONNX session accepts and finds out, on graphs built here by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_sr.errors import UserError
+from edge_sr.runtime.onnx_interface import read_interface
+from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.upscale import upscale
+
+KERNEL = np.random.default_rng(3).normal(0, 0.2, (4, 1, 3, 3)).astype(np.float32)
+
+
+def network(
+    height: int | str = "height",
+    width: int | str = "width",
+    pads: tuple[int, ...] = (1, 1, 1, 1),
+    activation: str = "Relu",
+    channels: int = 1,
+    **conv: object,
+) -> onnx.ModelProto:
+    """x2: one 3x3 convolution to 4 channels, NHWC outside."""
+    double = [2 * side if isinstance(side, int) else f"large_{side}" for side in (height, width)]
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["nchw"], perm=(0, 3, 1, 2)),
+        helper.make_node("Conv", ["nchw", "kernel"], ["c"], pads=pads, **conv),
+        helper.make_node(activation, ["c"], ["a"]),
+        helper.make_node("DepthToSpace", ["a"], ["d"], blocksize=2),
+        helper.make_node("Transpose", ["d"], ["y"], perm=(0, 2, 3, 1)),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, height, width, channels))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (1, *double, 1))],
+        [numpy_helper.from_array(KERNEL, "kernel")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def save(model: onnx.ModelProto, folder: Path) -> Path:
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def convolve(plane: np.ndarray) -> np.ndarray:
+    """The same network in float64, written out."""
+    height, width = plane.shape
+    padded = np.pad(plane / 255, 1)
+    large = np.zeros((2 * height, 2 * width))
+    for channel in range(4):
+        total = sum(
+            KERNEL[channel, 0, i, j].astype(float) * padded[i : i + height, j : j + width]
+            for i in range(3)
+            for j in range(3)
+        )
+        large[channel // 2 :: 2, channel % 2 :: 2] = np.maximum(total, 0)
+    return np.clip(large, 0, 1) * 255
+
+
+def test_interface_and_pixels_of_a_known_network(tmp_path: Path) -> None:
+    session = open_session(save(network(), tmp_path), "onnx")
+    assert (session.scale, session.halo, session.fixed_size) == (2, 1, None)
+    plane = np.random.default_rng(0).integers(0, 256, (9, 14), np.uint8)
+    assert np.abs(run_plane(session, plane) - convolve(plane)).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize(("dilation", "pad"), [(1, 1), (2, 2), (3, 3)])
+def test_halo_counts_dilation(dilation: int, pad: int) -> None:
+    model = network(pads=(pad,) * 4, dilations=(dilation, dilation))
+    assert read_interface(model.SerializeToString()).halo == dilation
+
+
+def test_a_fixed_size_takes_larger_images_in_windows(tmp_path: Path) -> None:
+    fixed = open_session(save(network(16, 24), tmp_path), "onnx")
+    assert fixed.fixed_size == (16, 24)
+    image = np.random.default_rng(1).integers(0, 256, (53, 40), np.uint8)
+    expected = convolve(image)
+    assert np.abs(upscale(fixed, image) - expected).max() <= 0.5 + 1e-3
+
+
+def test_a_fixed_size_refuses_smaller_images(tmp_path: Path) -> None:
+    fixed = open_session(save(network(16, 24), tmp_path), "onnx")
+    with pytest.raises(UserError, match="24x16 pixels only, and the image is 30x9"):
+        upscale(fixed, np.zeros((9, 30), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (network(channels=3), r"input is \[1, 0, 0, 3\]; one channel"),
+        (network(height=16), "fixes one of height and width"),
+        (network(strides=(2, 2)), "strides"),
+        (network(activation="GlobalAveragePool"), "GlobalAveragePool, which upscaling cannot"),
+        (network(activation="NoSuchOperator"), "not an ONNX model, or it is damaged"),
+    ],
+)
+def test_other_networks_are_refused(model: onnx.ModelProto, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=sentence):
+        open_session(save(model, tmp_path), "onnx")
+
+
+def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
+    model = network()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "/etc/hostname"
+    with pytest.raises(UserError):
+        open_session(save(model, tmp_path), "onnx")
