@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+import skimage.data
+from PIL import Image
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -14,4 +16,16 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("EDGE_SR_DATA", REPOSITORY.parent / "shared" / "data"))
     if not (folder / "set5").is_dir():
         pytest.skip("no image sets: set EDGE_SR_DATA to a folder with set5, set14, bsd100, train")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six crops of scikit-image's photographs, 120x112."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for name in ("astronaut", "coffee", "chelsea"):
+        pixels = getattr(skimage.data, name)()
+        for number, top in enumerate((20, 150)):
+            crop = pixels[top : top + 112, 100:220]
+            Image.fromarray(crop).save(folder / f"{name}{number}.png")
     return folder

@@ -72,7 +72,8 @@ def train_float(
 
     from edge_sr.cli.progress import TrainingDisplay
     from edge_sr.models import checkpoint, registry
-    from edge_sr.training import fit, recipe as recipes
+    from edge_sr.training import fit
+    from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
     spec = registry.get(model)

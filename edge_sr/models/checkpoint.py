@@ -46,7 +46,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     }
     # One metadata key alone: safetensors does not keep the order of several.
     data = save(
-        {name: np.ascontiguousarray(array) for name, array in sorted(checkpoint.weights.items())},
+        {name: np.asarray(array, order="C") for name, array in sorted(checkpoint.weights.items())},
         metadata={FORMAT: json.dumps(description, sort_keys=True)},
     )
     path.parent.mkdir(parents=True, exist_ok=True)

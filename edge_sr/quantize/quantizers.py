@@ -9,7 +9,6 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_model_optimization.quantization.keras import quantizers
 
-
 # [0, 1] makes the scale 1/255 and the zero point -128: lossless for 8-bit images.
 UNIT_RANGE = quantizers.FixedQuantizer(8, init_min=0.0, init_max=1.0, narrow_range=False)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from edge_sr import metrics
-from edge_sr.data.patches import sample_patches
+from edge_sr.data.patches import Planes, sample_patches
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint
 from edge_sr.training import losses, state
@@ -23,7 +23,6 @@ from edge_sr.training.recipe import Recipe, to_dict
 # Steps between two looks at the clock: the learning rate and the average move at this grain.
 CHUNK = 100
 
-Planes = Sequence[tuple[np.ndarray, np.ndarray]]
 Weights = dict[str, np.ndarray]
 
 

@@ -4,10 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edge_sr.data.datasets import find_pairs, split_validation
-from edge_sr.data.patches import load_planes
+from edge_sr.data.patches import Planes, load_planes
 from edge_sr.errors import UserError
 from edge_sr.training.recipe import DataOptions
 
@@ -22,8 +20,8 @@ class Samples:
         images: how many images, and a digest of their names.
     """
 
-    train: list[tuple[np.ndarray, np.ndarray]]
-    validation: list[tuple[np.ndarray, np.ndarray]]
+    train: Planes
+    validation: Planes
     images: str
 
 

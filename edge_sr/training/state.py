@@ -32,7 +32,7 @@ def write(path: Path, state: RunState) -> None:
     """Write the state, whole or not at all."""
     save = require("safetensors.numpy", "train").save
     description = json.dumps({"run": state.run, "progress": state.progress}, sort_keys=True)
-    arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in state.arrays.items()}
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(save(arrays, metadata={FORMAT: description}))
     temporary.replace(path)

@@ -1,0 +1,119 @@
+"""Checkpoints: round trip, and every way in which a file can be wrong."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_sr.errors import UserError
+from edge_sr.models import checkpoint, registry
+from edge_sr.models.checkpoint import Checkpoint
+
+
+@pytest.fixture(scope="module")
+def network() -> Checkpoint:
+    spec = registry.get("tinypssr")
+    keras.utils.set_random_seed(1)
+    weights = checkpoint.weights_of(spec.build(spec.config(2), keras))
+    return Checkpoint(spec, spec.config(2), weights, {"seed": 1, "source": "a test"})
+
+
+def test_what_is_written_is_read(network, tmp_path):
+    path = tmp_path / "new" / "a.safetensors"
+    checkpoint.write(path, network)
+    back = checkpoint.read(path)
+    assert (back.spec, back.config, back.notes) == (network.spec, network.config, network.notes)
+    assert back.weights.keys() == network.weights.keys()
+    for name, array in network.weights.items():
+        np.testing.assert_array_equal(back.weights[name], array)
+    assert [p.name for p in path.parent.iterdir()] == ["a.safetensors"]
+
+
+def test_equal_checkpoints_have_equal_bytes(network, tmp_path):
+    for name in ("a", "b"):
+        checkpoint.write(tmp_path / name, network)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_keras_model_of_a_checkpoint_computes(network, tmp_path):
+    checkpoint.write(tmp_path / "a.safetensors", network)
+    model = checkpoint.load_model(tmp_path / "a.safetensors")
+    assert tuple(model(np.zeros((1, 4, 4, 1), np.float32)).shape) == (1, 8, 8, 1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(network, tmp_path, value):
+    weights = {name: array.copy() for name, array in network.weights.items()}
+    weights["stage1_conv1/bias"][3] = value
+    path = tmp_path / "nan.safetensors"
+    checkpoint.write(path, Checkpoint(network.spec, network.config, weights, {}))
+    with pytest.raises(UserError, match="stage1_conv1/bias has values that are not finite"):
+        checkpoint.read(path)
+
+
+def test_another_model_or_scale_is_refused(network, tmp_path):
+    path = tmp_path / "a.safetensors"
+    checkpoint.write(path, network)
+    with pytest.raises(UserError, match="of tinypssr x2, not of tinypssr-anchor x2"):
+        checkpoint.read_for(path, "tinypssr-anchor", 2)
+    with pytest.raises(UserError, match="of tinypssr x2, not of tinypssr x4"):
+        checkpoint.read_for(path, "tinypssr", 4)
+
+
+def test_weights_of_another_network_are_refused(network):
+    spec = registry.get("tinypssr")
+    model = spec.build(spec.config(4), keras)
+    with pytest.raises(UserError, match="only one of the two has"):
+        checkpoint.assign(model, network.weights)
+    wrong = dict(network.weights)
+    wrong["stage1_conv1/kernel"] = np.zeros((3, 3, 1, 16), np.float32)
+    with pytest.raises(UserError, match=r"\(5, 5, 1, 16\) is needed"):
+        checkpoint.assign(spec.build(spec.config(2), keras), wrong)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08", b"PK\x03\x04" * 9, b"\xff" * 64])
+def test_files_that_are_no_checkpoint_are_refused(tmp_path, content):
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="not a checkpoint"):
+        checkpoint.read(path)
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(UserError, match="not a checkpoint"):
+        checkpoint.read(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match="is not a file"):
+        checkpoint.read(tmp_path / "none.safetensors")
+
+
+@given(data=st.data())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_damaged_files_are_refused_in_a_sentence_or_read(network, tmp_path, data):
+    path = tmp_path / "damaged.safetensors"
+    checkpoint.write(path, network)
+    content = bytearray(path.read_bytes())
+    length = data.draw(st.integers(0, len(content)))
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(0, 1200))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[:length])
+    try:
+        checkpoint.read(path)
+    except UserError:
+        pass
+    else:
+        assert length == len(content)

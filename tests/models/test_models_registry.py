@@ -1,0 +1,112 @@
+"""Every registered model: published counts, shapes, both Keras namespaces."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+
+from edge_sr.errors import UserError
+from edge_sr.models import checkpoint, registry
+from edge_sr.models.registry import ModelConfig
+
+ALL = [(name, scale) for name in registry.names() for scale in registry.get(name).scales]
+
+# As printed in the slides' table "Parameters per layer and activation function of TinyPSSR".
+SLIDES = [416, 16, 68, 4, 808, 8, 36]
+
+
+@pytest.mark.parametrize(("name", "scale"), ALL)
+@pytest.mark.parametrize("namespace", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_layers_have_the_published_parameters(name, scale, namespace):
+    spec = registry.get(name)
+    model = spec.build(spec.config(scale), namespace)
+    counts = [layer.count_params() for layer in model.layers if layer.count_params()]
+    assert counts == [count for _, count in spec.published[scale] if count]
+    assert model.count_params() == sum(counts)
+
+
+@pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
+def test_tinypssr_has_the_parameters_of_the_slides(name):
+    spec = registry.get(name)
+    x2 = [count for _, count in spec.published[2] if count]
+    x4 = [count for _, count in spec.published[4] if count]
+    assert x2 == SLIDES
+    assert sum(x2) == 1356
+    assert x4 == [*SLIDES, 4, *SLIDES]
+    assert sum(x4) == 2716
+
+
+@pytest.mark.parametrize(("name", "scale"), ALL)
+@pytest.mark.parametrize("size", [(1, 1), (3, 8), (17, 5)])
+def test_output_grows_by_the_scale(name, scale, size):
+    spec = registry.get(name)
+    model = spec.build(spec.config(scale), keras)
+    height, width = size
+    output = model(np.zeros((2, height, width, 1), np.float32))
+    assert tuple(output.shape) == (2, height * scale, width * scale, 1)
+
+
+@pytest.mark.parametrize(("name", "scale"), ALL)
+def test_both_namespaces_compute_the_same(name, scale):
+    spec = registry.get(name)
+    keras.utils.set_random_seed(3)
+    one = spec.build(spec.config(scale), keras)
+    other = spec.build(spec.config(scale), tf_keras)
+    checkpoint.assign(other, checkpoint.weights_of(one))
+    image = np.random.default_rng(0).random((1, 12, 9, 1), dtype=np.float32)
+    np.testing.assert_allclose(np.asarray(one(image)), np.asarray(other(image)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "scale"), ALL)
+def test_config_survives_json(name, scale):
+    spec = registry.get(name)
+    config = spec.config(scale, expand=16)
+    assert spec.config_from_dict(json.loads(json.dumps(registry.config_dict(config)))) == config
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_anchored_network_without_weights_repeats_pixels(scale):
+    spec = registry.get("tinypssr-anchor")
+    model = spec.build(spec.config(scale), keras)
+    zeros = {key: np.zeros_like(array) for key, array in checkpoint.weights_of(model).items()}
+    checkpoint.assign(model, zeros)
+    image = np.random.default_rng(0).random((1, 6, 7, 1), dtype=np.float32)
+    expected = image.repeat(scale, axis=1).repeat(scale, axis=2)
+    np.testing.assert_array_equal(np.asarray(model(image)), expected)
+
+
+@pytest.mark.parametrize(("name", "scale"), ALL)
+def test_folding_computes_the_same(name, scale):
+    spec = registry.get(name)
+    keras.utils.set_random_seed(5)
+    wide = spec.build(spec.config(scale, expand=24), keras)
+    plain = spec.build(spec.config(scale), keras)
+    checkpoint.assign(plain, checkpoint.fold(checkpoint.weights_of(wide)))
+    image = np.random.default_rng(1).random((1, 16, 16, 1), dtype=np.float32)
+    np.testing.assert_allclose(np.asarray(wide(image)), np.asarray(plain(image)), atol=2e-6)
+
+
+def test_a_name_is_registered_once():
+    register = registry.register("tinypssr", ModelConfig, "nowhere", {2: ()})
+    with pytest.raises(ValueError, match="registered already"):
+        register(lambda config, namespace: None)
+
+
+def test_unknown_model_scale_and_option_are_refused():
+    with pytest.raises(UserError, match="there are tinypssr"):
+        registry.get("tinypsr")
+    with pytest.raises(UserError, match="no scale 3; it has 2, 4"):
+        registry.get("tinypssr").config(3)
+    with pytest.raises(UserError, match="no option depth"):
+        registry.get("tinypssr").config(2, depth=4)
+
+
+def test_every_model_file_is_in_the_registry():
+    folder = Path(registry.__file__).parent
+    apart = {"__init__", "registry", "layers", "checkpoint"}
+    files = {path.stem for path in folder.glob("*.py")} - apart
+    builders = {registry.get(name).build.__module__.rsplit(".", 1)[1] for name in registry.names()}
+    assert files == builders

@@ -1,0 +1,142 @@
+"""The training loop: it learns, repeats itself by seed, and resumes to the same weights."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from edge_sr.errors import UserError
+from edge_sr.models import checkpoint, registry
+from edge_sr.training import fit
+from edge_sr.training import recipe as recipes
+from edge_sr.training.recipe import DataOptions, OptimizerOptions, Recipe, StopOptions
+from edge_sr.training.samples import load_samples
+
+RECIPE = Recipe(
+    name="smoke",
+    source="a test",
+    expand=8,
+    data=DataOptions(patch=16, batch=4, validation_images=2),
+    optimizer=OptimizerOptions(learning_rate=4e-3, schedule="cosine", ema_decay=0.9),
+    stop=StopOptions(epochs=2, steps_per_epoch=6),
+)
+
+
+class Silence:
+    def chunk(self, epoch, steps_done, loss):
+        pass
+
+    def epoch(self, result):
+        pass
+
+
+class StopAfter(Silence):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def epoch(self, result):
+        if result.number == self.epochs:
+            raise KeyboardInterrupt
+
+
+def run(photographs, folder, recipe=RECIPE, resume=False, seed=7, observer=None):
+    folder.mkdir(exist_ok=True)
+    samples = load_samples(photographs, 2, recipe.data, seed)
+    keras.utils.set_random_seed(seed)
+    spec = registry.get("tinypssr-anchor")
+    model = spec.build(spec.config(2, expand=recipe.expand), keras)
+    task = fit.Task(model, keras, recipe, 2, samples.train, samples.validation, seed, {"m": 1})
+    kept: list[fit.Weights] = []
+
+    def keep(weights: fit.Weights) -> None:
+        kept.append(dict(weights))
+
+    fit.fit(task, folder, resume, keep, observer or Silence())
+    return checkpoint.weights_of(model), kept
+
+
+def test_a_seed_repeats_a_run(photographs, tmp_path):
+    first, _ = run(photographs, tmp_path / "a")
+    second, _ = run(photographs, tmp_path / "b")
+    other, _ = run(photographs, tmp_path / "c", seed=8)
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name])
+    assert any(not np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_a_run_that_was_stopped_resumes_to_the_same_weights(photographs, tmp_path):
+    whole, _ = run(photographs, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(photographs, tmp_path / "parts", observer=StopAfter(1))
+    parts, _ = run(photographs, tmp_path / "parts", resume=True)
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name])
+    whole_log, parts_log = ((tmp_path / p / "log.csv").read_text() for p in ("whole", "parts"))
+    assert whole_log == parts_log
+
+
+def test_training_learns(photographs, tmp_path):
+    stop = dataclasses.replace(RECIPE.stop, epochs=2, steps_per_epoch=150)
+    recipe = dataclasses.replace(RECIPE, stop=stop)
+    held_out = load_samples(photographs, 2, recipe.data, 7).validation
+    keras.utils.set_random_seed(7)
+    spec = registry.get("tinypssr-anchor")
+    model = spec.build(spec.config(2), keras)
+    untrained = fit.validate(model, held_out, 2)
+    _, kept = run(photographs, tmp_path / "a", recipe)
+    checkpoint.assign(model, checkpoint.fold(kept[-1]))
+    assert fit.validate(model, held_out, 2).psnr > untrained.psnr + 2
+
+
+def test_validation_images_are_not_trained_on(photographs):
+    samples = load_samples(photographs, 2, RECIPE.data, 7)
+    assert (len(samples.train), len(samples.validation)) == (4, 2)
+    for _, held_out in samples.validation:
+        assert not any(np.array_equal(held_out, high) for _, high in samples.train)
+
+
+def test_a_run_that_diverges_says_so(photographs, tmp_path):
+    wild = dataclasses.replace(RECIPE.optimizer, learning_rate=1e30, schedule="constant")
+    stop = dataclasses.replace(RECIPE.stop, steps_per_epoch=200)
+    with pytest.raises(UserError, match="training diverged"):
+        run(photographs, tmp_path / "a", dataclasses.replace(RECIPE, optimizer=wild, stop=stop))
+
+
+def test_a_run_stops_when_it_no_longer_improves(photographs, tmp_path):
+    still = dataclasses.replace(RECIPE.optimizer, learning_rate=1e-30, ema_decay=0.0)
+    stop = StopOptions(epochs=50, steps_per_epoch=1, patience=3)
+    run(photographs, tmp_path / "a", dataclasses.replace(RECIPE, optimizer=still, stop=stop))
+    assert len((tmp_path / "a" / "log.csv").read_text().splitlines()) == 1 + 1 + 3
+
+
+def test_plateau_halves_the_rate(photographs, tmp_path):
+    options = OptimizerOptions(learning_rate=1e-30, schedule="plateau", plateau_epochs=2)
+    stop = StopOptions(epochs=6, steps_per_epoch=1)
+    run(photographs, tmp_path / "a", dataclasses.replace(RECIPE, optimizer=options, stop=stop))
+    lines = (tmp_path / "a" / "log.csv").read_text().splitlines()[1:]
+    rates = [float(line.split(",")[4]) for line in lines]
+    assert rates == pytest.approx([1e-30, 1e-30, 1e-30, 5e-31, 5e-31, 2.5e-31])
+
+
+def test_resuming_another_run_is_refused(photographs, tmp_path):
+    run(photographs, tmp_path / "a")
+    with pytest.raises(UserError, match="another seed"):
+        run(photographs, tmp_path / "a", seed=9, resume=True)
+    longer = recipes.with_epochs(RECIPE, 5)
+    with pytest.raises(UserError, match="another recipe"):
+        run(photographs, tmp_path / "a", longer, resume=True)
+    with pytest.raises(UserError, match="nothing to resume"):
+        run(photographs, tmp_path / "b", resume=True)
+    (tmp_path / "a" / "state.safetensors").write_bytes(b"\0" * 100)
+    with pytest.raises(UserError, match="is damaged"):
+        run(photographs, tmp_path / "a", resume=True)
+
+
+def test_too_few_or_too_small_images_are_refused(photographs):
+    few = dataclasses.replace(RECIPE.data, validation_images=6)
+    with pytest.raises(UserError, match="has 6 images and 6 are held out"):
+        load_samples(photographs, 2, few, 0)
+    large = dataclasses.replace(RECIPE.data, patch=64)
+    with pytest.raises(UserError, match=r"no image .* is as large as a patch"):
+        load_samples(photographs, 2, large, 0)

@@ -1,0 +1,35 @@
+"""Losses against TensorFlow's and NumPy's."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from edge_sr.training import losses
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(4)
+    target = rng.random((3, 24, 31, 1), dtype=np.float32)
+    noise = rng.normal(0, 0.05, target.shape).astype(np.float32)
+    return target, np.clip(target + noise, 0, 1)
+
+
+def test_ssim_loss_is_what_tensorflow_computes(images):
+    target, output = images
+    expected = 1 - tf.reduce_mean(tf.image.ssim(target, output, max_val=1.0)).numpy()
+    assert float(losses.ssim_loss(target, output)) == pytest.approx(expected, abs=2e-6)
+
+
+def test_mae_and_mse_are_numpys(images):
+    target, output = images
+    difference = target.astype(np.float64) - output
+    assert float(losses.mae(target, output)) == pytest.approx(np.abs(difference).mean(), rel=1e-5)
+    assert float(losses.mse(target, output)) == pytest.approx((difference**2).mean(), rel=1e-5)
+
+
+def test_a_mixture_weighs_its_terms(images):
+    target, output = images
+    mixed = losses.mixture({"mae": 0.25, "ssim": 2.0})(target, output)
+    expected = 0.25 * losses.mae(target, output) + 2 * losses.ssim_loss(target, output)
+    assert float(mixed) == pytest.approx(float(expected), rel=1e-6)

@@ -1,0 +1,62 @@
+"""Recipes: those that ship, and every way to write one wrong."""
+
+import pytest
+
+from edge_sr.errors import UserError
+from edge_sr.training import recipe as recipes
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_shipped_recipes_load_and_survive_a_round_trip(name):
+    recipe = recipes.load(name)
+    assert recipe.name == name
+    assert recipes.from_dict(recipes.to_dict(recipe)) == recipe
+
+
+def test_the_slides_recipe_is_the_slides():
+    recipe = recipes.load("slides")
+    optimizer = recipe.optimizer
+    assert (optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2) == (2e-4, 0.0, 0.9)
+    assert dict(recipe.loss) == {"ssim": 1.0}
+    assert (recipe.stop.patience, recipe.data.patch, recipe.data.colour) == (50, 32, "rgb")
+
+
+def test_a_recipe_is_read_from_a_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nsource = "me"\n[loss]\nmse = 1\n[stop]\nepochs = 3\n')
+    recipe = recipes.load(str(path))
+    assert (recipe.name, recipe.stop.epochs, recipe.loss["mse"]) == ("mine", 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x", "is not TOML"),
+        ("speed = 3", "no entry 'speed'"),
+        ("[data]\npatches = 3", r"\[data\] of the recipe has no entry 'patches'"),
+        ("expand = 'much'", "expand of the recipe must be int"),
+        ("expand = true", "expand of the recipe must be int"),
+        ("data = 3", "data of the recipe must be DataOptions"),
+        ("[data]\npatch = 0", "patch must be at least 1"),
+        ("[stop]\nepochs = -1", "epochs must be at least 1"),
+        ("[stop]\npatience = -1", "patience must not be negative"),
+        ("[optimizer]\nlearning_rate = 0", "learning_rate must be positive"),
+        ("[optimizer]\nlearning_rate = nan", "learning_rate must be positive"),
+        ("[optimizer]\nbeta_1 = 1.0", "beta_1 must be in"),
+        ("[optimizer]\nschedule = 'step'", "schedule must be one of constant, cosine, plateau"),
+        ("[data]\ncolour = 'blue'", "colour must be one of"),
+        ("[stop]\nmonitor = 'loss'", "monitor must be one of"),
+        ("[loss]\nl3 = 1.0", "loss must weigh"),
+        ("[loss]\nmae = -1.0", "must be positive numbers"),
+    ],
+)
+def test_wrong_recipes_are_refused(tmp_path, text, message):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        recipes.load(str(path))
+
+
+def test_an_unknown_recipe_is_refused():
+    with pytest.raises(UserError, match="there are int8, slides, x2, x4"):
+        recipes.load("best")
