@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError
+from edge_sr.quiet import quiet_native
 from edge_sr.runtime.session import Session
 from edge_sr.runtime.tflite import read_interface
 
@@ -20,6 +21,8 @@ class LiteRTSession(Session):
         super().__init__(read_interface(model))
         try:
             self._interpreter: Any = Interpreter(model_content=model, num_threads=threads)
+            with quiet_native():  # XNNPACK announces itself when tensors are first allocated
+                self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
         except (ValueError, RuntimeError) as error:

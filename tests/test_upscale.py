@@ -1,0 +1,166 @@
+"""Tiles against the whole image, colour against its parts, memory against its bound."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from edge_sr import zoo
+from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
+from edge_sr.data.degradation import bicubic_upscale
+from edge_sr.data.png_writer import open_png
+from edge_sr.errors import UserError
+from edge_sr.runtime.session import Session, open_session, run_plane
+from edge_sr.upscale import upscale, upscale_bands, upscale_file, windows
+
+RUNTIMES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx"}
+SIDES = st.integers(1, 60)
+EXAMPLES = {"litert": 25, "tflm": 6, "onnx": 25}  # TFLM takes longer for each
+
+
+@pytest.fixture(scope="module")
+def sessions() -> dict[tuple[str, int], Session]:
+    return {
+        (runtime, scale): open_session(
+            zoo.find("tinypssr-anchor", scale).artifact("int8", suffix), runtime
+        )
+        for runtime, suffix in RUNTIMES.items()
+        for scale in (2, 4)
+    }
+
+
+def image(height: int, width: int, seed: int, colour: bool = False) -> np.ndarray:
+    shape = (height, width, 3) if colour else (height, width)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+@given(length=st.integers(1, 500), size=st.integers(1, 90), halo=st.integers(0, 12))
+def test_windows_cover_an_axis_once_and_keep_their_halo(length: int, size: int, halo: int) -> None:
+    size = max(size, 2 * halo + 1)
+    found = windows(length, size, halo)
+    kept = [pixel for window in found for pixel in range(window.keep_start, window.keep_stop)]
+    assert kept == list(range(length))
+    for window in found:
+        assert 0 <= window.start < window.stop <= length
+        assert window.stop - window.start == min(size, length)
+        assert window.start == 0 or window.keep_start - window.start >= halo
+        assert window.stop == length or window.stop - window.keep_stop >= halo
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_tiles_have_the_bits_of_the_whole_image(
+    sessions: dict[tuple[str, int], Session], runtime: str, scale: int
+) -> None:
+    session = sessions[runtime, scale]
+
+    @settings(max_examples=EXAMPLES[runtime], deadline=None)
+    @given(height=SIDES, width=SIDES, extra=st.integers(1, 30), seed=st.integers(0, 99))
+    def check(height: int, width: int, extra: int, seed: int) -> None:
+        plane = image(height, width, seed)
+        tiled = upscale(session, plane, window=2 * session.halo + extra)
+        assert np.array_equal(tiled, run_plane(session, plane))
+
+    check()
+
+
+@settings(max_examples=20, deadline=None)
+@given(height=SIDES, width=SIDES, extra=st.integers(1, 30), per_channel=st.booleans())
+def test_colour_tiles_have_the_bits_of_the_whole_image(
+    sessions: dict[tuple[str, int], Session], height: int, width: int, extra: int, per_channel: bool
+) -> None:
+    session = sessions["litert", 2]
+    rgb = image(height, width, extra, colour=True)
+    tiled = upscale(session, rgb, per_channel, window=2 * session.halo + extra)
+    if per_channel:
+        whole = np.dstack([run_plane(session, rgb[..., channel]) for channel in range(3)])
+    else:
+        ycbcr = rgb_to_ycbcr(rgb)
+        large = bicubic_upscale(ycbcr, 2)
+        large[..., 0] = run_plane(session, ycbcr[..., 0])
+        whole = ycbcr_to_rgb(large)
+    assert np.array_equal(tiled, whole)
+
+
+def test_too_small_a_halo_would_be_noticed(sessions: dict[tuple[str, int], Session]) -> None:
+    session = sessions["litert", 2]
+    plane = image(60, 60, 0)
+    true_halo, session.halo = session.halo, session.halo - 1
+    try:
+        assert not np.array_equal(upscale(session, plane, window=20), run_plane(session, plane))
+    finally:
+        session.halo = true_halo
+
+
+def test_bands_come_from_the_top_down(sessions: dict[tuple[str, int], Session]) -> None:
+    plane = image(100, 30, 0)
+    bands = list(upscale_bands(sessions["litert", 2], plane, window=32))
+    assert len(bands) > 3
+    assert {band.shape[1] for band in bands} == {60}
+    assert np.array_equal(np.concatenate(bands), upscale(sessions["litert", 2], plane))
+
+
+def test_a_window_must_exceed_its_halo(sessions: dict[tuple[str, int], Session]) -> None:
+    with pytest.raises(UserError, match="they must exceed 8"):
+        upscale(sessions["litert", 2], image(30, 30, 0), window=8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".ppm"])
+@pytest.mark.parametrize("colour", [False, True])
+def test_files_hold_the_upscaled_pixels(
+    sessions: dict[tuple[str, int], Session], suffix: str, colour: bool, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.png", tmp_path / f"out{suffix}"
+    pixels = image(31, 300, 5, colour)
+    Image.fromarray(pixels).save(source)
+    upscale_file(sessions["litert", 2], source, target)
+    with Image.open(target) as written:
+        assert np.array_equal(np.asarray(written), upscale(sessions["litert", 2], pixels))
+    assert sorted(tmp_path.iterdir()) == sorted([source, target])
+
+
+def test_nothing_is_left_of_an_image_that_cannot_be_read(
+    sessions: dict[tuple[str, int], Session], tmp_path: Path
+) -> None:
+    source = tmp_path / "in.png"
+    source.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    with pytest.raises(UserError, match=r"in\.png"):
+        upscale_file(sessions["litert", 2], source, tmp_path / "out.png")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from edge_sr.runtime.session import open_session
+from edge_sr.upscale import upscale_file
+upscale_file(open_session(Path(sys.argv[1]), "litert"), Path(sys.argv[2]), Path(sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_memory(height: int, width: int, folder: Path) -> int:
+    """Bytes that upscaling an RGB PNG x2 takes at most, in a process of its own."""
+    source = folder / "in.png"
+    with open_png(source, height, width, 3) as png:
+        for row in range(height):
+            png.write(image(1, width, row, colour=True))
+    model = zoo.find("tinypssr-anchor", 2).artifact("int8", ".tflite")
+    command = [sys.executable, "-c", MEASURE, str(model), str(source), str(folder / "out.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout) * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
+def test_memory_does_not_hold_the_output(tmp_path: Path) -> None:
+    height, width = 2448, 3264
+    pixels, small = 3 * height * width, peak_memory(height // 3, width // 3, tmp_path)
+    large = peak_memory(height, width, tmp_path)
+    assert large <= pixels + 4 * pixels + 256e6
+    assert large - small <= 4 * pixels / 2
