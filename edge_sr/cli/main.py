@@ -5,8 +5,9 @@ import sys
 import typer
 
 import edge_sr
-from edge_sr.cli import compare, quantize, train, upscale
+from edge_sr.cli import compare, models, quantize, train, upscale
 from edge_sr.cli import eval as evaluation
+from edge_sr.cli import export as exporting
 from edge_sr.errors import UserError, VerificationError
 
 app = typer.Typer(
@@ -34,11 +35,13 @@ def _root(
     """Tiny image networks from training to silicon."""
 
 
+app.command("export")(exporting.export)
+app.command("models")(models.models)
+app.command("quantize")(quantize.quantize)
 app.command("train")(train.train)
 app.command("upscale")(upscale.upscale)
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
-app.command("quantize")(quantize.quantize)
 
 
 def main() -> None:

@@ -1,0 +1,71 @@
+"""`edge-sr models`: the zoo as a table."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from edge_sr.zoo import Entry
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the shipped networks: parameters, MACs, file sizes, quality in float and int8.
+
+    PSNR (dB) and SSIM are those of each network's card: BT.601 Y, a border of `scale` cropped.
+    """
+    from edge_sr import zoo
+
+    facts = [describe(entry) for entry in zoo.entries()]
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _print(facts)
+
+
+def describe(entry: "Entry") -> dict[str, Any]:
+    """What the table says of one network; costs are computed from its int8 file."""
+    from edge_sr import graph
+
+    network = graph.read_graph(entry.artifact("int8", ".tflite"))
+    return {
+        "model": entry.model,
+        "scale": entry.scale,
+        "parameters": graph.parameters(network),
+        "macs_per_lr_pixel": graph.macs_per_pixel(network),
+        "int8_bytes": entry.artifact("int8", ".tflite").stat().st_size,
+        "float32_bytes": entry.artifact("float32", ".tflite").stat().st_size,
+        "quality": entry.card["quality"],
+    }
+
+
+def _print(facts: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Shipped networks: PSNR dB / SSIM, float32 and int8")
+    table.add_column("model", no_wrap=True)
+    for heading in ("parameters", "MACs/LR px", "int8 .tflite", "float32 .tflite"):
+        table.add_column(heading, justify="right")
+    sets = list(facts[0]["quality"]["int8"]) if facts else []
+    for name in sets:
+        table.add_column(name, justify="right", no_wrap=True)
+    for fact in facts:
+        table.add_row(
+            f"{fact['model']} x{fact['scale']}",
+            f"{fact['parameters']:,}",
+            f"{fact['macs_per_lr_pixel']:,.10g}",
+            f"{fact['int8_bytes']:,} B",
+            f"{fact['float32_bytes']:,} B",
+            *(_quality(fact["quality"], name) for name in sets),
+        )
+    console = Console()
+    # A pipe has no width: the rows stay whole.
+    Console(width=None if console.is_terminal else 160).print(table)
+
+
+def _quality(quality: dict[str, Any], dataset: str) -> str:
+    scores = (quality[kind][dataset] for kind in ("float32", "int8"))
+    return "\n".join(f"{score['psnr']:.2f} / {score['ssim']:.4f}" for score in scores)
