@@ -21,6 +21,7 @@ MAX_FILE_BYTES = 256 * 2**20
 MAX_ITEMS = 4096
 MAX_RANK = 6
 MAX_ELEMENTS = 2**31 - 1
+MAX_MULTIPLIER = 2.0**16
 
 _DTYPES = {
     schema.TensorType.FLOAT32: "float32",
@@ -124,6 +125,7 @@ def _read_model(data: bytes) -> Graph:
     graph = Graph(tensors, operators, _ints(subgraph, "Inputs"), _ints(subgraph, "Outputs"))
     _check_wiring(graph)
     _check_shapes(graph)
+    _check_scales(graph)
     return graph
 
 
@@ -306,3 +308,19 @@ def _check_shapes(graph: Graph) -> None:
         declared = [graph.tensors[index].shape for index in operator.outputs]
         if made is not None and made != declared:
             raise _DamageError(f"{operator} makes {made} where the file declares {declared}")
+
+
+def _check_scales(graph: Graph) -> None:
+    """No operator multiplies by more than 2^16 between its scales; runtimes abort on such files."""
+    for operator in graph.operators:
+        inputs = [_largest_scale(graph, index) for index in operator.inputs]
+        factors = [*inputs, math.prod(inputs[:2])]
+        for index in operator.outputs:
+            quantization = graph.tensors[index].quantization
+            if quantization and max(factors) > MAX_MULTIPLIER * min(quantization.scale):
+                raise _DamageError(f"{operator} has scales that are too far apart")
+
+
+def _largest_scale(graph: Graph, index: int) -> float:
+    quantization = graph.tensors[index].quantization if index >= 0 else None
+    return max(quantization.scale) if quantization else 0.0

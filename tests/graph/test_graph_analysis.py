@@ -1,0 +1,93 @@
+"""Costs against published figures, reach against TFLM on tiles."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_graph_resize import noise, run_tflm
+from tflite_factory import Network, TfliteWriter, networks, pack, tinypssr, unpack
+
+from edge_sr import graph
+from edge_sr.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("stages", "parameters", "macs", "halo"), [(1, 1356, 1296, 4), (2, 2716, 6480, 6)]
+)
+def test_tinypssr_costs_what_is_published(
+    stages: int, parameters: int, macs: int, halo: int
+) -> None:
+    network = graph.read_graph(tinypssr(12, 10, stages))
+    assert graph.parameters(network) == parameters
+    assert graph.macs_per_pixel(network) == macs
+    assert graph.macs(network) == macs * 120
+    assert graph.scale(network) == 2**stages
+    assert graph.halo(network) == halo
+    assert graph.not_integer(network) == []
+    assert graph.operators(network) == [("CONV_2D", 3), ("DEPTH_TO_SPACE", 2), ("PRELU", 1)]
+
+
+@given(networks, st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_tile_with_its_halo_has_the_bits_of_the_whole(network: Network, data) -> None:
+    height, width = (data.draw(st.integers(1, 24)) for _ in "hw")
+    top, left = (data.draw(st.integers(0, size - 1)) for size in (height, width))
+    bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
+    image = noise(height, width, network.seed)
+    model = network.write(height, width)
+    halo, scale = graph.halo(graph.read_graph(model)), network.scale
+    first_row, first_column = max(0, top - halo), max(0, left - halo)
+    tile = image[:, first_row : bottom + halo, first_column : right + halo]
+    part = run_tflm(graph.resize(model, *tile.shape[1:3]), tile)
+    rows = slice((top - first_row) * scale, (bottom - first_row) * scale)
+    columns = slice((left - first_column) * scale, (right - first_column) * scale)
+    whole = run_tflm(model, image)[:, top * scale : bottom * scale, left * scale : right * scale]
+    np.testing.assert_array_equal(part[:, rows, columns], whole)
+
+
+@pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (2, 1), (3, 1), (5, 1), (3, 2), (4, 3)])
+def test_one_convolution_reaches_half_its_kernel(kernel: int, dilation: int) -> None:
+    # The reach is seen: a bright pixel moves outputs up to the halo away, and none further.
+    writer = TfliteWriter(31, 31, seed=3)
+    model = writer.finish(writer.conv(writer.input, 1, kernel, dilation=dilation))
+    dark = np.full((1, 31, 31, 1), -128, np.int8)
+    lit = dark.copy()
+    lit[0, 15, 15, 0] = 127
+    moved = np.argwhere(run_tflm(model, dark) != run_tflm(model, lit))[:, 1:3]
+    assert np.abs(moved - 15).max() == graph.halo(graph.read_graph(model))
+
+
+def test_strides_count_in_macs_and_have_no_halo() -> None:
+    writer = TfliteWriter(8, 8)
+    network = graph.read_graph(writer.finish(writer.conv(writer.input, 3, 3, stride=2)))
+    assert graph.macs(network) == 4 * 4 * 3 * 9
+    assert graph.macs_per_pixel(network) == 6.75
+    with pytest.raises(UserError, match="cannot be cut into tiles"):
+        graph.halo(network)
+    with pytest.raises(UserError, match="no enlargement"):
+        graph.scale(network)
+
+
+def test_a_float_island_is_named() -> None:
+    writer = TfliteWriter(4, 4)
+    image = writer.conv(writer.input, 4, 3)
+    found = graph.not_integer(graph.read_graph(writer.finish(writer.float_island(image))))
+    assert found == [
+        "tensor 4 'island' is float32, not int8",
+        "operator 1 DEQUANTIZE",
+    ]
+
+
+def test_a_tensor_without_a_scale_and_a_wide_bias_are_named() -> None:
+    model = unpack(tinypssr())
+    model.subgraphs[0].tensors[0].quantization = None
+    (found,) = graph.not_integer(graph.read_graph(pack(model)))
+    assert found == "tensor 0 'input' is int8 without a scale"
+
+    writer = TfliteWriter(4, 4)
+    output = writer.conv(writer.input, 1, 3)
+    (bias,) = (tensor for tensor in writer.subgraph.tensors if tensor.name == "bias")
+    bias.type = 4
+    writer.model.buffers[-1].data = np.zeros(8, np.uint8)
+    (found,) = graph.not_integer(graph.read_graph(writer.finish(output)))
+    assert found == "tensor 3 'bias' is int64, not int32"
