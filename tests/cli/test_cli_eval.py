@@ -1,0 +1,125 @@
+"""`edge-sr eval` as a user meets it."""
+
+import csv
+import io
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import EdgeSr
+from PIL import Image
+
+from edge_sr import zoo
+from edge_sr.data.datasets import find_pairs
+from edge_sr.data.degradation import bicubic_upscale
+from edge_sr.evaluate import Record, evaluate, mean
+from edge_sr.runtime.session import open_session
+
+
+def bicubic_records(folder: Path, scale: int) -> list[Record]:
+    return list(evaluate(partial(bicubic_upscale, scale=scale), find_pairs(folder, scale), scale))
+
+
+def int8_records(folder: Path, scale: int) -> list[Record]:
+    path = zoo.find("tinypssr", scale).artifact("int8", ".tflite")
+    return list(evaluate(open_session(path, "litert"), find_pairs(folder, scale), scale))
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_json_holds_every_record_and_the_mean(
+    edge_sr: EdgeSr, photographs: Path, scale: int
+) -> None:
+    options = ("--model", "tinypssr", "--scale", scale, "--json", "-")
+    result = edge_sr("eval", "--data", photographs, *options)
+    assert (result.code, result.err) == (0, "")
+    report = json.loads(result.out)
+    assert (report["scale"], report["per_channel"]) == (scale, False)
+    assert [row["method"] for row in report["methods"]] == ["bicubic", "tinypssr int8 (litert)"]
+    for row, records in zip(
+        report["methods"],
+        (bicubic_records(photographs, scale), int8_records(photographs, scale)),
+        strict=True,
+    ):
+        assert [image["psnr"] for image in row["images"]] == [r.score.psnr for r in records]
+        assert [image["ssim"] for image in row["images"]] == [r.score.ssim for r in records]
+        assert row["mean"]["psnr"] == mean(records).psnr
+        assert row["images"][0]["ms_ssim"] is None
+
+
+def test_csv_has_a_line_for_each_image_and_the_mean(edge_sr: EdgeSr, photographs: Path) -> None:
+    result = edge_sr("eval", "--data", photographs, "--model", "bicubic", "--csv", "-")
+    rows = list(csv.DictReader(io.StringIO(result.out)))
+    records = bicubic_records(photographs, 2)
+    assert [row["image"] for row in rows] == [*(record.name for record in records), "mean"]
+    assert {row["method"] for row in rows} == {"bicubic"}
+    assert float(rows[0]["psnr"]) == pytest.approx(records[0].score.psnr, abs=1e-4)
+    assert float(rows[-1]["ssim"]) == pytest.approx(mean(records).ssim, abs=1e-6)
+
+
+def test_the_table_shows_both_methods(edge_sr: EdgeSr, photographs: Path) -> None:
+    result = edge_sr("eval", "--data", photographs, "--model", "tinypssr")
+    score = mean(bicubic_records(photographs, 2))
+    (line,) = [line for line in result.out.splitlines() if "mean" in line]
+    assert f"{score.psnr:.2f} / {score.ssim:.4f} / -" in line
+    assert "tinypssr" in result.out
+
+
+def test_files_are_written_beside_the_table(
+    edge_sr: EdgeSr, photographs: Path, tmp_path: Path
+) -> None:
+    files = ("--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv")
+    command = ("eval", "--data", photographs, "--model", "bicubic", *files)
+    assert "mean" in edge_sr(*command).out
+    assert json.loads((tmp_path / "a.json").read_text())["methods"][0]["method"] == "bicubic"
+    assert (tmp_path / "a.csv").read_text().startswith("method,image,height,width,psnr,ssim")
+    assert "a.json exists; --force replaces it" in edge_sr.refuses(*command)
+    assert edge_sr(*command, "--force").code == 0
+
+
+def test_low_resolution_images_of_the_folder_are_used(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    for name in ("hr", "lr_x2"):
+        (tmp_path / name).mkdir()
+    original = np.random.default_rng(0).integers(0, 256, (31, 40), np.uint8)
+    Image.fromarray(original).save(tmp_path / "hr" / "a.png")
+    Image.fromarray(np.zeros((15, 20), np.uint8)).save(tmp_path / "lr_x2" / "a.png")
+    options = ("--model", "bicubic", "--json", "-")
+    report = json.loads(edge_sr("eval", "--data", tmp_path, *options).out)
+    black = 10 * np.log10(255**2 / np.mean(original[2:28, 2:38].astype(float) ** 2))
+    assert report["methods"][0]["mean"]["psnr"] == pytest.approx(black, abs=1e-9)
+
+
+def test_per_channel(edge_sr: EdgeSr, photographs: Path) -> None:
+    options = ("--model", "tinypssr", "--per-channel", "--json", "-")
+    report = json.loads(edge_sr("eval", "--data", photographs, *options).out)
+    pairs = find_pairs(photographs, 2)
+    path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    records = evaluate(open_session(path, "litert"), pairs, 2, per_channel=True)
+    assert report["per_channel"]
+    assert report["methods"][1]["mean"]["psnr"] == mean(records).psnr
+
+
+def test_identical_images_give_valid_json(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    Image.fromarray(np.full((30, 30), 7, np.uint8)).save(tmp_path / "flat.png")
+    result = edge_sr("eval", "--data", tmp_path, "--model", "bicubic", "--json", "-")
+    assert json.loads(result.out)["methods"][0]["mean"]["psnr"] is None
+
+
+def test_bad_input(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
+    assert "holds no image" in edge_sr.refuses("eval", "--data", tmp_path)
+    assert "is not a folder" in edge_sr.refuses("eval", "--data", tmp_path / "none")
+    command = ("eval", "--data", photographs)
+    assert "there is no model" in edge_sr.refuses(*command, "--model", "edsr")
+    assert "bicubic has no runtime" in edge_sr.refuses(*command, "--model", "bicubic", "--int8")
+    assert "scale is 9" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 9)
+    assert "both name -" in edge_sr.refuses(*command, "--json", "-", "--csv", "-")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "bad.png" in edge_sr.refuses("eval", "--data", tmp_path, "--model", "bicubic")
+
+
+def test_an_image_smaller_than_the_window(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    Image.new("L", (14, 14)).save(tmp_path / "small.png")
+    sentence = edge_sr.refuses("eval", "--data", tmp_path)
+    assert "small.png" in sentence
+    assert "too small to compare" in sentence

@@ -1,0 +1,212 @@
+"""`edge-sr upscale` as a user meets it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import EdgeSr
+from PIL import Image
+
+from edge_sr import zoo
+from edge_sr.runtime.session import open_session
+from edge_sr.upscale import upscale
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 31, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    return tmp_path / "in.png"
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def expected(picture: Path, scale: int = 2, runtime: str = "litert") -> np.ndarray:
+    suffix = ".onnx" if runtime == "onnx" else ".tflite"
+    session = open_session(zoo.find("tinypssr-anchor", scale).artifact("int8", suffix), runtime)
+    return upscale(session, pixels_of(picture))
+
+
+def test_defaults(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    result = edge_sr("upscale", picture, tmp_path / "out.png")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected(picture))
+
+
+@pytest.mark.parametrize("runtime", ["litert", "onnx", "tflm"])
+def test_runtime_and_scale(edge_sr: EdgeSr, picture: Path, tmp_path: Path, runtime: str) -> None:
+    edge_sr("upscale", picture, tmp_path / "out.png", "--runtime", runtime, "--scale", 4)
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected(picture, 4, runtime))
+
+
+@pytest.mark.slow
+def test_keras(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    assert edge_sr("upscale", picture, tmp_path / "a.png", "--runtime", "keras").code == 0
+    assert edge_sr("upscale", picture, tmp_path / "b.png", "--float32").code == 0
+    difference = pixels_of(tmp_path / "a.png").astype(int) - pixels_of(tmp_path / "b.png")
+    assert np.abs(difference).max() <= 3  # 1 in luma
+
+
+def test_a_file_as_the_model(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mine.tflite"
+    model.write_bytes(zoo.find("tinypssr-anchor", 4).artifact("int8", ".tflite").read_bytes())
+    edge_sr("upscale", picture, tmp_path / "out.png", "--model", model)
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected(picture, 4))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 1), (4, 4)])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_tiny_images(edge_sr: EdgeSr, tmp_path: Path, size: tuple[int, int], mode: str) -> None:
+    Image.new(mode, size, 200).save(tmp_path / "in.png")
+    assert edge_sr("upscale", tmp_path / "in.png", tmp_path / "out.png").code == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert (image.size, image.mode) == ((2 * size[0], 2 * size[1]), mode)
+
+
+def test_what_was_converted_is_said(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    with Image.open(picture) as image:
+        image.convert("RGBA").save(picture)
+    result = edge_sr("upscale", picture, tmp_path / "out.png")
+    assert result.code == 0
+    assert "transparency was dropped" in result.err
+
+
+def test_a_folder(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "many", tmp_path / "large"
+    (source / "sub").mkdir(parents=True)
+    with Image.open(picture) as image:
+        image.save(source / "a.png")
+        image.save(source / "a.bmp")
+        image.save(source / "sub" / "b.tif")
+    (source / "notes.txt").write_text("no image")
+    result = edge_sr("upscale", source, target)
+    assert (result.code, result.out) == (0, "")
+    assert result.err == f"edge-sr: skipped {source / 'notes.txt'}: not an image\n"
+    written = sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
+    assert written == [Path("a.bmp.png"), Path("a.png.png"), Path("sub/b.png")]
+    assert np.array_equal(pixels_of(target / "sub" / "b.png"), expected(picture))
+    again = edge_sr("upscale", source, target)
+    assert again.code == 2
+    assert "exists; --force replaces it" in again.err
+    assert edge_sr("upscale", source, target, "--force").code == 0
+
+
+def test_a_bad_image_in_a_folder_stops_no_other(
+    edge_sr: EdgeSr, picture: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "many", tmp_path / "large"
+    source.mkdir()
+    picture.rename(source / "b.png")
+    (source / "a.png").write_bytes((source / "b.png").read_bytes()[:200])
+    (source / "c.jpg").write_bytes(b"")
+    result = edge_sr("upscale", source, target)
+    assert result.code == 2
+    assert [path.name for path in target.iterdir()] == ["b.png"]
+    lines = result.err.splitlines()
+    assert len(lines) == 3
+    assert "a.png is damaged or truncated" in lines[0]
+    assert "c.jpg" in lines[1]
+    assert "2 of 3 images could not be upscaled" in lines[2]
+
+
+def test_results_inside_the_folder_are_not_upscaled_again(
+    edge_sr: EdgeSr, picture: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        assert edge_sr("upscale", tmp_path, tmp_path / "large", "--force").code == 0
+    assert [path.name for path in (tmp_path / "large").rglob("*")] == ["in.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--model", "edsr"], "there is no model 'edsr'; there are"),
+        (["--model", "none.tflite"], "none.tflite is not a file"),
+        (["--model", "some/model.h5"], "it takes a file of"),
+        (["--scale", "3"], "no scale 3; it has 2, 4"),
+        (["--runtime", "tpu"], "there is no runtime 'tpu'; there are litert"),
+        (["--threads", "0"], "takes 1 thread or more, not 0"),
+        (["--runtime", "tflm", "--threads", "2"], "takes 1 thread alone, not 2"),
+        (["--runtime", "keras", "--int8"], "computes in float32; leave --int8 out"),
+    ],
+)
+def test_contradicting_options(
+    edge_sr: EdgeSr, picture: Path, tmp_path: Path, options: list[str], sentence: str
+) -> None:
+    assert sentence in edge_sr.refuses("upscale", picture, tmp_path / "out.png", *options)
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_a_file_that_is_not_what_the_options_say(
+    edge_sr: EdgeSr, picture: Path, tmp_path: Path
+) -> None:
+    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    command = ("upscale", picture, tmp_path / "out.png", "--model", model)
+    assert "upscales x2, not x4" in edge_sr.refuses(*command, "--scale", 4)
+    assert "computes in int8, not in float32" in edge_sr.refuses(*command, "--float32")
+    assert "opens .onnx files" in edge_sr.refuses(*command, "--runtime", "onnx")
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.97])
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
+@pytest.mark.parametrize("command", ["upscale", "eval"])
+def test_a_truncated_model(
+    edge_sr: EdgeSr, picture: Path, tmp_path: Path, command: str, suffix: str, share: float
+) -> None:
+    data = zoo.find("tinypssr", 2).artifact("int8", suffix).read_bytes()
+    model = tmp_path / f"cut{suffix}"
+    model.write_bytes(data[: int(share * len(data))])
+    inputs = (picture, tmp_path / "out.png") if command == "upscale" else ("--data", tmp_path)
+    assert f"cut{suffix}" in edge_sr.refuses(command, *inputs, "--model", model)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_tampered_model(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    data = bytearray(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    data[4:8] = b"TFL9"
+    model = tmp_path / "odd.tflite"
+    model.write_bytes(data)
+    sentence = edge_sr.refuses("upscale", picture, tmp_path / "out.png", "--model", model)
+    assert "odd.tflite" in sentence
+    assert "TFL3" in sentence
+
+
+def test_paths_that_cannot_be_used(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert "no such file or folder" in edge_sr.refuses("upscale", tmp_path / "none.png", out)
+    assert "there is no folder" in edge_sr.refuses("upscale", picture, tmp_path / "no" / "out.png")
+    assert "there is no folder" in edge_sr.refuses("upscale", picture, picture / "out.png")
+    assert "its suffix names no known" in edge_sr.refuses("upscale", picture, tmp_path / "out.txt")
+    assert "it is a folder" in edge_sr.refuses("upscale", picture, _folder(tmp_path / "f.png"))
+    empty = _folder(tmp_path / "empty")
+    assert "holds no image" in edge_sr.refuses("upscale", empty, tmp_path / "large")
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_an_existing_output(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.png").write_text("keep me")
+    sentence = edge_sr.refuses("upscale", picture, tmp_path / "out.png")
+    assert "exists; --force replaces it" in sentence
+    assert (tmp_path / "out.png").read_text() == "keep me"
+    assert edge_sr("upscale", picture, tmp_path / "out.png", "--force").code == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "locked")
+    folder.chmod(0o500)
+    assert "not writable" in edge_sr.refuses("upscale", picture, folder / "out.png")
+
+
+def test_an_animated_image(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    frames = [Image.new("L", (9, 9), shade) for shade in (0, 255)]
+    frames[0].save(tmp_path / "in.gif", save_all=True, append_images=frames[1:])
+    assert "several frames" in edge_sr.refuses("upscale", tmp_path / "in.gif", tmp_path / "out.png")
