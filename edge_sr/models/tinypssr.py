@@ -56,7 +56,8 @@ def _network(config: ModelConfig, keras: Any, anchor: bool) -> Any:
         if stage == stages:
             x = keras.layers.ReLU(name=f"{prefix}relu")(x)
         x = layers.depth_to_space(keras, 2, f"{prefix}shuffle")(x)
-    return keras.Model(image, x, name="tinypssr")
+    # The name stands in every tensor of the exported file: a short one saves flash.
+    return keras.Model(image, x, name="sr")
 
 
 @register("tinypssr", ModelConfig, _PAPER, _PUBLISHED)
