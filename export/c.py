@@ -88,7 +88,8 @@ def write_c(model: bytes, name: str) -> tuple[str, str]:
 
 def identifier(name: str) -> str:
     """The C identifier of the array: "tinypssr-x2-int8" is tinypssr_x2_int8_tflite."""
-    return re.sub(r"\W", "_", f"{name}_tflite", flags=re.ASCII)
+    text = re.sub(r"\W", "_", f"{name}_tflite", flags=re.ASCII)
+    return f"model_{text}" if text[0].isdigit() else text
 
 
 def _constants(graph: Graph, prefix: str) -> list[str]:

@@ -52,6 +52,8 @@ class TfliteWriter:
         data: np.ndarray | None = None,
     ) -> int:
         tensor = schema.TensorT()
+        if any(other.name == name for other in self.subgraph.tensors):
+            name = f"{name}{len(self.subgraph.tensors)}"
         tensor.name, tensor.shape, tensor.type = name, list(shape), DTYPES[dtype]
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale = list(map(float, scales)) or None

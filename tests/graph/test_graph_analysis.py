@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_graph_resize import noise, run_tflm
 from tflite_factory import Network, TfliteWriter, networks, pack, tinypssr, unpack
+from tflm_oracle import noise, run_tflm
 
 from edge_sr import graph
 from edge_sr.errors import UserError

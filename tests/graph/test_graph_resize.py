@@ -6,22 +6,10 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tflite_factory import Network, TfliteWriter, networks, pack, sizes, tinypssr, unpack
-from tflite_micro import runtime as tflm
+from tflm_oracle import noise, run_tflm
 
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph, resize
-
-
-def run_tflm(model: bytes, image: np.ndarray) -> np.ndarray:
-    interpreter = tflm.Interpreter.from_bytes(model, arena_size=2**22)
-    interpreter.set_input(image, 0)
-    interpreter.invoke()
-    return np.array(interpreter.get_output(0))
-
-
-def noise(height: int, width: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return rng.integers(-128, 128, (1, height, width, 1), dtype=np.int8)
 
 
 @given(networks, sizes, sizes)
