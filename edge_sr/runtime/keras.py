@@ -7,6 +7,7 @@ import numpy as np
 
 from edge_sr.errors import UserError
 from edge_sr.models.checkpoint import load_model
+from edge_sr.quiet import quiet_native
 from edge_sr.runtime.session import SCALES, Interface, Session, TensorSpec
 
 
@@ -16,7 +17,8 @@ class KerasSession(Session):
     runtime = "keras"
 
     def __init__(self, checkpoint: Path) -> None:
-        self._model = load_model(checkpoint)
+        with quiet_native():
+            self._model = load_model(checkpoint)
         super().__init__(_interface(self._model))
 
     def _run(self, image: np.ndarray) -> np.ndarray:

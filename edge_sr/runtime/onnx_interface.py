@@ -16,13 +16,12 @@ _DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
 # drops or adds the axis of one channel; anything else fails the shape check of each run.
 _PIXELWISE = frozenset(
     (
-        *("Add", "Clip", "Concat", "DequantizeLinear", "Div", "Identity", "LeakyRelu", "Max"),
-        *("Min", "Mul", "PRelu", "QuantizeLinear", "Relu", "Reshape", "Sigmoid", "Sub", "Tanh"),
-        "Transpose",
+        *("Add", "Cast", "Clip", "Concat", "DequantizeLinear", "Div", "Identity", "LeakyRelu"),
+        *("Max", "Min", "Mul", "PRelu", "QuantizeLinear", "Relu", "Reshape", "Sigmoid", "Sub"),
+        *("Tanh", "Transpose"),
     )
 )
-# Operators that shape tensors and touch no pixel.
-_SHAPING = frozenset(("Cast", "Constant", "Gather", "Shape", "Slice", "Squeeze", "Unsqueeze"))
+_AXES = ([0, 3, 1, 2], [0, 2, 3, 1], [0, 1, 2, 3])  # between NHWC and NCHW
 _MOVING = frozenset(("Concat", "DepthToSpace", "Identity", "Reshape", "Transpose"))
 
 
@@ -81,15 +80,15 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
     extents: dict[str, _Extent] = {source: _Extent()}
     for node in graph.node:
         before = [extents[name] for name in node.input if name in extents]
-        if node.op_type in _SHAPING or not before:
-            continue
+        if node.op_type == "Shape" or not before:
+            continue  # what follows from a Shape or from constants alone is no image
         after = _Extent(max(e.factor for e in before), max(e.reach for e in before))
         if node.op_type == "Conv":
             reach = _conv_reach(node, graph, constants)
             after = _Extent(after.factor, after.reach + Fraction(reach, after.factor))
         elif node.op_type == "DepthToSpace":
             after = _Extent(after.factor * _attributes(node).get("blocksize", 1), after.reach)
-        elif node.op_type not in _PIXELWISE:
+        elif node.op_type not in _PIXELWISE or not _keeps_axes(node):
             raise UserError(
                 f"the model has the operator {node.op_type}, which upscaling cannot cut into tiles"
             )
@@ -99,6 +98,11 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
     return extents[target]
 
 
+def _keeps_axes(node: Any) -> bool:
+    """Whether height stays before width; a transposed tile would not fit beside the next."""
+    return node.op_type != "Transpose" or _attributes(node).get("perm") in _AXES
+
+
 def _conv_reach(node: Any, graph: Any, constants: dict[str, Any]) -> int:
     attributes = _attributes(node)
     if any(step != 1 for step in attributes.get("strides", ())):
@@ -106,10 +110,13 @@ def _conv_reach(node: Any, graph: Any, constants: dict[str, Any]) -> int:
     kernel = attributes.get("kernel_shape") or _kernel_shape(node.input[1], graph, constants)
     dilations = attributes.get("dilations") or [1] * len(kernel)
     spans = [dilation * (size - 1) for dilation, size in zip(dilations, kernel, strict=False)]
-    pads = attributes.get("pads")
-    if pads is None or len(pads) < len(spans):
+    if attributes.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER"):
         return max(spans, default=0)
-    return max(max(pad, span - pad) for pad, span in zip(pads, spans, strict=False))
+    pads = attributes.get("pads") or [0] * (2 * len(spans))
+    before, after = pads[: len(spans)], pads[len(spans) :]
+    if [sum(sides) for sides in zip(before, after, strict=False)] != spans:
+        raise UserError("the model has a convolution that changes the image's size")
+    return max(pads, default=0)
 
 
 def _kernel_shape(weights: str, graph: Any, constants: dict[str, Any]) -> list[int]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_sr.errors import UserError, require
 from edge_sr.graph import read_bytes
+from edge_sr.quiet import quiet_native
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
         limit = "1 thread or more" if known.threaded else "1 thread alone"
         raise UserError(f"the runtime {runtime} takes {limit}, not {threads}")
     _check_file(artifact, runtime, known.suffix)
-    require(known.package, known.extra)
+    with quiet_native():
+        require(known.package, known.extra)
     try:
         return _open(artifact, runtime, threads)
     except UserError as error:

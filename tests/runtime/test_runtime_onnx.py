@@ -21,12 +21,13 @@ def network(
     pads: tuple[int, ...] = (1, 1, 1, 1),
     activation: str = "Relu",
     channels: int = 1,
+    order: tuple[int, ...] = (0, 3, 1, 2),
     **conv: object,
 ) -> onnx.ModelProto:
     """x2: one 3x3 convolution to 4 channels, NHWC outside."""
     double = [2 * side if isinstance(side, int) else f"large_{side}" for side in (height, width)]
     nodes = [
-        helper.make_node("Transpose", ["x"], ["nchw"], perm=(0, 3, 1, 2)),
+        helper.make_node("Transpose", ["x"], ["nchw"], perm=order),
         helper.make_node("Conv", ["nchw", "kernel"], ["c"], pads=pads, **conv),
         helper.make_node(activation, ["c"], ["a"]),
         helper.make_node("DepthToSpace", ["a"], ["d"], blocksize=2),
@@ -96,6 +97,9 @@ def test_a_fixed_size_refuses_smaller_images(tmp_path: Path) -> None:
         (network(channels=3), r"input is \[1, 0, 0, 3\]; one channel"),
         (network(height=16), "fixes one of height and width"),
         (network(strides=(2, 2)), "strides"),
+        (network(pads=(1, 1, 9999999, 1)), "changes the image's size"),
+        (network(pads=(0, 0, 0, 0)), "changes the image's size"),
+        (network(order=(0, 3, 2, 1)), "Transpose, which upscaling cannot"),
         (network(activation="GlobalAveragePool"), "GlobalAveragePool, which upscaling cannot"),
         (network(activation="NoSuchOperator"), "not an ONNX model, or it is damaged"),
     ],
