@@ -1,0 +1,143 @@
+"""`edge-sr train` and `edge-sr quantize` as a user meets them."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import EdgeSr
+
+from edge_sr.models import checkpoint, registry
+from edge_sr.runtime.session import open_session, run_plane
+from export.tflite import convert
+
+RECIPE = """
+name = "smoke"
+source = "a test"
+expand = 4
+[loss]
+mae = 1.0
+ssim = 0.1
+[data]
+patch = 16
+batch = 4
+validation_images = 2
+[optimizer]
+learning_rate = 2e-3
+schedule = "cosine"
+[stop]
+epochs = 2
+steps_per_epoch = 5
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "smoke.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [2, 4])
+def test_from_photographs_to_integers(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path, scale: int
+) -> None:
+    run = tmp_path / "run"
+    options = ["--data", photographs, "--scale", scale, "--recipe", recipe]
+    assert edge_sr("train", *options, "--out", run).code == 0
+    best = run / "best.safetensors"
+    assert checkpoint.read(best).notes["training"]["seed"] == 0
+    with (run / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row["psnr"]) > 5 and 0 < float(row["ssim"]) < 1 for row in rows)
+
+    tuning = ["--checkpoint", best, "--data", photographs, "--recipe", recipe]
+    result = edge_sr("quantize", *tuning)
+    assert (result.code, result.out.strip()) == (0, str(run / "int8" / "best.safetensors"))
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(convert(run / "int8" / "best.safetensors", 16, 16, int8=True))
+    plane = np.zeros((20, 30), np.uint8)
+    assert run_plane(open_session(path, "litert"), plane).shape == (20 * scale, 30 * scale)
+
+
+@pytest.mark.slow
+def test_an_existing_run_is_kept_unless_forced(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
+    options = ["train", "--data", photographs, "--recipe", recipe, "--out", tmp_path / "run"]
+    assert edge_sr(*options, "--epochs", 1).code == 0
+    before = (tmp_path / "run" / "best.safetensors").read_bytes()
+    refused = edge_sr(*options)
+    assert refused.code == 2
+    assert "--resume goes on" in refused.err
+    assert (tmp_path / "run" / "best.safetensors").read_bytes() == before
+    assert edge_sr(*options, "--seed", 1, "--force", "--tensorboard").code == 0
+    assert (tmp_path / "run" / "best.safetensors").read_bytes() != before
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "tinypsr"], "there is no model 'tinypsr'"),
+        (["--scale", "3"], "no scale 3; it has 2, 4"),
+        (["--recipe", "fast"], "there is no recipe 'fast'"),
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--resume"], "there is nothing to resume"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--seed", "-1"], "seed"),
+    ],
+)
+def test_wrong_options_of_train(
+    edge_sr: EdgeSr, photographs: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    run = tmp_path / "run"
+    if "--data" not in options:
+        options = [*options, "--data", str(photographs)]
+    if "--recipe" not in options:
+        small = tmp_path / "small.toml"
+        small.write_text(RECIPE)
+        options = [*options, "--recipe", str(small)]
+    result = edge_sr("train", "--out", run, *options)
+    assert result.code == 2
+    assert message in result.err
+    assert not run.exists() or not any(run.iterdir())
+
+
+def test_a_folder_without_images(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = edge_sr("train", "--data", empty, "--out", tmp_path / "run")
+    assert result.code == 2
+    assert "empty" in result.err
+
+
+def test_wrong_checkpoints_for_quantize(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
+    spec = registry.get("tinypssr")
+    weights = {"stage1_conv1/bias": np.full(16, np.nan, np.float32)}
+    checkpoint.write(
+        tmp_path / "nan.safetensors", checkpoint.Checkpoint(spec, spec.config(2), weights, {})
+    )
+    (tmp_path / "empty.safetensors").write_bytes(b"")
+    for name, message in (
+        ("nan", "values that are not finite"),
+        ("empty", "not a checkpoint"),
+        ("missing", "is not a file"),
+    ):
+        path = tmp_path / f"{name}.safetensors"
+        result = edge_sr("quantize", "--checkpoint", path, "--data", photographs)
+        assert result.code == 2
+        assert message in result.err
+    assert not (tmp_path / "int8").exists()
+
+
+def test_a_missing_extra_names_the_pip_line(
+    edge_sr: EdgeSr, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)
+    result = edge_sr("train", "--data", photographs, "--out", tmp_path / "run")
+    assert result.code == 2
+    assert "pip install 'edge-sr[train]'" in result.err

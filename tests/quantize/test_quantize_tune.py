@@ -1,0 +1,126 @@
+"""From a float network to integers: the simulation is what the exported file computes."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edge_sr import graph, metrics
+from edge_sr.errors import UserError
+from edge_sr.models import checkpoint, registry
+from edge_sr.models.checkpoint import Checkpoint
+from edge_sr.quantize import network
+from edge_sr.quantize.tune import tune
+from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.training import fit
+from edge_sr.training import recipe as recipes
+from edge_sr.training.samples import Samples, load_samples
+from export.tflite import convert
+
+
+class Silence:
+    def chunk(self, epoch, steps_done, loss):
+        pass
+
+    def epoch(self, result):
+        pass
+
+
+def untrained(name: str, scale: int) -> Checkpoint:
+    spec = registry.get(name)
+    keras.utils.set_random_seed(2)
+    weights = checkpoint.weights_of(spec.build(spec.config(scale), keras))
+    slopes = np.random.default_rng(2)
+    for key, array in weights.items():
+        if key.endswith("/alpha"):
+            weights[key] = slopes.uniform(-0.3, 1.1, array.shape).astype(np.float32)
+    return Checkpoint(spec, spec.config(scale), weights, {})
+
+
+@pytest.fixture(scope="module")
+def samples(photographs: Path) -> Samples:
+    options = dataclasses.replace(recipes.load("int8").data, patch=16, validation_images=1)
+    return load_samples(photographs, 2, options, 0)
+
+
+@pytest.fixture(scope="module")
+def tuned(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = recipes.load("int8")
+    recipe = dataclasses.replace(
+        recipe,
+        data=dataclasses.replace(recipe.data, patch=16, batch=4),
+        stop=dataclasses.replace(recipe.stop, epochs=1, steps_per_epoch=20),
+    )
+    folder = tmp_path_factory.mktemp("tuned")
+    return tune(untrained("tinypssr-anchor", 2), recipe, samples, 0, folder, False, Silence())
+
+
+def test_tuning_notes_where_it_comes_from(tuned):
+    notes = checkpoint.read(tuned).notes["tuning"]
+    assert (notes["model"], notes["scale"], notes["seed"]) == ("tinypssr-anchor", 2, 0)
+
+
+def test_simulation_and_exported_integers_agree(tuned, samples, tmp_path):
+    simulated = network.fake_quantized(checkpoint.read(tuned))
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(convert(tuned, 32, 32, int8=True))
+    session = open_session(path, "litert", 1)
+    for low, high in samples.validation:
+        one, other = fit.upscale_plane(simulated, low), run_plane(session, low)
+        assert metrics.psnr(high, one, 2) == pytest.approx(metrics.psnr(high, other, 2), abs=0.05)
+        assert np.abs(one.astype(int) - other).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [(name, scale) for name in registry.names() for scale in registry.get(name).scales],
+)
+def test_every_model_becomes_integers(name, scale, tmp_path):
+    source = untrained(name, scale)
+    model = network.fake_quantized(source)
+    patches = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1), np.uint8)
+    network.calibrate(model, source, patches)
+    path = tmp_path / "calibrated.safetensors"
+    weights = checkpoint.weights_of(model)
+    checkpoint.write(path, dataclasses.replace(source, weights=weights))
+    first = convert(path, 16, 24, int8=True)
+    exported = graph.read_graph(first)
+    assert graph.not_integer(exported) == []
+    assert exported.input.shape == (1, 16, 24, 1)
+    assert exported.output.shape == (1, 16 * scale, 24 * scale, 1)
+    for tensor in (exported.input, exported.output):
+        assert tensor.quantization.scale == pytest.approx((1 / 255,))
+        assert tensor.quantization.zero_point == (-128,)
+    assert graph.parameters(exported) == sum(c for _, c in source.spec.published[scale])
+    assert convert(path, 16, 24, int8=True) == first
+
+
+def test_calibration_takes_the_ranges_of_the_float_network():
+    source = untrained("tinypssr", 2)
+    model = network.fake_quantized(source)
+    patches = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1), np.uint8)
+    network.calibrate(model, source, patches)
+    kernel = source.weights["stage1_conv1/kernel"].astype(np.float64)
+    image = np.pad(patches[..., 0] / 255.0, ((0, 0), (2, 2), (2, 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(image, (5, 5), axis=(1, 2))
+    output = np.einsum("nhwij,ijc->nhwc", windows, kernel[:, :, 0])
+    variables = checkpoint.weights_of(model)
+    expected = pytest.approx((output.min(), output.max()), rel=1e-4)
+    low, high = (variables[f"quant_stage1_conv1/output_{end}"] for end in ("min", "max"))
+    assert (float(low), float(high)) == expected
+
+
+def test_tuning_a_tuned_checkpoint_is_refused(tuned, samples, tmp_path):
+    with pytest.raises(UserError, match="tuned for int8 already"):
+        tune(checkpoint.read(tuned), recipes.load("int8"), samples, 0, tmp_path, False, Silence())
+
+
+def test_each_export_needs_its_kind_of_checkpoint(tuned, tmp_path):
+    path = tmp_path / "float.safetensors"
+    checkpoint.write(path, untrained("tinypssr", 2))
+    with pytest.raises(UserError, match="is a float checkpoint; `edge-sr quantize"):
+        convert(path, 8, 8, int8=True)
+    with pytest.raises(UserError, match="tuned for int8; a float32 export needs the float"):
+        convert(tuned, 8, 8, int8=False)

@@ -1,0 +1,101 @@
+"""What ships: weights, artifacts and cards agree with each other and with the measurements."""
+
+import hashlib
+
+import pytest
+
+from edge_sr import graph, zoo
+from edge_sr.data.datasets import find_pairs
+from edge_sr.errors import UserError
+from edge_sr.evaluate import evaluate, mean
+from edge_sr.models import checkpoint, registry
+from edge_sr.runtime.session import open_session
+from export.onnx import from_tflite
+from export.tflite import convert
+
+ENTRIES = zoo.entries()
+IDS = [f"{entry.model}-x{entry.scale}" for entry in ENTRIES]
+KINDS = ("float32", "int8")
+
+# PSNR (dB) and SSIM that shipped networks must reach, by scale.
+FLOORS = {
+    2: {"set5": (35.6, 0.947), "set14": (31.8, 0.899), "bsd100": (30.8, 0.878)},
+    4: {"set5": (29.3, 0.0), "set14": (26.5, 0.0), "bsd100": (26.4, 0.0)},
+}
+
+
+def test_every_registered_network_ships():
+    registered = [(n, s) for n in registry.names() for s in registry.get(n).scales]
+    assert zoo.names() == registered
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+def test_files_are_those_of_the_card(entry):
+    files = {path.name for path in entry.folder.iterdir()} - {"card.toml"}
+    assert files == set(entry.card["sha256"])
+    for name, digest in entry.card["sha256"].items():
+        assert hashlib.sha256((entry.folder / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+def test_card_tells_how_the_weights_came_about(entry):
+    spec = registry.get(entry.model)
+    assert entry.card["parameters"] == sum(count for _, count in spec.published[entry.scale])
+    for part, weights in (("training", entry.float_checkpoint), ("tuning", entry.int8_checkpoint)):
+        notes = checkpoint.read_for(weights, entry.model, entry.scale).notes[part]
+        assert entry.card[part]["seed"] == notes["seed"]
+        assert entry.card[part]["recipe"] == notes["recipe"]
+        stop = notes["recipe"]["stop"]
+        assert entry.card[part]["steps"] == stop["epochs"] * stop["steps_per_epoch"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_artifacts_are_what_the_weights_convert_to(entry, kind):
+    weights = entry.int8_checkpoint if kind == "int8" else entry.float_checkpoint
+    model = convert(weights, 32, 32, kind == "int8")
+    assert entry.artifact(kind, ".tflite").read_bytes() == model
+    assert entry.artifact(kind, ".onnx").read_bytes() == from_tflite(model)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+def test_networks_cost_what_was_published(entry):
+    """1,356 and 2,716 parameters; 1,296 MACs per low-resolution pixel at x2, five times at x4."""
+    for kind in KINDS:
+        network = graph.read_graph(entry.artifact(kind, ".tflite"))
+        assert graph.parameters(network) == {2: 1356, 4: 2716}[entry.scale]
+        assert graph.macs_per_pixel(network) == {2: 1296, 4: 5 * 1296}[entry.scale]
+    if entry.scale == 2:
+        assert entry.artifact("int8", ".tflite").stat().st_size <= 8192
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+def test_quality_on_the_card_is_what_was_promised(entry):
+    quality = entry.card["quality"]
+    for name, (psnr, ssim) in FLOORS[entry.scale].items():
+        assert quality["float32"][name]["psnr"] >= psnr
+        assert quality["float32"][name]["ssim"] >= ssim
+        if entry.model == "tinypssr-anchor" and name != "set5":
+            assert quality["float32"][name]["psnr"] - quality["int8"][name]["psnr"] <= 0.15
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dataset", ["set5", "set14", "bsd100"])
+def test_quality_on_the_card_is_measured_again(entry, kind, dataset, shared_data):
+    session = open_session(entry.artifact(kind, ".tflite"), "litert", 2)
+    pairs = find_pairs(shared_data / dataset, entry.scale)
+    found = mean(evaluate(session, pairs, entry.scale))
+    card = entry.card["quality"][kind][dataset]
+    # Runtimes on other processors may round a pixel to the other side.
+    assert found.psnr == pytest.approx(card["psnr"], abs=0.005)
+    assert found.ssim == pytest.approx(card["ssim"], abs=0.0005)
+
+
+def test_unknown_networks_are_refused():
+    with pytest.raises(UserError, match="there is no model 'edsr'"):
+        zoo.find("edsr", 2)
+    with pytest.raises(UserError, match="tinypssr has no scale 3"):
+        zoo.find("tinypssr", 3)
