@@ -49,6 +49,8 @@ def upscale(
     if not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
+        if target.is_file():
+            raise UserError(f"{target} is a file; for a folder of images name a folder")
         _, session = open_model(model, scale, runtime, int8, threads)
         upscale_folder(session, source, target, per_channel, force)
         return

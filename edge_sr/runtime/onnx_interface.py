@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, require
 from edge_sr.runtime.session import SCALES, Interface, TensorSpec
 
 _DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
@@ -62,8 +62,7 @@ def read_interface(data: bytes) -> Interface:
 
 
 def _parse(data: bytes) -> Any:
-    import onnx
-
+    onnx = require("onnx", "onnx")
     try:
         model = onnx.load_model_from_string(data)
         onnx.checker.check_model(model)

@@ -182,6 +182,7 @@ def test_paths_that_cannot_be_used(edge_sr: EdgeSr, picture: Path, tmp_path: Pat
     assert "there is no folder" in edge_sr.refuses("upscale", picture, picture / "out.png")
     assert "its suffix names no known" in edge_sr.refuses("upscale", picture, tmp_path / "out.txt")
     assert "it is a folder" in edge_sr.refuses("upscale", picture, _folder(tmp_path / "f.png"))
+    assert "name a folder" in edge_sr.refuses("upscale", tmp_path, picture)
     empty = _folder(tmp_path / "empty")
     assert "holds no image" in edge_sr.refuses("upscale", empty, tmp_path / "large")
 
