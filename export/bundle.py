@@ -60,12 +60,15 @@ def check_target(folder: Path, name: str, formats: Sequence[str], force: bool) -
     Raises:
         UserError: with what to do about it.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; --out names a folder")
-    present = [entry for entry in _file_names(name, formats) if (folder / entry).exists()]
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file; --out names a folder")
+        present = [entry for entry in _file_names(name, formats) if (folder / entry).exists()]
+        blocked = [entry for entry in present if (folder / entry).is_dir()]
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
     if present and not force:
         raise UserError(f"{folder} has {present[0]} already; --force replaces it")
-    blocked = [entry for entry in present if (folder / entry).is_dir()]
     if blocked:
         raise UserError(f"{folder / blocked[0]} is a folder, where a file is to be written")
     _previous_files(folder)

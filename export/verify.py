@@ -227,7 +227,7 @@ def check_c(folder: Path, name: str) -> str:
         return f"{name}.c was not compiled: there is no C compiler here"
     if compiled_bytes(compiler, folder, name) != (folder / f"{name}.tflite").read_bytes():
         raise VerificationError(f"{name}.c does not hold the bytes of {name}.tflite")
-    return f"{name}.c compiles as C99 without a warning and holds the bytes of the .tflite"
+    return "the C array compiles as C99 without a warning and equals the .tflite"
 
 
 _READER = """\

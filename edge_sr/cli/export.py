@@ -71,7 +71,7 @@ def parse_size(text: str) -> tuple[int, int]:
     Raises:
         UserError: it is something else.
     """
-    match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text)
+    match = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text)
     height, width = (int(match[1]), int(match[2])) if match else (0, 0)
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise UserError(

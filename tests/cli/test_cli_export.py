@@ -1,0 +1,210 @@
+"""`edge-sr export` on the command line."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import EdgeSr
+from tflite_factory import TfliteWriter, tinypssr
+
+from edge_sr import zoo
+from edge_sr.errors import UserError
+from edge_sr.graph import read_graph
+from export import manifest, tflite
+
+NAME = "tinypssr-anchor-x2-int8"
+
+
+@pytest.fixture
+def converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conversion that takes no TensorFlow: a random network of the size asked for."""
+
+    def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
+        assert checkpoint.is_file()
+        assert int8
+        return tinypssr(height, width)
+
+    monkeypatch.setattr(tflite, "convert", convert)
+
+
+@pytest.mark.slow
+def test_shipped_weights_come_out_as_the_shipped_artifacts(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        result = edge_sr("export", "--model", "tinypssr-anchor", "--out", tmp_path / folder)
+        assert result.code == 0, result.err
+    entry = zoo.find("tinypssr-anchor", 2)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == sorted(
+        [*(NAME + end for end in (".c", ".h", ".onnx", ".tflite")), "manifest.json"]
+    )
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    for suffix in (".tflite", ".onnx"):
+        shipped = entry.artifact("int8", suffix).read_bytes()
+        assert (tmp_path / "a" / f"{NAME}{suffix}").read_bytes() == shipped
+
+
+@pytest.mark.slow
+def test_float_weights_at_another_size(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    result = edge_sr("export", "--float32", "--input-size", "18x40", "--out", tmp_path)
+    assert result.code == 0, result.err
+    read = manifest.read(tmp_path / "manifest.json")
+    assert (read.precision, read.input.shape) == ("float32", (1, 18, 40, 1))
+    assert read.macs_per_frame == 1296 * 18 * 40
+
+
+@pytest.mark.usefixtures("converter")
+def test_the_table_states_costs_quality_and_differences(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    result = edge_sr("export", "--input-size", "16x20", "--out", tmp_path)
+    assert result.code == 0, result.err
+    rows = dict(
+        (part.strip() for part in line.strip("| ").split(" | ", 1))
+        for line in result.out.splitlines()
+        if line.startswith("| ")
+    )
+    read = manifest.read(tmp_path / "manifest.json")
+    assert rows["parameters"] == "1,356"
+    assert rows["MACs per LR pixel"] == "1,296"
+    assert rows["MACs per 16x20 frame"] == "414,720"
+    assert read.tflm_arena is not None
+    assert rows["TFLM arena at 16x20"].startswith(f"{read.tflm_arena.bytes:,} bytes, 64-bit host")
+    assert rows["operators"] == "CONV_2D v3, DEPTH_TO_SPACE v2, PRELU v1"
+    assert rows["input"] == "int8 [1, 16, 20, 1], scale 0.00392156886, zero point -128"
+    assert "LSB" in rows[".onnx in ONNX Runtime against TFLM, noise"]
+    assert "dB" in rows[".tflite in LiteRT against TFLM, photographs"]
+    card = zoo.find("tinypssr-anchor", 2).card["quality"]["int8"]["set14"]
+    assert f"int8 {card['psnr']:.2f} dB / {card['ssim']:.4f}" in rows["PSNR / SSIM on set14"]
+    size = (tmp_path / f"{NAME}.onnx").stat().st_size
+    assert rows[f"file {NAME}.onnx"] == f"{size:,} bytes"
+
+
+@pytest.mark.usefixtures("converter")
+def test_formats_and_folder_by_default(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert edge_sr("export", "--format", "c, tflite").code == 0
+    found = {path.suffix for path in (tmp_path / "artifacts" / NAME).iterdir()}
+    assert found == {".c", ".h", ".tflite", ".json"}
+    assert "already; --force" in edge_sr.refuses("export", "--format", "c")
+    assert edge_sr("export", "--format", "c", "--force").code == 0
+    found = {path.suffix for path in (tmp_path / "artifacts" / NAME).iterdir()}
+    assert found == {".c", ".h", ".json"}
+
+
+@pytest.mark.usefixtures("converter")
+def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    result = edge_sr("export", "--checkpoint", weights, "--format", "tflite", "--out", tmp_path)
+    assert "not measured for these weights" in result.out
+    assert manifest.read(tmp_path / "manifest.json").quality == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "resnet"], "there is no model 'resnet'; there are"),
+        (["--scale", "3"], "has no scale 3; it has 2, 4"),
+        (["--format", "coreml"], "no format 'coreml'; there are tflite, onnx, c"),
+        (["--format", ""], "there are tflite, onnx, c"),
+        (["--input-size", "0x32"], "'0x32' is no input size; write HxW"),
+        (["--input-size", "32x-1"], "no input size"),
+        (["--input-size", "4097x32"], "sides of 1 to 4096"),
+        (["--input-size", "99999999999x1"], "no input size"),
+        (["--input-size", "32"], "no input size"),
+        (["--input-size", "３２x32"], "no input size"),
+        (["--checkpoint", "absent.safetensors"], "absent.safetensors is not a file"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_sentence(
+    edge_sr: EdgeSr, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    folder = tmp_path / "out"
+    assert message in edge_sr.refuses("export", *arguments, "--out", folder)
+    assert not folder.exists()
+
+
+def test_a_checkpoint_of_another_model_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    for arguments in (["--model", "tinypssr"], ["--scale", "4"]):
+        text = edge_sr.refuses(
+            "export", *arguments, "--checkpoint", weights, "--out", tmp_path / "out"
+        )
+        assert "is a checkpoint of tinypssr-anchor x2, not of" in text
+
+
+def test_an_unwritable_place_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "is a file" in edge_sr.refuses("export", "--out", tmp_path / "file")
+    text = edge_sr.refuses("export", "--out", tmp_path / "file" / "below")
+    assert "cannot write to" in text
+
+
+def test_a_missing_extra_is_named(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    text = edge_sr.refuses("export", "--out", tmp_path / "out")
+    assert "pip install 'edge-sr[train]'" in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_that_is_not_integer_ends_with_1(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
+        writer = TfliteWriter(height, width)
+        image = writer.float_island(writer.conv(writer.input, 4, 3))
+        return writer.finish(writer.depth_to_space(image, 2))
+
+    monkeypatch.setattr(tflite, "convert", convert)
+    result = edge_sr("export", "--out", tmp_path / "out")
+    assert (result.code, result.out) == (1, "")
+    assert "not fully integer: tensor 4 'island' is float32" in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_conversion_that_fails_leaves_nothing(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(*arguments: object) -> bytes:
+        raise UserError("no")
+
+    monkeypatch.setattr(tflite, "convert", convert)
+    edge_sr.refuses("export", "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+_IN_A_PIPE = """
+import sys
+from pathlib import Path
+from edge_sr.cli.export import print_table
+from export import manifest
+print_table(manifest.read(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.usefixtures("converter")
+def test_non_ascii_survives_a_plain_pipe(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    folder = tmp_path / "größe-測試"
+    assert edge_sr("export", "--format", "tflite", "--out", folder).code == 0
+    for locale in ({"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONUTF8": "0"}):
+        done = subprocess.run(
+            [sys.executable, "-c", _IN_A_PIPE, folder / "manifest.json", folder],
+            env={"PATH": os.environ["PATH"], **locale},
+            capture_output=True,
+            check=True,
+        )
+        assert str(folder) in done.stdout.decode("utf-8")
+
+
+@pytest.mark.usefixtures("converter")
+def test_the_sums_in_the_manifest_are_those_of_the_files(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    assert edge_sr("export", "--out", tmp_path).code == 0
+    for file in manifest.read(tmp_path / "manifest.json").files:
+        assert hashlib.sha256((tmp_path / file.name).read_bytes()).hexdigest() == file.sha256
+    assert read_graph(tmp_path / f"{NAME}.tflite").input.shape == (1, 32, 32, 1)
