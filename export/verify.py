@@ -34,7 +34,8 @@ PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 """Images that come with scikit-image."""
 
 _SEED = 20240229
-_NOISE_SIZES = ((32, 32), (17, 45), (7, 5))
+_NOISE_SIZES = ((17, 45), (7, 5))
+_MAX_NOISE_SIDE = 256
 _CROP = 240  # high-resolution pixels; divisible by every scale
 
 _RUNTIMES = {".tflite": "litert", ".onnx": "onnx"}
@@ -68,7 +69,8 @@ def verify(folder: Path, name: str, precision: str) -> Verification:
     if precision == "int8":
         check_integer(tflite)
     reference = open_session(tflite, "tflm" if has_tflm() else "litert")
-    trials = make_trials(reference, tflite.name)
+    _, height, width, _ = read_graph(tflite).input.shape
+    trials = make_trials(reference, tflite.name, (height, width))
     comparisons: list[Comparison] = []
     for suffix, runtime in _RUNTIMES.items():
         path = folder / f"{name}{suffix}"
@@ -99,14 +101,19 @@ def check_integer(tflite: Path) -> None:
         raise VerificationError(f"{tflite.name} is not fully integer: {found[0]}{more}")
 
 
-def make_trials(reference: Session, name: str) -> list[Trial]:
-    """Run the reference on seeded noise of three sizes and on photographs.
+def make_trials(reference: Session, name: str, exported: tuple[int, int]) -> list[Trial]:
+    """Run the reference on seeded noise of the exported and two other sizes, and on photographs.
+
+    Args:
+        reference: what the others are compared with.
+        name: the file that it runs, for messages.
+        exported: height and width written into the file; noise has at most 256 a side.
 
     Raises:
         UserError: scikit-image is not installed.
         VerificationError: the reference cannot run the file `name`.
     """
-    trials = [_trial(reference, name, pixels) for pixels in _noise()]
+    trials = [_trial(reference, name, pixels) for pixels in _noise(exported)]
     for original in photographs():
         reduced = bicubic_downscale(original, reference.scale)
         trials.append(_trial(reference, name, reduced, original))
@@ -120,9 +127,11 @@ def _trial(
     return Trial(image, _run_session(reference, image, name), original)
 
 
-def _noise() -> Iterator[np.ndarray]:
+def _noise(exported: tuple[int, int]) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(_SEED)
-    return (rng.integers(0, 256, size, dtype=np.uint8) for size in _NOISE_SIZES)
+    height, width = (min(side, _MAX_NOISE_SIDE) for side in exported)
+    for size in ((height, width), *_NOISE_SIZES):
+        yield rng.integers(0, 256, size, dtype=np.uint8)
 
 
 def photographs() -> Iterator[np.ndarray]:
