@@ -24,5 +24,5 @@ def require(module: str, extra: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise UserError(
-            f"this needs {module}, which is not installed; `pip install 'edge-sr[{extra}]'` brings it"
+            f"this needs {module}, which is missing; `pip install 'edge-sr[{extra}]'` brings it"
         ) from None

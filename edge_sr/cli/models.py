@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print quality beside the published as Markdown.")
+    ] = False,
 ) -> None:
     """List the shipped networks: parameters, MACs, file sizes, quality in float and int8.
 
@@ -21,6 +24,8 @@ def models(
     facts = [describe(entry) for entry in zoo.entries()]
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
+    elif markdown:
+        typer.echo("\n".join(markdown_lines(facts, zoo.published())))
     else:
         _print(facts)
 
@@ -39,6 +44,30 @@ def describe(entry: "Entry") -> dict[str, Any]:
         "float32_bytes": entry.artifact("float32", ".tflite").stat().st_size,
         "quality": entry.card["quality"],
     }
+
+
+def markdown_lines(facts: list[dict[str, Any]], published: list[dict[str, Any]]) -> list[str]:
+    """A Markdown table of PSNR / SSIM: ours and the published, by scale."""
+    sets = list(facts[0]["quality"]["int8"])
+    lines = [f"| | parameters | {' | '.join(sets)} |", "|---|---:" + "|---:" * len(sets) + "|"]
+    for scale in sorted({fact["scale"] for fact in facts}):
+        ours = [fact for fact in facts if fact["scale"] == scale]
+        lines.append(_row(f"bicubic x{scale}", None, ours[0]["quality"]["bicubic"], sets))
+        for result in published:
+            if result["scale"] == scale:
+                name = f"*{result['name']}* x{scale}"
+                lines.append(_row(name, result.get("parameters"), result, sets))
+        for fact in ours:
+            for kind in ("float32", "int8"):
+                name = f"{fact['model']} x{scale} {kind}"
+                lines.append(_row(name, fact["parameters"], fact["quality"][kind], sets))
+    return lines
+
+
+def _row(name: str, parameters: int | None, quality: dict[str, Any], sets: list[str]) -> str:
+    count = "" if parameters is None else f"{parameters:,}"
+    scores = [_score(quality[dataset]) for dataset in sets]
+    return f"| {' | '.join([name, count, *scores])} |"
 
 
 def _print(facts: list[dict[str, Any]]) -> None:
@@ -67,5 +96,8 @@ def _print(facts: list[dict[str, Any]]) -> None:
 
 
 def _quality(quality: dict[str, Any], dataset: str) -> str:
-    scores = (quality[kind][dataset] for kind in ("float32", "int8"))
-    return "\n".join(f"{score['psnr']:.2f} / {score['ssim']:.4f}" for score in scores)
+    return "\n".join(_score(quality[kind][dataset]) for kind in ("float32", "int8"))
+
+
+def _score(score: dict[str, float]) -> str:
+    return f"{score['psnr']:.2f} / {score['ssim']:.4f}"

@@ -14,7 +14,9 @@ def quantize(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. [default: int8 beside the checkpoint]")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Name of a recipe or a TOML file.")] = "int8",
+    recipe: Annotated[
+        str | None, typer.Option(help="Name of a recipe or a TOML file. [default: int8-x<scale>]")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split and patches.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
@@ -29,7 +31,7 @@ def tune_checkpoint(
     checkpoint: Path,
     data: Path,
     folder: Path,
-    recipe_name: str,
+    recipe_name: str | None,
     seed: int,
     resume: bool,
     force: bool,
@@ -40,7 +42,7 @@ def tune_checkpoint(
     from edge_sr.training import recipe as recipes
 
     source = checkpoints.read(checkpoint)
-    recipe = recipes.load(recipe_name)
+    recipe = recipes.load(recipe_name or f"int8-x{source.config.scale}")
     if epochs is not None:
         recipe = recipes.with_epochs(recipe, epochs)
     import keras

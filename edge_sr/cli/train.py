@@ -52,7 +52,7 @@ def train(
         from edge_sr.cli.quantize import tune_checkpoint
 
         tune_checkpoint(
-            folder / "best.safetensors", data, folder / "int8", "int8", seed, resume, force, None
+            folder / "best.safetensors", data, folder / "int8", None, seed, resume, force, None
         )
 
 

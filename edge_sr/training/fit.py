@@ -130,7 +130,10 @@ def validate(model: Any, validation: Planes, scale: int) -> Score:
 
 def upscale_plane(model: Any, plane: np.ndarray) -> np.ndarray:
     """A uint8 plane (H,W) through a Keras model in [0, 1]; uint8 (sH,sW)."""
-    output = np.asarray(model(plane[None, :, :, None].astype(np.float32) / 255, training=False))
+    from keras import ops  # PyTorch's tensors need its way back to NumPy
+
+    image = plane[None, :, :, None].astype(np.float32) / 255
+    output = ops.convert_to_numpy(model(image, training=False))
     return np.rint(np.clip(output[0, :, :, 0], 0, 1) * 255).astype(np.uint8)
 
 

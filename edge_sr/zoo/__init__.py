@@ -63,6 +63,15 @@ def names() -> list[tuple[str, int]]:
     return [(entry.model, entry.scale) for entry in entries()]
 
 
+def published() -> list[dict[str, Any]]:
+    """Published results to compare with: name, source, scale, perhaps parameters, and per data set
+    psnr (dB) and ssim.
+    """
+    text = (FOLDER / "published.toml").read_text(encoding="utf-8")
+    results: list[dict[str, Any]] = tomllib.loads(text)["result"]
+    return results
+
+
 def find(model: str, scale: int) -> Entry:
     """The shipped network of that model and scale.
 

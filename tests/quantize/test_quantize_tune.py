@@ -41,13 +41,13 @@ def untrained(name: str, scale: int) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def samples(photographs: Path) -> Samples:
-    options = dataclasses.replace(recipes.load("int8").data, patch=16, validation_images=1)
+    options = dataclasses.replace(recipes.load("int8-x2").data, patch=16, validation_images=1)
     return load_samples(photographs, 2, options, 0)
 
 
 @pytest.fixture(scope="module")
 def tuned(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    recipe = recipes.load("int8")
+    recipe = recipes.load("int8-x2")
     recipe = dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, patch=16, batch=4),
@@ -114,7 +114,7 @@ def test_calibration_takes_the_ranges_of_the_float_network():
 
 def test_tuning_a_tuned_checkpoint_is_refused(tuned, samples, tmp_path):
     with pytest.raises(UserError, match="tuned for int8 already"):
-        tune(checkpoint.read(tuned), recipes.load("int8"), samples, 0, tmp_path, False, Silence())
+        tune(checkpoint.read(tuned), recipes.load("int8-x2"), samples, 0, tmp_path, False, Silence())
 
 
 def test_each_export_needs_its_kind_of_checkpoint(tuned, tmp_path):

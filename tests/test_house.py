@@ -1,0 +1,107 @@
+"""Who may import whom, and what an installed wheel can do."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+from PIL import Image
+
+HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "onnx", "onnxruntime")
+HEAVY += ("tflite_micro", "tf2onnx", "skimage", "matplotlib", "safetensors", "tomli_w")
+
+
+def run(code: str, folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(path)} if path else dict(os.environ)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def test_layers_import_downwards_only():
+    lint = Path(sys.executable).parent / "lint-imports"
+    result = subprocess.run([lint], cwd=REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
+def test_help_imports_nothing_heavy(tmp_path):
+    code = (
+        "import sys\nfrom edge_sr.cli.main import app\n"
+        "import typer.testing\n"
+        "assert typer.testing.CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        f"print([name for name in {(*HEAVY, 'numpy', 'PIL', 'ai_edge_litert')!r} "
+        "if name in sys.modules])"
+    )
+    result = run(code, tmp_path)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built wheel, unpacked: what `pip install` puts in place."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_upscales_without_the_extras(wheel, tmp_path):
+    Image.fromarray(np.full((9, 14, 3), 90, np.uint8)).save(tmp_path / "in.png")
+    code = (
+        "import sys\n"
+        f"for name in {HEAVY!r}: sys.modules[name] = None\n"
+        "import edge_sr\nprint(edge_sr.__file__)\n"
+        "sys.argv = ['edge-sr', 'upscale', 'in.png', 'out.png', '--scale', '4']\n"
+        "from edge_sr.cli.main import main\nmain()"
+    )
+    result = run(code, tmp_path, wheel)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(str(wheel))
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (56, 36)
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
+    code = (
+        "from edge_sr import zoo\nfrom edge_sr.training import recipe\n"
+        "print(zoo.names(), recipe.names())"
+    )
+    result = run(code, tmp_path, wheel)
+    assert "('tinypssr', 2)" in result.stdout, result.stderr
+    assert "slides" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["export", "--out", "new"], "train"),
+        (["compare", "in.png"], "plot"),
+        (["upscale", "in.png", "out.png", "--runtime", "onnx"], "onnx"),
+        (["upscale", "in.png", "out.png", "--runtime", "tflm"], "tflm"),
+        (["upscale", "in.png", "out.png", "--runtime", "keras"], "train"),
+        (["quantize", "--checkpoint", "a.safetensors", "--data", "."], "train"),
+    ],
+)
+def test_a_command_that_lacks_its_extra_names_it(tmp_path, arguments, extra):
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "in.png")
+    (tmp_path / "a.safetensors").write_bytes(b"\0" * 16)
+    code = (
+        "import sys\n"
+        f"for name in {HEAVY!r}: sys.modules[name] = None\n"
+        f"sys.argv = ['edge-sr', *{arguments!r}]\n"
+        "from edge_sr.cli.main import main\nmain()"
+    )
+    result = run(code, tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert f"pip install 'edge-sr[{extra}]'" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"in.png", "a.safetensors"}

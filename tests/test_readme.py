@@ -1,0 +1,24 @@
+"""The README says what the commands print."""
+
+from conftest import REPOSITORY
+
+from edge_sr import zoo
+from edge_sr.cli.models import describe, markdown_lines
+
+
+def test_the_table_is_what_the_command_prints():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    table = text.split("<!-- edge-sr models --markdown -->\n")[1].split("<!-- end -->")[0]
+    facts = [describe(entry) for entry in zoo.entries()]
+    assert table.strip().splitlines() == markdown_lines(facts, zoo.published())
+
+
+def test_every_command_and_recipe_in_the_readme_exists():
+    from edge_sr.cli.main import app
+    from edge_sr.training import recipe
+
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for command in app.registered_commands:
+        assert f"edge-sr {command.name}" in text
+    for name in recipe.names():
+        assert f"`{name}`" in text
