@@ -1,8 +1,6 @@
 """`edge-sr export`: a network as .tflite, .onnx and C array, verified, its costs in a table."""
 
 import re
-import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,9 +109,6 @@ def print_table(manifest: "Manifest", folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.isatty():
-        # A pipe gets UTF-8 whatever the locale says: a folder's name may be anything.
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     table = Table("export", str(folder), box=box.MARKDOWN)
     for name, value in describe(manifest):
         table.add_row(name, value)

@@ -1,6 +1,7 @@
 """`edge-sr`: registers the commands and turns errors into one sentence and an exit code."""
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -44,8 +45,16 @@ app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
 
 
+def write_utf8() -> None:
+    """A pipe gets UTF-8 whatever the locale says: names of files may be anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
 def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed verification."""
+    write_utf8()
     try:
         app()
     except UserError as error:

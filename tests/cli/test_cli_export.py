@@ -183,7 +183,9 @@ _IN_A_PIPE = """
 import sys
 from pathlib import Path
 from edge_sr.cli.export import print_table
+from edge_sr.cli.main import write_utf8
 from export import manifest
+write_utf8()
 print_table(manifest.read(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 

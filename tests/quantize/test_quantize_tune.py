@@ -114,7 +114,9 @@ def test_calibration_takes_the_ranges_of_the_float_network():
 
 def test_tuning_a_tuned_checkpoint_is_refused(tuned, samples, tmp_path):
     with pytest.raises(UserError, match="tuned for int8 already"):
-        tune(checkpoint.read(tuned), recipes.load("int8-x2"), samples, 0, tmp_path, False, Silence())
+        tune(
+            checkpoint.read(tuned), recipes.load("int8-x2"), samples, 0, tmp_path, False, Silence()
+        )
 
 
 def test_each_export_needs_its_kind_of_checkpoint(tuned, tmp_path):
