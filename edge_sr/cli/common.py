@@ -23,21 +23,23 @@ DEFAULT_SCALE = 2
 ModelOption = Annotated[
     str, typer.Option(help="Name of a shipped model, or a .tflite, .onnx or .safetensors file.")
 ]
-ScaleOption = Annotated[
-    int | None, typer.Option(help="Scale. [default: 2, or that of the model's file]")
-]
+ScaleOption = Annotated[int | None, typer.Option(help="Scale.", show_default="2, or the file's")]
 RuntimeOption = Annotated[
     str | None,
-    typer.Option(help="litert, onnx, tflm or keras. [default: litert, or what opens the file]"),
+    typer.Option(
+        help="litert, onnx, tflm or keras.", show_default="litert, or what opens the file"
+    ),
 ]
 Int8Option = Annotated[
     bool | None,
     typer.Option(
-        "--int8/--float32", help="Arithmetic. [default: int8, or the file's; keras: float32]"
+        "--int8/--float32",
+        help="Arithmetic.",
+        show_default="int8, or the file's; keras: float32",
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option(help="Threads of litert or onnx. [default: one per core]")
+    int | None, typer.Option(help="Threads of litert or onnx.", show_default="one per core")
 ]
 PerChannelOption = Annotated[
     bool,

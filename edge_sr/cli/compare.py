@@ -29,7 +29,7 @@ def compare(
         "compare.png"
     ),
     crop: Annotated[
-        str | None, typer.Option(help="X,Y,W,H in pixels. [default: where most detail is]")
+        str | None, typer.Option(help="X,Y,W,H in pixels.", show_default="where most detail is")
     ] = None,
     per_channel: PerChannelOption = False,
     force: ForceOption = False,
