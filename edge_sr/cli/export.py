@@ -26,13 +26,15 @@ def export(
         str, typer.Option(metavar="HxW", help="Low-resolution size written into the files.")
     ] = "32x32",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Weights (.safetensors). [default: the shipped ones]")
+        Path | None,
+        typer.Option(help="Weights (.safetensors).", show_default="the shipped ones"),
     ] = None,
     formats: Annotated[
         str, typer.Option("--format", help="Any of tflite, onnx, c, joined by commas.")
     ] = "tflite,onnx,c",
     out: Annotated[
-        Path | None, typer.Option(help="Folder. [default: artifacts/<model>-x<scale>-<arithmetic>]")
+        Path | None,
+        typer.Option(help="Folder.", show_default="artifacts/<model>-x<scale>-<arithmetic>"),
     ] = None,
     force: ForceOption = False,
 ) -> None:

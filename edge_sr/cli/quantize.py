@@ -12,10 +12,12 @@ def quantize(
     checkpoint: Annotated[Path, typer.Option(help="Float checkpoint (.safetensors).")],
     data: Annotated[Path, typer.Option(help="Folder of training images.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run. [default: int8 beside the checkpoint]")
+        Path | None,
+        typer.Option(help="Folder of the run.", show_default="int8, beside the checkpoint"),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Name of a recipe or a TOML file. [default: int8-x<scale>]")
+        str | None,
+        typer.Option(help="Name of a recipe or a TOML file.", show_default="int8-x<scale>"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split and patches.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,

@@ -17,10 +17,12 @@ def train(
     model: Annotated[str, typer.Option(help="Name of the model.")] = "tinypssr",
     scale: Annotated[int, typer.Option(help="Scale.")] = 2,
     recipe: Annotated[
-        str | None, typer.Option(help="Name of a recipe or a TOML file. [default: x<scale>]")
+        str | None,
+        typer.Option(help="Name of a recipe or a TOML file.", show_default="x<scale>"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run. [default: runs/<model>-x<scale>]")
+        Path | None,
+        typer.Option(help="Folder of the run.", show_default="runs/<model>-x<scale>"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, split and patches.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
