@@ -5,13 +5,12 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 MODEL ?= tinypssr
 SCALE ?= 2
-DATA ?= ../shared/data
 
-.PHONY: help export test lint zoo picture clean
+.PHONY: help export test lint picture clean
 
 help:
 	@echo "make export   export int8 TinyPSSR x2 into artifacts/ and verify it"
-	@echo "make test     run the linters' rules and all tests"
+	@echo "make test     run all tests"
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make picture  draw the README's comparison"
 	@echo "make clean    remove the virtual environment and build output"
@@ -32,6 +31,11 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+picture: $(VENV)/.installed
+	mkdir -p build docs
+	$(BIN)/python -c "import skimage.data, PIL.Image as I; I.fromarray(skimage.data.astronaut()).save('build/astronaut.png')"
+	$(BIN)/edge-sr compare build/astronaut.png --out docs/compare.png --force
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info artifacts

@@ -118,7 +118,7 @@ def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:
         return margin
     if operator.name == "DEPTH_TO_SPACE":
         return -(-margin // operator.number("block_size"))
-    if operator.name in _CONVOLUTIONS and _is_dense(operator):
+    if operator.name in _CONVOLUTIONS and _is_dense(graph, operator):
         kernel = graph.tensors[operator.inputs[1]].shape
         reach = [
             (size - 1) * operator.number(f"dilation_{axis}_factor")
@@ -134,9 +134,9 @@ def _keeps_size(graph: Graph, operator: Operator) -> bool:
     return len({image.shape[1:3] for image in images if image.data is None}) == 1
 
 
-def _is_dense(operator: Operator) -> bool:
+def _is_dense(graph: Graph, operator: Operator) -> bool:
     strides = operator.number("stride_h"), operator.number("stride_w")
-    return operator.options["padding"] == "SAME" and strides == (1, 1)
+    return strides == (1, 1) and _keeps_size(graph, operator)
 
 
 def _image_shape(tensor: Tensor) -> tuple[int, int, int, int]:
