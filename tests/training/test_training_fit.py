@@ -1,6 +1,9 @@
 """The training loop: it learns, repeats itself by seed, and resumes to the same weights."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -140,3 +143,21 @@ def test_too_few_or_too_small_images_are_refused(photographs):
     large = dataclasses.replace(RECIPE.data, patch=64)
     with pytest.raises(UserError, match=r"no image .* is as large as a patch"):
         load_samples(photographs, 2, large, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_train(photographs, tmp_path, backend):
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    recipe = tmp_path / "smoke.toml"
+    recipe.write_text(
+        'name = "smoke"\nsource = "a test"\nexpand = 4\n[data]\npatch = 16\nbatch = 4\n'
+        "validation_images = 2\n[stop]\nepochs = 1\nsteps_per_epoch = 5\n"
+    )
+    options = ["--data", photographs, "--recipe", recipe, "--out", tmp_path / "run"]
+    code = f"import sys; sys.argv = {['edge-sr', 'train', *map(str, options)]!r}\n"
+    code += "from edge_sr.cli.main import main; main()"
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert result.returncode == 0, result.stderr.decode()
+    assert checkpoint.read(tmp_path / "run" / "best.safetensors").spec.name == "tinypssr"
