@@ -4,12 +4,15 @@ import hashlib
 
 import pytest
 
-from edge_sr import graph, zoo
+from edge_sr import graph, metrics, zoo
 from edge_sr.data.datasets import find_pairs
+from edge_sr.data.patches import load_planes
 from edge_sr.errors import UserError
 from edge_sr.evaluate import evaluate, mean
 from edge_sr.models import checkpoint, registry
-from edge_sr.runtime.session import open_session
+from edge_sr.quantize import network
+from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.training import fit
 from export.onnx import from_tflite
 from export.tflite import convert
 
@@ -63,9 +66,9 @@ def test_artifacts_are_what_the_weights_convert_to(entry, kind):
 def test_networks_cost_what_was_published(entry):
     """1,356 and 2,716 parameters; 1,296 MACs per low-resolution pixel at x2, five times at x4."""
     for kind in KINDS:
-        network = graph.read_graph(entry.artifact(kind, ".tflite"))
-        assert graph.parameters(network) == {2: 1356, 4: 2716}[entry.scale]
-        assert graph.macs_per_pixel(network) == {2: 1296, 4: 5 * 1296}[entry.scale]
+        file = graph.read_graph(entry.artifact(kind, ".tflite"))
+        assert graph.parameters(file) == {2: 1356, 4: 2716}[entry.scale]
+        assert graph.macs_per_pixel(file) == {2: 1296, 4: 5 * 1296}[entry.scale]
     if entry.scale == 2:
         assert entry.artifact("int8", ".tflite").stat().st_size <= 8192
 
@@ -78,6 +81,17 @@ def test_quality_on_the_card_is_what_was_promised(entry):
         assert quality["float32"][name]["ssim"] >= ssim
         if entry.model == "tinypssr-anchor" and name != "set5":
             assert quality["float32"][name]["psnr"] - quality["int8"][name]["psnr"] <= 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+def test_simulated_and_exported_int8_agree(entry, photographs):
+    simulated = network.fake_quantized(checkpoint.read(entry.int8_checkpoint))
+    session = open_session(entry.artifact("int8", ".tflite"), "tflm")
+    for low, high in load_planes(find_pairs(photographs, entry.scale), entry.scale):
+        one, other = fit.upscale_plane(simulated, low), run_plane(session, low)
+        found = metrics.psnr(high, one, entry.scale)
+        assert found == pytest.approx(metrics.psnr(high, other, entry.scale), abs=0.05)
 
 
 @pytest.mark.shared
