@@ -40,6 +40,9 @@ RUNTIMES = {
 }
 """The runtimes by the names that users type."""
 
+MAX_THREADS = 64
+"""More would only wait for each other; some runtimes start as many as they are told."""
+
 SCALES = (2, 3, 4)
 """The upscaling factors that a session may have."""
 
@@ -129,7 +132,7 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
     Args:
         artifact: a .tflite (litert, tflm), .onnx (onnx) or .safetensors (keras) file.
         runtime: one of `RUNTIMES`.
-        threads: at least 1; tflm and keras leave no choice and take 1 alone.
+        threads: 1 to `MAX_THREADS`; tflm and keras leave no choice and take 1 alone.
 
     Raises:
         UserError: the file is missing, damaged, of another kind, or not a one-channel
@@ -138,8 +141,8 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
     if runtime not in RUNTIMES:
         raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
     known = RUNTIMES[runtime]
-    if threads < 1 or (threads > 1 and not known.threaded):
-        limit = "1 thread or more" if known.threaded else "1 thread alone"
+    if not 1 <= threads <= (MAX_THREADS if known.threaded else 1):
+        limit = f"1 to {MAX_THREADS} threads" if known.threaded else "1 thread alone"
         raise UserError(f"the runtime {runtime} takes {limit}, not {threads}")
     _check_file(artifact, runtime, known.suffix)
     with quiet_native():

@@ -120,7 +120,7 @@ def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path: Path) -> None:
         open_session(path, "onnx")
     with pytest.raises(UserError, match="is not a file"):
         open_session(tmp_path / "none.tflite", "litert")
-    with pytest.raises(UserError, match="1 thread or more, not 0"):
+    with pytest.raises(UserError, match="1 to 64 threads, not 0"):
         open_session(path, "litert", threads=0)
     with pytest.raises(UserError, match="1 thread alone, not 2"):
         open_session(path, "tflm", threads=2)
