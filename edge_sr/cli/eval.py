@@ -128,7 +128,7 @@ def _report(
 
 
 def _write(path: Path, text: str) -> None:
-    from edge_sr.data.files import replacing
+    from edge_sr.files import replacing
 
     if path == TERMINAL:
         typer.echo(text, nl=False)

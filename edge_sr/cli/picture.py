@@ -9,9 +9,9 @@ import numpy as np
 
 from edge_sr.data.colour import luminance
 from edge_sr.data.degradation import bicubic_upscale
-from edge_sr.data.files import replacing
 from edge_sr.errors import UserError
 from edge_sr.evaluate import Score, score
+from edge_sr.files import replacing
 from edge_sr.runtime.session import Session
 from edge_sr.upscale import upscale
 

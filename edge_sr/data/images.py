@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from edge_sr.data.files import replacing
 from edge_sr.errors import UserError
+from edge_sr.files import replacing
 
 Pixels = NDArray[np.uint8]
 

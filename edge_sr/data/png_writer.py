@@ -10,8 +10,8 @@ import numpy as np
 import png
 from numpy.typing import NDArray
 
-from edge_sr.data.files import replacing
 from edge_sr.errors import UserError
+from edge_sr.files import replacing
 
 Pixels = NDArray[np.uint8]
 

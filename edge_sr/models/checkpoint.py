@@ -4,7 +4,6 @@ safetensors holds raw arrays and JSON, so a hostile file can at worst be refused
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
+from edge_sr.files import replacing
 from edge_sr.models import registry
 
 FORMAT = "edge-sr-checkpoint-1"
@@ -50,12 +50,8 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         metadata={FORMAT: json.dumps(description, sort_keys=True)},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Checkpoint:

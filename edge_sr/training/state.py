@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
+from edge_sr.files import replacing
 
 FORMAT = "edge-sr-training-1"
 
@@ -33,9 +34,8 @@ def write(path: Path, state: RunState) -> None:
     save = require("safetensors.numpy", "train").save
     description = json.dumps({"run": state.run, "progress": state.progress}, sort_keys=True)
     arrays = {name: np.asarray(array, order="C") for name, array in state.arrays.items()}
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(save(arrays, metadata={FORMAT: description}))
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(arrays, metadata={FORMAT: description}))
 
 
 def read(path: Path, run: Mapping[str, Any]) -> RunState:
