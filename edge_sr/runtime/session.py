@@ -142,9 +142,11 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
         raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
     known = RUNTIMES[runtime]
     if not 1 <= threads <= (MAX_THREADS if known.threaded else 1):
-        limit = f"1 to {MAX_THREADS} threads" if known.threaded else "1 thread alone"
+        limit = f"1 to {MAX_THREADS} threads" if known.threaded else "only 1 thread"
         raise UserError(f"the runtime {runtime} takes {limit}, not {threads}")
     _check_file(artifact, runtime, known.suffix)
+    if runtime == "keras":
+        _check_float(artifact)  # before the seconds that importing a backend takes
     with quiet_native():
         require(known.package, known.extra)
     try:
@@ -159,6 +161,16 @@ def _check_file(artifact: Path, runtime: str, suffix: str) -> None:
         raise UserError(f"the runtime {runtime} opens {suffix} files, not {artifact}")
     if not artifact.is_file():
         raise UserError(f"{artifact} is not a file; a {suffix} model is needed")
+
+
+def _check_float(artifact: Path) -> None:
+    from edge_sr.models import checkpoint
+
+    if checkpoint.is_tuned(checkpoint.read(artifact)):
+        raise UserError(
+            f"{artifact} was tuned for int8; the keras runtime takes a float checkpoint; "
+            "`edge-sr export` makes a .tflite of this one"
+        )
 
 
 def _open(artifact: Path, runtime: str, threads: int) -> Session:

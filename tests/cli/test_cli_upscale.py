@@ -1,6 +1,7 @@
 """`edge-sr upscale` as a user meets it."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_results_inside_the_folder_are_not_upscaled_again(
         (["--runtime", "tpu"], "there is no runtime 'tpu'; there are litert"),
         (["--threads", "0"], "takes 1 to 64 threads, not 0"),
         (["--threads", "5000"], "takes 1 to 64 threads, not 5000"),
-        (["--runtime", "tflm", "--threads", "2"], "takes 1 thread alone, not 2"),
+        (["--runtime", "tflm", "--threads", "2"], "takes only 1 thread, not 2"),
         (["--runtime", "keras", "--int8"], "computes in float32; leave --int8 out"),
     ],
 )
@@ -150,6 +151,25 @@ def test_a_file_that_is_not_what_the_options_say(
     assert "upscales x2, not x4" in edge_sr.refuses(*command, "--scale", 4)
     assert "computes in int8, not in float32" in edge_sr.refuses(*command, "--float32")
     assert "opens .onnx files" in edge_sr.refuses(*command, "--runtime", "onnx")
+
+
+@pytest.mark.parametrize("command", ["upscale", "eval"])
+@pytest.mark.parametrize("options", [[], ["--runtime", "keras"]], ids=["by suffix", "by name"])
+def test_a_tuned_checkpoint_is_none_for_keras(
+    edge_sr: EdgeSr,
+    picture: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    options: list[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)  # nothing heavy is loaded before the refusal
+    model = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    inputs = (picture, tmp_path / "out.png") if command == "upscale" else ("--data", tmp_path)
+    assert edge_sr.refuses(command, *inputs, "--model", model, *options) == (
+        f"edge-sr: {model} was tuned for int8; the keras runtime takes a float checkpoint; "
+        "`edge-sr export` makes a .tflite of this one\n"
+    )
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.97])

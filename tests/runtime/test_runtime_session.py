@@ -122,7 +122,7 @@ def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path: Path) -> None:
         open_session(tmp_path / "none.tflite", "litert")
     with pytest.raises(UserError, match="1 to 64 threads, not 0"):
         open_session(path, "litert", threads=0)
-    with pytest.raises(UserError, match="1 thread alone, not 2"):
+    with pytest.raises(UserError, match="only 1 thread, not 2"):
         open_session(path, "tflm", threads=2)
 
 
