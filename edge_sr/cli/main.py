@@ -1,9 +1,14 @@
 """`edge-sr`: registers the commands and turns errors into one sentence and an exit code."""
 
+import os
+import signal
 import sys
+from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import Any, NoReturn
 
 import typer
+import typer.main
 
 import edge_sr
 from edge_sr.cli import compare, models, quantize, train, upscale
@@ -14,7 +19,6 @@ from edge_sr.errors import UserError, VerificationError
 app = typer.Typer(
     name="edge-sr",
     help="Tiny image networks from training to silicon.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,17 +56,57 @@ def write_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def main() -> None:
-    """Run the command line; exit code 2 for bad input, 1 for a failed verification."""
-    write_utf8()
+# Of typer's usage errors this one has a public name; what they stand on moved with its versions.
+_UsageError: Any = typer.BadParameter.__base__
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; what ends it early becomes one sentence on standard error.
+
+    Returns:
+        the exit code: 2 for bad input, 1 for a failed verification, 130 for Ctrl-C.
+    """
+    command = typer.main.get_command(app)
     try:
-        app()
+        # Typer's own main would draw boxes around usage errors and say nothing of Ctrl-C.
+        with command.make_context("edge-sr", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except _UsageError as error:
+        return _end(_usage(error), 2)
     except UserError as error:
-        print(f"edge-sr: {error}", file=sys.stderr)
-        sys.exit(2)
+        return _end(str(error), 2)
     except VerificationError as error:
-        print(f"edge-sr: {error}", file=sys.stderr)
-        sys.exit(1)
+        return _end(str(error), 1)
     except KeyboardInterrupt:
-        print("edge-sr: interrupted", file=sys.stderr)
-        sys.exit(130)
+        return _end("interrupted", 130)
+    except BrokenPipeError:
+        # The reader has gone; what Python flushes at its end must go elsewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _usage(error: Any) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    command = error.ctx.command_path if error.ctx else "edge-sr"
+    return f"{message[0].lower()}{message[1:]}; see `{command} --help`"
+
+
+def _end(sentence: str, code: int) -> int:
+    print(f"edge-sr: {sentence}", file=sys.stderr)
+    return code
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    """End by an exception, so that temporary files are removed on the way out."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    """Run the command line; without arguments it shows its help."""
+    write_utf8()
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:] or ["--help"]))

@@ -1,0 +1,97 @@
+"""How `edge-sr` starts and ends, whatever the command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import EdgeSr
+from PIL import Image
+
+import edge_sr as package
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help(edge_sr: EdgeSr, arguments: list[str]) -> None:
+    result = edge_sr(*arguments)
+    assert (result.code, result.err) == (0, "")
+    for command in ("train", "quantize", "export", "upscale", "eval", "compare", "models"):
+        assert command in result.out
+
+
+def test_help_of_a_command(edge_sr: EdgeSr) -> None:
+    result = edge_sr("upscale", "--help")
+    assert (result.code, result.err) == (0, "")
+    assert "--per-channel" in result.out
+
+
+def test_version(edge_sr: EdgeSr) -> None:
+    result = edge_sr("--version")
+    assert (result.code, result.out) == (0, f"edge-sr {package.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["upscale"], ["missing argument 'IN'", "see `edge-sr upscale --help`"]),
+        (["eval"], ["missing option '--data'", "see `edge-sr eval --help`"]),
+        (["eval", "--data", "x", "--scale", "two"], ["'--scale'", "integer"]),
+        (["train", "--data", "x", "--seed", "-1"], ["'--seed'", "0"]),
+        (["upscale", "a", "b", "--scale"], ["'--scale' requires an argument"]),
+        (["upscale", "a", "b", "c"], ["unexpected extra argument", "c"]),
+        (["models", "--colour"], ["no such option: --colour", "see `edge-sr models --help`"]),
+        (["--colour"], ["no such option: --colour", "see `edge-sr --help`"]),
+        (["upscle"], ["no such command 'upscle'", "'upscale'"]),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_sentence(
+    edge_sr: EdgeSr, arguments: list[str], parts: list[str]
+) -> None:
+    sentence = edge_sr.refuses(*arguments)
+    for part in parts:
+        assert part in sentence
+
+
+_SIGNALLED = """
+import os, signal
+import edge_sr.upscale
+from edge_sr.cli.main import main
+
+def signalled(*_):
+    os.kill(os.getpid(), signal.{signal})
+    yield
+
+edge_sr.upscale.upscale_bands = signalled
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("signal", "code", "sentence"),
+    [("SIGINT", 130, "edge-sr: interrupted\n"), ("SIGTERM", 143, "")],
+)
+def test_a_signal_leaves_no_temporary_file(
+    tmp_path: Path, signal: str, code: int, sentence: str
+) -> None:
+    Image.new("L", (9, 9)).save(tmp_path / "in.png")
+    program = _SIGNALLED.format(signal=signal)
+    command = [sys.executable, "-c", program, "upscale", "in.png", "out.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", sentence)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    code = "from edge_sr.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "models"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
