@@ -6,10 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edge_sr.errors import UserError
+
 
 @contextmanager
 def quiet_native() -> Iterator[None]:
-    """Hide what is written to file descriptor 2; when the block raises, print it after all.
+    """Hide what is written to file descriptor 2; when the block fails for a reason that is not the
+    user's, print it after all.
 
     TensorFlow and the TFLite converter write to it past Python's sys.stderr, whatever their log
     level is set to.
@@ -20,6 +23,8 @@ def quiet_native() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
+        except UserError:
+            raise
         except BaseException:
             sys.stderr.flush()
             log.seek(0)

@@ -26,6 +26,7 @@ def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
         UserError: the checkpoint is missing, damaged or of the other kind.
     """
     source = checkpoints.read(checkpoint)
+    (checkpoints.require_tuned if int8 else checkpoints.require_float)(source, str(checkpoint))
     with quiet_native():
         require("tensorflow", "train")
     if int8:
@@ -40,9 +41,8 @@ def _convert_int8(source: checkpoints.Checkpoint, where: str, height: int, width
         require("tf_keras", "train")
         require("tensorflow_model_optimization", "train")
         from edge_sr.quantize import network
-    network.require_tuned(source, where)
     with quiet_native():
-        function, owner = network.concrete_function(source, height, width)
+        function, owner = network.concrete_function(source, height, width, where)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = tf.int8
@@ -53,14 +53,12 @@ def _convert_int8(source: checkpoints.Checkpoint, where: str, height: int, width
 def _convert_float32(source: checkpoints.Checkpoint, where: str, height: int, width: int) -> bytes:
     import tensorflow as tf
 
-    if any(name.startswith("quant_") for name in source.weights):
-        raise UserError(f"{where} was tuned for int8; a float32 export needs the float checkpoint")
     with quiet_native():
         keras = require("keras", "train")
     if keras.backend.backend() != "tensorflow":
         raise UserError("export needs TensorFlow as Keras' backend; set KERAS_BACKEND=tensorflow")
     with quiet_native(), tempfile.TemporaryDirectory() as folder:
-        model = checkpoints.build_model(source, keras)
+        model = checkpoints.build_model(source, keras, where)
         archive = keras.export.ExportArchive()
         archive.track(model)
         signature = tf.TensorSpec((1, height, width, 1), tf.float32, name="image")

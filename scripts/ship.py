@@ -1,14 +1,15 @@
 """Put a trained network into the zoo: weights, ready artifacts, and a card with measured quality.
 
-    python scripts/ship.py RUN --data DIR
+    python scripts/ship.py RUN --test-sets DIR --trained-on "DIV2K train"
 
-RUN is the folder of `edge-sr train --int8` (best.safetensors and int8/best.safetensors); DIR holds
-set5, set14 and bsd100. The test sets are read here alone, after all choices have been made.
+RUN is the folder of `edge-sr train --int8`; DIR holds set5, set14 and bsd100. The test sets are
+read here alone, after all choices have been made.
 """
 
 import argparse
 import hashlib
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,62 +33,84 @@ def main() -> None:
     """Read the arguments and ship."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("run", type=Path, help="folder of the training run")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the test sets")
+    parser.add_argument("--test-sets", type=Path, required=True, help="folder of the test sets")
+    parser.add_argument("--trained-on", required=True, help="what the training images are")
     arguments = parser.parse_args()
-    ship(arguments.run, arguments.data)
+    ship(arguments.run, arguments.test_sets, arguments.trained_on)
 
 
-def ship(run: Path, data: Path) -> None:
-    """Write the zoo's entry for a run."""
-    source = checkpoints.read(run / "int8" / "best.safetensors")
-    entry = zoo.Entry(source.spec.name, source.config.scale)
-    entry.folder.mkdir(exist_ok=True)
-    shutil.copyfile(run / "best.safetensors", entry.float_checkpoint)
-    shutil.copyfile(run / "int8" / "best.safetensors", entry.int8_checkpoint)
-    for kind, weights in (("float32", entry.float_checkpoint), ("int8", entry.int8_checkpoint)):
+def ship(run: Path, test_sets: Path, trained_on: str) -> None:
+    """Replace the zoo's entry by that of a run, whole or not at all."""
+    plain = checkpoints.read(run / "best.safetensors")
+    tuned = checkpoints.read(run / "int8" / "best.safetensors")
+    if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
+        raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
+    entry = zoo.Entry(tuned.spec.name, tuned.config.scale)
+    with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
+        folder = Path(scratch) / "entry"
+        folder.mkdir()
+        write_files(run, folder)
+        card = make_card(entry, folder, run, tuned.notes, trained_on)
+        card["quality"] = measure(folder, entry.scale, test_sets)
+        (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
+        if entry.folder.exists():
+            shutil.rmtree(entry.folder)
+        folder.rename(entry.folder)
+
+
+def write_files(run: Path, folder: Path) -> None:
+    """Copy the weights and convert them."""
+    for kind, best in (("float32", run), ("int8", run / "int8")):
+        weights = folder / f"{'float' if kind == 'float32' else kind}.safetensors"
+        shutil.copyfile(best / "best.safetensors", weights)
         model = convert(weights, SIDE, SIDE, kind == "int8")
-        entry.artifact(kind, ".tflite").write_bytes(model)
-        entry.artifact(kind, ".onnx").write_bytes(from_tflite(model))
-    card = make_card(entry, source.notes, data)
-    (entry.folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
+        (folder / f"{kind}.tflite").write_bytes(model)
+        (folder / f"{kind}.onnx").write_bytes(from_tflite(model))
 
 
-def make_card(entry: zoo.Entry, notes: dict[str, Any], data: Path) -> dict[str, Any]:
-    """The card: what the network is, how it was trained, how good it was measured to be."""
-    network = graph.read_graph(entry.artifact("int8", ".tflite"))
-    files = sorted(path for path in entry.folder.iterdir() if path.name != "card.toml")
+def make_card(
+    entry: zoo.Entry, folder: Path, run: Path, notes: dict[str, Any], trained_on: str
+) -> dict[str, Any]:
+    """What the network is and how it was trained."""
+    training, tuning = notes["training"], notes["tuning"]
+    command = (
+        f"edge-sr train --model {entry.model} --scale {entry.scale} "
+        f"--recipe {training['recipe']['name']} --seed {training['seed']} "
+        f"--int8 --int8-recipe {tuning['recipe']['name']} --data DIR"
+    )
     return {
         "model": entry.model,
         "scale": entry.scale,
-        "parameters": graph.parameters(network),
-        "data": "t91 and BSDS500 train + test (491 images), validation images held out of them",
-        "remade_by": f"edge-sr train --model {entry.model} --scale {entry.scale} --int8 --data DIR",
-        "training": _run(notes["training"]),
-        "tuning": _run(notes["tuning"]),
-        "quality": measure(entry, data),
-        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
+        "data": f"{trained_on}; validation images held out of them",
+        "remade_by": command,
+        "training": _describe_run(training, run),
+        "tuning": _describe_run(tuning, run / "int8"),
+        "sha256": {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir())
+        },
     }
 
 
-def _run(notes: dict[str, Any]) -> dict[str, Any]:
-    stop = notes["recipe"]["stop"]
+def _describe_run(notes: dict[str, Any], run: Path) -> dict[str, Any]:
+    epochs = len((run / "log.csv").read_text(encoding="utf-8").splitlines()) - 1
     return {
         "images": notes["images"],
         "seed": notes["seed"],
-        "steps": stop["epochs"] * stop["steps_per_epoch"],
+        "steps": epochs * notes["recipe"]["stop"]["steps_per_epoch"],
         "recipe": notes["recipe"],
     }
 
 
-def measure(entry: zoo.Entry, data: Path) -> dict[str, Any]:
+def measure(folder: Path, scale: int, test_sets: Path) -> dict[str, Any]:
     """PSNR and SSIM on the test sets, as `edge-sr eval` prints them."""
     upscalers: dict[str, Session | PlaneUpscaler] = {
-        kind: open_session(entry.artifact(kind, ".tflite"), "litert", 2)
-        for kind in ("float32", "int8")
+        kind: open_session(folder / f"{kind}.tflite", "litert", 2) for kind in ("float32", "int8")
     }
-    upscalers["bicubic"] = lambda plane: bicubic_upscale(plane, entry.scale)
+    upscalers["bicubic"] = lambda plane: bicubic_upscale(plane, scale)
     return {
-        name: {dataset: _score(upscaler, data / dataset, entry.scale) for dataset in SETS}
+        name: {dataset: _score(upscaler, test_sets / dataset, scale) for dataset in SETS}
         for name, upscaler in upscalers.items()
     }
 

@@ -9,13 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from edge_sr.errors import require
 from edge_sr.training.fit import Epoch
+from edge_sr.training.recipe import StopOptions
 
 
 class TrainingDisplay:
     """An observer of `training.fit` for people: steps, loss, validation PSNR."""
 
-    def __init__(self, epochs: int, steps: int, tensorboard: Path | None) -> None:
-        self._steps = steps
+    def __init__(self, stop: StopOptions, tensorboard: Path | None) -> None:
+        self._steps = stop.steps_per_epoch
         self._psnr = "-"
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -25,7 +26,9 @@ class TrainingDisplay:
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._progress.add_task("training", total=epochs * steps, loss="-", psnr="-")
+        self._task = self._progress.add_task(
+            "training", total=stop.epochs * stop.steps_per_epoch, loss="-", psnr="-"
+        )
         self._writer: Any = None
         if tensorboard is not None:
             require("tensorboard", "tensorboard")

@@ -1,11 +1,18 @@
 """`edge-sr quantize`: tune a float checkpoint for int8."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_sr.cli import runs
+from edge_sr.cli.runs import Run
 from edge_sr.errors import UserError, require
+from edge_sr.quiet import quiet_native
+
+if TYPE_CHECKING:
+    from edge_sr.training.recipe import Recipe
+    from edge_sr.training.samples import Samples
 
 
 def quantize(
@@ -23,45 +30,55 @@ def quantize(
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
+    ] = False,
 ) -> None:
     """Tune a float network for int8; the best epoch is kept as best.safetensors."""
-    folder = out or checkpoint.parent / "int8"
-    tune_checkpoint(checkpoint, data, folder, recipe, seed, resume, force, epochs)
-
-
-def tune_checkpoint(
-    checkpoint: Path,
-    data: Path,
-    folder: Path,
-    recipe_name: str | None,
-    seed: int,
-    resume: bool,
-    force: bool,
-    epochs: int | None,
-) -> None:
-    """Tune a float checkpoint into `folder`, showing progress."""
     from edge_sr.models import checkpoint as checkpoints
     from edge_sr.training import recipe as recipes
-
-    source = checkpoints.read(checkpoint)
-    recipe = recipes.load(recipe_name or f"int8-x{source.config.scale}")
-    if epochs is not None:
-        recipe = recipes.with_epochs(recipe, epochs)
-    import keras
-
-    require("tf_keras", "train")
-    require("tensorflow_model_optimization", "train")
-    if keras.backend.backend() != "tensorflow":
-        raise UserError("tuning for int8 needs TensorFlow; set KERAS_BACKEND=tensorflow")
-
-    from edge_sr.cli.progress import TrainingDisplay
-    from edge_sr.cli.train import make_deterministic, prepare_folder
-    from edge_sr.quantize.tune import tune
     from edge_sr.training.samples import load_samples
 
-    samples = load_samples(data, source.config.scale, recipe.data, seed)
-    prepare_folder(folder, resume, force)
-    make_deterministic(keras, seed)
-    with TrainingDisplay(recipe.stop.epochs, recipe.stop.steps_per_epoch, None) as display:
-        best = tune(source, recipe, samples, seed, folder, resume, display)
-    typer.echo(f"{best}")
+    source = checkpoints.read(checkpoint)
+    checkpoints.require_float(source, str(checkpoint))
+    scale = source.config.scale
+    chosen = recipes.load_for(recipe or f"int8-x{scale}", scale)
+    if epochs is not None:
+        chosen = recipes.with_epochs(chosen, epochs)
+    run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)
+    runs.check(run, [checkpoint])
+    require_tuning()
+    samples = load_samples(data, scale, chosen.data, seed)
+    tune_checkpoint(checkpoint, chosen, samples, run)
+
+
+def require_tuning() -> None:
+    """Check that what tuning needs is installed and chosen.
+
+    Raises:
+        UserError: it is not.
+    """
+    keras = runs.import_keras()
+    if keras.backend.backend() != "tensorflow":
+        raise UserError("tuning for int8 needs TensorFlow; set KERAS_BACKEND=tensorflow")
+    with quiet_native():
+        require("tf_keras", "train")
+        require("tensorflow_model_optimization", "train")
+
+
+def tune_checkpoint(checkpoint: Path, recipe: "Recipe", samples: "Samples", run: Run) -> None:
+    """Tune a float checkpoint into the run's folder, showing progress."""
+    from edge_sr.cli.progress import TrainingDisplay
+    from edge_sr.cli.train import report
+    from edge_sr.models import checkpoint as checkpoints
+
+    runs.seed_everything(runs.import_keras(), run.seed)
+    with quiet_native():
+        from edge_sr.quantize import tune
+    source = checkpoints.read(checkpoint)
+    if run.force:
+        runs.clear(run.folder)
+    tuner = tune.Tuner(source, recipe, samples, run.seed, run.folder, run.resume)
+    with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+        tuner.run(display)
+    report(run)

@@ -1,15 +1,18 @@
 """`edge-sr train`: a network on a folder of images."""
 
-import shutil
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_sr.errors import UserError, require
+from edge_sr.cli import runs
+from edge_sr.cli.runs import Run
+from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
     from edge_sr.training.recipe import Recipe
+    from edge_sr.training.samples import Samples
 
 
 def train(
@@ -25,12 +28,18 @@ def train(
         typer.Option(help="Folder of the run.", show_default="runs/<model>-x<scale>"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, split and patches.")] = 0,
-    epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of the float part instead of the recipe's.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run.")] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Tune the trained network for int8 afterwards.")
     ] = False,
+    int8_recipe: Annotated[
+        str | None,
+        typer.Option(help="Recipe of the tuning.", show_default="int8-x<scale>"),
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
     ] = False,
@@ -41,91 +50,80 @@ def train(
     """
     from edge_sr.models import registry
     from edge_sr.training import recipe as recipes
+    from edge_sr.training.samples import load_samples
 
-    config_model = registry.get(model)
-    config_model.config(scale)
-    chosen = recipes.load(recipe or f"x{scale}")
+    registry.get(model).config(scale)
+    chosen = recipes.load_for(recipe or f"x{scale}", scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     folder = out or Path("runs") / f"{model}-x{scale}"
-    require("keras", "train")
-    train_float(model, scale, chosen, data, folder, seed, resume, force, tensorboard)
-    if int8:
-        from edge_sr.cli.quantize import tune_checkpoint
+    run = Run(folder, seed, resume, force, tensorboard)
+    runs.check(run)
+    runs.import_keras()
+    samples = load_samples(data, scale, chosen.data, seed)
+    if not int8:
+        train_float(model, scale, chosen, samples, run)
+        return
 
-        tune_checkpoint(
-            folder / "best.safetensors", data, folder / "int8", None, seed, resume, force, None
-        )
+    from edge_sr.cli.quantize import require_tuning, tune_checkpoint
+
+    # What tuning needs is checked before the hours of training; it validates on the same images.
+    tuning = recipes.load_for(int8_recipe or f"int8-x{scale}", scale)
+    held_out = chosen.data.validation_images
+    tuning = dataclasses.replace(
+        tuning, data=dataclasses.replace(tuning.data, validation_images=held_out)
+    )
+    require_tuning()
+    tuning_samples = load_samples(data, scale, tuning.data, seed)
+    train_float(model, scale, chosen, samples, run)
+    tuning_run = dataclasses.replace(run, folder=folder / "int8", force=False)
+    tuning_run = dataclasses.replace(tuning_run, resume=resume and tuning_run.folder.exists())
+    tune_checkpoint(run.best, tuning, tuning_samples, tuning_run)
 
 
-def train_float(
-    model: str,
-    scale: int,
-    recipe: "Recipe",
-    data: Path,
-    folder: Path,
-    seed: int,
-    resume: bool,
-    force: bool,
-    tensorboard: bool,
-) -> None:
-    """Train a float network into `folder`, showing progress."""
-    import keras
+def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", run: Run) -> None:
+    """Train a float network into the run's folder, showing progress."""
+    keras = runs.import_keras()
 
     from edge_sr.cli.progress import TrainingDisplay
     from edge_sr.models import checkpoint, registry
     from edge_sr.training import fit
     from edge_sr.training import recipe as recipes
-    from edge_sr.training.samples import load_samples
 
+    runs.seed_everything(keras, run.seed)
     spec = registry.get(model)
-    samples = load_samples(data, scale, recipe.data, seed)
-    prepare_folder(folder, resume, force)
-    make_deterministic(keras, seed)
     network = spec.build(spec.config(scale, expand=recipe.expand), keras)
-    identity = {"model": model, "scale": scale, "images": samples.images}
-    task = fit.Task(
-        network, keras, recipe, scale, samples.train, samples.validation, seed, identity
-    )
-    notes = {**identity, "recipe": recipes.to_dict(recipe), "seed": seed}
+    task = fit.Task(network, keras, recipe, scale, samples, run.seed, {"model": model})
+    notes = {
+        "model": model,
+        "scale": scale,
+        "images": samples.images,
+        "recipe": recipes.to_dict(recipe),
+        "seed": run.seed,
+    }
 
     def keep(weights: fit.Weights) -> None:
         folded = checkpoint.fold(weights)
         checkpoint.write(
-            folder / "best.safetensors",
+            run.best,
             checkpoint.Checkpoint(spec, spec.config(scale), folded, {"training": notes}),
         )
 
-    stop = recipe.stop
-    log = folder / "tensorboard" if tensorboard else None
-    with TrainingDisplay(stop.epochs, stop.steps_per_epoch, log) as display:
-        fit.fit(task, folder, resume, keep, display)
-    typer.echo(f"{folder / 'best.safetensors'}")
+    if run.force:
+        runs.clear(run.folder)
+        runs.clear(run.folder / "int8")
+    trainer = fit.Trainer(task, run.folder, run.resume)
+    with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+        trainer.run(keep, display)
+    report(run)
 
 
-def prepare_folder(folder: Path, resume: bool, force: bool) -> None:
-    """Make the folder of a run, refusing to overwrite one that is there.
+def report(run: Run) -> None:
+    """Print where the result is.
 
     Raises:
-        UserError: the folder is in use, or cannot be made.
+        UserError: a complete run was resumed whose result is gone.
     """
-    if force and not resume and (folder / "state.safetensors").exists():
-        shutil.rmtree(folder)
-    if not resume and folder.exists() and any(folder.iterdir()):
-        raise UserError(
-            f"{folder} exists and is not empty; --resume goes on with its run, "
-            "--force replaces a run, --out names another folder"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
-
-
-def make_deterministic(keras: Any, seed: int) -> None:
-    """Seed the namespace and, on TensorFlow, choose its deterministic kernels."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
+    if not run.best.is_file():
+        raise UserError(f"{run.best} is gone from a complete run; --force trains it anew")
+    typer.echo(f"{run.best}")

@@ -3,6 +3,7 @@
 safetensors holds raw arrays and JSON, so a hostile file can at worst be refused.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
-from edge_sr.files import replacing
+from edge_sr.files import make_folder, replacing
 from edge_sr.models import registry
 
 FORMAT = "edge-sr-checkpoint-1"
+
+QUANTIZED = "quant_"
+"""Prefix of the layers of a network that was tuned for int8."""
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -49,7 +53,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         {name: np.asarray(array, order="C") for name, array in sorted(checkpoint.weights.items())},
         metadata={FORMAT: json.dumps(description, sort_keys=True)},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -80,8 +84,10 @@ def read(path: Path) -> Checkpoint:
     if not (isinstance(name, str) and isinstance(config, dict) and isinstance(notes, dict)):
         raise UserError(f"{path} has a damaged description; `edge-sr train` writes it anew")
     for key, array in weights.items():
-        if array.dtype != np.float32 or not np.isfinite(array).all():
-            raise UserError(f"{path}: {key} has values that are not finite float32; train it anew")
+        if array.dtype != np.float32:
+            raise UserError(f"{path}: {key} is {array.dtype}, weights are float32; train it anew")
+        if not np.isfinite(array).all():
+            raise UserError(f"{path}: {key} has values that are not finite; train it anew")
     spec = registry.get(name)
     return Checkpoint(spec, spec.config_from_dict(config), weights, notes)
 
@@ -101,12 +107,52 @@ def read_for(path: Path, model: str, scale: int) -> Checkpoint:
     return checkpoint
 
 
+def is_tuned(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint holds ranges beside its weights: whether it was tuned for int8."""
+    return any(name.startswith(QUANTIZED) for name in checkpoint.weights)
+
+
+def require_tuned(checkpoint: Checkpoint, source: str) -> None:
+    """Refuse a float checkpoint where one for int8 is needed.
+
+    Raises:
+        UserError: it was not tuned.
+    """
+    if not is_tuned(checkpoint):
+        raise UserError(
+            f"{source} is a float checkpoint; `edge-sr quantize --checkpoint {source}` makes an "
+            "int8 one from it"
+        )
+
+
+def require_float(checkpoint: Checkpoint, source: str) -> None:
+    """Refuse a checkpoint for int8 where a float one is needed.
+
+    Raises:
+        UserError: it was tuned for int8.
+    """
+    if is_tuned(checkpoint):
+        raise UserError(f"{source} was tuned for int8; the float checkpoint is needed here")
+
+
+def digest(weights: Mapping[str, np.ndarray]) -> str:
+    """A short sha256 of names and values."""
+    found = hashlib.sha256()
+    for name, array in sorted(weights.items()):
+        found.update(name.encode())
+        found.update(np.asarray(array, order="C").tobytes())
+    return found.hexdigest()[:16]
+
+
 def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Turn each over-parameterized convolution into the plain one that computes the same.
 
     Args:
         weights: as in `Checkpoint`; `layer/wide` (k,k,Cin,E) and `layer/narrow` (E,Cout) become
             `layer/kernel` (k,k,Cin,Cout). The product is taken in float64.
+
+    Raises:
+        UserError: the two factors of a kernel do not fit.
     """
     folded = {
         name: array for name, array in weights.items() if not name.endswith(("/wide", "/narrow"))
@@ -114,8 +160,12 @@ def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name in weights:
         if name.endswith("/wide"):
             layer = name.removesuffix("/wide")
-            wide = weights[name].astype(np.float64)
-            product = wide @ weights[f"{layer}/narrow"].astype(np.float64)
+            wide, narrow = weights[name], weights.get(f"{layer}/narrow")
+            if wide.ndim != 4 or narrow is None or narrow.shape[:-1] != wide.shape[-1:]:
+                raise UserError(
+                    f"the checkpoint is damaged: {name} has no {layer}/narrow that fits"
+                )
+            product = wide.astype(np.float64) @ narrow.astype(np.float64)
             folded[f"{layer}/kernel"] = product.astype(np.float32)
     return folded
 
@@ -146,11 +196,12 @@ def assign(model: Any, weights: Mapping[str, np.ndarray], source: str = "the che
     variables = variables_of(model)
     if set(variables) != set(weights):
         odd = sorted(set(variables) ^ set(weights))[0]
-        raise UserError(f"{source} does not fit the model: only one of the two has {odd}")
+        problem = "lacks" if odd in variables else "has a superfluous"
+        raise UserError(f"{source} does not fit its model: it {problem} {odd}")
     for name, variable in variables.items():
         if tuple(variable.shape) != weights[name].shape:
             raise UserError(
-                f"{source} does not fit the model: {name} is {weights[name].shape}, "
+                f"{source} does not fit its model: {name} is {weights[name].shape}, "
                 f"{tuple(variable.shape)} is needed"
             )
         variable.assign(weights[name])
@@ -159,11 +210,16 @@ def assign(model: Any, weights: Mapping[str, np.ndarray], source: str = "the che
 def load_model(path: Path) -> Any:
     """The Keras 3 model of a float checkpoint, folded, with its weights."""
     checkpoint = read(path)
-    return build_model(checkpoint, require("keras", "train"))
+    require_float(checkpoint, str(path))
+    return build_model(checkpoint, require("keras", "train"), str(path))
 
 
-def build_model(checkpoint: Checkpoint, keras: Any) -> Any:
-    """The plain (folded) model of a checkpoint in a Keras namespace, with its weights."""
+def build_model(checkpoint: Checkpoint, keras: Any, source: str = "the checkpoint") -> Any:
+    """The plain (folded) model of a float checkpoint in a Keras namespace, with its weights.
+
+    Raises:
+        UserError: the weights do not fit the model; the text names `source`.
+    """
     model = checkpoint.spec.build(replace(checkpoint.config, expand=0), keras)
-    assign(model, fold(checkpoint.weights))
+    assign(model, fold(checkpoint.weights), source)
     return model

@@ -70,8 +70,15 @@ class ModelSpec:
         return self.config_type(scale=scale, **options)
 
     def config_from_dict(self, values: Mapping[str, Any]) -> ModelConfig:
-        """The inverse of `dataclasses.asdict` on a config, checked."""
+        """The inverse of `dataclasses.asdict` on a config, checked.
+
+        Raises:
+            UserError: an option is unknown or not a whole number, or the scale is not supported.
+        """
         options = dict(values)
+        for name, value in options.items():
+            if type(value) is not int or value < 0:
+                raise UserError(f"{self.name}: {name} must be a whole number, it is {value!r}")
         return self.config(options.pop("scale", 0), **options)
 
 

@@ -11,13 +11,10 @@ from tensorflow_model_optimization.python.core.quantization.keras.quantize_layer
 )
 from tensorflow_model_optimization.quantization import keras as tfmot
 
-from edge_sr.errors import UserError
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import layers
 from edge_sr.quantize.configs import LayerConfig, output_rounding
 from edge_sr.quantize.quantizers import UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
-
-PREFIX = "quant_"
 
 
 class _InputRange(tfmot.default_8bit.default_8bit_transforms.InputLayerQuantize):
@@ -49,40 +46,25 @@ class _Scheme(tfmot.default_8bit.Default8BitQuantizeScheme):
         return _Layout()
 
 
-def fake_quantized(checkpoint: checkpoints.Checkpoint, slopes: bool = True) -> Any:
+def fake_quantized(
+    checkpoint: checkpoints.Checkpoint, slopes: bool = True, source: str = "the checkpoint"
+) -> Any:
     """A tf_keras model (N,H,W,1) in [0, 1] to (N,sH,sW,1) that rounds as int8 does.
 
     Args:
         checkpoint: a float one (the ranges are then as yet uncalibrated), or a tuned one.
         slopes: whether slopes of PReLU are rounded (for the converter they must not be).
+        source: what the checkpoint is called in errors.
 
     Raises:
         UserError: the weights do not fit the model.
     """
-    if not is_tuned(checkpoint):
-        return _annotated(checkpoints.build_model(checkpoint, tf_keras), slopes)
+    if not checkpoints.is_tuned(checkpoint):
+        return _annotated(checkpoints.build_model(checkpoint, tf_keras, source), slopes)
     plain = checkpoint.spec.build(dataclasses.replace(checkpoint.config, expand=0), tf_keras)
     model = _annotated(plain, slopes)
-    checkpoints.assign(model, checkpoint.weights)
+    checkpoints.assign(model, checkpoint.weights, source)
     return model
-
-
-def is_tuned(checkpoint: checkpoints.Checkpoint) -> bool:
-    """Whether a checkpoint holds ranges beside its weights: whether it has been tuned for int8."""
-    return any(name.startswith(PREFIX) for name in checkpoint.weights)
-
-
-def require_tuned(checkpoint: checkpoints.Checkpoint, source: str) -> None:
-    """Refuse a float checkpoint where an int8 one is needed.
-
-    Raises:
-        UserError: it was not tuned.
-    """
-    if not is_tuned(checkpoint):
-        raise UserError(
-            f"{source} is a float checkpoint; `edge-sr quantize --checkpoint {source}` makes an "
-            "int8 one from it"
-        )
 
 
 def _annotated(model: Any, slopes: bool) -> Any:
@@ -99,7 +81,9 @@ def _annotated(model: Any, slopes: bool) -> Any:
     with tfmot.quantize_scope({kind.__name__: kind for kind in own}):
         annotated = tf_keras.models.clone_model(model, clone_function=annotate)
         annotated.set_weights(model.get_weights())
-        return tfmot.quantize_apply(annotated, _Scheme(), quantized_layer_name_prefix=PREFIX)
+        return tfmot.quantize_apply(
+            annotated, _Scheme(), quantized_layer_name_prefix=checkpoints.QUANTIZED
+        )
 
 
 def _consumers(model: Any) -> dict[str, list[Any]]:
@@ -128,18 +112,24 @@ def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarra
     outputs = probe(patches.astype(np.float32) / 255)
     variables = checkpoints.variables_of(model)
     for name, output in outputs.items():
-        if f"{PREFIX}{name}/output_min" in variables:
-            variables[f"{PREFIX}{name}/output_min"].assign(min(float(np.min(output)), 0.0))
-            variables[f"{PREFIX}{name}/output_max"].assign(max(float(np.max(output)), 1e-3))
+        if f"{checkpoints.QUANTIZED}{name}/output_min" in variables:
+            variables[f"{checkpoints.QUANTIZED}{name}/output_min"].assign(
+                min(float(np.min(output)), 0.0)
+            )
+            variables[f"{checkpoints.QUANTIZED}{name}/output_max"].assign(
+                max(float(np.max(output)), 1e-3)
+            )
 
 
-def concrete_function(checkpoint: checkpoints.Checkpoint, height: int, width: int) -> Any:
+def concrete_function(
+    checkpoint: checkpoints.Checkpoint, height: int, width: int, source: str
+) -> Any:
     """The tuned network at one input size as a TensorFlow function, for the TFLite converter.
 
     Returns:
         the function and the model that owns its variables.
     """
-    model = fake_quantized(checkpoint, slopes=False)
+    model = fake_quantized(checkpoint, slopes=False, source=source)
     signature = tf.TensorSpec((1, height, width, 1), tf.float32, name="image")
 
     @tf.function(input_signature=[signature])

@@ -16,12 +16,16 @@ import numpy as np
 from edge_sr import metrics
 from edge_sr.data.patches import Planes, sample_patches
 from edge_sr.errors import UserError
+from edge_sr.files import make_folder, replacing
 from edge_sr.models import checkpoint
 from edge_sr.training import losses, state
 from edge_sr.training.recipe import Recipe, to_dict
+from edge_sr.training.samples import Samples
 
-# Steps between two looks at the clock: the learning rate and the average move at this grain.
 CHUNK = 100
+"""Steps after which the learning rate and the average of the weights are renewed."""
+
+STATE, LOG = "state.safetensors", "log.csv"
 
 Weights = dict[str, np.ndarray]
 
@@ -36,7 +40,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave: its number from 1, mean loss, validation score, learning rate."""
+    """What one epoch gave.
+
+    Attributes:
+        number: from 1.
+        loss: mean over its steps.
+        score: on the validation images, with the averaged weights.
+        rate: learning rate at its end.
+        best: whether it is the best so far.
+    """
 
     number: int
     loss: float
@@ -64,58 +76,19 @@ class Task:
         keras: the namespace of the model.
         recipe: how.
         scale: the model's scale.
-        train: uint8 planes (low resolution, high resolution).
-        validation: the same, of images held out.
+        samples: to train on, and to validate by.
         seed: of patches; weights were seeded when the model was built.
-        identity: what else a resumed run must have in common with this one (JSON values).
+        identity: what a resumed run must have in common with this one, beside recipe, scale, seed
+            and images (JSON values).
     """
 
     model: Any
     keras: Any
     recipe: Recipe
     scale: int
-    train: Planes
-    validation: Planes
+    samples: Samples
     seed: int
     identity: Mapping[str, Any]
-
-
-def fit(
-    task: Task,
-    folder: Path,
-    resume: bool,
-    keep_best: Callable[[Weights], None],
-    observer: Observer,
-) -> Epoch | None:
-    """Train, writing `state.safetensors` and a line of `log.csv` into `folder` every epoch.
-
-    Args:
-        task: what to train.
-        folder: existing folder of the run.
-        resume: go on from the folder's state.
-        keep_best: is given the (averaged) weights by name whenever validation improves.
-        observer: is told of progress.
-
-    Returns:
-        The last epoch; None when a resumed run was complete already.
-
-    Raises:
-        UserError: the loss is no longer finite, or there is no fitting state to resume.
-    """
-    trainer = _Trainer(task)
-    run = {**task.identity, "recipe": to_dict(task.recipe), "seed": task.seed}
-    state_file = folder / "state.safetensors"
-    if resume:
-        trainer.restore(state.read(state_file, run))
-    result = None
-    while not trainer.finished():
-        result = trainer.run_epoch(observer)
-        if result.best:
-            keep_best(trainer.average)
-        _log(folder / "log.csv", result)
-        state.write(state_file, state.RunState(run, trainer.progress(), trainer.arrays()))
-        observer.epoch(result)
-    return result
 
 
 def validate(model: Any, validation: Planes, scale: int) -> Score:
@@ -137,9 +110,21 @@ def upscale_plane(model: Any, plane: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(output[0, :, :, 0], 0, 1) * 255).astype(np.uint8)
 
 
-class _Trainer:
-    def __init__(self, task: Task) -> None:
-        self.task = task
+class Trainer:
+    """One run: writes `state.safetensors` and a line of `log.csv` into its folder every epoch."""
+
+    def __init__(self, task: Task, folder: Path, resume: bool) -> None:
+        """Compile the model, and take up the state that the folder has.
+
+        Args:
+            task: what to train.
+            folder: of the run; made at the end of the first epoch.
+            resume: go on from the folder's state, if it has come as far as writing one.
+
+        Raises:
+            UserError: the state is damaged or another run's.
+        """
+        self.task, self.folder = task, folder
         options = task.recipe.optimizer
         self.optimizer = task.keras.optimizers.Adam(
             learning_rate=options.learning_rate,
@@ -149,19 +134,50 @@ class _Trainer:
         )
         task.model.compile(optimizer=self.optimizer, loss=losses.mixture(task.recipe.loss))
         self.optimizer.build(task.model.trainable_variables)
-        self.variables = checkpoint.variables_of(task.model)
         self.average = checkpoint.weights_of(task.model)
         self.epochs_done = 0
         self.best = -math.inf
         self.stale = 0
         self.rate_factor = 1.0
+        self.identity = {
+            **task.identity,
+            "scale": task.scale,
+            "recipe": to_dict(task.recipe),
+            "seed": task.seed,
+            "images": task.samples.images,
+            "pixels": task.samples.digest,
+        }
+        if resume and (folder / STATE).exists():
+            self._restore(state.read(folder / STATE, self.identity))
+
+    def run(self, keep_best: Callable[[Weights], None], observer: Observer) -> None:
+        """Train to the end.
+
+        Args:
+            keep_best: is given the (averaged) weights by name whenever validation improves.
+            observer: is told of progress.
+
+        Raises:
+            UserError: the loss is no longer finite, or the folder cannot be written to.
+        """
+        while not self.finished():
+            result = self.run_epoch(observer)
+            make_folder(self.folder)
+            if result.best:
+                keep_best(self.average)
+            _log(self.folder / LOG, result)
+            saved = state.RunState(self.identity, self._progress(), self._arrays())
+            state.write(self.folder / STATE, saved)
+            observer.epoch(result)
 
     def finished(self) -> bool:
+        """Whether all epochs are done, or patience is at its end."""
         stop = self.task.recipe.stop
         tired = bool(stop.patience) and self.stale >= stop.patience
         return tired or self.epochs_done >= stop.epochs
 
     def run_epoch(self, observer: Observer) -> Epoch:
+        """Train for one epoch and validate."""
         total, done = 0.0, 0
         steps = self.task.recipe.stop.steps_per_epoch
         for low, high in self._chunks():
@@ -190,7 +206,7 @@ class _Trainer:
         sizes = [min(CHUNK, left - i) * data.batch for i in range(0, left, CHUNK)]
 
         def cut(count: int) -> tuple[np.ndarray, np.ndarray]:
-            return sample_patches(self.task.train, self.task.scale, data.patch, count, rng)
+            return sample_patches(self.task.samples.train, self.task.scale, data.patch, count, rng)
 
         with ThreadPoolExecutor(1) as pool:
             yield from _ahead(pool, cut, sizes)
@@ -226,7 +242,7 @@ class _Trainer:
     def _validate_average(self) -> Score:
         weights = checkpoint.weights_of(self.task.model)
         checkpoint.assign(self.task.model, self.average)
-        score = validate(self.task.model, self.task.validation, self.task.scale)
+        score = validate(self.task.model, self.task.samples.validation, self.task.scale)
         checkpoint.assign(self.task.model, weights)
         return score
 
@@ -240,7 +256,7 @@ class _Trainer:
             self.rate_factor /= 2
         return False
 
-    def progress(self) -> dict[str, float]:
+    def _progress(self) -> dict[str, float]:
         return {
             "epochs_done": self.epochs_done,
             "best": self.best,
@@ -248,7 +264,7 @@ class _Trainer:
             "rate_factor": self.rate_factor,
         }
 
-    def arrays(self) -> Weights:
+    def _arrays(self) -> Weights:
         arrays = {f"average/{name}": array for name, array in self.average.items()}
         weights = checkpoint.weights_of(self.task.model)
         arrays |= {f"weights/{name}": array for name, array in weights.items()}
@@ -256,7 +272,7 @@ class _Trainer:
             arrays[f"optimizer/{index}"] = np.asarray(variable.numpy())
         return arrays
 
-    def restore(self, saved: state.RunState) -> None:
+    def _restore(self, saved: state.RunState) -> None:
         parts: dict[str, Weights] = {"average": {}, "weights": {}, "optimizer": {}}
         for name, array in saved.arrays.items():
             part, _, rest = name.partition("/")
@@ -269,6 +285,7 @@ class _Trainer:
         self.stale = int(saved.progress["stale"])
         self.best = saved.progress["best"]
         self.rate_factor = saved.progress["rate_factor"]
+        _cut_log(self.folder / LOG, self.epochs_done)
 
 
 def _ahead(
@@ -285,9 +302,17 @@ def _ahead(
 
 def _log(path: Path, result: Epoch) -> None:
     new = not path.exists()
-    with path.open("a", newline="") as file:
+    with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if new:
             writer.writerow(["epoch", "loss", "psnr", "ssim", "learning_rate", "best"])
         values = (result.loss, result.score.psnr, result.score.ssim, result.rate)
         writer.writerow([result.number, *(f"{v:.6g}" for v in values), int(result.best)])
+
+
+def _cut_log(path: Path, epochs: int) -> None:
+    """Drop what was logged of an epoch whose state was not written any more."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        with replacing(path) as temporary:
+            temporary.write_text("".join(lines[: epochs + 1]), encoding="utf-8")

@@ -10,6 +10,12 @@ from typing import Any
 
 from edge_sr.errors import UserError
 
+SSIM_WINDOW = 11
+"""Pixels on a side that SSIM needs."""
+
+_LARGEST = {"patch": 1024, "batch": 4096, "expand": 1024, "epochs": 10**6, "steps_per_epoch": 10**6}
+_TYPES = {int: "a whole number", float: "a number", str: "a text"}
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -41,6 +47,7 @@ class OptimizerOptions:
         warmup_epochs: epochs over which the rate rises linearly from zero.
         plateau_epochs: with "plateau", epochs without improvement before the rate halves.
         ema_decay: decay per step of the average of weights that is validated and kept; 0: none.
+            The average takes in the weights every 100 steps.
     """
 
     learning_rate: float = 1e-3
@@ -135,6 +142,22 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     return asdict(recipe)
 
 
+def load_for(name_or_path: str, scale: int) -> Recipe:
+    """The recipe of that name or file, checked for a scale.
+
+    Raises:
+        UserError: as `load`, or its patches are too small for its loss at that scale.
+    """
+    recipe = load(name_or_path)
+    side = recipe.data.patch * scale
+    if "ssim" in recipe.loss and side < SSIM_WINDOW:
+        raise UserError(
+            f"the loss ssim needs patches of {SSIM_WINDOW} pixels at high resolution, "
+            f"patch = {recipe.data.patch} gives {side} at x{scale}"
+        )
+    return recipe
+
+
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     """The recipe with another number of epochs."""
     changed = replace(recipe, stop=replace(recipe.stop, epochs=epochs))
@@ -152,35 +175,52 @@ def _fill(default: Any, values: Mapping[str, Any], where: str) -> Any:
         if is_dataclass(old) and isinstance(value, Mapping):
             changes[key] = _fill(old, value, f"[{key}] of {where}")
         elif isinstance(old, float) and type(value) in (int, float):
-            changes[key] = float(value)
+            changes[key] = _float(key, value)
         elif isinstance(old, Mapping) and isinstance(value, Mapping):
             changes[key] = dict(value)
         elif type(value) is type(old):
             changes[key] = value
         else:
-            raise UserError(f"{key} of {where} must be {type(old).__name__}, it is {value!r}")
+            kind = _TYPES.get(type(old), "a table")
+            raise UserError(f"{key} of {where} must be {kind}, it is {value!r}")
     return replace(default, **changes)
+
+
+def _float(key: str, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise UserError(f"{key} is too large a number") from None
 
 
 def _check(recipe: Recipe) -> None:
     data, optimizer, stop = recipe.data, recipe.optimizer, recipe.stop
-    positive = {"patch": data.patch, "batch": data.batch, "epochs": stop.epochs}
-    positive |= {
+    counts = {"patch": data.patch, "batch": data.batch, "epochs": stop.epochs}
+    counts |= {
         "steps_per_epoch": stop.steps_per_epoch,
         "validation_images": data.validation_images,
         "plateau_epochs": optimizer.plateau_epochs,
     }
-    for name, number in positive.items():
+    for name, number in counts.items():
         if number < 1:
             raise UserError(f"{name} must be at least 1, it is {number}")
     for name, number in (("expand", recipe.expand), ("patience", stop.patience)):
         if number < 0:
             raise UserError(f"{name} must not be negative, it is {number}")
+    for name, number in (*counts.items(), ("expand", recipe.expand)):
+        if number > _LARGEST.get(name, number):
+            raise UserError(f"{name} must be at most {_LARGEST[name]}, it is {number}")
     for name in ("beta_1", "beta_2", "ema_decay"):
         if not 0 <= getattr(optimizer, name) < 1:
             raise UserError(f"{name} must be in [0, 1), it is {getattr(optimizer, name)}")
     if not (0 < optimizer.learning_rate < math.inf):
         raise UserError(f"learning_rate must be positive, it is {optimizer.learning_rate}")
+    if not 0 <= optimizer.clip_norm < math.inf:
+        raise UserError(f"clip_norm must be finite and not negative, it is {optimizer.clip_norm}")
+    if not 0 <= optimizer.warmup_epochs < math.inf:
+        raise UserError(
+            f"warmup_epochs must be finite and not negative, it is {optimizer.warmup_epochs}"
+        )
     _check_choices(recipe)
 
 
@@ -195,5 +235,6 @@ def _check_choices(recipe: Recipe) -> None:
             raise UserError(f"{name} must be one of {', '.join(allowed)}, it is {value!r}")
     if not recipe.loss or set(recipe.loss) - {"mae", "mse", "ssim"}:
         raise UserError(f"loss must weigh mae, mse or ssim, it is {dict(recipe.loss)}")
-    if not all(type(w) in (int, float) and 0 < w < math.inf for w in recipe.loss.values()):
-        raise UserError(f"the weights of loss must be positive numbers: {dict(recipe.loss)}")
+    for name, weight in recipe.loss.items():
+        if type(weight) not in (int, float) or not 0 < _float(name, weight) < math.inf:
+            raise UserError(f"the weight of {name} in loss must be a positive number: {weight!r}")

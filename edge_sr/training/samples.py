@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_sr.data.datasets import find_pairs, split_validation
 from edge_sr.data.patches import Planes, load_planes
 from edge_sr.errors import UserError
-from edge_sr.training.recipe import DataOptions
+from edge_sr.training.recipe import SSIM_WINDOW, DataOptions
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,21 @@ class Samples:
         train: planes to cut patches from.
         validation: luminance planes of the images held out.
         images: how many images, and a digest of their names.
+        digest: of all planes' pixels.
     """
 
     train: Planes
     validation: Planes
     images: str
+    digest: str
 
 
 def load_samples(folder: Path, scale: int, options: DataOptions, seed: int) -> Samples:
     """Load a folder of images and hold some out for validation.
 
     Raises:
-        UserError: the folder has no or too few images, or they are smaller than a patch.
+        UserError: the folder has no or too few images, or they are smaller than a patch, or one
+            that is held out is too small to be compared.
     """
     pairs = find_pairs(folder, scale)
     if len(pairs) <= options.validation_images:
@@ -49,8 +52,25 @@ def load_samples(folder: Path, scale: int, options: DataOptions, seed: int) -> S
             f"no image in {folder} is as large as a patch ({options.patch * scale} pixels at "
             "high resolution); lower patch in the recipe"
         )
+    held_out = load_planes(validation, scale, "luminance")
+    for pair, (_, high) in zip(validation, held_out, strict=True):
+        if min(high.shape) < 2 * scale + SSIM_WINDOW:
+            raise UserError(
+                f"{pair.hr} is too small to validate by: "
+                f"{high.shape[1]}x{high.shape[0]} pixels; leave it out"
+            )
     return Samples(
         planes,
-        load_planes(validation, scale, "luminance"),
+        held_out,
         f"{len(pairs)} images, {hashlib.sha256(names).hexdigest()[:12]}",
+        _digest([*planes, *held_out]),
     )
+
+
+def _digest(planes: Planes) -> str:
+    found = hashlib.sha256()
+    for low, high in planes:
+        found.update(repr((low.shape, high.shape)).encode())
+        found.update(low.tobytes())
+        found.update(high.tobytes())
+    return found.hexdigest()[:16]

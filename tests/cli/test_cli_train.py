@@ -1,6 +1,8 @@
 """`edge-sr train` and `edge-sr quantize` as a user meets them."""
 
 import csv
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,19 +66,75 @@ def test_from_photographs_to_integers(
 
 
 @pytest.mark.slow
+def test_training_and_tuning_in_one_go_resume_wherever_they_stopped(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    options = ["train", "--data", photographs, "--recipe", recipe, "--out", run]
+    both = [*options, "--int8", "--int8-recipe", recipe]
+    assert edge_sr(*options).code == 0
+    assert edge_sr(*both, "--resume").code == 0  # the tuning had not begun
+    tuned = (run / "int8" / "best.safetensors").read_bytes()
+    assert edge_sr(*both, "--force").code == 0
+    assert (run / "int8" / "best.safetensors").read_bytes() == tuned
+    (run / "int8" / "best.safetensors").unlink()
+    result = edge_sr(*both, "--resume")
+    assert result.code == 2
+    assert result.err.endswith("is gone from a complete run; --force trains it anew\n")
+
+
+@pytest.mark.slow
 def test_an_existing_run_is_kept_unless_forced(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
-    options = ["train", "--data", photographs, "--recipe", recipe, "--out", tmp_path / "run"]
+    run, link = tmp_path / "run", tmp_path / "link"
+    link.symlink_to(run)
+    options = ["train", "--data", photographs, "--recipe", recipe, "--out", link]
+    run.mkdir()
+    (run / "notes.txt").write_text("mine")
     assert edge_sr(*options, "--epochs", 1).code == 0
-    before = (tmp_path / "run" / "best.safetensors").read_bytes()
-    refused = edge_sr(*options)
-    assert refused.code == 2
-    assert "--resume goes on" in refused.err
-    assert (tmp_path / "run" / "best.safetensors").read_bytes() == before
+    before = (run / "best.safetensors").read_bytes()
+    assert "--resume goes on" in edge_sr.refuses(*options)
+    assert "give one of them" in edge_sr.refuses(*options, "--force", "--resume")
+    assert (run / "best.safetensors").read_bytes() == before
     assert edge_sr(*options, "--seed", 1, "--force", "--tensorboard").code == 0
-    assert (tmp_path / "run" / "best.safetensors").read_bytes() != before
-    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    assert (run / "best.safetensors").read_bytes() != before
+    assert list((run / "tensorboard").iterdir())
+    assert (run / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again", ["--resume", "--force"])
+def test_a_run_interrupted_in_its_first_epoch_can_go_on(
+    edge_sr: EdgeSr,
+    photographs: Path,
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    again: str,
+) -> None:
+    options = ["train", "--data", photographs, "--recipe", recipe, "--out", tmp_path / "run"]
+    options += ["--tensorboard"]
+
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_sr.cli.progress.TrainingDisplay.chunk", interrupt)
+        result = edge_sr(*options)
+    assert result.code == 130
+    assert "edge-sr: interrupted; --resume goes on" in result.err
+    assert edge_sr(*options, again).code == 0
+
+
+def test_inputs_are_never_overwritten(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
+    spec = registry.get("tinypssr")
+    weights = {"stage1_conv1/bias": np.zeros(16, np.float32)}
+    path = tmp_path / "best.safetensors"
+    checkpoint.write(path, checkpoint.Checkpoint(spec, spec.config(2), weights, {}))
+    options = ["--checkpoint", path, "--data", photographs, "--out", tmp_path, "--force"]
+    assert "would be overwritten" in edge_sr.refuses("quantize", *options)
+    assert checkpoint.read(path).spec == spec
 
 
 @pytest.mark.parametrize(
@@ -104,7 +162,24 @@ def test_wrong_options_of_train(
     result = edge_sr("train", "--out", run, *options)
     assert result.code == 2
     assert message in result.err
-    assert not run.exists() or not any(run.iterdir())
+    assert not run.exists()
+
+
+def test_wrong_folders_for_a_run(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    options = ["train", "--data", photographs, "--out"]
+    assert "is a file; --out names a folder" in edge_sr.refuses(*options, tmp_path / "file")
+    assert "cannot write to" in edge_sr.refuses(*options, tmp_path / "file" / "run")
+
+
+def test_a_keras_backend_that_is_missing(photographs: Path, tmp_path: Path) -> None:
+    arguments = ["edge-sr", "train", "--data", str(photographs), "--out", str(tmp_path / "run")]
+    code = f"import sys; sys.argv = {arguments!r}; from edge_sr.cli.main import main; main()"
+    environment = {**os.environ, "KERAS_BACKEND": "foo"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert result.returncode == 2
+    assert b"KERAS_BACKEND may be tensorflow, jax or torch" in result.stderr
+    assert result.stderr.count(b"\n") == 1
 
 
 def test_a_folder_without_images(edge_sr: EdgeSr, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints: round trip, and every way in which a file can be wrong."""
 
+import json
 import pickle
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
@@ -66,12 +68,42 @@ def test_another_model_or_scale_is_refused(network, tmp_path):
 def test_weights_of_another_network_are_refused(network):
     spec = registry.get("tinypssr")
     model = spec.build(spec.config(4), keras)
-    with pytest.raises(UserError, match="only one of the two has"):
+    with pytest.raises(UserError, match="it lacks stage1_prelu4/alpha"):
         checkpoint.assign(model, network.weights)
     wrong = dict(network.weights)
     wrong["stage1_conv1/kernel"] = np.zeros((3, 3, 1, 16), np.float32)
     with pytest.raises(UserError, match=r"\(5, 5, 1, 16\) is needed"):
         checkpoint.assign(spec.build(spec.config(2), keras), wrong)
+
+
+@pytest.mark.parametrize("config", [{"scale": [2]}, {"scale": 2.0}, {"expand": "x", "scale": 2}])
+def test_configs_of_another_kind_are_refused(network, tmp_path, config):
+    path = tmp_path / "odd.safetensors"
+    content = {"model": "tinypssr", "config": config, "notes": {}}
+    save_file(dict(network.weights), path, metadata={checkpoint.FORMAT: json.dumps(content)})
+    with pytest.raises(UserError, match="must be a whole number"):
+        checkpoint.read(path)
+
+
+@pytest.mark.parametrize("narrow", [None, (3, 16), (4, 2, 16), ()])
+def test_factors_that_do_not_fit_are_refused(network, tmp_path, narrow):
+    weights = dict(network.weights)
+    del weights["stage1_conv1/kernel"]
+    weights["stage1_conv1/wide"] = np.zeros((5, 5, 1, 4), np.float32)
+    if narrow is not None:
+        weights["stage1_conv1/narrow"] = np.zeros(narrow, np.float32)
+    path = tmp_path / "factors.safetensors"
+    checkpoint.write(path, Checkpoint(network.spec, network.config, weights, {}))
+    with pytest.raises(UserError, match="no stage1_conv1/narrow that fits"):
+        checkpoint.load_model(path)
+
+
+def test_a_checkpoint_for_int8_is_no_float_model(network, tmp_path):
+    weights = {f"quant_{name}": array for name, array in network.weights.items()}
+    path = tmp_path / "int8.safetensors"
+    checkpoint.write(path, Checkpoint(network.spec, network.config, weights, {}))
+    with pytest.raises(UserError, match=r"int8.safetensors was tuned for int8; the float"):
+        checkpoint.load_model(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08", b"PK\x03\x04" * 9, b"\xff" * 64])

@@ -12,7 +12,7 @@ from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.quantize import network
-from edge_sr.quantize.tune import tune
+from edge_sr.quantize.tune import Tuner
 from edge_sr.runtime.session import open_session, run_plane
 from edge_sr.training import fit
 from edge_sr.training import recipe as recipes
@@ -54,7 +54,8 @@ def tuned(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
         stop=dataclasses.replace(recipe.stop, epochs=1, steps_per_epoch=20),
     )
     folder = tmp_path_factory.mktemp("tuned")
-    return tune(untrained("tinypssr-anchor", 2), recipe, samples, 0, folder, False, Silence())
+    source = untrained("tinypssr-anchor", 2)
+    return Tuner(source, recipe, samples, 0, folder, False).run(Silence())
 
 
 def test_tuning_notes_where_it_comes_from(tuned):
@@ -113,10 +114,19 @@ def test_calibration_takes_the_ranges_of_the_float_network():
 
 
 def test_tuning_a_tuned_checkpoint_is_refused(tuned, samples, tmp_path):
-    with pytest.raises(UserError, match="tuned for int8 already"):
-        tune(
-            checkpoint.read(tuned), recipes.load("int8-x2"), samples, 0, tmp_path, False, Silence()
-        )
+    recipe = recipes.load("int8-x2")
+    with pytest.raises(UserError, match="was tuned for int8; the float checkpoint is needed"):
+        Tuner(checkpoint.read(tuned), recipe, samples, 0, tmp_path, False)
+
+
+def test_resuming_with_another_float_network_is_refused(tuned, samples):
+    notes = checkpoint.read(tuned).notes["tuning"]
+    recipe = recipes.from_dict(notes["recipe"])
+    source = untrained("tinypssr-anchor", 2)
+    other = {name: array * 1.01 for name, array in source.weights.items()}
+    Tuner(source, recipe, samples, 0, tuned.parent, True)
+    with pytest.raises(UserError, match="another source"):
+        Tuner(dataclasses.replace(source, weights=other), recipe, samples, 0, tuned.parent, True)
 
 
 def test_each_export_needs_its_kind_of_checkpoint(tuned, tmp_path):
@@ -124,5 +134,5 @@ def test_each_export_needs_its_kind_of_checkpoint(tuned, tmp_path):
     checkpoint.write(path, untrained("tinypssr", 2))
     with pytest.raises(UserError, match="is a float checkpoint; `edge-sr quantize"):
         convert(path, 8, 8, int8=True)
-    with pytest.raises(UserError, match="tuned for int8; a float32 export needs the float"):
+    with pytest.raises(UserError, match="was tuned for int8; the float checkpoint is needed"):
         convert(tuned, 8, 8, int8=False)

@@ -8,7 +8,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
+from edge_sr.data.datasets import find_pairs, split_validation
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
 from edge_sr.training import fit
@@ -34,28 +36,33 @@ class Silence:
         pass
 
 
-class StopAfter(Silence):
-    def __init__(self, epochs):
-        self.epochs = epochs
+class StopAt(Silence):
+    """Interrupts in the middle of an epoch, or, with 0 steps, at the end of the one before."""
+
+    def __init__(self, epoch, steps):
+        self.place = (epoch, steps)
+
+    def chunk(self, epoch, steps_done, loss):
+        if (epoch, steps_done) == self.place:
+            raise KeyboardInterrupt
 
     def epoch(self, result):
-        if result.number == self.epochs:
+        if (result.number + 1, 0) == self.place:
             raise KeyboardInterrupt
 
 
 def run(photographs, folder, recipe=RECIPE, resume=False, seed=7, observer=None):
-    folder.mkdir(exist_ok=True)
     samples = load_samples(photographs, 2, recipe.data, seed)
     keras.utils.set_random_seed(seed)
     spec = registry.get("tinypssr-anchor")
     model = spec.build(spec.config(2, expand=recipe.expand), keras)
-    task = fit.Task(model, keras, recipe, 2, samples.train, samples.validation, seed, {"m": 1})
+    task = fit.Task(model, keras, recipe, 2, samples, seed, {"m": 1})
     kept: list[fit.Weights] = []
 
     def keep(weights: fit.Weights) -> None:
         kept.append(dict(weights))
 
-    fit.fit(task, folder, resume, keep, observer or Silence())
+    fit.Trainer(task, folder, resume).run(keep, observer or Silence())
     return checkpoint.weights_of(model), kept
 
 
@@ -68,10 +75,11 @@ def test_a_seed_repeats_a_run(photographs, tmp_path):
     assert any(not np.array_equal(first[name], other[name]) for name in first)
 
 
-def test_a_run_that_was_stopped_resumes_to_the_same_weights(photographs, tmp_path):
+@pytest.mark.parametrize("place", [(1, 6), (2, 0), (2, 6)])
+def test_a_run_that_was_stopped_resumes_to_the_same_weights(photographs, tmp_path, place):
     whole, _ = run(photographs, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        run(photographs, tmp_path / "parts", observer=StopAfter(1))
+        run(photographs, tmp_path / "parts", observer=StopAt(*place))
     parts, _ = run(photographs, tmp_path / "parts", resume=True)
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name])
@@ -122,6 +130,15 @@ def test_plateau_halves_the_rate(photographs, tmp_path):
     assert rates == pytest.approx([1e-30, 1e-30, 1e-30, 5e-31, 5e-31, 2.5e-31])
 
 
+def test_a_logged_epoch_whose_state_was_lost_is_logged_once(photographs, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(photographs, tmp_path / "a", observer=StopAt(2, 0))
+    log = tmp_path / "a" / "log.csv"
+    log.write_text(log.read_text() + "2,0.1,30,0.9,0.001,1\n")
+    run(photographs, tmp_path / "a", resume=True)
+    assert [line.split(",")[0] for line in log.read_text().splitlines()] == ["epoch", "1", "2"]
+
+
 def test_resuming_another_run_is_refused(photographs, tmp_path):
     run(photographs, tmp_path / "a")
     with pytest.raises(UserError, match="another seed"):
@@ -129,17 +146,23 @@ def test_resuming_another_run_is_refused(photographs, tmp_path):
     longer = recipes.with_epochs(RECIPE, 5)
     with pytest.raises(UserError, match="another recipe"):
         run(photographs, tmp_path / "a", longer, resume=True)
-    with pytest.raises(UserError, match="nothing to resume"):
-        run(photographs, tmp_path / "b", resume=True)
     (tmp_path / "a" / "state.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(UserError, match="is damaged"):
         run(photographs, tmp_path / "a", resume=True)
 
 
-def test_too_few_or_too_small_images_are_refused(photographs):
+def test_too_few_or_too_small_images_are_refused(photographs, tmp_path):
     few = dataclasses.replace(RECIPE.data, validation_images=6)
     with pytest.raises(UserError, match="has 6 images and 6 are held out"):
         load_samples(photographs, 2, few, 0)
+    Image.new("L", (14, 14)).save(tmp_path / "tiny.png")
+    for name in ("a", "b"):
+        Image.new("L", (64, 64)).save(tmp_path / f"{name}.png")
+    one = dataclasses.replace(RECIPE.data, validation_images=1)
+    pairs = find_pairs(tmp_path, 2)
+    seed = next(s for s in range(99) if split_validation(pairs, 1, s)[1][0].name == "tiny")
+    with pytest.raises(UserError, match=r"tiny.png is too small to validate by: 14x14"):
+        load_samples(tmp_path, 2, one, seed)
     large = dataclasses.replace(RECIPE.data, patch=64)
     with pytest.raises(UserError, match=r"no image .* is as large as a patch"):
         load_samples(photographs, 2, large, 0)

@@ -34,9 +34,9 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("x", "is not TOML"),
         ("speed = 3", "no entry 'speed'"),
         ("[data]\npatches = 3", r"\[data\] of the recipe has no entry 'patches'"),
-        ("expand = 'much'", "expand of the recipe must be int"),
-        ("expand = true", "expand of the recipe must be int"),
-        ("data = 3", "data of the recipe must be DataOptions"),
+        ("expand = 'much'", "expand of the recipe must be a whole number"),
+        ("expand = true", "expand of the recipe must be a whole number"),
+        ("data = 3", "data of the recipe must be a table"),
         ("[data]\npatch = 0", "patch must be at least 1"),
         ("[stop]\nepochs = -1", "epochs must be at least 1"),
         ("[stop]\npatience = -1", "patience must not be negative"),
@@ -47,7 +47,14 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("[data]\ncolour = 'blue'", "colour must be one of"),
         ("[stop]\nmonitor = 'loss'", "monitor must be one of"),
         ("[loss]\nl3 = 1.0", "loss must weigh"),
-        ("[loss]\nmae = -1.0", "must be positive numbers"),
+        ("[loss]\nmae = -1.0", "must be a positive number"),
+        ("[loss]\nmae = 1" + "0" * 400, "too large a number"),
+        ("[optimizer]\nlearning_rate = 1" + "0" * 400, "too large a number"),
+        ("[optimizer]\nclip_norm = -1.0", "clip_norm must be finite and not negative"),
+        ("[optimizer]\nwarmup_epochs = inf", "warmup_epochs must be finite"),
+        ("[data]\nbatch = 2000000000", "batch must be at most 4096"),
+        ("expand = 200000000", "expand must be at most 1024"),
+        ("name = 3", "name of the recipe must be a text"),
     ],
 )
 def test_wrong_recipes_are_refused(tmp_path, text, message):
@@ -60,3 +67,11 @@ def test_wrong_recipes_are_refused(tmp_path, text, message):
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(UserError, match="there are int8-x2, int8-x4, slides, x2, x4"):
         recipes.load("best")
+
+
+def test_patches_must_hold_the_window_of_ssim(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text("[loss]\nssim = 1.0\n[data]\npatch = 5\n")
+    with pytest.raises(UserError, match="patch = 5 gives 10 at x2"):
+        recipes.load_for(str(path), 2)
+    assert recipes.load_for(str(path), 4).data.patch == 5

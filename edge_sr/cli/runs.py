@@ -1,0 +1,119 @@
+"""What training and tuning share on the command line: the folder of a run, Keras, Ctrl-C."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from edge_sr.errors import UserError, require
+from edge_sr.quiet import quiet_native
+
+BEST = "best.safetensors"
+_FILES = (BEST, "state.safetensors", "log.csv")
+_TENSORBOARD = "tensorboard"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run writes, and how it treats what is there.
+
+    Attributes:
+        folder: of the run; made when there is something to write.
+        seed: of weights, split and patches.
+        resume: go on with the run in the folder.
+        force: replace the run in the folder.
+        tensorboard: write TensorBoard logs as well.
+    """
+
+    folder: Path
+    seed: int
+    resume: bool
+    force: bool
+    tensorboard: bool
+
+    @property
+    def best(self) -> Path:
+        """The best epoch's weights."""
+        return self.folder / BEST
+
+    @property
+    def log_folder(self) -> Path | None:
+        """Where TensorBoard logs go, if anywhere."""
+        return self.folder / _TENSORBOARD if self.tensorboard else None
+
+
+def check(run: Run, inputs: Sequence[Path] = ()) -> None:
+    """Refuse a folder that cannot take the run, before any work is done.
+
+    Raises:
+        UserError: it is no folder, not writable, has a run already, or none to resume, or its
+            files are the run's own inputs.
+    """
+    folder = run.folder
+    if run.resume and run.force:
+        raise UserError("--resume goes on with a run and --force replaces it; give one of them")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; --out names a folder")
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"cannot write to {existing}; --out names another folder")
+    present = [name for name in (*_FILES, _TENSORBOARD) if (folder / name).exists()]
+    if run.resume and not present:
+        raise UserError(f"there is nothing to resume in {folder}; leave out --resume")
+    if present and not (run.resume or run.force):
+        raise UserError(
+            f"{folder} has {present[0]} already; --resume goes on with its run, --force replaces "
+            "it, --out names another folder"
+        )
+    for path in inputs:
+        if path.resolve() in [(folder / name).resolve() for name in _FILES]:
+            raise UserError(f"{path} would be overwritten; --out names another folder")
+
+
+def clear(folder: Path) -> None:
+    """Remove the files of a run, and nothing else."""
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / _TENSORBOARD, ignore_errors=True)
+
+
+def import_keras() -> Any:
+    """Keras 3 on its backend, without the backend's chatter.
+
+    Raises:
+        UserError: Keras or the backend that KERAS_BACKEND names is missing.
+    """
+    try:
+        with quiet_native():
+            return require("keras", "train")
+    except (ImportError, ValueError):
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise UserError(
+            f"Keras cannot import its backend {backend!r}; KERAS_BACKEND may be tensorflow, jax "
+            "or torch, and that package must be installed"
+        ) from None
+
+
+def seed_everything(keras: Any, seed: int) -> None:
+    """Seed the namespace and, on TensorFlow, choose its deterministic kernels."""
+    with quiet_native():
+        keras.utils.set_random_seed(seed)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends the command with a word on how to go on, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("edge-sr: interrupted; --resume goes on after the last whole epoch", err=True)
+        raise typer.Exit(130) from None
