@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def parse_path(text: str | Path) -> Path:
+    """The `parser` of every path on the command line: pathlib takes an empty text for ".".
+
+    Raises:
+        typer.BadParameter: the text is empty, as from a shell variable that is not set.
+    """
+    if text == "":
+        raise typer.BadParameter("it is empty; name a file or folder")
+    return Path(text)
+
+
 DEFAULT_MODEL = "tinypssr-anchor"
 """The best of the shipped networks: as many parameters as tinypssr, and more dB, also in int8."""
 

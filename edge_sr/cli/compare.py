@@ -14,6 +14,7 @@ from edge_sr.cli.common import (
     ScaleOption,
     check_new,
     open_model,
+    parse_path,
 )
 from edge_sr.errors import UserError, require
 
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
 
 def compare(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The original image.")],
+    image: Annotated[
+        Path, typer.Argument(metavar="IMAGE", parser=parse_path, help="The original image.")
+    ],
     model: ModelOption = DEFAULT_MODEL,
     scale: ScaleOption = None,
-    out: Annotated[Path, typer.Option(help="The picture to write: .png, .pdf or .svg.")] = Path(
-        "compare.png"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=parse_path, metavar="PATH", help="The picture to write: .png, .pdf or .svg."
+        ),
+    ] = Path("compare.png"),
     crop: Annotated[
         str | None, typer.Option(help="X,Y,W,H in pixels.", show_default="where most detail is")
     ] = None,

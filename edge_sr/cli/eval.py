@@ -21,6 +21,7 @@ from edge_sr.cli.common import (
     ThreadsOption,
     check_new,
     open_model,
+    parse_path,
     progress,
 )
 from edge_sr.errors import UserError
@@ -44,7 +45,12 @@ class Row:
 
 def evaluate(
     data: Annotated[
-        Path, typer.Option(help="Folder of images: plain, hr/ beside lr_x2/, or laid out as DIV2K.")
+        Path,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Folder of images: plain, hr/ beside lr_x2/, or laid out as DIV2K.",
+        ),
     ],
     model: Annotated[
         str,
@@ -56,10 +62,22 @@ def evaluate(
     threads: ThreadsOption = None,
     per_channel: PerChannelOption = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write JSON to a file, or to - (the terminal).")
+        Path | None,
+        typer.Option(
+            "--json",
+            parser=parse_path,
+            metavar="PATH",
+            help="Write JSON to a file, or to - (the terminal).",
+        ),
     ] = None,
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="Write CSV to a file, or to - (the terminal).")
+        Path | None,
+        typer.Option(
+            "--csv",
+            parser=parse_path,
+            metavar="PATH",
+            help="Write CSV to a file, or to - (the terminal).",
+        ),
     ] = None,
     force: ForceOption = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_sr.cli.common import DEFAULT_MODEL, DEFAULT_SCALE, ForceOption
+from edge_sr.cli.common import DEFAULT_MODEL, DEFAULT_SCALE, ForceOption, parse_path
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,14 +27,24 @@ def export(
     ] = "32x32",
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="Weights (.safetensors).", show_default="the shipped ones"),
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Weights (.safetensors).",
+            show_default="the shipped ones",
+        ),
     ] = None,
     formats: Annotated[
         str, typer.Option("--format", help="Any of tflite, onnx, c, joined by commas.")
     ] = "tflite,onnx,c",
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder.", show_default="artifacts/<model>-x<scale>-<arithmetic>"),
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Folder.",
+            show_default="artifacts/<model>-x<scale>-<arithmetic>",
+        ),
     ] = None,
     force: ForceOption = False,
 ) -> None:

@@ -17,6 +17,7 @@ from edge_sr.cli.common import (
     ThreadsOption,
     check_new,
     open_model,
+    parse_path,
     progress,
 )
 from edge_sr.errors import UserError
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
 
 
 def upscale(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="An image, or a folder of images.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="IN", parser=parse_path, help="An image, or a folder of images."),
+    ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The image to write, or a folder for PNG files.")
+        Path,
+        typer.Argument(
+            metavar="OUT", parser=parse_path, help="The image to write, or a folder for PNG files."
+        ),
     ],
     model: ModelOption = DEFAULT_MODEL,
     scale: ScaleOption = None,

@@ -53,6 +53,29 @@ def test_wrong_usage_is_one_sentence(
         assert part in sentence
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["upscale", "", "x.png"],
+        ["upscale", ".", ""],
+        ["eval", "--data", ""],
+        ["eval", "--data", ".", "--json="],
+        ["eval", "--data", ".", "--csv", ""],
+        ["compare", ""],
+        ["compare", "x.png", "--out", ""],
+        ["export", "--out", ""],
+        ["export", "--checkpoint", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_does_not_mean_this_folder(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "it is empty; name a file or folder" in edge_sr.refuses(*arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
 _SIGNALLED = """
 import os, signal
 import edge_sr.upscale
