@@ -91,7 +91,12 @@ def choose(model: str, scale: int | None, runtime: str | None, int8: bool | None
         if suffix not in suffixes:
             raise UserError(f"{model} is not a model; it takes a file of {', '.join(suffixes)}")
         return Artifact(Path(model).name, Path(model), runtime or suffixes[suffix])
-    return _shipped(model, scale or DEFAULT_SCALE, runtime or "litert", int8)
+    return _shipped(model, known_scale(scale), runtime or "litert", int8)
+
+
+def known_scale(scale: int | None) -> int:
+    """The scale of a shipped model where none is asked for; 0 is asked for, and refused later."""
+    return DEFAULT_SCALE if scale is None else scale
 
 
 def _shipped(model: str, scale: int, runtime: str, int8: bool | None) -> Artifact:
@@ -155,11 +160,33 @@ def check_new(path: Path, force: bool) -> None:
     Raises:
         UserError: `path` exists, or its folder does not or cannot be written to.
     """
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file")
+    check_file_name(path)
     if path.exists() and not force:
         raise UserError(f"{path} exists; --force replaces it")
     if not path.parent.is_dir():
         raise UserError(f"cannot write {path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise UserError(f"cannot write {path}: the folder {path.parent} is not writable")
+
+
+def check_file_name(path: Path) -> None:
+    """Refuse a folder where a file is to be written.
+
+    Raises:
+        UserError: `path` is a folder.
+    """
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before any work is done.
+
+    Raises:
+        UserError: it, or what would be above it, is a file or not writable.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UserError(f"cannot write to {folder}: {existing} is a file; name another folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write to {folder}: the folder {existing} is not writable")

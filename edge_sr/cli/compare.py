@@ -7,12 +7,12 @@ import typer
 
 from edge_sr.cli.common import (
     DEFAULT_MODEL,
-    DEFAULT_SCALE,
     ForceOption,
     ModelOption,
     PerChannelOption,
     ScaleOption,
     check_new,
+    known_scale,
     open_model,
     parse_path,
 )
@@ -65,5 +65,5 @@ def _sessions(model: str, scale: int | None) -> "dict[str, Session]":
     if Path(model).suffix:
         artifact, session = open_model(model, scale)
         return {artifact.name: session}
-    opened = (open_model(model, scale or DEFAULT_SCALE, int8=int8) for int8 in (False, True))
+    opened = (open_model(model, known_scale(scale), int8=int8) for int8 in (False, True))
     return {artifact.name: session for artifact, session in opened}

@@ -12,7 +12,6 @@ import typer
 
 from edge_sr.cli.common import (
     DEFAULT_MODEL,
-    DEFAULT_SCALE,
     ForceOption,
     Int8Option,
     PerChannelOption,
@@ -20,6 +19,7 @@ from edge_sr.cli.common import (
     ScaleOption,
     ThreadsOption,
     check_new,
+    known_scale,
     open_model,
     parse_path,
     progress,
@@ -113,7 +113,7 @@ def _bicubic_scale(
 ) -> int:
     if (runtime, int8, threads) != (None, None, None):
         raise UserError("bicubic has no runtime, arithmetic or threads; leave those options out")
-    return scale or DEFAULT_SCALE
+    return known_scale(scale)
 
 
 def run(

@@ -85,6 +85,10 @@ def run(arguments: Sequence[str]) -> int:
         # The reader has gone; what Python flushes at its end must go elsewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _end(f"{error.filename}: {error.strerror}", 2)
     return 0
 
 

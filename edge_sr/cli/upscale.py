@@ -15,6 +15,8 @@ from edge_sr.cli.common import (
     RuntimeOption,
     ScaleOption,
     ThreadsOption,
+    check_file_name,
+    check_folder,
     check_new,
     open_model,
     parse_path,
@@ -56,15 +58,23 @@ def upscale(
     if not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
-        if target.is_file():
-            raise UserError(f"{target} is a file; for a folder of images name a folder")
+        _check_target(source, target)
         _, session = open_model(model, scale, runtime, int8, threads)
         upscale_folder(session, source, target, per_channel, force)
         return
+    check_file_name(target)
     check_suffix(target)
     check_new(target, force)
     _, session = open_model(model, scale, runtime, int8, threads)
     _say(upscale_file(session, source, target, per_channel).note)
+
+
+def _check_target(source: Path, target: Path) -> None:
+    if target.is_file():
+        raise UserError(f"{target} is a file; for a folder of images name a folder")
+    if target.is_dir() and target.samefile(source):
+        raise UserError(f"the images and the results cannot both be in {source}; name two folders")
+    check_folder(target)
 
 
 def upscale_folder(

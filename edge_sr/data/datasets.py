@@ -93,13 +93,15 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
         uint8 (h, w) and (scale * h, scale * w), or both with 3 channels.
 
     Raises:
-        UserError: a file that cannot be read, or two that do not fit together.
+        UserError: a file that cannot be read, two that do not fit together, or a scale below 1.
     """
+    if scale < 1:
+        raise UserError(f"the scale is {scale}; images are reduced by 1 or more")
     hr = read_image(pair.hr).pixels
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     if height == 0 or width == 0:
         raise UserError(
-            f"{pair.hr} is {hr.shape[1]}x{hr.shape[0]}: too small to be reduced {scale} times"
+            f"{pair.hr} is {hr.shape[1]}x{hr.shape[0]}: too small to be reduced by {scale}"
         )
     hr = hr[: height * scale, : width * scale]
     if pair.lr is None:
@@ -108,7 +110,7 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
     expected = (height, width, *hr.shape[2:])
     if lr.shape != expected:
         raise UserError(
-            f"{pair.lr} is {_describe(lr.shape)}, but {pair.hr} reduced {scale} times "
+            f"{pair.lr} is {_describe(lr.shape)}, but {pair.hr} reduced by {scale} "
             f"is {_describe(expected)}"
         )
     return lr, hr

@@ -113,6 +113,8 @@ def test_bad_input(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
     assert "there is no model" in edge_sr.refuses(*command, "--model", "edsr")
     assert "bicubic has no runtime" in edge_sr.refuses(*command, "--model", "bicubic", "--int8")
     assert "scale is 9" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 9)
+    assert "scale is 0" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 0)
+    assert "has no scale 0" in edge_sr.refuses(*command, "--scale", 0)
     assert "both name -" in edge_sr.refuses(*command, "--json", "-", "--csv", "-")
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert "bad.png" in edge_sr.refuses("eval", "--data", tmp_path, "--model", "bicubic")

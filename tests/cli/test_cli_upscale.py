@@ -129,6 +129,7 @@ def test_results_inside_the_folder_are_not_upscaled_again(
         (["--model", "none.tflite"], "none.tflite is not a file"),
         (["--model", "some/model.h5"], "it takes a file of"),
         (["--scale", "3"], "no scale 3; it has 2, 4"),
+        (["--scale", "0"], "no scale 0; it has 2, 4"),
         (["--runtime", "tpu"], "there is no runtime 'tpu'; there are litert"),
         (["--threads", "0"], "takes 1 to 64 threads, not 0"),
         (["--threads", "5000"], "takes 1 to 64 threads, not 5000"),
@@ -203,9 +204,29 @@ def test_paths_that_cannot_be_used(edge_sr: EdgeSr, picture: Path, tmp_path: Pat
     assert "there is no folder" in edge_sr.refuses("upscale", picture, picture / "out.png")
     assert "its suffix names no known" in edge_sr.refuses("upscale", picture, tmp_path / "out.txt")
     assert "it is a folder" in edge_sr.refuses("upscale", picture, _folder(tmp_path / "f.png"))
+    folder = _folder(tmp_path / "folder")
+    sentence = edge_sr.refuses("upscale", picture, folder)
+    assert sentence == f"edge-sr: cannot write {folder}: it is a folder; name a file\n"
     assert "name a folder" in edge_sr.refuses("upscale", tmp_path, picture)
     empty = _folder(tmp_path / "empty")
     assert "holds no image" in edge_sr.refuses("upscale", empty, tmp_path / "large")
+
+
+def test_a_folder_that_cannot_take_the_results(
+    edge_sr: EdgeSr, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _folder(tmp_path / "many")
+    for name in ("a.png", "b.png"):
+        (source / name).write_bytes(picture.read_bytes())
+    below_a_file = edge_sr.refuses("upscale", source, picture / "large")
+    assert f"{picture} is a file; name another folder" in below_a_file
+    assert "File name too long" in edge_sr.refuses("upscale", source, tmp_path / ("x" * 300))
+    assert "File name too long" in edge_sr.refuses("upscale", picture, f"{'x' * 300}.png")
+    monkeypatch.chdir(source)
+    for target in (source, "."):
+        assert "cannot both be in" in edge_sr.refuses("upscale", source, target)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    assert "not writable" in edge_sr.refuses("upscale", source, tmp_path / "large" / "below")
 
 
 def _folder(path: Path) -> Path:
