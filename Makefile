@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 export: $(VENV)/.installed
-	$(BIN)/edge-sr export --model $(MODEL) --scale $(SCALE) --int8 --out artifacts/$(MODEL)-x$(SCALE) --force
+	$(BIN)/edge-sr export --model $(MODEL) --scale $(SCALE) --int8 --force
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
