@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.metadata
+import importlib.util
 import platform
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ from typing import Literal
 
 import edge_sr
 from edge_sr import graph
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, require
 from export import arena, manifest, verify
 from export.c import write_c
 from export.manifest import Manifest, Score, TensorRecord
@@ -52,6 +53,16 @@ def check_formats(formats: Sequence[str]) -> None:
     if unknown or not formats:
         problem = f"there is no format {unknown[0]!r}" if unknown else "no format is named"
         raise UserError(f"{problem}; there are {', '.join(FORMATS)}")
+
+
+def check_packages(formats: Sequence[str]) -> None:
+    """Raise UserError where a package is missing that writing or verifying the files needs."""
+    needed = [("skimage", "train")]
+    if "onnx" in formats:
+        needed += [("onnx", "onnx"), ("onnxruntime", "onnx")]
+    for package, extra in needed:
+        if importlib.util.find_spec(package) is None:
+            require(package, extra)
 
 
 def check_target(folder: Path, name: str, formats: Sequence[str], force: bool) -> None:

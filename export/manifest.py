@@ -100,7 +100,10 @@ class Score:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """An export. MACs are multiply-accumulates of the convolutions; sizes are in pixels."""
+    """An export. MACs are multiply-accumulates of the convolutions; sizes are in pixels.
+
+    Heights and widths are those of the .tflite and the C array; the .onnx takes any.
+    """
 
     schema_version: int
     name: str

@@ -77,6 +77,8 @@ def verify(folder: Path, name: str, precision: str) -> Verification:
         if path.exists() and runtime != reference.runtime:
             comparisons += compare(path, open_session(path, runtime), reference.runtime, trials)
     notes = [] if reference.runtime == "tflm" else [_WITHOUT_TFLM]
+    if (folder / f"{name}.onnx").exists():
+        notes.append(f"the shapes are those of the .tflite; {name}.onnx takes any height and width")
     if (folder / f"{name}.c").exists():
         notes.append(check_c(folder, name))
     return Verification(reference.runtime, tuple(comparisons), tuple(notes))

@@ -1,13 +1,21 @@
 """`edge-sr export`: a network as .tflite, .onnx and C array, verified, its costs in a table."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from edge_sr.cli.common import DEFAULT_MODEL, DEFAULT_SCALE, ForceOption, parse_path
-from edge_sr.errors import UserError
+from edge_sr.cli.common import (
+    DEFAULT_MODEL,
+    DEFAULT_SCALE,
+    ForceOption,
+    check_folder,
+    known_scale,
+    parse_path,
+)
+from edge_sr.errors import UserError, VerificationError
 
 if TYPE_CHECKING:
     from export.manifest import Comparison, Manifest, Score, TensorRecord
@@ -18,12 +26,39 @@ MAX_SIDE = 4096
 _RUNTIMES = {"tflm": "TFLM", "litert": "LiteRT", "onnx": "ONNX Runtime"}
 
 
+@dataclass(frozen=True)
+class Weights:
+    """A checkpoint to export.
+
+    Attributes:
+        path: the file.
+        model: its architecture's name.
+        scale: its scale.
+        quality: what is known of its quality.
+    """
+
+    path: Path
+    model: str
+    scale: int
+    quality: "tuple[Score, ...]"
+
+
 def export(
-    model: Annotated[str, typer.Option(help="Name of the model.")] = DEFAULT_MODEL,
-    scale: Annotated[int, typer.Option(help="Scale.")] = DEFAULT_SCALE,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Name of the model.", show_default=f"{DEFAULT_MODEL}, or the weights'"),
+    ] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(help="Scale.", show_default=f"{DEFAULT_SCALE}, or the weights'"),
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8/--float32", help="Arithmetic.")] = True,
     input_size: Annotated[
-        str, typer.Option(metavar="HxW", help="Low-resolution size written into the files.")
+        str,
+        typer.Option(
+            metavar="HxW",
+            help="Low-resolution size written into .tflite and C; the .onnx takes any size.",
+        ),
     ] = "32x32",
     checkpoint: Annotated[
         Path | None,
@@ -52,27 +87,33 @@ def export(
 
     Needs no network connection. Exporting the same weights twice gives the same bytes.
     """
-    from edge_sr.models import checkpoint as checkpoints
-    from edge_sr.models import registry
     from export import bundle
 
-    registry.get(model).config(scale)
     height, width = parse_size(input_size)
-    kinds = [kind.strip() for kind in formats.split(",")]
-    precision = "int8" if int8 else "float32"
-    name = f"{model}-x{scale}-{precision}"
-    folder = out or Path("artifacts") / name
+    kinds = [kind.strip() for kind in formats.split(",")] if formats.strip() else []
     bundle.check_formats(kinds)
+    weights = find_weights(model, scale, int8, checkpoint)
+    precision: Literal["int8", "float32"] = "int8" if int8 else "float32"
+    name = f"{weights.model}-x{weights.scale}-{precision}"
+    folder = out or Path("artifacts") / name
     bundle.check_target(folder, name, kinds, force)
-    weights, quality = _weights(model, scale, int8, checkpoint)
-    checkpoints.read_for(weights, model, scale)
+    check_folder(folder)
+    bundle.check_packages(kinds)
+    network = _convert(weights.path, height, width, int8)
+    source = bundle.Source(network, weights.model, precision, weights.quality)
+    print_table(bundle.write(source, name, kinds, folder, force), folder)
 
+
+def _convert(weights: Path, height: int, width: int, int8: bool) -> bytes:
+    from edge_sr import graph
     from export.tflite import convert
 
     network = convert(weights, height, width, int8)
-    source = bundle.Source(network, model, "int8" if int8 else "float32", quality)
-    result = bundle.write(source, name, kinds, folder, force)
-    print_table(result, folder)
+    try:
+        graph.read_graph(network)
+    except UserError as error:
+        raise VerificationError(f"{weights} makes a network that cannot be used: {error}") from None
+    return network
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -90,17 +131,27 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _weights(
-    model: str, scale: int, int8: bool, checkpoint: Path | None
-) -> tuple[Path, "tuple[Score, ...]"]:
-    """The checkpoint to export, and what is known of its quality."""
-    from edge_sr import zoo
+def find_weights(
+    model: str | None, scale: int | None, int8: bool, checkpoint: Path | None
+) -> Weights:
+    """The checkpoint that the options mean; one that is named tells its model and scale itself.
 
-    if checkpoint is not None:
-        return checkpoint, ()
-    entry = zoo.find(model, scale)
-    path = entry.int8_checkpoint if int8 else entry.float_checkpoint
-    return path, scores(entry.card)
+    Raises:
+        UserError: there is none, or it is of another model or scale.
+    """
+    from edge_sr import zoo
+    from edge_sr.models import checkpoint as checkpoints
+
+    quality: tuple[Score, ...] = ()
+    if checkpoint is None:
+        entry = zoo.find(DEFAULT_MODEL if model is None else model, known_scale(scale))
+        checkpoint = entry.int8_checkpoint if int8 else entry.float_checkpoint
+        quality = scores(entry.card)
+    found = checkpoints.read(checkpoint)
+    model = found.spec.name if model is None else model
+    scale = found.config.scale if scale is None else scale
+    checkpoints.read_for(checkpoint, model, scale)
+    return Weights(checkpoint, model, scale, quality)
 
 
 def scores(card: dict[str, Any]) -> "tuple[Score, ...]":

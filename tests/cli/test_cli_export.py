@@ -11,6 +11,7 @@ from command_line import EdgeSr
 from tflite_factory import TfliteWriter, tinypssr
 
 from edge_sr import zoo
+from edge_sr.cli.export import find_weights
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph
 from export import manifest, tflite
@@ -26,6 +27,16 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> None:
         assert checkpoint.is_file()
         assert int8
         return tinypssr(height, width)
+
+    monkeypatch.setattr(tflite, "convert", convert)
+
+
+@pytest.fixture
+def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong must be found before the conversion, which takes long."""
+
+    def convert(*arguments: object) -> bytes:
+        raise AssertionError("converted")
 
     monkeypatch.setattr(tflite, "convert", convert)
 
@@ -109,7 +120,8 @@ def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) ->
         (["--model", "resnet"], "there is no model 'resnet'; there are"),
         (["--scale", "3"], "has no scale 3; it has 2, 4"),
         (["--format", "coreml"], "no format 'coreml'; there are tflite, onnx, c"),
-        (["--format", ""], "there are tflite, onnx, c"),
+        (["--scale", "0"], "has no scale 0; it has 2, 4"),
+        (["--format", ""], "no format is named; there are tflite, onnx, c"),
         (["--input-size", "0x32"], "'0x32' is no input size; write HxW"),
         (["--input-size", "32x-1"], "no input size"),
         (["--input-size", "4097x32"], "sides of 1 to 4096"),
@@ -137,11 +149,62 @@ def test_a_checkpoint_of_another_model_is_refused(edge_sr: EdgeSr, tmp_path: Pat
         assert "is a checkpoint of tinypssr-anchor x2, not of" in text
 
 
-def test_an_unwritable_place_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_conversion")
+def test_an_unwritable_place_is_refused(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     assert "is a file" in edge_sr.refuses("export", "--out", tmp_path / "file")
-    text = edge_sr.refuses("export", "--out", tmp_path / "file" / "below")
-    assert "cannot write to" in text
+    for below in ("below", "far/below"):
+        text = edge_sr.refuses("export", "--out", tmp_path / "file" / below)
+        assert f"{tmp_path / 'file'} is a file" in text
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    assert "not writable" in edge_sr.refuses("export", "--out", tmp_path / "new" / "below")
+
+
+@pytest.mark.parametrize("module", ["skimage", "onnx", "onnxruntime"])
+@pytest.mark.usefixtures("no_conversion")
+def test_what_verification_needs_is_missed_before_the_conversion(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    text = edge_sr.refuses("export", "--out", tmp_path / "out")
+    extra = "train" if module == "skimage" else "onnx"
+    assert f"needs {module}, which is missing" in text
+    assert f"pip install 'edge-sr[{extra}]'" in text
+
+
+@pytest.mark.usefixtures("converter")
+def test_a_network_without_onnx_needs_no_onnx(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert edge_sr("export", "--format", "tflite", "--out", tmp_path).code == 0
+
+
+def test_a_network_that_is_refused_is_not_blamed_on_a_file_of_the_user(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tflite, "convert", lambda *_: tinypssr(8, 8)[:500])
+    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    result = edge_sr("export", "--checkpoint", weights, "--out", tmp_path / "out")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"edge-sr: {weights} makes a network that cannot be used: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("converter")
+def test_a_checkpoint_tells_its_model_and_scale(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = zoo.find("tinypssr", 2).int8_checkpoint
+    monkeypatch.chdir(tmp_path)
+    assert edge_sr("export", "--checkpoint", weights, "--format", "tflite").code == 0
+    assert (tmp_path / "artifacts" / "tinypssr-x2-int8" / "manifest.json").is_file()
+    large = zoo.find("tinypssr", 4).int8_checkpoint
+    found = find_weights(None, None, True, large)
+    assert (found.model, found.scale, found.quality) == ("tinypssr", 4, ())
 
 
 def test_a_missing_extra_is_named(
