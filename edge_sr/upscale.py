@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
-from edge_sr.data.images import Image, read_image, write_image
+from edge_sr.data.images import (
+    PROFILE_LEFT_OUT,
+    Image,
+    holds_profile,
+    read_image,
+    write_image,
+)
 from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session, run_plane
@@ -96,22 +102,30 @@ def upscale_file(session: Session, source: Path, target: Path, per_channel: bool
         per_channel: as in `upscale_bands`.
 
     Returns:
-        The image that was read, with the note on what was converted.
+        The image that was read, with the note on what was converted. Its colour profile, if any,
+        is kept in every format that holds one.
 
     Raises:
         UserError: the source is no image, or the target cannot be written.
     """
     image = read_image(source)
     if target.suffix.lower() != ".png":
-        write_image(target, upscale(session, image.pixels, per_channel))
+        write_image(target, upscale(session, image.pixels, per_channel), image.profile)
+        if image.profile and not holds_profile(target, image.profile):
+            image = _without_profile(image, source)
         return image
     height, width, *colour = image.pixels.shape
     scale = session.scale
-    with open_png(target, height * scale, width * scale, 3 if colour else 1) as png:
+    with open_png(target, height * scale, width * scale, 3 if colour else 1, image.profile) as png:
         for band in upscale_bands(session, image.pixels, per_channel):
             for rows in _strips(band):
                 png.write(rows)
     return image
+
+
+def _without_profile(image: Image, source: Path) -> Image:
+    before = f"{image.note};" if image.note else f"{source.name}:"
+    return Image(image.pixels, f"{before} {PROFILE_LEFT_OUT}")
 
 
 def _strips(band: Pixels) -> Iterator[Pixels]:

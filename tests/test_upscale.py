@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 from tflite_factory import Network, networks
 
 from edge_sr import zoo
@@ -120,6 +120,20 @@ def test_files_hold_the_upscaled_pixels(
     with Image.open(target) as written:
         assert np.array_equal(np.asarray(written), upscale(session, pixels))
     assert sorted(tmp_path.iterdir()) == sorted([source, target])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+def test_a_colour_profile_is_kept_or_its_loss_is_said(
+    session: Session, tmp_path: Path, suffix: str
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source, target = tmp_path / "in.png", tmp_path / f"out{suffix}"
+    Image.fromarray(image(9, 8, 0, colour=True)).save(source, icc_profile=profile)
+    note = upscale_file(session, source, target).note
+    assert note == (None if suffix != ".bmp" else "in.png: its colour profile was left out")
+    with Image.open(target) as picture:
+        assert picture.info.get("icc_profile") == (profile if suffix != ".bmp" else None)
+        picture.load()
 
 
 def test_nothing_is_left_of_an_image_that_cannot_be_read(session: Session, tmp_path: Path) -> None:

@@ -24,29 +24,37 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 200_000_000
 """The largest image that is read; a larger one is taken for a decompression bomb."""
 
+PROFILE_LEFT_OUT = "its colour profile was left out"
+
 _BAND_PIXELS = 1 << 18
+_MAX_PROFILE = 1 << 20  # bytes, beyond which Pillow refuses to read a PNG
 
 
 @dataclass(frozen=True)
 class _Format:
-    """A file format: Pillow's name, the suffixes it goes by, and how pictures are saved in it."""
+    """A file format: Pillow's name, the suffixes it goes by, how pictures are saved in it, and
+    the colour spaces whose profiles it holds.
+    """
 
     name: str
     suffixes: tuple[str, ...]
     options: dict[str, object]
+    profiles: tuple[bytes, ...] = ()
 
+
+_GRAY, _RGB = b"GRAY", b"RGB "  # as an ICC profile names the colour space that it is for
 
 # Those that hold 8-bit gray and RGB photographs; written without loss wherever the format can.
 _FORMATS = (
-    _Format("PNG", (".png",), {}),
-    _Format("JPEG", (".jpg", ".jpeg"), {"quality": 95, "subsampling": 0}),
-    _Format("TIFF", (".tif", ".tiff"), {"compression": "tiff_adobe_deflate"}),
+    _Format("PNG", (".png",), {}, (_GRAY, _RGB)),
+    _Format("JPEG", (".jpg", ".jpeg"), {"quality": 95, "subsampling": 0}, (_GRAY, _RGB)),
+    _Format("TIFF", (".tif", ".tiff"), {"compression": "tiff_adobe_deflate"}, (_GRAY, _RGB)),
     _Format("BMP", (".bmp",), {}),
-    _Format("WEBP", (".webp",), {"lossless": True}),
+    _Format("WEBP", (".webp",), {"lossless": True}, (_RGB,)),
     _Format("PPM", (".ppm", ".pgm", ".pnm"), {}),
     _Format("TGA", (".tga",), {}),
     _Format("JPEG2000", (".jp2",), {}),
-    _Format("AVIF", (".avif",), {"quality": 95, "subsampling": "4:4:4"}),
+    _Format("AVIF", (".avif",), {"quality": 95, "subsampling": "4:4:4"}, (_RGB,)),
     _Format("PCX", (".pcx",), {}),
     _Format("SGI", (".sgi",), {}),
 )
@@ -60,10 +68,13 @@ class Image:
     Attributes:
         pixels: uint8, (H, W) gray or (H, W, 3) RGB.
         note: one sentence when the file held something else that was converted, or None.
+        profile: the ICC profile that says what the numbers mean, as it stood in the file; None for
+            sRGB by convention. Nothing here interprets it.
     """
 
     pixels: Pixels
     note: str | None = None
+    profile: bytes | None = None
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -103,10 +114,14 @@ def read_image(path: Path | str) -> Image:
     except MemoryError:
         raise UserError(f"{path} does not fit in memory") from None
     except Exception as error:  # decoders raise almost anything on hostile bytes
-        reason = str(error).strip().splitlines()
-        raise UserError(
-            f"{path} is damaged or truncated: {reason[0] if reason else type(error).__name__}"
-        ) from error
+        raise UserError(f"{path} is damaged or truncated{_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a decoder says, unless it is what we say."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    known = any(word in reason.lower() for word in ("truncated", "broken", "corrupt"))
+    return "" if known else f": {reason}"
 
 
 _pillow_limit = threading.Lock()
@@ -170,7 +185,22 @@ def _convert(path: Path, picture: PillowImage.Image) -> Image:
         pixels = np.rot90(pixels, turns)
         pixels = np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
         notes.append("the picture was turned upright")
-    return Image(pixels, f"{path.name}: {'; '.join(notes)}" if notes else None)
+    profile = _profile(picture, pixels)
+    if profile is None and picture.info.get("icc_profile"):
+        notes.append(PROFILE_LEFT_OUT)
+    return Image(pixels, f"{path.name}: {'; '.join(notes)}" if notes else None, profile)
+
+
+def _profile(picture: PillowImage.Image, pixels: Pixels) -> bytes | None:
+    """The embedded ICC profile, if it is of the pixels' colour space: not one of CMYK, say."""
+    profile = picture.info.get("icc_profile")
+    if not isinstance(profile, bytes) or len(profile) > _MAX_PROFILE:
+        return None
+    return profile if _space(profile) == (_GRAY if pixels.ndim == 2 else _RGB) else None
+
+
+def _space(profile: bytes) -> bytes:
+    return profile[16:20]
 
 
 def _kind(picture: PillowImage.Image) -> str:
@@ -257,7 +287,7 @@ def list_images(folder: Path | str) -> list[Path]:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def write_image(path: Path | str, pixels: Pixels) -> None:
+def write_image(path: Path | str, pixels: Pixels, profile: bytes | None = None) -> None:
     """Write a picture in the format that the suffix names; an existing file is replaced.
 
     Without loss in every format that can; JPEG and AVIF at quality 95 without chroma subsampling.
@@ -265,6 +295,7 @@ def write_image(path: Path | str, pixels: Pixels) -> None:
     Args:
         path: the file; its folder must exist.
         pixels: uint8 (H, W) gray or (H, W, 3) RGB.
+        profile: an ICC profile to embed; left out where `holds_profile` is false.
 
     Raises:
         UserError: an unknown suffix, pixels of another kind, or a file that cannot be written.
@@ -272,9 +303,12 @@ def write_image(path: Path | str, pixels: Pixels) -> None:
     path = Path(path)
     form = _format_of(path)
     _check_pixels(pixels)
+    options = dict(form.options)
+    if profile and _space(profile) in form.profiles:
+        options["icc_profile"] = profile
     with replacing(path) as temporary:
         try:
-            PillowImage.fromarray(pixels).save(temporary, format=form.name, **form.options)
+            PillowImage.fromarray(pixels).save(temporary, format=form.name, **options)
         except (OSError, ValueError, RuntimeError, struct.error) as error:
             raise UserError(f"cannot write {path}: {error}") from error
 
@@ -286,6 +320,15 @@ def check_suffix(path: Path | str) -> None:
         UserError: the suffix names no format that pictures are written in.
     """
     _format_of(Path(path))
+
+
+def holds_profile(path: Path | str, profile: bytes) -> bool:
+    """Whether the format that the suffix names can keep this ICC profile.
+
+    Raises:
+        UserError: as `check_suffix`.
+    """
+    return _space(profile) in _format_of(Path(path)).profiles
 
 
 def _format_of(path: Path) -> _Format:

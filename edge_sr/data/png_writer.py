@@ -23,7 +23,14 @@ _MAX_SIDE = 2**31 - 1
 class PngWriter:
     """Takes bands of rows from top to bottom; made by `open_png`."""
 
-    def __init__(self, file: BinaryIO, height: int, width: int, channels: int) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        height: int,
+        width: int,
+        channels: int,
+        profile: bytes | None = None,
+    ) -> None:
         self._file = file
         self._shape = (height, width) if channels == 1 else (height, width, channels)
         self._channels = channels
@@ -31,6 +38,8 @@ class PngWriter:
         self._compressor = zlib.compressobj(_LEVEL)
         self._rows = 0
         png.Writer(width, height, greyscale=channels == 1, bitdepth=8).write_preamble(file)
+        if profile:  # its name, the end of the name, method 0, the compressed bytes
+            png.write_chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
 
     def write(self, rows: Pixels) -> None:
         """Append rows: uint8 (n, width) for gray, (n, width, 3) for RGB.
@@ -75,7 +84,9 @@ class PngWriter:
 
 
 @contextlib.contextmanager
-def open_png(path: Path | str, height: int, width: int, channels: int) -> Iterator[PngWriter]:
+def open_png(
+    path: Path | str, height: int, width: int, channels: int, profile: bytes | None = None
+) -> Iterator[PngWriter]:
     """Write a PNG band by band: `with open_png(path, height, width, 3) as png: png.write(band)`.
 
     The file appears under its name, replacing an existing one, when all rows have come and the
@@ -86,6 +97,7 @@ def open_png(path: Path | str, height: int, width: int, channels: int) -> Iterat
         height: rows of the picture, at least 1.
         width: columns of the picture, at least 1.
         channels: 1 for gray, 3 for RGB.
+        profile: an ICC profile to embed.
 
     Raises:
         UserError: a size that PNG cannot hold, or a file that cannot be written.
@@ -96,6 +108,6 @@ def open_png(path: Path | str, height: int, width: int, channels: int) -> Iterat
             f"cannot write {path}: {width}x{height} with {channels} channels is not a picture"
         )
     with replacing(path) as temporary, temporary.open("wb") as file:
-        writer = PngWriter(file, height, width, channels)
+        writer = PngWriter(file, height, width, channels, profile)
         yield writer
         writer.finish()

@@ -94,6 +94,19 @@ def test_sizes_that_png_cannot_hold_are_refused(tmp_path: Path, size: tuple[int,
         pass
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_profile_stands_before_the_pixels(tmp_path: Path, channels: int) -> None:
+    profile = bytes(range(256)) * 20
+    shape = (5, 6) if channels == 1 else (5, 6, 3)
+    with open_png(tmp_path / "a.png", 5, 6, channels, profile) as png:
+        png.write(np.full(shape, 7, np.uint8))
+    data = (tmp_path / "a.png").read_bytes()
+    assert data.index(b"IHDR") < data.index(b"iCCP") < data.index(b"IDAT")
+    with PillowImage.open(tmp_path / "a.png") as picture:
+        assert picture.info["icc_profile"] == profile
+        np.testing.assert_array_equal(np.asarray(picture), np.full(shape, 7))
+
+
 def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match="cannot write"),
