@@ -18,6 +18,8 @@ class ONNXSession(Session):
         super().__init__(read_interface(model))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
+        # Waiting threads that spin take cores from others, and win no time here.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # errors come as exceptions; the log would repeat them
         try:
             self._session = ort.InferenceSession(
