@@ -101,8 +101,14 @@ def known_scale(scale: int | None) -> int:
 
 def _shipped(model: str, scale: int, runtime: str, int8: bool | None) -> Artifact:
     from edge_sr import zoo
+    from edge_sr.models import registry
     from edge_sr.runtime.session import RUNTIMES
 
+    if model not in registry.names():
+        raise UserError(
+            f"there is no model {model!r}; there are {', '.join(registry.names())}, and a file of "
+            f"{', '.join(dict.fromkeys(known.suffix for known in RUNTIMES.values()))} may be named"
+        )
     entry = zoo.find(model, scale)
     if runtime == "keras":
         if int8:

@@ -54,6 +54,7 @@ def compare(
     sessions = _sessions(model, scale)
     factor = next(iter(sessions.values())).scale
     low, original = load_pair(Pair(image.stem, image, None), factor)
+    picture.check_size(original, factor, image.name)
     detail = picture.find_crop(crop, original)
     panels = picture.panels(original, low, sessions, per_channel)
     picture.draw(out, panels, detail, f"{image.name}, x{factor}")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_sr.errors import UserError
+
 if TYPE_CHECKING:
     from edge_sr.zoo import Entry
 
@@ -21,6 +23,8 @@ def models(
     """
     from edge_sr import zoo
 
+    if as_json and markdown:
+        raise UserError("--json and --markdown are two forms of the same; name one")
     facts = [describe(entry) for entry in zoo.entries()]
     if as_json:
         typer.echo(json.dumps(facts, indent=2))

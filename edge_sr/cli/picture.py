@@ -1,5 +1,6 @@
 """The picture that `edge-sr compare` draws."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,9 @@ from edge_sr.upscale import upscale
 
 CROP = 96
 """Side of the crop that is chosen automatically, in pixels of the original."""
+
+SSIM_WINDOW = 11
+"""Pixels that must be left inside the border for SSIM."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,17 @@ def panels(
     return found
 
 
+def check_size(original: np.ndarray, scale: int, name: str) -> None:
+    """Refuse an image that is too small for its scores.
+
+    Raises:
+        UserError: the text states the smallest size, which is a multiple of `scale`.
+    """
+    least = scale * math.ceil((SSIM_WINDOW + 2 * scale) / scale)
+    if min(original.shape[:2]) < least:
+        raise UserError(f"{name} is too small to compare at x{scale}; {least}x{least} is the least")
+
+
 def find_crop(text: str | None, original: np.ndarray) -> Crop:
     """The crop that the text names, or without one, where most detail is."""
     return most_detailed(original) if text is None else parse_crop(text, original.shape)
@@ -68,14 +83,16 @@ def parse_crop(text: str, shape: tuple[int, ...]) -> Crop:
     """Read X,Y,W,H.
 
     Raises:
-        UserError: not four whole numbers, or not inside the image.
+        UserError: not four whole numbers, empty, or not inside the image.
     """
     try:
         left, top, width, height = (int(part) for part in text.split(","))
     except ValueError:
         raise UserError(f"the crop {text!r} is not X,Y,W,H in whole pixels") from None
+    if width < 1 or height < 1:
+        raise UserError(f"the crop {text} is empty; its width W and height H are 1 or more")
     inside = left >= 0 and top >= 0 and left + width <= shape[1] and top + height <= shape[0]
-    if not inside or width < 1 or height < 1:
+    if not inside:
         raise UserError(f"the crop {text} does not lie inside the image of {shape[1]}x{shape[0]}")
     return Crop(left, top, width, height)
 

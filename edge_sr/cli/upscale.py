@@ -110,12 +110,23 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     images = [path for path in list_images(source) if not path.is_relative_to(target)]
     if not images:
         raise UserError(f"{source} holds no image but those in {target}")
-    chosen = set(images)
-    for path in sorted(source.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
-        if path.is_file() and not hidden and not path.is_relative_to(target) and path not in chosen:
-            _say(f"skipped {path}: not an image")
+    _say(_skipped(source, target, set(images)))
     return _named(images, source, target)
+
+
+def _skipped(source: Path, target: Path, images: set[Path]) -> str | None:
+    """One sentence on the files below `source` that are not upscaled, hidden ones aside."""
+    others = [
+        path
+        for path in sorted(source.rglob("*"))
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(source).parts)
+        and not path.is_relative_to(target)
+        and path not in images
+    ]
+    if len(others) > 1:
+        return f"skipped {len(others)} files that are not images, such as {others[0]}"
+    return f"skipped {others[0]}: not an image" if others else None
 
 
 def _named(images: list[Path], source: Path, target: Path) -> list[tuple[Path, Path]]:

@@ -67,9 +67,25 @@ def test_a_crop_is_read_or_refused() -> None:
     for text in ("1,2,3", "a,b,c,d", "", "1,2,3,4,5", "1.5,2,3,4"):
         with pytest.raises(UserError, match="is not X,Y,W,H"):
             parse_crop(text, (50, 60))
-    for text in ("-1,0,5,5", "0,0,61,5", "0,46,5,5", "0,0,0,5", "3,3,5,-1"):
+    for text in ("0,0,0,5", "3,3,5,-1"):
+        with pytest.raises(UserError, match="is empty; its width W and height H are 1 or more"):
+            parse_crop(text, (50, 60))
+    for text in ("-1,0,5,5", "0,0,61,5", "0,46,5,5"):
         with pytest.raises(UserError, match="inside the image of 60x50"):
             parse_crop(text, (50, 60))
+
+
+@pytest.mark.parametrize(("scale", "least"), [(2, 16), (4, 20)])
+def test_the_least_size_is_the_least(
+    edge_sr: EdgeSr, tmp_path: Path, scale: int, least: int
+) -> None:
+    for side in (least - 1, least):
+        Image.new("L", (least + 9, side)).save(tmp_path / f"{side}.png")
+    out = ("--scale", scale, "--out", tmp_path / "out.png")
+    assert f"{least}x{least} is the least" in edge_sr.refuses(
+        "compare", tmp_path / f"{least - 1}.png", *out
+    )
+    assert edge_sr("compare", tmp_path / f"{least}.png", *out).code == 0
 
 
 def test_bad_input(edge_sr: EdgeSr, photograph: Path, tmp_path: Path) -> None:
@@ -79,5 +95,5 @@ def test_bad_input(edge_sr: EdgeSr, photograph: Path, tmp_path: Path) -> None:
     assert "X,Y,W,H" in edge_sr.refuses("compare", photograph, "--out", out, "--crop", "1,2")
     Image.new("L", (10, 10)).save(tmp_path / "small.png")
     small = edge_sr.refuses("compare", tmp_path / "small.png", "--out", out)
-    assert "too small to compare" in small
+    assert "small.png is too small to compare at x2; 16x16 is the least" in small
     assert not out.exists()

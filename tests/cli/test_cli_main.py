@@ -76,6 +76,11 @@ def test_an_empty_path_does_not_mean_this_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_models_takes_one_form(edge_sr: EdgeSr) -> None:
+    sentence = edge_sr.refuses("models", "--json", "--markdown")
+    assert "--json and --markdown are two forms of the same; name one" in sentence
+
+
 _SIGNALLED = """
 import os, signal
 import edge_sr.upscale

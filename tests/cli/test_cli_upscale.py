@@ -90,7 +90,9 @@ def test_a_folder(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
     written = sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
     assert written == [Path("a.bmp.png"), Path("a.png.png"), Path("sub/b.png")]
     assert np.array_equal(pixels_of(target / "sub" / "b.png"), expected(picture))
+    (source / "more.txt").write_text("no image")
     again = edge_sr("upscale", source, target)
+    assert f"skipped 2 files that are not images, such as {source / 'more.txt'}\n" in again.err
     assert again.code == 2
     assert "exists; --force replaces it" in again.err
     assert edge_sr("upscale", source, target, "--force").code == 0
@@ -126,6 +128,7 @@ def test_results_inside_the_folder_are_not_upscaled_again(
     ("options", "sentence"),
     [
         (["--model", "edsr"], "there is no model 'edsr'; there are"),
+        (["--model", "edsr"], "and a file of .tflite, .onnx, .safetensors may be named"),
         (["--model", "none.tflite"], "none.tflite is not a file"),
         (["--model", "some/model.h5"], "it takes a file of"),
         (["--scale", "3"], "no scale 3; it has 2, 4"),

@@ -136,7 +136,7 @@ def test_two_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_images_smaller_than_the_scale_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.png", 3, 30)
-    with pytest.raises(UserError, match="too small"):
+    with pytest.raises(UserError, match="too small to be reduced by 4"):
         load_pair(Pair("a", tmp_path / "a.png", None), 4)
 
 
