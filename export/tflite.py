@@ -7,6 +7,7 @@ from typing import Any
 from edge_sr.errors import UserError, require
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.quiet import quiet_native
+from edge_sr.runtime.keras import import_keras
 
 
 def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
@@ -27,6 +28,7 @@ def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
     """
     source = checkpoints.read(checkpoint)
     (checkpoints.require_tuned if int8 else checkpoints.require_float)(source, str(checkpoint))
+    import_keras()  # TensorFlow imports it too, and fails in longer words
     with quiet_native():
         require("tensorflow", "train")
     if int8:
@@ -53,8 +55,7 @@ def _convert_int8(source: checkpoints.Checkpoint, where: str, height: int, width
 def _convert_float32(source: checkpoints.Checkpoint, where: str, height: int, width: int) -> bytes:
     import tensorflow as tf
 
-    with quiet_native():
-        keras = require("keras", "train")
+    keras = import_keras()
     if keras.backend.backend() != "tensorflow":
         raise UserError("export needs TensorFlow as Keras' backend; set KERAS_BACKEND=tensorflow")
     with quiet_native(), tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,7 @@
 """ONNX Runtime on the CPU."""
 
+import re
+
 import numpy as np
 
 from edge_sr.errors import UserError
@@ -26,7 +28,7 @@ class ONNXSession(Session):
                 model, sess_options=options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors share no narrower base
-            raise UserError(f"ONNX Runtime cannot open the model: {error}") from None
+            raise UserError(f"ONNX Runtime cannot open the model: {_sentence(error)}") from None
         self._input = self._session.get_inputs()[0].name
 
     def _run(self, image: np.ndarray) -> np.ndarray:
@@ -34,5 +36,12 @@ class ONNXSession(Session):
             return self._session.run(None, {self._input: image})[0]
         except Exception as error:  # as above
             raise UserError(
-                f"ONNX Runtime cannot run the model at {image.shape}: {error}"
+                f"ONNX Runtime cannot run the model at {image.shape}: {_sentence(error)}"
             ) from None
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, without the error's number and the C++ function that found it."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    return re.sub(r"(^|\s)/\S+:\d+ [^()]*\([^()]*\) ", r"\1", text).rstrip(".")

@@ -146,9 +146,13 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
         raise UserError(f"the runtime {runtime} takes {limit}, not {threads}")
     _check_file(artifact, runtime, known.suffix)
     if runtime == "keras":
+        from edge_sr.runtime.keras import import_keras
+
         _check_float(artifact)  # before the seconds that importing a backend takes
-    with quiet_native():
-        require(known.package, known.extra)
+        import_keras()
+    else:
+        with quiet_native():
+            require(known.package, known.extra)
     try:
         return _open(artifact, runtime, threads)
     except UserError as error:

@@ -216,6 +216,23 @@ def test_a_missing_extra_is_named(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("arithmetic", ["--int8", "--float32"])
+def test_a_missing_backend_of_keras_is_one_sentence(tmp_path: Path, arithmetic: str) -> None:
+    code = "from edge_sr.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "export", arithmetic, "--out", "out"],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "tensorflaw"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("edge-sr: Keras cannot import its backend 'tensorflaw'; ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_network_that_is_not_integer_ends_with_1(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

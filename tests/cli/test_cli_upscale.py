@@ -1,6 +1,7 @@
 """`edge-sr upscale` as a user meets it."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -174,6 +175,23 @@ def test_a_tuned_checkpoint_is_none_for_keras(
         f"edge-sr: {model} was tuned for int8; the keras runtime takes a float checkpoint; "
         "`edge-sr export` makes a .tflite of this one\n"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflaw", "torch"])
+def test_a_missing_backend_of_keras_is_one_sentence(picture: Path, backend: str) -> None:
+    code = "import sys; sys.modules['torch'] = None; from edge_sr.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "upscale", "in.png", "out.png", "--runtime", "keras"]
+    done = subprocess.run(
+        command,
+        cwd=picture.parent,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"edge-sr: Keras cannot import its backend {backend!r}; ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.97])

@@ -125,3 +125,15 @@ def test_threads_that_wait_take_no_core(tmp_path: Path) -> None:
     options = session._session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.intra_op_num_threads == 2
+
+
+def test_what_onnx_runtime_refuses_is_one_plain_sentence(tmp_path: Path) -> None:
+    model = network()
+    model.opset_import[0].version = 999
+    with pytest.raises(UserError) as caught:
+        open_session(save(model, tmp_path), "onnx")
+    text = str(caught.value).replace(str(tmp_path), "")
+    assert "ONNX Runtime cannot open the model: " in text
+    assert "999" in text
+    for noise in ("\n", "[ONNXRuntimeError]", ".h:", "::"):
+        assert noise not in text
