@@ -3,12 +3,16 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import typer
 from command_line import EdgeSr
 from PIL import Image
 
 import edge_sr as package
+from edge_sr import zoo
+from edge_sr.errors import UserError, VerificationError
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
@@ -79,6 +83,30 @@ def test_an_empty_path_does_not_mean_this_folder(
 def test_models_takes_one_form(edge_sr: EdgeSr) -> None:
     sentence = edge_sr.refuses("models", "--json", "--markdown")
     assert "--json and --markdown are two forms of the same; name one" in sentence
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "sentence"),
+    [
+        (typer.Exit(130), 130, ""),
+        (KeyboardInterrupt(), 130, "edge-sr: interrupted\n"),
+        (UserError("no"), 2, "edge-sr: no\n"),
+        (VerificationError("no"), 1, "edge-sr: no\n"),
+        (OSError(28, "No space left on device", "a.png"), 2, "edge-sr: a.png: No space left"),
+    ],
+    ids=repr,
+)
+def test_how_a_command_ends(
+    edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch, end: BaseException, code: int, sentence: str
+) -> None:
+    def entries() -> NoReturn:
+        raise end
+
+    monkeypatch.setattr(zoo, "entries", entries)
+    result = edge_sr("models")
+    assert (result.code, result.out) == (code, "")
+    assert result.err.startswith(sentence)
+    assert bool(result.err) == bool(sentence)
 
 
 _SIGNALLED = """
