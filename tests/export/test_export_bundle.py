@@ -65,7 +65,7 @@ def test_twice_gives_the_same_bytes(source: bundle.Source, tmp_path: Path) -> No
         (["c"], {".c", ".h"}),
         (["c", "tflite"], {".c", ".h", ".tflite"}),
     ],
-    ids=str,
+    ids=["tflite", "onnx", "c", "c and tflite"],
 )
 @pytest.mark.usefixtures("unverified")
 def test_only_the_formats_asked_for(
