@@ -15,7 +15,8 @@ Plane = NDArray[np.float64]
 Samples = Pixels | Plane
 
 _PEAK = 255.0
-_WINDOW = 11
+SSIM_WINDOW = 11
+"""Side of the Gaussian window of SSIM, pixels."""
 _SIGMA = 1.5
 _C1 = (0.01 * _PEAK) ** 2
 _C2 = (0.03 * _PEAK) ** 2
@@ -59,7 +60,7 @@ def ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
     Raises:
         UserError: planes of different size, another dtype or rank, or fewer than 11x11 pixels left.
     """
-    a, b = _crop(reference, image, border, _WINDOW)
+    a, b = _crop(reference, image, border, SSIM_WINDOW)
     return _similarity(a, b)[0]
 
 
@@ -85,7 +86,7 @@ def ms_ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
     octaves = len(_MS_WEIGHTS)
     x: Samples
     y: Samples
-    x, y = _crop(reference, image, border, (_WINDOW - 1) * 2 ** (octaves - 1) + 1)
+    x, y = _crop(reference, image, border, (SSIM_WINDOW - 1) * 2 ** (octaves - 1) + 1)
     product = 1.0
     for octave, weight in enumerate(_MS_WEIGHTS):
         whole, structure = _similarity(x, y)
@@ -120,7 +121,7 @@ def _bands(plane: Samples) -> list[slice]:
 
 
 def _gaussian() -> list[float]:
-    offsets = np.arange(_WINDOW) - _WINDOW // 2
+    offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-(offsets**2) / (2 * _SIGMA**2))
     return (weights / weights.sum()).tolist()
 
@@ -128,12 +129,12 @@ def _gaussian() -> list[float]:
 def _blur(plane: Plane) -> Plane:
     """Gaussian over the valid region: (H, W) -> (H - 10, W - 10)."""
     for _ in range(2):
-        count = len(plane) - _WINDOW + 1
-        half = _WINDOW // 2
+        count = len(plane) - SSIM_WINDOW + 1
+        half = SSIM_WINDOW // 2
         weights = _gaussian()
         sums = plane[half : half + count] * weights[half]
         for tap in range(half):
-            mirror = _WINDOW - 1 - tap
+            mirror = SSIM_WINDOW - 1 - tap
             sums += (plane[tap : tap + count] + plane[mirror : mirror + count]) * weights[tap]
         plane = sums.T.copy()
     return plane
@@ -142,10 +143,10 @@ def _blur(plane: Plane) -> Plane:
 def _similarity(a: Samples, b: Samples) -> tuple[float, float]:
     """Means over the valid region of SSIM, and of its contrast-structure part alone."""
     total = structure_total = 0.0
-    height, width = len(a) - _WINDOW + 1, a.shape[1] - _WINDOW + 1
-    step = max(4 * _WINDOW, _BAND_ELEMENTS // a.shape[1])
+    height, width = len(a) - SSIM_WINDOW + 1, a.shape[1] - SSIM_WINDOW + 1
+    step = max(4 * SSIM_WINDOW, _BAND_ELEMENTS // a.shape[1])
     for start in range(0, height, step):
-        rows = slice(start, start + step + _WINDOW - 1)
+        rows = slice(start, start + step + SSIM_WINDOW - 1)
         x, y = a[rows].astype(np.float64), b[rows].astype(np.float64)
         mean_x, mean_y = _blur(x), _blur(y)
         product = mean_x * mean_y

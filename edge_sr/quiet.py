@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, VerificationError
 
 
 @contextmanager
@@ -23,9 +23,9 @@ def quiet_native() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except UserError:
+        except (UserError, VerificationError):
             raise
-        except BaseException:
+        except Exception:
             sys.stderr.flush()
             log.seek(0)
             os.write(saved, log.read())

@@ -13,14 +13,12 @@ from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
 from edge_sr.evaluate import Score, score
 from edge_sr.files import replacing
+from edge_sr.metrics import SSIM_WINDOW
 from edge_sr.runtime.session import Session
 from edge_sr.upscale import upscale
 
 CROP = 96
 """Side of the crop that is chosen automatically, in pixels of the original."""
-
-SSIM_WINDOW = 11
-"""Pixels that must be left inside the border for SSIM."""
 
 
 @dataclass(frozen=True)

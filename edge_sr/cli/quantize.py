@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli import runs
+from edge_sr.cli.common import parse_path
 from edge_sr.cli.runs import Run
 from edge_sr.errors import UserError, require
 from edge_sr.quiet import quiet_native
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 
 
 def quantize(
-    checkpoint: Annotated[Path, typer.Option(help="Float checkpoint (.safetensors).")],
-    data: Annotated[Path, typer.Option(help="Folder of training images.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Option(parser=parse_path, metavar="FILE", help="Float checkpoint (.safetensors)."),
+    ],
+    data: Annotated[Path, typer.Option(parser=parse_path, metavar="DIR", help="Training images.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run.", show_default="int8, beside the checkpoint"),
+        typer.Option(
+            parser=parse_path,
+            metavar="DIR",
+            help="Folder of the run.",
+            show_default="int8, beside the checkpoint",
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -58,7 +67,9 @@ def require_tuning() -> None:
     Raises:
         UserError: it is not.
     """
-    keras = runs.import_keras()
+    from edge_sr.runtime.keras import import_keras
+
+    keras = import_keras()
     if keras.backend.backend() != "tensorflow":
         raise UserError("tuning for int8 needs TensorFlow; set KERAS_BACKEND=tensorflow")
     with quiet_native():
@@ -71,8 +82,9 @@ def tune_checkpoint(checkpoint: Path, recipe: "Recipe", samples: "Samples", run:
     from edge_sr.cli.progress import TrainingDisplay
     from edge_sr.cli.train import report
     from edge_sr.models import checkpoint as checkpoints
+    from edge_sr.runtime.keras import import_keras
 
-    runs.seed_everything(runs.import_keras(), run.seed)
+    runs.seed_everything(import_keras(), run.seed)
     with quiet_native():
         from edge_sr.quantize import tune
     source = checkpoints.read(checkpoint)

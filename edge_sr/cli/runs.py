@@ -1,6 +1,5 @@
 """What training and tuning share on the command line: the folder of a run, Keras, Ctrl-C."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,8 @@ from typing import Any
 
 import typer
 
-from edge_sr.errors import UserError, require
+from edge_sr.cli.common import check_folder
+from edge_sr.errors import UserError
 from edge_sr.quiet import quiet_native
 
 BEST = "best.safetensors"
@@ -57,11 +57,7 @@ def check(run: Run, inputs: Sequence[Path] = ()) -> None:
     folder = run.folder
     if run.resume and run.force:
         raise UserError("--resume goes on with a run and --force replaces it; give one of them")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; --out names a folder")
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(f"cannot write to {existing}; --out names another folder")
+    check_folder(folder)
     present = [name for name in (*_FILES, _TENSORBOARD) if (folder / name).exists()]
     if run.resume and not present:
         raise UserError(f"there is nothing to resume in {folder}; leave out --resume")
@@ -80,23 +76,6 @@ def clear(folder: Path) -> None:
     for name in _FILES:
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / _TENSORBOARD, ignore_errors=True)
-
-
-def import_keras() -> Any:
-    """Keras 3 on its backend, without the backend's chatter.
-
-    Raises:
-        UserError: Keras or the backend that KERAS_BACKEND names is missing.
-    """
-    try:
-        with quiet_native():
-            return require("keras", "train")
-    except (ImportError, ValueError):
-        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-        raise UserError(
-            f"Keras cannot import its backend {backend!r}; KERAS_BACKEND may be tensorflow, jax "
-            "or torch, and that package must be installed"
-        ) from None
 
 
 def seed_everything(keras: Any, seed: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli import runs
+from edge_sr.cli.common import parse_path
 from edge_sr.cli.runs import Run
 from edge_sr.errors import UserError
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Folder of images, plain or laid out as DIV2K.")],
+    data: Annotated[
+        Path,
+        typer.Option(parser=parse_path, metavar="DIR", help="Images, plain or laid out as DIV2K."),
+    ],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "tinypssr",
     scale: Annotated[int, typer.Option(help="Scale.")] = 2,
     recipe: Annotated[
@@ -25,7 +29,12 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run.", show_default="runs/<model>-x<scale>"),
+        typer.Option(
+            parser=parse_path,
+            metavar="DIR",
+            help="Folder of the run.",
+            show_default="runs/<model>-x<scale>",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, split and patches.")] = 0,
     epochs: Annotated[
@@ -49,6 +58,7 @@ def train(
     Keras 3 trains on the backend that KERAS_BACKEND names (tensorflow, jax or torch).
     """
     from edge_sr.models import registry
+    from edge_sr.runtime.keras import import_keras
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
@@ -59,7 +69,7 @@ def train(
     folder = out or Path("runs") / f"{model}-x{scale}"
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
-    runs.import_keras()
+    import_keras()
     samples = load_samples(data, scale, chosen.data, seed)
     if not int8:
         train_float(model, scale, chosen, samples, run)
@@ -83,7 +93,9 @@ def train(
 
 def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", run: Run) -> None:
     """Train a float network into the run's folder, showing progress."""
-    keras = runs.import_keras()
+    from edge_sr.runtime.keras import import_keras
+
+    keras = import_keras()
 
     from edge_sr.cli.progress import TrainingDisplay
     from edge_sr.models import checkpoint, registry

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sr.errors import UserError
-
-SSIM_WINDOW = 11
-"""Pixels on a side that SSIM needs."""
+from edge_sr.metrics import SSIM_WINDOW
 
 _LARGEST = {"patch": 1024, "batch": 4096, "expand": 1024, "epochs": 10**6, "steps_per_epoch": 10**6}
 _TYPES = {int: "a whole number", float: "a number", str: "a text"}

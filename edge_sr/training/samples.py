@@ -7,7 +7,8 @@ from pathlib import Path
 from edge_sr.data.datasets import find_pairs, split_validation
 from edge_sr.data.patches import Planes, load_planes
 from edge_sr.errors import UserError
-from edge_sr.training.recipe import SSIM_WINDOW, DataOptions
+from edge_sr.metrics import SSIM_WINDOW
+from edge_sr.training.recipe import DataOptions
 
 
 @dataclass(frozen=True)

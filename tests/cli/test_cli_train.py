@@ -168,7 +168,7 @@ def test_wrong_options_of_train(
 def test_wrong_folders_for_a_run(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     options = ["train", "--data", photographs, "--out"]
-    assert "is a file; --out names a folder" in edge_sr.refuses(*options, tmp_path / "file")
+    assert "is a file; name another folder" in edge_sr.refuses(*options, tmp_path / "file")
     assert "cannot write to" in edge_sr.refuses(*options, tmp_path / "file" / "run")
 
 
