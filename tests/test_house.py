@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 from PIL import Image
+
+REPOSITORY = Path(__file__).parent.parent
 
 HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "onnx", "onnxruntime")
 HEAVY += ("tflite_micro", "tf2onnx", "skimage", "matplotlib", "safetensors", "tomli_w")

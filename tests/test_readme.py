@@ -1,9 +1,11 @@
 """The README says what the commands print."""
 
-from conftest import REPOSITORY
+from pathlib import Path
 
 from edge_sr import zoo
 from edge_sr.cli.models import describe, markdown_lines
+
+REPOSITORY = Path(__file__).parent.parent
 
 
 def test_the_table_is_what_the_command_prints():
