@@ -5,7 +5,7 @@ or padded, so that the networks' zero padding falls on the image's own border on
 only the pixels that no cut edge can reach are kept: the result has the bits of the whole image.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from edge_sr.data.images import (
     Image,
     holds_profile,
     read_image,
-    write_image,
+    write_bands,
 )
 from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
@@ -92,8 +92,8 @@ def upscale_file(session: Session, source: Path, target: Path, per_channel: bool
     """Upscale an image file; the target appears whole or not at all.
 
     A PNG is written while it is computed: memory holds the input's pixels (while they are decoded,
-    Pillow's copy as well), one row of tiles, and what the runtime needs for one tile. Every other
-    format is held whole, as pixels and as Pillow's copy (4 bytes a pixel in colour).
+    Pillow's copy as well), one row of tiles, and what the runtime needs for one tile. In every
+    other format Pillow holds the output as well (4 bytes a pixel in colour, 1 in gray).
 
     Args:
         session: the network.
@@ -109,17 +109,17 @@ def upscale_file(session: Session, source: Path, target: Path, per_channel: bool
         UserError: the source is no image, or the target cannot be written.
     """
     image = read_image(source)
-    if target.suffix.lower() != ".png":
-        write_image(target, upscale(session, image.pixels, per_channel), image.profile)
-        if image.profile and not holds_profile(target, image.profile):
-            image = _without_profile(image, source)
-        return image
     height, width, *colour = image.pixels.shape
-    scale = session.scale
-    with open_png(target, height * scale, width * scale, 3 if colour else 1, image.profile) as png:
-        for band in upscale_bands(session, image.pixels, per_channel):
-            for rows in _strips(band):
+    height, width = height * session.scale, width * session.scale
+    bands = upscale_bands(session, image.pixels, per_channel)
+    if target.suffix.lower() == ".png":
+        with open_png(target, height, width, 3 if colour else 1, image.profile) as png:
+            for rows in _strips(bands):
                 png.write(rows)
+        return image
+    write_bands(target, (height, width, *colour), _strips(bands), image.profile)
+    if image.profile and not holds_profile(target, image.profile):
+        image = _without_profile(image, source)
     return image
 
 
@@ -128,11 +128,12 @@ def _without_profile(image: Image, source: Path) -> Image:
     return Image(image.pixels, f"{before} {PROFILE_LEFT_OUT}")
 
 
-def _strips(band: Pixels) -> Iterator[Pixels]:
-    """Cut a band into pieces of at most a few megabytes, because the writer copies each."""
-    step = max(1, _STRIP_BYTES // band[0].nbytes)
-    for row in range(0, len(band), step):
-        yield band[row : row + step]
+def _strips(bands: Iterable[Pixels]) -> Iterator[Pixels]:
+    """Cut bands into pieces of at most a few megabytes, because the writers copy each."""
+    for band in bands:
+        step = max(1, _STRIP_BYTES // band[0].nbytes)
+        for row in range(0, len(band), step):
+            yield band[row : row + step]
 
 
 def upscale_bands(
