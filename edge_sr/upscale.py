@@ -19,7 +19,7 @@ from edge_sr.data.images import (
     Image,
     holds_profile,
     read_image,
-    write_bands,
+    write_image,
 )
 from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
@@ -117,7 +117,7 @@ def upscale_file(session: Session, source: Path, target: Path, per_channel: bool
             for rows in _strips(bands):
                 png.write(rows)
         return image
-    write_bands(target, (height, width, *colour), _strips(bands), image.profile)
+    write_image(target, (height, width, *colour), _strips(bands), image.profile)
     if image.profile and not holds_profile(target, image.profile):
         image = _without_profile(image, source)
     return image

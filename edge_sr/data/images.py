@@ -287,41 +287,25 @@ def list_images(folder: Path | str) -> list[Path]:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def write_image(path: Path | str, pixels: Pixels, profile: bytes | None = None) -> None:
-    """Write a picture in the format that the suffix names; an existing file is replaced.
-
-    Without loss in every format that can; JPEG and AVIF at quality 95 without chroma subsampling.
-
-    Args:
-        path: the file; its folder must exist.
-        pixels: uint8 (H, W) gray or (H, W, 3) RGB.
-        profile: an ICC profile to embed; left out where `holds_profile` is false.
-
-    Raises:
-        UserError: an unknown suffix, pixels of another kind, or a file that cannot be written.
-    """
-    _check_pixels(pixels)
-    write_bands(path, pixels.shape, [pixels], profile)
-
-
-def write_bands(
+def write_image(
     path: Path | str,
     shape: tuple[int, ...],
     bands: Iterable[Pixels],
     profile: bytes | None = None,
 ) -> None:
-    """As `write_image`, of pixels that come from top to bottom, band by band.
+    """Write a picture in the format that the suffix names; an existing file is replaced.
 
+    Without loss in every format that can; JPEG and AVIF at quality 95 without chroma subsampling.
     Pillow's copy is the only one that is held: 4 bytes a pixel in colour, 1 in gray.
 
     Args:
         path: the file; its folder must exist.
-        shape: of the whole picture, (H, W) or (H, W, 3).
-        bands: uint8 (rows, W) or (rows, W, 3); the rows add up to H.
-        profile: as in `write_image`.
+        shape: of the picture, (H, W) gray or (H, W, 3) RGB.
+        bands: from top to bottom, uint8 (rows, W) or (rows, W, 3); the rows add up to H.
+        profile: an ICC profile to embed; left out where `holds_profile` is false.
 
     Raises:
-        UserError: an unknown suffix, or a file that cannot be written.
+        UserError: an unknown suffix, pixels of another kind, or a file that cannot be written.
     """
     path = Path(path)
     form = _format_of(path)
@@ -331,6 +315,7 @@ def write_bands(
     picture = PillowImage.new("RGB" if len(shape) == 3 else "L", (shape[1], shape[0]))
     row = 0
     for band in bands:
+        _check_pixels(band)
         picture.paste(PillowImage.fromarray(band), (0, row))
         row += len(band)
     with replacing(path) as temporary:
