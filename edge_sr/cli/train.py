@@ -71,24 +71,31 @@ def train(
     runs.check(run)
     import_keras()
     samples = load_samples(data, scale, chosen.data, seed)
-    if not int8:
-        train_float(model, scale, chosen, samples, run)
-        return
-
-    from edge_sr.cli.quantize import require_tuning, tune_checkpoint
-
-    # What tuning needs is checked before the hours of training; it validates on the same images.
-    tuning = recipes.load_for(int8_recipe or f"int8-x{scale}", scale)
-    held_out = chosen.data.validation_images
-    tuning = dataclasses.replace(
-        tuning, data=dataclasses.replace(tuning.data, validation_images=held_out)
-    )
-    require_tuning()
-    tuning_samples = load_samples(data, scale, tuning.data, seed)
+    if int8:
+        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, seed)
     train_float(model, scale, chosen, samples, run)
-    tuning_run = dataclasses.replace(run, folder=folder / "int8", force=False)
-    tuning_run = dataclasses.replace(tuning_run, resume=resume and tuning_run.folder.exists())
-    tune_checkpoint(run.best, tuning, tuning_samples, tuning_run)
+    if int8:
+        from edge_sr.cli.quantize import tune_checkpoint
+
+        part = dataclasses.replace(run, folder=folder / "int8", force=False)
+        part = dataclasses.replace(part, resume=resume and part.folder.exists())
+        tune_checkpoint(run.best, tuning, tuning_samples, part)
+
+
+def _prepare_tuning(
+    name: str | None, training: "Recipe", data: Path, scale: int, seed: int
+) -> tuple["Recipe", "Samples"]:
+    """What tuning needs, checked before the hours of training; it holds out the same images."""
+    from edge_sr.cli.quantize import require_tuning
+    from edge_sr.training import recipe as recipes
+    from edge_sr.training.samples import load_samples
+
+    recipe = recipes.load_for(name or f"int8-x{scale}", scale)
+    held_out = training.data.validation_images
+    options = dataclasses.replace(recipe.data, validation_images=held_out)
+    require_tuning()
+    samples = load_samples(data, scale, options, seed)
+    return dataclasses.replace(recipe, data=options), samples
 
 
 def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", run: Run) -> None:
