@@ -148,7 +148,13 @@ class Trainer:
             "pixels": task.samples.digest,
         }
         if resume and (folder / STATE).exists():
-            self._restore(state.read(folder / STATE, self.identity))
+            saved = state.read(folder / STATE, self.identity)
+            try:
+                self._restore(saved)
+            except (KeyError, TypeError, ValueError):
+                raise UserError(
+                    f"{folder / STATE} is damaged; start the run anew with --force"
+                ) from None
 
     def run(self, keep_best: Callable[[Weights], None], observer: Observer) -> None:
         """Train to the end.
@@ -277,7 +283,8 @@ class Trainer:
         for name, array in saved.arrays.items():
             part, _, rest = name.partition("/")
             parts[part][rest] = array
-        checkpoint.assign(self.task.model, parts["weights"], "the state of the run")
+        for part in ("average", "weights"):  # the former only to see that it fits
+            checkpoint.assign(self.task.model, parts[part], "the state of the run")
         self.average = parts["average"]
         for index, variable in enumerate(self.optimizer.variables):
             variable.assign(parts["optimizer"][str(index)])

@@ -1,6 +1,7 @@
 """The training loop: it learns, repeats itself by seed, and resumes to the same weights."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from edge_sr.data.datasets import find_pairs, split_validation
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
-from edge_sr.training import fit
+from edge_sr.training import fit, state
 from edge_sr.training import recipe as recipes
 from edge_sr.training.recipe import DataOptions, OptimizerOptions, Recipe, StopOptions
 from edge_sr.training.samples import load_samples
@@ -149,6 +152,19 @@ def test_resuming_another_run_is_refused(photographs, tmp_path):
     (tmp_path / "a" / "state.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(UserError, match="is damaged"):
         run(photographs, tmp_path / "a", resume=True)
+
+
+@pytest.mark.parametrize("lost", ["optimizer/3", "average/stage1_conv1/bias", "epochs_done"])
+def test_a_state_that_lacks_a_part_is_refused(photographs, tmp_path, lost):
+    run(photographs, tmp_path / "a")
+    path = tmp_path / "a" / "state.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        description = json.loads(file.metadata()[state.FORMAT])
+        arrays = {name: file.get_tensor(name) for name in file.keys() if name != lost}  # noqa: SIM118
+    description["progress"].pop(lost, None)
+    save_file(arrays, path, metadata={state.FORMAT: json.dumps(description)})
+    with pytest.raises(UserError, match=r"damaged|lacks"):
+        run(photographs, tmp_path / "a", recipe=RECIPE, resume=True)
 
 
 def test_too_few_or_too_small_images_are_refused(photographs, tmp_path):
