@@ -91,6 +91,7 @@ def tune_checkpoint(checkpoint: Path, recipe: "Recipe", samples: "Samples", run:
     if run.force:
         runs.clear(run.folder)
     tuner = tune.Tuner(source, recipe, samples, run.seed, run.folder, run.resume)
-    with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-        tuner.run(display)
+    if not tuner.finished():
+        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+            tuner.run(display)
     report(run)

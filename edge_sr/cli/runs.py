@@ -86,6 +86,7 @@ def seed_everything(keras: Any, seed: int) -> None:
             import tensorflow as tf
 
             tf.config.experimental.enable_op_determinism()
+            tf.config.list_logical_devices()  # looks for a GPU, and says so, now and not later
 
 
 @contextmanager

@@ -62,6 +62,8 @@ def train(
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
+    if int8_recipe is not None and not int8:
+        raise UserError("--int8-recipe is for tuning: give --int8 as well")
     registry.get(model).config(scale)
     chosen = recipes.load_for(recipe or f"x{scale}", scale)
     if epochs is not None:
@@ -132,8 +134,9 @@ def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", ru
         runs.clear(run.folder)
         runs.clear(run.folder / "int8")
     trainer = fit.Trainer(task, run.folder, run.resume)
-    with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-        trainer.run(keep, display)
+    if not trainer.finished():
+        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+            trainer.run(keep, display)
     report(run)
 
 

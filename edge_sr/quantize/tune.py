@@ -64,6 +64,10 @@ class Tuner:
             },
         }
 
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self._trainer.finished()
+
     def run(self, observer: fit.Observer) -> Path:
         """Tune to the end; returns the path of the best epoch's checkpoint.
 

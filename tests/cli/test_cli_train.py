@@ -80,7 +80,22 @@ def test_training_and_tuning_in_one_go_resume_wherever_they_stopped(
     (run / "int8" / "best.safetensors").unlink()
     result = edge_sr(*both, "--resume")
     assert result.code == 2
+    assert result.err.startswith("edge-sr: ")
     assert result.err.endswith("is gone from a complete run; --force trains it anew\n")
+
+
+@pytest.mark.slow
+def test_tensorflow_keeps_quiet(photographs: Path, recipe: Path, tmp_path: Path) -> None:
+    options = ["--data", str(photographs), "--recipe", str(recipe)]
+    run = ["--out", str(tmp_path / "run")]
+    tune = ["quantize", "--checkpoint", str(tmp_path / "run" / "best.safetensors"), *options]
+    for arguments in (["train", *options, *run], tune):
+        code = f"import sys; sys.argv = {['edge-sr', *arguments]!r}\n"
+        code += "from edge_sr.cli.main import main; main()"
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        lines = [line for line in result.stderr.splitlines() if not line.startswith("epoch ")]
+        assert lines == [], lines
 
 
 @pytest.mark.slow
@@ -147,6 +162,7 @@ def test_inputs_are_never_overwritten(edge_sr: EdgeSr, photographs: Path, tmp_pa
         (["--resume"], "there is nothing to resume"),
         (["--data", "nowhere"], "nowhere"),
         (["--seed", "-1"], "seed"),
+        (["--int8-recipe", "int8-x2"], "give --int8 as well"),
     ],
 )
 def test_wrong_options_of_train(
