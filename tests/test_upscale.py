@@ -1,6 +1,5 @@
 """Tiles against the whole image, colour against its parts, memory against its bound."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory import peak_memory
 from PIL import Image, ImageCms
 from tflite_factory import Network, networks
 
 from edge_sr import zoo
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
-from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session, open_session, run_plane
 from edge_sr.upscale import upscale, upscale_bands, upscale_file, windows
@@ -142,29 +141,6 @@ def test_nothing_is_left_of_an_image_that_cannot_be_read(session: Session, tmp_p
     with pytest.raises(UserError, match=r"in\.png"):
         upscale_file(session, source, tmp_path / "out.png")
     assert list(tmp_path.iterdir()) == [source]
-
-
-MEASURE = """
-import re, sys
-from pathlib import Path
-from edge_sr.runtime.session import open_session
-from edge_sr.upscale import upscale_file
-upscale_file(open_session(Path(sys.argv[1]), "litert"), Path(sys.argv[2]), Path(sys.argv[3]))
-# Not ru_maxrss: that counts what the parent's pages were between fork and exec.
-print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
-"""
-
-
-def peak_memory(height: int, width: int, folder: Path) -> int:
-    """Bytes that upscaling an RGB PNG x2 takes at most, in a process of its own."""
-    source = folder / "in.png"
-    with open_png(source, height, width, 3) as png:
-        for row in range(height):
-            png.write(image(1, width, row, colour=True))
-    model = zoo.find("tinypssr-anchor", 2).artifact("int8", ".tflite")
-    command = [sys.executable, "-c", MEASURE, str(model), str(source), str(folder / "out.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(done.stdout) * 1024
 
 
 @pytest.mark.slow
