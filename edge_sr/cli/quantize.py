@@ -57,7 +57,7 @@ def quantize(
     run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)
     runs.check(run, [checkpoint])
     require_tuning()
-    samples = load_samples(data, scale, chosen.data, seed)
+    samples = load_samples(data, scale, chosen, seed)
     tune_checkpoint(checkpoint, chosen, samples, run)
 
 

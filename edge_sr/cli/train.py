@@ -1,6 +1,8 @@
 """`edge-sr train`: a network on a folder of images."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,8 @@ from edge_sr.cli.runs import Run
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edge_sr.training.recipe import Recipe
     from edge_sr.training.samples import Samples
 
@@ -49,6 +53,10 @@ def train(
         str | None,
         typer.Option(help="Recipe of the tuning.", show_default="int8-x<scale>"),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Model that a recipe's `teacher` means: a shipped one's name or a file."),
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
     ] = False,
@@ -68,13 +76,19 @@ def train(
     chosen = recipes.load_for(recipe or f"x{scale}", scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
+    upscale = _teacher(teacher, chosen, scale)
     folder = out or Path("runs") / f"{model}-x{scale}"
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
     import_keras()
-    samples = load_samples(data, scale, chosen.data, seed)
+    samples = load_samples(data, scale, chosen, seed)
     if int8:
         tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, seed)
+    if upscale:
+        from edge_sr.training.distil import taught
+
+        typer.echo("asking the teacher", err=True)
+        samples = taught(samples, upscale, chosen.teacher)
     train_float(model, scale, chosen, samples, run)
     if int8:
         from edge_sr.cli.quantize import tune_checkpoint
@@ -82,6 +96,26 @@ def train(
         part = dataclasses.replace(run, folder=folder / "int8", force=False)
         part = dataclasses.replace(part, resume=resume and part.folder.exists())
         tune_checkpoint(run.best, tuning, tuning_samples, part)
+
+
+def _teacher(
+    name: str | None, recipe: "Recipe", scale: int
+) -> "Callable[[np.ndarray], np.ndarray] | None":
+    """What a teacher makes of a plane, averaged over its eight orientations; None without one."""
+    if name is None:
+        if recipe.teacher:
+            raise UserError(f"recipe {recipe.name} learns from a teacher: name it with --teacher")
+        return None
+    if not recipe.teacher:
+        raise UserError(f"recipe {recipe.name} gives a teacher no share; set teacher = 0.5, say")
+
+    from edge_sr.cli.common import open_model
+    from edge_sr.runtime.session import run_plane
+    from edge_sr.training.distil import ensemble
+
+    int8 = None if Path(name).suffix else False
+    _, session = open_model(name, scale, int8=int8)
+    return partial(ensemble, partial(run_plane, session))
 
 
 def _prepare_tuning(
@@ -96,8 +130,8 @@ def _prepare_tuning(
     held_out = training.data.validation_images
     options = dataclasses.replace(recipe.data, validation_images=held_out)
     require_tuning()
-    samples = load_samples(data, scale, options, seed)
-    return dataclasses.replace(recipe, data=options), samples
+    recipe = dataclasses.replace(recipe, data=options)
+    return recipe, load_samples(data, scale, recipe, seed)
 
 
 def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", run: Run) -> None:
@@ -113,7 +147,8 @@ def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", ru
 
     runs.seed_everything(keras, run.seed)
     spec = registry.get(model)
-    network = spec.build(spec.config(scale, expand=recipe.expand), keras)
+    blocks = {"expand": recipe.expand, "branches": int(recipe.branches)}
+    network = spec.build(spec.config(scale, **blocks), keras)
     task = fit.Task(network, keras, recipe, scale, samples, run.seed, {"model": model})
     notes = {
         "model": model,

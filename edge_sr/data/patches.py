@@ -46,7 +46,12 @@ def load_planes(pairs: Sequence[Pair], scale: int, colour: str = "luminance") ->
 
 
 def sample_patches(
-    planes: Planes, scale: int, patch: int, count: int, rng: np.random.Generator
+    planes: Planes,
+    scale: int,
+    patch: int,
+    count: int,
+    rng: np.random.Generator,
+    candidates: int = 1,
 ) -> tuple[Pixels, Pixels]:
     """Draw random aligned crops, each flipped and turned into one of the square's 8 orientations.
 
@@ -59,6 +64,8 @@ def sample_patches(
         patch: side of the low-resolution crop, in pixels.
         count: crops to draw.
         rng: the only source of randomness.
+        candidates: crops drawn for each one kept. The hard ones have the better chance: it grows
+            with the root-mean-square error of nearest-neighbour upscaling.
 
     Returns:
         uint8 (count, patch, patch, 1) and (count, scale * patch, scale * patch, 1).
@@ -66,6 +73,10 @@ def sample_patches(
     Raises:
         UserError: no image is as large as the patch.
     """
+    if candidates > 1:
+        drawn = sample_patches(planes, scale, patch, count * candidates, rng)
+        kept = _hard_ones(*drawn, count, rng)
+        return drawn[0][kept], drawn[1][kept]
     areas = np.array([lr.size if min(lr.shape) >= patch else 0 for lr, _ in planes], np.int64)
     ends = np.cumsum(areas)
     if not planes or ends[-1] == 0:
@@ -90,6 +101,17 @@ def sample_patches(
         lr_batch[n, ..., 0] = _orient(lr_crop, turn)
         hr_batch[n, ..., 0] = _orient(hr_crop, turn)
     return lr_batch, hr_batch
+
+
+def _hard_ones(lr: Pixels, hr: Pixels, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices of `count` patches, drawn without replacement with chances proportional to their
+    error (the Gumbel trick), in random order.
+    """
+    scale = hr.shape[1] // lr.shape[1]
+    nearest = lr.repeat(scale, axis=1).repeat(scale, axis=2).astype(np.float32)
+    error = np.sqrt(np.square(nearest - hr).mean(axis=(1, 2, 3)) + 1)
+    chances = np.log(error) + rng.gumbel(size=len(error))
+    return rng.permutation(np.argsort(-chances)[:count])
 
 
 def _orient(crop: Pixels, turn: int) -> Pixels:

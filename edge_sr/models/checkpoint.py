@@ -15,11 +15,13 @@ import numpy as np
 from edge_sr.errors import UserError, require
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import registry
+from edge_sr.models.layers import edge_kernels, middle_kernel
 
 FORMAT = "edge-sr-checkpoint-1"
 
 QUANTIZED = "quant_"
 """Prefix of the layers of a network that was tuned for int8."""
+_PARTS = ("/wide", "/narrow", "/skip", "/edges")
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -148,26 +150,38 @@ def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Turn each over-parameterized convolution into the plain one that computes the same.
 
     Args:
-        weights: as in `Checkpoint`; `layer/wide` (k,k,Cin,E) and `layer/narrow` (E,Cout) become
-            `layer/kernel` (k,k,Cin,Cout). The product is taken in float64.
+        weights: as in `Checkpoint`; `layer/wide` (k,k,Cin,E), `layer/narrow` (E,Cout) and, if
+            there, `layer/skip` (1) and `layer/edges` (3,Cin,Cout) become `layer/kernel`
+            (k,k,Cin,Cout). Sums and products are taken in float64.
 
     Raises:
-        UserError: the two factors of a kernel do not fit.
+        UserError: the parts of a kernel do not fit.
     """
-    folded = {
-        name: array for name, array in weights.items() if not name.endswith(("/wide", "/narrow"))
-    }
+    folded = {name: array for name, array in weights.items() if not name.endswith(_PARTS)}
     for name in weights:
         if name.endswith("/wide"):
             layer = name.removesuffix("/wide")
-            wide, narrow = weights[name], weights.get(f"{layer}/narrow")
-            if wide.ndim != 4 or narrow is None or narrow.shape[:-1] != wide.shape[-1:]:
-                raise UserError(
-                    f"the checkpoint is damaged: {name} has no {layer}/narrow that fits"
-                )
-            product = wide.astype(np.float64) @ narrow.astype(np.float64)
-            folded[f"{layer}/kernel"] = product.astype(np.float32)
+            parts = {p: weights[f"{layer}{p}"] for p in _PARTS if f"{layer}{p}" in weights}
+            folded[f"{layer}/kernel"] = _folded_kernel(layer, parts).astype(np.float32)
     return folded
+
+
+def _folded_kernel(layer: str, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    wide, narrow = parts["/wide"], parts.get("/narrow")
+    if wide.ndim != 4 or narrow is None or narrow.shape[:-1] != wide.shape[-1:]:
+        raise UserError(f"the checkpoint is damaged: {layer}/wide has no {layer}/narrow that fits")
+    kernel = wide.astype(np.float64) @ narrow.astype(np.float64)
+    size, _, channels, filters = kernel.shape
+    if "/skip" in parts:
+        if parts["/skip"].shape != (1,):
+            raise UserError(f"the checkpoint is damaged: {layer}/skip is not one number")
+        kernel += parts["/skip"].astype(np.float64) * middle_kernel(size, channels, filters)
+    if "/edges" in parts:
+        if parts["/edges"].shape != (3, channels, filters) or size < 3 or not size % 2:
+            raise UserError(f"the checkpoint is damaged: {layer}/edges does not fit {layer}/wide")
+        mix = parts["/edges"].astype(np.float64)
+        kernel += np.einsum("ehw,eio->hwio", edge_kernels(size), mix)
+    return kernel
 
 
 def weights_of(model: Any) -> dict[str, np.ndarray]:
@@ -220,6 +234,6 @@ def build_model(checkpoint: Checkpoint, keras: Any, source: str = "the checkpoin
     Raises:
         UserError: the weights do not fit the model; the text names `source`.
     """
-    model = checkpoint.spec.build(replace(checkpoint.config, expand=0), keras)
+    model = checkpoint.spec.build(replace(checkpoint.config, expand=0, branches=0), keras)
     assign(model, fold(checkpoint.weights), source)
     return model

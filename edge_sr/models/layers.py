@@ -7,6 +7,8 @@ written once and trained in the one and quantized in the other.
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 
 def is_keras_3(keras: Any) -> bool:
     """Whether the namespace is Keras 3 (tf_keras has no `ops`)."""
@@ -51,33 +53,74 @@ def depth_to_space(keras: Any, block: int, name: str) -> Any:
     return _depth_to_space_layer(keras)(block, name=name)
 
 
+EDGES = np.array(
+    [
+        [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
+        [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
+        [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+    ],
+    np.float32,
+)
+"""Sobel's two filters and Laplace's (3,3,3): what the edge branches of a convolution start from."""
+
+
+def edge_kernels(size: int) -> np.ndarray:
+    """`EDGES` in the middle of kernels of an odd side of 3 or more: float32 (3,size,size)."""
+    margin = (size - 3) // 2
+    return np.pad(EDGES, ((0, 0), (margin, margin), (margin, margin)))
+
+
+def middle_kernel(size: int, channels: int, filters: int) -> np.ndarray:
+    """The kernel that hands the first channels on: float32 (size,size,channels,filters)."""
+    kernel = np.zeros((size, size, channels, filters), np.float32)
+    kernel[size // 2, size // 2] = np.eye(channels, filters)
+    return kernel
+
+
 @lru_cache(maxsize=1)
 def _expanded_conv_layer(keras: Any) -> type:
     class ExpandedConv2D(keras.layers.Layer):
-        """A k x k convolution whose kernel is the product of a k x k one to `expand` channels and
-        a 1x1 one back. The product is taken in weight space, so a step costs hardly more than
-        the plain convolution's (SESR's collapsed training, Bhardwaj et al. 2022).
+        """A k x k convolution with more weights than it needs, linear in all of its branches.
+
+        Its kernel is the product of a k x k one to `expand` channels and a 1x1 one back (SESR's
+        collapsed training, Bhardwaj et al. 2022), and with `branches` (ECBSR, Zhang et al. 2021)
+        the sum of that and of Sobel's and Laplace's filters, mixed by a 1x1 convolution, and of
+        the identity, weighted. All of this happens in weight space, so a step costs hardly more
+        than the plain convolution's.
         """
 
-        def __init__(self, filters: int, kernel_size: int, expand: int, **kwargs: Any) -> None:
+        def __init__(
+            self, filters: int, kernel_size: int, expand: int, branches: bool, **kwargs: Any
+        ) -> None:
             super().__init__(**kwargs)
             self.filters, self.kernel_size, self.expand = filters, kernel_size, expand
+            self.branches = branches
 
         def build(self, shape: Any) -> None:
-            k = self.kernel_size
+            k, channels = self.kernel_size, shape[-1]
             # Each factor at unit gain, so that their product starts as a plain kernel would.
             self.wide = self.add_weight(
-                shape=(k, k, shape[-1], self.expand), initializer="lecun_normal", name="wide"
+                shape=(k, k, channels, self.expand), initializer="lecun_normal", name="wide"
             )
             self.narrow = self.add_weight(
                 shape=(self.expand, self.filters), initializer="lecun_normal", name="narrow"
             )
+            if self.branches:
+                self.skip = self.add_weight(shape=(1,), initializer="zeros", name="skip")
+            if self.branches and k >= 3:
+                shape = (3, channels, self.filters)
+                self.edges = self.add_weight(shape=shape, initializer="zeros", name="edges")
             self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
             self.built = True
 
         def call(self, inputs: Any) -> Any:
-            kernel = keras.ops.matmul(self.wide, self.narrow)
-            return keras.ops.conv(inputs, kernel, padding="same") + self.bias
+            ops, k = keras.ops, self.kernel_size
+            kernel = ops.matmul(self.wide, self.narrow)
+            if self.branches:
+                kernel += self.skip * middle_kernel(k, inputs.shape[-1], self.filters)
+            if self.branches and k >= 3:
+                kernel += ops.einsum("ehw,eio->hwio", edge_kernels(k), self.edges)
+            return ops.conv(inputs, kernel, padding="same") + self.bias
 
         def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
             return (*shape[:-1], self.filters)
@@ -85,7 +128,9 @@ def _expanded_conv_layer(keras: Any) -> type:
     return ExpandedConv2D
 
 
-def conv2d(keras: Any, filters: int, kernel_size: int, expand: int, name: str) -> Any:
+def conv2d(
+    keras: Any, filters: int, kernel_size: int, expand: int, branches: bool, name: str
+) -> Any:
     """A convolution, stride 1, zero 'same' padding, with bias.
 
     Args:
@@ -94,16 +139,19 @@ def conv2d(keras: Any, filters: int, kernel_size: int, expand: int, name: str) -
         kernel_size: side of the square kernel, odd.
         expand: 0 for the plain layer; else the channels of the over-parameterized kernel that
             `checkpoint.fold` turns into the plain one (Keras 3 only: it exists to be trained).
+        branches: with `expand`, add a residual branch and, to kernels of 3x3 and more, edge
+            branches; folded like the rest.
         name: layer name; folding keeps it.
     """
     if expand:
-        return _expanded_conv_layer(keras)(filters, kernel_size, expand, name=name)
+        return _expanded_conv_layer(keras)(filters, kernel_size, expand, branches, name=name)
     return keras.layers.Conv2D(filters, kernel_size, padding="same", name=name)
 
 
 def prelu(keras: Any, name: str) -> Any:
-    """PReLU with one slope per channel (He et al. 2015)."""
-    return keras.layers.PReLU(shared_axes=[1, 2], name=name)
+    """PReLU with one slope per channel, 0.25 at first (He et al. 2015; Keras would start at 0)."""
+    start = keras.initializers.Constant(0.25)
+    return keras.layers.PReLU(alpha_initializer=start, shared_axes=[1, 2], name=name)
 
 
 def add_repeated(keras: Any, x: Any, image: Any, times: int, name: str) -> Any:

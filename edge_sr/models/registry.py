@@ -21,10 +21,12 @@ class ModelConfig:
         scale: the factor by which height and width grow.
         expand: 0, or the channels through which each convolution's kernel is factored while it
             is trained (see `layers.conv2d`); folded away before tuning and export.
+        branches: 1 to add residual and edge branches to those kernels, else 0.
     """
 
     scale: int = 2
     expand: int = 0
+    branches: int = 0
 
 
 Builder = Callable[[Any, Any], Any]

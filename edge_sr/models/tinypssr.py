@@ -37,10 +37,11 @@ _PUBLISHED: dict[int, LayerCounts] = {
 
 
 def _stage(config: ModelConfig, keras: Any, x: Any, prefix: str) -> Any:
+    block = config.expand, bool(config.branches)
     for number, (filters, kernel) in enumerate(((16, 5), (4, 1), (8, 5)), start=1):
-        x = layers.conv2d(keras, filters, kernel, config.expand, f"{prefix}conv{number}")(x)
+        x = layers.conv2d(keras, filters, kernel, *block, f"{prefix}conv{number}")(x)
         x = layers.prelu(keras, f"{prefix}prelu{number}")(x)
-    return layers.conv2d(keras, 4, 1, config.expand, f"{prefix}conv4")(x)
+    return layers.conv2d(keras, 4, 1, *block, f"{prefix}conv4")(x)
 
 
 def _network(config: ModelConfig, keras: Any, anchor: bool) -> Any:

@@ -14,9 +14,9 @@ class LayerConfig(QuantizeConfig):
     converter they must not be (it would fall back to float), it rounds them itself in the same way.
     """
 
-    def __init__(self, output: str = "learned", slopes: bool = True) -> None:
-        """`output` is "learned", "unit" ([0, 1]) or "none"."""
-        self.output, self.slopes = output, slopes
+    def __init__(self, output: str = "learned", slopes: bool = True, learn: bool = True) -> None:
+        """`output` is "learned" (if `learn`, else as calibrated), "unit" ([0, 1]) or "none"."""
+        self.output, self.slopes, self.learn = output, slopes, learn
 
     def _rounded(self, layer: Any) -> dict[str, Any]:
         rounded = {"kernel": ChannelWeights()}
@@ -43,11 +43,12 @@ class LayerConfig(QuantizeConfig):
 
     def get_output_quantizers(self, layer: Any) -> list[Any]:
         """By `output`."""
-        return {"learned": [LearnedRange()], "unit": [UNIT_RANGE], "none": []}[self.output]
+        learned = LearnedRange(self.learn)
+        return {"learned": [learned], "unit": [UNIT_RANGE], "none": []}[self.output]
 
     def get_config(self) -> dict[str, Any]:
         """For Keras."""
-        return {"output": self.output, "slopes": self.slopes}
+        return {"output": self.output, "slopes": self.slopes, "learn": self.learn}
 
 
 def output_rounding(layer: Any, consumers: list[Any], is_last: bool) -> str:

@@ -46,8 +46,25 @@ class _Scheme(tfmot.default_8bit.Default8BitQuantizeScheme):
         return _Layout()
 
 
+def unrounded(tuned: checkpoints.Checkpoint) -> Any:
+    """The tf_keras model of a tuned checkpoint's weights, with nothing rounded."""
+    model = tuned.spec.build(_folded(tuned), tf_keras)
+    prefix = checkpoints.QUANTIZED
+    named = {name.removeprefix(prefix): array for name, array in tuned.weights.items()}
+    weights = {n: a for n, a in named.items() if not n.endswith(("/output_min", "/output_max"))}
+    checkpoints.assign(model, weights)
+    return model
+
+
+def _folded(checkpoint: checkpoints.Checkpoint) -> Any:
+    return dataclasses.replace(checkpoint.config, expand=0, branches=0)
+
+
 def fake_quantized(
-    checkpoint: checkpoints.Checkpoint, slopes: bool = True, source: str = "the checkpoint"
+    checkpoint: checkpoints.Checkpoint,
+    slopes: bool = True,
+    source: str = "the checkpoint",
+    learn: bool = True,
 ) -> Any:
     """A tf_keras model (N,H,W,1) in [0, 1] to (N,sH,sW,1) that rounds as int8 does.
 
@@ -55,26 +72,26 @@ def fake_quantized(
         checkpoint: a float one (the ranges are then as yet uncalibrated), or a tuned one.
         slopes: whether slopes of PReLU are rounded (for the converter they must not be).
         source: what the checkpoint is called in errors.
+        learn: whether ranges learn when the model is trained.
 
     Raises:
         UserError: the weights do not fit the model.
     """
     if not checkpoints.is_tuned(checkpoint):
-        return _annotated(checkpoints.build_model(checkpoint, tf_keras, source), slopes)
-    plain = checkpoint.spec.build(dataclasses.replace(checkpoint.config, expand=0), tf_keras)
-    model = _annotated(plain, slopes)
+        return _annotated(checkpoints.build_model(checkpoint, tf_keras, source), slopes, learn)
+    model = _annotated(checkpoint.spec.build(_folded(checkpoint), tf_keras), slopes, learn)
     checkpoints.assign(model, checkpoint.weights, source)
     return model
 
 
-def _annotated(model: Any, slopes: bool) -> Any:
+def _annotated(model: Any, slopes: bool, learn: bool) -> Any:
     consumers = _consumers(model)
 
     def annotate(layer: Any) -> Any:
         if isinstance(layer, tf_keras.layers.InputLayer):
             return layer
         rounding = output_rounding(layer, consumers[layer.name], _ends_network(layer, consumers))
-        return tfmot.quantize_annotate_layer(layer, LayerConfig(rounding, slopes))
+        return tfmot.quantize_annotate_layer(layer, LayerConfig(rounding, slopes, learn))
 
     shuffle = type(layers.depth_to_space(tf_keras, 2, "any"))
     own = (LayerConfig, LearnedRange, ChannelWeights, Slopes, shuffle)

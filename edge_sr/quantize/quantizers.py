@@ -20,6 +20,10 @@ class LearnedRange(quantizers.Quantizer):
     it weighs the rounding error inside the range against clipping outside.
     """
 
+    def __init__(self, learn: bool = True) -> None:
+        """`learn` False leaves the range where `calibrate` put it."""
+        self.learn = learn
+
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
         """Two trainable scalars, `<name>_min` and `<name>_max`."""
         constant = tf.constant_initializer
@@ -30,13 +34,15 @@ class LearnedRange(quantizers.Quantizer):
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
         """Round to the grid of the present range."""
         low, high = tf.minimum(weights["min"], 0.0), tf.maximum(weights["max"], 1e-3)
-        if training:
-            return _learned_step(inputs, low, high)
-        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
+        if not training:
+            return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
+        if not self.learn:
+            low, high = tf.stop_gradient(low), tf.stop_gradient(high)
+        return _learned_step(inputs, low, high)
 
     def get_config(self) -> dict[str, Any]:
         """For Keras."""
-        return {}
+        return {"learn": self.learn}
 
 
 def _learned_step(inputs: Any, low: Any, high: Any) -> Any:

@@ -1,5 +1,6 @@
 """Tuning a float network for int8: calibrate its ranges, then train on with fake quantization."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ import tf_keras
 from edge_sr.data.patches import sample_patches
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.quantize import network
+from edge_sr.quantize.bias import correct
+from edge_sr.quantize.equalize import equalize
 from edge_sr.training import fit
+from edge_sr.training.distil import taught
 from edge_sr.training.recipe import Recipe, to_dict
 from edge_sr.training.samples import Samples
 
@@ -42,16 +46,24 @@ class Tuner:
         """
         checkpoints.require_float(source, "the checkpoint")
         tf_keras.utils.set_random_seed(seed)
-        scale = source.config.scale
-        model = network.fake_quantized(source)
+        scale, options = source.config.scale, recipe.int8
         rng = np.random.default_rng(seed)
-        patches, _ = sample_patches(
+        self._patches, _ = sample_patches(
             samples.train, scale, recipe.data.patch, CALIBRATION_PATCHES, rng
         )
-        network.calibrate(model, source, patches)
         identity = {"model": source.spec.name, "source": checkpoints.digest(source.weights)}
+        if recipe.teacher:
+            teacher = checkpoints.build_model(source, tf_keras)
+            samples = taught(samples, partial(fit.upscale_plane, teacher), recipe.teacher)
+        if options.equalize:
+            source = equalize(source, self._patches)
+        model = network.fake_quantized(
+            source, slopes=options.rounded_slopes, learn=options.learned_ranges
+        )
+        network.calibrate(model, source, self._patches)
         task = fit.Task(model, tf_keras, recipe, scale, samples, seed, identity)
-        self._source, self._best = source, folder / "best.safetensors"
+        self._source, self._samples, self._options = source, samples, options
+        self._best = folder / "best.safetensors"
         self._trainer = fit.Trainer(task, folder, resume)
         self._notes = {
             **source.notes,
@@ -75,8 +87,21 @@ class Tuner:
             UserError: as `fit.Trainer.run`.
         """
         self._trainer.run(self._keep, observer)
+        if self._options.correct_bias:
+            self._correct_bias()
         return self._best
 
     def _keep(self, weights: fit.Weights) -> None:
         spec, config = self._source.spec, self._source.config
         checkpoints.write(self._best, checkpoints.Checkpoint(spec, config, weights, self._notes))
+
+    def _correct_bias(self) -> None:
+        """Keep the corrected network if it is better on the validation images."""
+        tuned = checkpoints.read(self._best)
+        corrected = correct(tuned, self._patches)
+        if self._score(corrected) > self._score(tuned):
+            checkpoints.write(self._best, corrected)
+
+    def _score(self, tuned: checkpoints.Checkpoint) -> float:
+        model = network.fake_quantized(tuned)
+        return fit.validate(model, self._samples.validation, tuned.config.scale).psnr

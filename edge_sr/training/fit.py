@@ -18,8 +18,8 @@ from edge_sr.data.patches import Planes, sample_patches
 from edge_sr.errors import UserError
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import checkpoint
-from edge_sr.training import losses, state
-from edge_sr.training.recipe import Recipe, to_dict
+from edge_sr.training import losses, soap, state
+from edge_sr.training.recipe import OptimizerOptions, Recipe, to_dict
 from edge_sr.training.samples import Samples
 
 CHUNK = 100
@@ -126,13 +126,8 @@ class Trainer:
         """
         self.task, self.folder = task, folder
         options = task.recipe.optimizer
-        self.optimizer = task.keras.optimizers.Adam(
-            learning_rate=options.learning_rate,
-            beta_1=options.beta_1,
-            beta_2=options.beta_2,
-            global_clipnorm=options.clip_norm or None,
-        )
-        task.model.compile(optimizer=self.optimizer, loss=losses.mixture(task.recipe.loss))
+        self.optimizer = _optimizer(task.keras, options)
+        self._enter(task.recipe.at(0))
         self.optimizer.build(task.model.trainable_variables)
         self.average = checkpoint.weights_of(task.model)
         self.epochs_done = 0
@@ -182,12 +177,21 @@ class Trainer:
         tired = bool(stop.patience) and self.stale >= stop.patience
         return tired or self.epochs_done >= stop.epochs
 
+    def _enter(self, recipe: Recipe) -> None:
+        """Go on with the loss, patches and batches of this recipe."""
+        self.recipe = recipe
+        rim = losses.Rim(recipe.data.rim * self.task.scale, recipe.data.rim_weight)
+        loss = losses.mixture(recipe.loss, rim)
+        self.task.model.compile(optimizer=self.optimizer, loss=loss)
+
     def run_epoch(self, observer: Observer) -> Epoch:
         """Train for one epoch and validate."""
+        if self.task.recipe.at(self.epochs_done) != self.recipe:
+            self._enter(self.task.recipe.at(self.epochs_done))
         total, done = 0.0, 0
-        steps = self.task.recipe.stop.steps_per_epoch
+        steps, options = self.recipe.stop.steps_per_epoch, self.recipe.optimizer
         for low, high in self._chunks():
-            count = len(low) // self.task.recipe.data.batch
+            count = len(low) // self.recipe.data.batch
             rate = self._rate(self.epochs_done + done / steps)
             self.optimizer.learning_rate = rate
             loss = self._train_on(low, high)
@@ -197,6 +201,8 @@ class Trainer:
                     "a lower learning_rate or a clip_norm in the recipe helps"
                 )
             done, total = done + count, total + loss * count
+            if options.kind == "soap" and (done % soap.ROWS == 0 or done == steps):
+                soap.refresh(self.optimizer)
             self._follow(count)
             observer.chunk(self.epochs_done + 1, done, loss)
         score = self._validate_average()
@@ -206,13 +212,14 @@ class Trainer:
 
     def _chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Patches of CHUNK steps at a time; the next are cut while the network trains."""
-        data = self.task.recipe.data
+        data = self.recipe.data
         rng = np.random.default_rng([self.task.seed, self.epochs_done])
-        left = self.task.recipe.stop.steps_per_epoch
+        left = self.recipe.stop.steps_per_epoch
         sizes = [min(CHUNK, left - i) * data.batch for i in range(0, left, CHUNK)]
 
         def cut(count: int) -> tuple[np.ndarray, np.ndarray]:
-            return sample_patches(self.task.samples.train, self.task.scale, data.patch, count, rng)
+            planes, scale = self.task.samples.train, self.task.scale
+            return sample_patches(planes, scale, data.patch, count, rng, data.candidates)
 
         with ThreadPoolExecutor(1) as pool:
             yield from _ahead(pool, cut, sizes)
@@ -221,7 +228,7 @@ class Trainer:
         history = self.task.model.fit(
             low.astype(np.float32) / 255,
             high.astype(np.float32) / 255,
-            batch_size=self.task.recipe.data.batch,
+            batch_size=self.recipe.data.batch,
             shuffle=False,
             verbose=0,
         )
@@ -293,6 +300,17 @@ class Trainer:
         self.best = saved.progress["best"]
         self.rate_factor = saved.progress["rate_factor"]
         _cut_log(self.folder / LOG, self.epochs_done)
+
+
+def _optimizer(keras: Any, options: OptimizerOptions) -> Any:
+    if options.kind == "soap":
+        return soap.create(keras, options.beta_1, options.beta_2, options.clip_norm)
+    return keras.optimizers.Adam(
+        learning_rate=options.learning_rate,
+        beta_1=options.beta_1,
+        beta_2=options.beta_2,
+        global_clipnorm=options.clip_norm or None,
+    )
 
 
 def _ahead(

@@ -11,8 +11,15 @@ from typing import Any
 from edge_sr.errors import UserError
 from edge_sr.metrics import SSIM_WINDOW
 
-_LARGEST = {"patch": 1024, "batch": 4096, "expand": 1024, "epochs": 10**6, "steps_per_epoch": 10**6}
-_TYPES = {int: "a whole number", float: "a number", str: "a text"}
+_LARGEST = {
+    "patch": 1024,
+    "batch": 4096,
+    "candidates": 16,
+    "expand": 1024,
+    "epochs": 10**6,
+    "steps_per_epoch": 10**6,
+}
+_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 @dataclass(frozen=True)
@@ -24,19 +31,27 @@ class DataOptions:
         patch: side of a low-resolution patch, pixels.
         batch: patches in a batch.
         validation_images: images held out of the training folder.
+        candidates: patches drawn for each one that is trained on, hard ones having the better
+            chance (see `sample_patches`).
+        rim: low-resolution pixels along a patch's edges whose part in the loss is changed.
+        rim_weight: of each of those pixels, 1 being that of the others.
     """
 
     colour: str = "luminance"
     patch: int = 32
     batch: int = 16
     validation_images: int = 16
+    candidates: int = 1
+    rim: int = 0
+    rim_weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class OptimizerOptions:
-    """Adam and its learning rate.
+    """The optimizer and its learning rate.
 
     Attributes:
+        kind: "adam", or "soap" (see `soap.py`): for tiny networks, several times fewer steps.
         learning_rate: the highest rate.
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
@@ -48,6 +63,7 @@ class OptimizerOptions:
             The average takes in the weights every 100 steps.
     """
 
+    kind: str = "adam"
     learning_rate: float = 1e-3
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -76,6 +92,40 @@ class StopOptions:
 
 
 @dataclass(frozen=True)
+class Int8Options:
+    """How a network is tuned for int8; they play no part in float training.
+
+    Attributes:
+        equalize: equalize channel ranges before tuning (see `quantize.equalize`).
+        learned_ranges: train the ranges of activations; else they stay as calibrated.
+        rounded_slopes: round slopes of PReLU while tuning, as the converter will.
+        correct_bias: correct biases after tuning where that is better on the validation images.
+    """
+
+    equalize: bool = False
+    learned_ranges: bool = True
+    rounded_slopes: bool = True
+    correct_bias: bool = False
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What changes in a run when it has come so far.
+
+    Attributes:
+        start: share of the epochs that are done by then, in (0, 1).
+        patch: side of a low-resolution patch from then on; 0 leaves it.
+        batch: patches in a batch from then on; 0 leaves it.
+        loss: weights of the terms from then on; empty leaves them.
+    """
+
+    start: float = 0.0
+    patch: int = 0
+    batch: int = 0
+    loss: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A training recipe.
 
@@ -83,16 +133,39 @@ class Recipe:
         name: its name.
         source: where it comes from.
         expand: channels of over-parameterized convolutions, 0 for plain ones.
+        branches: whether these have residual and edge branches too.
         loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM).
+        teacher: share of a teacher's images in the targets, in [0, 1] (see `distil.taught`). The
+            teacher of a network that is tuned for int8 is its float self.
+        phases: what changes on the way, in order.
     """
 
     name: str
     source: str
     expand: int = 0
+    branches: bool = False
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
     data: DataOptions = field(default_factory=DataOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     stop: StopOptions = field(default_factory=StopOptions)
+    int8: Int8Options = field(default_factory=Int8Options)
+    teacher: float = 0.0
+    phases: tuple[Phase, ...] = ()
+
+    def at(self, epoch: int) -> "Recipe":
+        """The recipe as it stands when `epoch` epochs are done; without phases."""
+        now = replace(self, phases=())
+        for phase in self.phases:
+            if epoch >= round(phase.start * self.stop.epochs):
+                patch, batch = phase.patch or now.data.patch, phase.batch or now.data.batch
+                data = replace(now.data, patch=patch, batch=batch)
+                now = replace(now, data=data, loss=phase.loss or now.loss)
+        return now
+
+    @property
+    def largest_patch(self) -> int:
+        """The side of the largest patch of any phase."""
+        return max([self.data.patch, *(phase.patch for phase in self.phases)])
 
 
 def names() -> tuple[str, ...]:
@@ -147,12 +220,14 @@ def load_for(name_or_path: str, scale: int) -> Recipe:
         UserError: as `load`, or its patches are too small for its loss at that scale.
     """
     recipe = load(name_or_path)
-    side = recipe.data.patch * scale
-    if "ssim" in recipe.loss and side < SSIM_WINDOW:
-        raise UserError(
-            f"the loss ssim needs patches of {SSIM_WINDOW} pixels at high resolution, "
-            f"patch = {recipe.data.patch} gives {side} at x{scale}"
-        )
+    for epoch in range(recipe.stop.epochs if recipe.phases else 1):
+        now = recipe.at(epoch)
+        side = (now.data.patch - 2 * now.data.rim) * scale
+        if "ssim" in now.loss and side < SSIM_WINDOW:
+            raise UserError(
+                f"the loss ssim needs patches of {SSIM_WINDOW} pixels at high resolution, "
+                f"patch = {now.data.patch} gives {side} at x{scale} within its rim"
+            )
     return recipe
 
 
@@ -176,6 +251,10 @@ def _fill(default: Any, values: Mapping[str, Any], where: str) -> Any:
             changes[key] = _float(key, value)
         elif isinstance(old, Mapping) and isinstance(value, Mapping):
             changes[key] = dict(value)
+        elif isinstance(old, tuple) and isinstance(value, list | tuple):
+            if not all(isinstance(phase, Mapping) for phase in value):
+                raise UserError(f"{key} of {where} must be a list of tables")
+            changes[key] = tuple(_fill(Phase(), phase, f"[[{key}]] of {where}") for phase in value)
         elif type(value) is type(old):
             changes[key] = value
         else:
@@ -192,9 +271,22 @@ def _float(key: str, value: float) -> float:
 
 
 def _check(recipe: Recipe) -> None:
+    _check_numbers(recipe)
+    _check_choices(recipe)
+    starts = [phase.start for phase in recipe.phases]
+    if not all(0 < start < 1 for start in starts) or starts != sorted(set(starts)):
+        raise UserError(f"phases must start in ascending order between 0 and 1, not at {starts}")
+    for count in range(1, len(starts) + 1):
+        reached = replace(recipe, phases=recipe.phases[:count]).at(recipe.stop.epochs)
+        _check_numbers(reached)
+        _check_choices(reached)
+
+
+def _check_numbers(recipe: Recipe) -> None:
     data, optimizer, stop = recipe.data, recipe.optimizer, recipe.stop
-    counts = {"patch": data.patch, "batch": data.batch, "epochs": stop.epochs}
+    counts = {"patch": data.patch, "batch": data.batch, "candidates": data.candidates}
     counts |= {
+        "epochs": stop.epochs,
         "steps_per_epoch": stop.steps_per_epoch,
         "validation_images": data.validation_images,
         "plateau_epochs": optimizer.plateau_epochs,
@@ -205,6 +297,8 @@ def _check(recipe: Recipe) -> None:
     for name, number in (("expand", recipe.expand), ("patience", stop.patience)):
         if number < 0:
             raise UserError(f"{name} must not be negative, it is {number}")
+    if recipe.branches and not recipe.expand:
+        raise UserError("branches are added to over-parameterized convolutions: set expand as well")
     for name, number in (*counts.items(), ("expand", recipe.expand)):
         if number > _LARGEST.get(name, number):
             raise UserError(f"{name} must be at most {_LARGEST[name]}, it is {number}")
@@ -213,18 +307,24 @@ def _check(recipe: Recipe) -> None:
             raise UserError(f"{name} must be in [0, 1), it is {getattr(optimizer, name)}")
     if not (0 < optimizer.learning_rate < math.inf):
         raise UserError(f"learning_rate must be positive, it is {optimizer.learning_rate}")
+    if not 0 <= 2 * data.rim < data.patch:
+        raise UserError(f"a rim of {data.rim} pixels leaves nothing of a patch of {data.patch}")
+    if not 0 <= recipe.teacher <= 1:
+        raise UserError(f"teacher must be in [0, 1], it is {recipe.teacher}")
+    if not 0 <= data.rim_weight < math.inf:
+        raise UserError(f"rim_weight must be finite and not negative, it is {data.rim_weight}")
     if not 0 <= optimizer.clip_norm < math.inf:
         raise UserError(f"clip_norm must be finite and not negative, it is {optimizer.clip_norm}")
     if not 0 <= optimizer.warmup_epochs < math.inf:
         raise UserError(
             f"warmup_epochs must be finite and not negative, it is {optimizer.warmup_epochs}"
         )
-    _check_choices(recipe)
 
 
 def _check_choices(recipe: Recipe) -> None:
     choices = (
         ("colour", recipe.data.colour, ("luminance", "rgb")),
+        ("kind", recipe.optimizer.kind, ("adam", "soap")),
         ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau")),
         ("monitor", recipe.stop.monitor, ("psnr", "ssim")),
     )

@@ -8,7 +8,7 @@ from edge_sr.data.datasets import find_pairs, split_validation
 from edge_sr.data.patches import Planes, load_planes
 from edge_sr.errors import UserError
 from edge_sr.metrics import SSIM_WINDOW
-from edge_sr.training.recipe import DataOptions
+from edge_sr.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Samples:
     digest: str
 
 
-def load_samples(folder: Path, scale: int, options: DataOptions, seed: int) -> Samples:
+def load_samples(folder: Path, scale: int, recipe: Recipe, seed: int) -> Samples:
     """Load a folder of images and hold some out for validation.
 
     Raises:
         UserError: the folder has no or too few images, or they are smaller than a patch, or one
             that is held out is too small to be compared.
     """
+    options, largest = recipe.data, recipe.largest_patch
     pairs = find_pairs(folder, scale)
     if len(pairs) <= options.validation_images:
         raise UserError(
@@ -46,11 +47,11 @@ def load_samples(folder: Path, scale: int, options: DataOptions, seed: int) -> S
     planes = [
         (low, high)
         for low, high in load_planes(train, scale, options.colour)
-        if min(low.shape) >= options.patch
+        if min(low.shape) >= largest
     ]
     if not planes:
         raise UserError(
-            f"no image in {folder} is as large as a patch ({options.patch * scale} pixels at "
+            f"no image in {folder} is as large as a patch ({largest * scale} pixels at "
             "high resolution); lower patch in the recipe"
         )
     held_out = load_planes(validation, scale, "luminance")
@@ -64,11 +65,12 @@ def load_samples(folder: Path, scale: int, options: DataOptions, seed: int) -> S
         planes,
         held_out,
         f"{len(pairs)} images, {hashlib.sha256(names).hexdigest()[:12]}",
-        _digest([*planes, *held_out]),
+        digest([*planes, *held_out]),
     )
 
 
-def _digest(planes: Planes) -> str:
+def digest(planes: Planes) -> str:
+    """Tells sets of planes apart by their pixels."""
     found = hashlib.sha256()
     for low, high in planes:
         found.update(repr((low.shape, high.shape)).encode())

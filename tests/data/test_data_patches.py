@@ -121,3 +121,30 @@ def test_a_damaged_file_is_named(pairs: list[Pair]) -> None:
     pairs[1].hr.write_bytes(pairs[1].hr.read_bytes()[:100])
     with pytest.raises(UserError, match=r"gray\.png"):
         load_planes(pairs, 2)
+
+
+def test_of_several_candidates_the_hard_ones_are_kept_more_often() -> None:
+    """An original that is its image with pixels repeated is easy; noise of 30 steps is hard."""
+    rng = np.random.default_rng(0)
+    low = rng.integers(30, 200, (40, 40), np.uint8)
+    easy = low.repeat(2, 0).repeat(2, 1)
+    noise = np.where(rng.random(easy.shape) < 0.5, 30, -30)
+    hard = (easy.astype(int) + noise).astype(np.uint8)
+    planes = [(low, easy), (low, hard)]
+
+    def share(candidates: int) -> float:
+        draw = np.random.default_rng(1)
+        lr, hr = sample_patches(planes, 2, 8, 400, draw, candidates)
+        return float(
+            np.mean([np.any(h != x.repeat(2, 0).repeat(2, 1)) for x, h in zip(lr, hr, strict=True)])
+        )
+
+    assert share(1) == pytest.approx(0.5, abs=0.1)
+    assert share(2) > 0.9  # chances are 30 to 1, and half of 800 are to be had
+
+
+def test_kept_candidates_stay_aligned() -> None:
+    planes = aligned_planes([(20, 30)], 2)
+    lr, hr = sample_patches(planes, 2, 5, 7, np.random.default_rng(0), 3)
+    assert lr.shape == (7, 5, 5, 1)
+    np.testing.assert_array_equal(hr, lr.repeat(2, 1).repeat(2, 2))

@@ -41,8 +41,9 @@ def untrained(name: str, scale: int) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def samples(photographs: Path) -> Samples:
-    options = dataclasses.replace(recipes.load("int8-x2").data, patch=16, validation_images=1)
-    return load_samples(photographs, 2, options, 0)
+    recipe = recipes.load("int8-x2")
+    options = dataclasses.replace(recipe.data, patch=16, validation_images=1)
+    return load_samples(photographs, 2, dataclasses.replace(recipe, data=options, phases=()), 0)
 
 
 @pytest.fixture(scope="module")

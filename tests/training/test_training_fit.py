@@ -55,7 +55,7 @@ class StopAt(Silence):
 
 
 def run(photographs, folder, recipe=RECIPE, resume=False, seed=7, observer=None):
-    samples = load_samples(photographs, 2, recipe.data, seed)
+    samples = load_samples(photographs, 2, recipe, seed)
     keras.utils.set_random_seed(seed)
     spec = registry.get("tinypssr-anchor")
     model = spec.build(spec.config(2, expand=recipe.expand), keras)
@@ -93,7 +93,7 @@ def test_a_run_that_was_stopped_resumes_to_the_same_weights(photographs, tmp_pat
 def test_training_learns(photographs, tmp_path):
     stop = dataclasses.replace(RECIPE.stop, epochs=2, steps_per_epoch=150)
     recipe = dataclasses.replace(RECIPE, stop=stop)
-    held_out = load_samples(photographs, 2, recipe.data, 7).validation
+    held_out = load_samples(photographs, 2, recipe, 7).validation
     keras.utils.set_random_seed(7)
     spec = registry.get("tinypssr-anchor")
     model = spec.build(spec.config(2), keras)
@@ -104,7 +104,7 @@ def test_training_learns(photographs, tmp_path):
 
 
 def test_validation_images_are_not_trained_on(photographs):
-    samples = load_samples(photographs, 2, RECIPE.data, 7)
+    samples = load_samples(photographs, 2, RECIPE, 7)
     assert (len(samples.train), len(samples.validation)) == (4, 2)
     for _, held_out in samples.validation:
         assert not any(np.array_equal(held_out, high) for _, high in samples.train)
@@ -167,19 +167,23 @@ def test_a_state_that_lacks_a_part_is_refused(photographs, tmp_path, lost):
         run(photographs, tmp_path / "a", recipe=RECIPE, resume=True)
 
 
+def with_data(**changes):
+    return dataclasses.replace(RECIPE, data=dataclasses.replace(RECIPE.data, **changes))
+
+
 def test_too_few_or_too_small_images_are_refused(photographs, tmp_path):
-    few = dataclasses.replace(RECIPE.data, validation_images=6)
+    few = with_data(validation_images=6)
     with pytest.raises(UserError, match="has 6 images and 6 are held out"):
         load_samples(photographs, 2, few, 0)
     Image.new("L", (14, 14)).save(tmp_path / "tiny.png")
     for name in ("a", "b"):
         Image.new("L", (64, 64)).save(tmp_path / f"{name}.png")
-    one = dataclasses.replace(RECIPE.data, validation_images=1)
+    one = with_data(validation_images=1)
     pairs = find_pairs(tmp_path, 2)
     seed = next(s for s in range(99) if split_validation(pairs, 1, s)[1][0].name == "tiny")
     with pytest.raises(UserError, match=r"tiny.png is too small to validate by: 14x14"):
         load_samples(tmp_path, 2, one, seed)
-    large = dataclasses.replace(RECIPE.data, patch=64)
+    large = with_data(patch=64)
     with pytest.raises(UserError, match=r"no image .* is as large as a patch"):
         load_samples(photographs, 2, large, 0)
 

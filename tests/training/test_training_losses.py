@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_sr.training import losses
 
@@ -33,3 +35,26 @@ def test_a_mixture_weighs_its_terms(images):
     mixed = losses.mixture({"mae": 0.25, "ssim": 2.0})(target, output)
     expected = 0.25 * losses.mae(target, output) + 2 * losses.ssim_loss(target, output)
     assert float(mixed) == pytest.approx(float(expected), rel=1e-6)
+
+
+@given(st.integers(0, 5), st.floats(0, 2), st.integers(0, 99))
+def test_the_rim_weighs_what_it_is_told(width, weight, seed):
+    rng = np.random.default_rng(seed)
+    target, output = rng.random((2, 2, 14, 12, 1), dtype=np.float32)
+    error = np.abs(target.astype(np.float64) - output)
+    y, x = np.mgrid[:14, :12]
+    inside = (y >= width) & (y < 14 - width) & (x >= width) & (x < 12 - width)
+    weights = np.where(inside, 1.0, weight)[None, :, :, None]
+    expected = np.average(error, weights=np.broadcast_to(weights, error.shape))
+    found = losses.mixture({"mae": 1.0}, losses.Rim(width, weight))(target, output)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_ssim_leaves_the_rim_out(images):
+    target, output = images
+    spoiled = output.copy()
+    spoiled[:, :3], spoiled[:, :, -3:] = 0, 1
+    mixed = losses.mixture({"ssim": 1.0}, losses.Rim(3, 0.5))(target, spoiled)
+    inside = np.s_[:, 3:-3, 3:-3]
+    expected = 1 - tf.reduce_mean(tf.image.ssim(target[inside], output[inside], max_val=1.0))
+    assert float(mixed) == pytest.approx(float(expected), abs=2e-6)

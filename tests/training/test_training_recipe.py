@@ -55,6 +55,22 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("[data]\nbatch = 2000000000", "batch must be at most 4096"),
         ("expand = 200000000", "expand must be at most 1024"),
         ("name = 3", "name of the recipe must be a text"),
+        ("branches = true", "set expand as well"),
+        ("branches = 1", "branches of the recipe must be true or false"),
+        ("teacher = 1.5", r"teacher must be in \[0, 1\]"),
+        ("[data]\nrim = 16", "leaves nothing of a patch of 32"),
+        ("[data]\nrim = -1", "leaves nothing of a patch of 32"),
+        ("[data]\nrim_weight = -1", "rim_weight must be finite and not negative"),
+        ("[data]\ncandidates = 0", "candidates must be at least 1"),
+        ("[optimizer]\nkind = 'sgd'", "kind must be one of adam, soap"),
+        ("[int8]\nequalize = 3", "equalize of the recipe must be true or false|equalize of"),
+        ("phases = 3", "phases of the recipe must be"),
+        ("phases = [3]", "phases of the recipe must be a list of tables"),
+        ("[[phases]]\nstart = 0.5\nrate = 3", r"\[\[phases\]\] of the recipe has no entry 'rate'"),
+        ("[[phases]]\nstart = 1.0", "phases must start in ascending order between 0 and 1"),
+        ("[[phases]]\nstart = 0.5\n[[phases]]\nstart = 0.2", "in ascending order"),
+        ("[[phases]]\nstart = 0.5\nloss = { l3 = 1 }", "loss must weigh"),
+        ("[data]\nrim = 6\n[[phases]]\nstart = 0.5\npatch = 12", "leaves nothing of a patch of 12"),
     ],
 )
 def test_wrong_recipes_are_refused(tmp_path, text, message):
@@ -75,3 +91,18 @@ def test_patches_must_hold_the_window_of_ssim(tmp_path):
     with pytest.raises(UserError, match="patch = 5 gives 10 at x2"):
         recipes.load_for(str(path), 2)
     assert recipes.load_for(str(path), 4).data.patch == 5
+
+
+def test_phases_change_what_they_name_from_their_start(tmp_path):
+    path = tmp_path / "phases.toml"
+    path.write_text(
+        'name = "p"\nsource = "me"\n[stop]\nepochs = 10\n'
+        "[[phases]]\nstart = 0.4\npatch = 48\nbatch = 8\n"
+        "[[phases]]\nstart = 0.8\nloss = { mse = 1 }\n"
+    )
+    recipe = recipes.load(str(path))
+    seen = [recipe.at(epoch) for epoch in range(10)]
+    assert [now.data.patch for now in seen] == [32] * 4 + [48] * 6
+    assert [now.data.batch for now in seen] == [16] * 4 + [8] * 6
+    assert [dict(now.loss) for now in seen] == [{"mae": 1.0}] * 8 + [{"mse": 1}] * 2
+    assert recipe.largest_patch == 48

@@ -1,0 +1,62 @@
+"""Equalization of channel ranges, before a float network is tuned.
+
+Activations have one scale for all channels: a channel whose values are small beside the others'
+is rounded coarsely. Between two convolutions with a PReLU in between, a channel may be scaled and
+the kernel behind it scaled back without changing what the network computes (Nagel et al. 2019,
+"Data-Free Quantization Through Weight Equalization and Bias Correction").
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tf_keras
+
+from edge_sr.models import checkpoint as checkpoints
+
+
+def equalize(checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> checkpoints.Checkpoint:
+    """The same network with channels of more equal ranges, folded.
+
+    A channel's factor makes its share of the activation's range as large as its share of the
+    range of the next kernel's output channels.
+
+    Args:
+        checkpoint: a float one.
+        patches: uint8 (N,p,p,1), from training images.
+    """
+    model = checkpoints.build_model(checkpoint, tf_keras)
+    weights = checkpoints.fold(checkpoint.weights)
+    chains = list(_chains(model))
+    if not chains:
+        return dataclasses.replace(checkpoint, weights=weights)
+    probe = tf_keras.Model(
+        model.input, {prelu: model.get_layer(prelu).output for _, prelu, _ in chains}
+    )
+    outputs = probe(patches.astype(np.float32) / 255)
+    for first, prelu, second in chains:
+        reach = np.abs(outputs[prelu].numpy()).max(axis=(0, 1, 2))
+        kernel = np.abs(weights[f"{second}/kernel"])
+        share = (kernel / np.maximum(kernel.max(axis=(0, 1, 2)), 1e-12)).max(axis=(0, 1, 3))
+        factors = np.sqrt(np.maximum(reach, 1e-6) / np.maximum(share, 1e-6))
+        factors = (factors / np.exp(np.log(factors).mean())).astype(np.float32)
+        weights[f"{first}/kernel"] = weights[f"{first}/kernel"] / factors
+        weights[f"{first}/bias"] = weights[f"{first}/bias"] / factors
+        weights[f"{second}/kernel"] = weights[f"{second}/kernel"] * factors[:, None]
+    config = dataclasses.replace(checkpoint.config, expand=0, branches=0)
+    return dataclasses.replace(checkpoint, config=config, weights=weights)
+
+
+def _chains(model: Any) -> Iterator[tuple[str, str, str]]:
+    """Names of (convolution, PReLU, convolution) in a row that nothing else reads."""
+    for layer in model.layers:
+        prelu = _only_reader(layer, "PReLU")
+        second = prelu and _only_reader(prelu, "Conv2D")
+        if type(layer).__name__ == "Conv2D" and second:
+            yield layer.name, prelu.name, second.name
+
+
+def _only_reader(layer: Any, kind: str) -> Any:
+    readers = [node.outbound_layer for node in layer.outbound_nodes]
+    return readers[0] if [type(reader).__name__ for reader in readers] == [kind] else None

@@ -1,0 +1,48 @@
+"""Knowledge distillation (Hinton et al. 2015): targets that a better network has a share in."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edge_sr.data.patches import Pixels
+from edge_sr.training.samples import Samples, digest
+
+
+def taught(samples: Samples, upscale: Callable[[Pixels], Pixels], share: float) -> Samples:
+    """The samples with the teacher's images mixed into the originals that are trained on.
+
+    A tiny network cannot learn what it cannot see; the teacher's images lack it, so they teach
+    with less noise. As the targets are made once, a step costs what it cost before.
+
+    Args:
+        samples: their validation images stay as they are.
+        upscale: the teacher: uint8 (h,w) to uint8 (scale h, scale w).
+        share: of the teacher in the target, in [0, 1].
+    """
+    train = [(low, _mixed(high, upscale(low), share)) for low, high in samples.train]
+    return dataclasses.replace(samples, train=train, digest=digest([*train, *samples.validation]))
+
+
+def ensemble(upscale: Callable[[Pixels], Pixels], plane: Pixels) -> Pixels:
+    """The mean of what a teacher makes of a plane's eight orientations, turned back.
+
+    Timofte et al. 2016, "Seven ways to improve example-based single image super resolution".
+
+    Args:
+        upscale: the teacher.
+        plane: uint8 (h,w).
+    """
+    total: Any = 0
+    for turns in range(4):
+        for mirrored in (False, True):
+            image = np.rot90(plane, turns)
+            result = upscale(np.ascontiguousarray(image[:, ::-1] if mirrored else image))
+            total = total + np.rot90(result[:, ::-1] if mirrored else result, -turns).astype(float)
+    return np.rint(total / 8).astype(np.uint8)
+
+
+def _mixed(original: Pixels, taught: Pixels, share: float) -> Pixels:
+    mean = (1 - share) * original.astype(np.float32) + share * taught
+    return np.rint(mean).astype(np.uint8)

@@ -1,0 +1,191 @@
+"""Adam in the eigenbasis of the gradients' covariance, for either Keras namespace.
+
+SOAP (Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using Adam") runs Adam in the
+eigenbasis of Shampoo's preconditioner, which it approximates by Kronecker factors of each layer
+because large networks leave no choice. A tiny network is small enough for the whole covariance:
+variables are packed, in order, into blocks of at most `LARGEST` values, and each block has a full
+matrix, across layers. A variable that is larger still is trained by plain Adam.
+
+A step only notes its gradient; `refresh`, to be called every `ROWS` steps, takes the notes into the
+covariance by one matrix product and renews its eigenvectors.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+
+LARGEST = 1400
+"""Values of a block, at most: its basis takes 8 MB of float32, and each step reads it twice."""
+
+ROWS = 200
+"""Steps whose gradients are noted between two calls of `refresh`, at most."""
+
+_EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class Block:
+    """Variables that share a covariance, and their state.
+
+    Attributes:
+        variables: positions of its variables in the order in which the optimizer was built.
+        sizes: how many values each of them has, n together.
+        momentum: average gradient (n).
+        velocity: average squared gradient (n) in the eigenbasis.
+        covariance: average outer product (n,n) of the gradient, None for plain Adam.
+        basis: its eigenvectors (n,n) as columns.
+        recent: the gradients (ROWS,n) since the last `refresh`.
+    """
+
+    variables: tuple[int, ...]
+    sizes: tuple[int, ...]
+    momentum: Any
+    velocity: Any
+    covariance: Any = None
+    basis: Any = None
+    recent: Any = None
+
+
+def create(keras: Any, beta_1: float, beta_2: float, clip_norm: float) -> Any:
+    """An optimizer of that namespace; its rate is set by whoever trains.
+
+    Args:
+        keras: Keras 3 or tf_keras.
+        beta_1: decay of the momentum.
+        beta_2: decay of the covariance and of the second moment in its eigenbasis.
+        clip_norm: global norm to which gradients are scaled down; 0 leaves them.
+    """
+    return _optimizer_class(keras)(beta_1, beta_2, clip_norm)
+
+
+def refresh(optimizer: Any) -> None:
+    """Take the recent gradients into each covariance and turn its basis to the new eigenvectors.
+
+    The second moments are carried over exactly: in the new basis they are the eigenvalues.
+    """
+    from keras import ops  # PyTorch's tensors need its way back to NumPy
+
+    taken = int(ops.convert_to_numpy(optimizer.taken))
+    ages = np.arange(taken, dtype=np.float32)[::-1, None]
+    weights = np.sqrt((1 - optimizer.beta_2) * optimizer.beta_2**ages)
+    for block in optimizer.blocks:
+        if block.covariance is not None:
+            recent = ops.convert_to_numpy(block.recent)[:taken] * weights
+            covariance = ops.convert_to_numpy(block.covariance) * optimizer.beta_2**taken
+            covariance += recent.T @ recent
+            values, vectors = eigh(covariance, driver="evd", check_finite=False)
+            block.covariance.assign(covariance)
+            block.basis.assign(vectors)
+            block.velocity.assign(np.maximum(values, 0))
+    optimizer.taken.assign(0)
+
+
+def pack(sizes: Iterable[int]) -> list[tuple[int, ...]]:
+    """Consecutive positions whose sizes add up to at most `LARGEST`; a larger one stands alone."""
+    groups: list[list[int]] = []
+    room = 0
+    for position, size in enumerate(sizes):
+        if size > room:
+            groups.append([])
+            room = max(LARGEST, size)
+        groups[-1].append(position)
+        room -= size
+    return [tuple(group) for group in groups]
+
+
+@lru_cache(maxsize=2)
+def _optimizer_class(keras: Any) -> type:
+    class Soap(keras.optimizers.Optimizer):
+        """See the module."""
+
+        def __init__(self, beta_1: float, beta_2: float, clip_norm: float) -> None:
+            if hasattr(keras, "ops"):
+                super().__init__(learning_rate=0.0)
+            else:
+                super().__init__(name="soap", jit_compile=False)
+                self._learning_rate = self._build_learning_rate(0.0)
+            self.beta_1, self.beta_2, self.clip_norm = beta_1, beta_2, clip_norm
+            self.blocks: list[Block] = []
+
+        def build(self, variables: Sequence[Any]) -> None:
+            """Make the state of each block."""
+            if self.blocks:
+                return
+            super().build(variables)
+            sizes = [int(np.prod(variable.shape)) for variable in variables]
+            for group in pack(sizes):
+                self.blocks.append(self._block(group, tuple(sizes[i] for i in group)))
+            self.taken = self.add_variable((), initializer="zeros", dtype="int32", name="taken")
+            self._built = True
+
+        def _block(self, group: tuple[int, ...], sizes: tuple[int, ...]) -> Block:
+            count = sum(sizes)
+            shapes: dict[str, tuple[int, ...]] = {"momentum": (count,), "velocity": (count,)}
+            if count <= LARGEST:
+                square = (count, count)
+                shapes |= {"covariance": square, "basis": square, "recent": (ROWS, count)}
+            state = {
+                name: self.add_variable(shape, initializer="zeros", name=name)
+                for name, shape in shapes.items()
+            }
+            if count <= LARGEST:
+                state["basis"].assign(np.eye(count, dtype=np.float32))
+            return Block(group, sizes, **state)
+
+        def apply_gradients(self, grads_and_vars: Any, **kwargs: Any) -> Any:
+            """One step (called by Keras)."""
+            gradients, variables = zip(*grads_and_vars, strict=True)
+            self.apply(gradients, variables)
+            return self.iterations
+
+        def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+            """One step (called by Keras); the variables are those of `build`, in that order."""
+            from keras import ops
+
+            flat = [ops.reshape(gradient, (-1,)) for gradient in grads]
+            if self.clip_norm:
+                norm = ops.sqrt(sum(ops.sum(ops.square(part)) for part in flat))
+                flat = [part * ops.minimum(1.0, self.clip_norm / (norm + 1e-12)) for part in flat]
+            for block in self.blocks:
+                update = self._direction(block, ops.concatenate([flat[i] for i in block.variables]))
+                start = 0
+                for i, size in zip(block.variables, block.sizes, strict=True):
+                    variable = trainable_variables[i]
+                    change = ops.reshape(update[start : start + size], variable.shape)
+                    variable.assign(variable - self.learning_rate * change)
+                    start += size
+            self.taken.assign(self.taken + 1)
+            self.iterations.assign_add(1)
+
+        def _direction(self, block: Block, gradient: Any) -> Any:
+            """What the rate is multiplied with, (n), from the gradient (n)."""
+            from keras import ops
+
+            step = ops.cast(self.iterations, "float32") + 1
+            _follow(block.momentum, gradient, self.beta_1)
+            mean = block.momentum / (1 - ops.power(self.beta_1, step))
+            if block.recent is not None:
+                place = ops.reshape(self.taken, (1, 1))
+                row = ops.expand_dims(gradient, 0)
+                block.recent.assign(ops.scatter_update(block.recent, place, row))
+                gradient, mean = ops.unstack(
+                    ops.matmul(ops.stack([gradient, mean]), block.basis), 2
+                )
+            _follow(block.velocity, ops.square(gradient), self.beta_2)
+            spread = ops.sqrt(block.velocity / (1 - ops.power(self.beta_2, step)))
+            update = mean / (spread + _EPSILON)
+            return update if block.basis is None else ops.matmul(block.basis, update)
+
+        def get_config(self) -> dict[str, Any]:
+            """For Keras."""
+            return {"beta_1": self.beta_1, "beta_2": self.beta_2, "clip_norm": self.clip_norm}
+
+    return Soap
+
+
+def _follow(average: Any, value: Any, decay: float) -> None:
+    average.assign(average + (value - average) * (1 - decay))
