@@ -23,7 +23,6 @@ from edge_sr.cli.quantize import tune_checkpoint
 from edge_sr.cli.runs import Run
 from edge_sr.cli.train import train_float
 from edge_sr.models import checkpoint as checkpoints
-from edge_sr.quantize import network
 from edge_sr.runtime.keras import import_keras
 from edge_sr.training import distil, fit
 from edge_sr.training import recipe as recipes
@@ -92,7 +91,8 @@ def _trial(entry: Mapping[str, Any]) -> Trial:
 
 def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     """Train or tune, and give the line of the log."""
-    samples = load_samples(data, trial.scale, trial.recipe, 0)  # all judged by the same images
+
+    samples = load_samples(data, trial.scale, trial.recipe)  # all judged by the same images
     held_out = samples.validation
     if trial.teacher:
         samples = distil.taught(samples, _teacher(trial), trial.recipe.teacher)
@@ -102,6 +102,8 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     if trial.tuned:
         source = zoo.find(trial.model, trial.scale).float_checkpoint
         tune_checkpoint(source, trial.recipe, samples, place)
+        from edge_sr.quantize import network
+
         model = network.fake_quantized(checkpoints.read(place.best))
         float_psnr = f"{_score(checkpoints.load_model(source), held_out, trial).psnr:.4f}"
     else:
@@ -116,11 +118,13 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     return dict(zip(COLUMNS, line, strict=True))
 
 
-def _score(model: Any, held_out: Any, trial: Trial) -> fit.Score:
+def _score(model: Any, held_out: Any, trial: Trial) -> Any:
+
     return fit.validate(model, held_out, trial.scale)
 
 
 def _teacher(trial: Trial) -> Any:
+
     model = checkpoints.load_model(zoo.find(trial.teacher, trial.scale).float_checkpoint)
     return partial(distil.ensemble, partial(fit.upscale_plane, model))
 

@@ -1,6 +1,10 @@
 """The README says what the commands print."""
 
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from edge_sr import zoo
 from edge_sr.cli.models import describe, markdown_lines
@@ -24,3 +28,18 @@ def test_every_command_and_recipe_in_the_readme_exists():
         assert f"edge-sr {command.name}" in text
     for name in recipe.names():
         assert f"`{name}`" in text
+
+
+@pytest.mark.parametrize("name", ["float", "int8"])
+def test_the_tables_of_trials_are_what_the_command_prints(name):
+    command = f"python scripts/experiments.py experiments/{name}.toml --table"
+    text = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    table = text.split(f"<!-- {command} -->\n")[1].split("<!-- end -->")[0]
+    printed = subprocess.run(
+        [sys.executable, *command.split()[1:]],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert table.strip().splitlines() == printed.stdout.strip().splitlines()

@@ -35,7 +35,7 @@ def quantize(
         str | None,
         typer.Option(help="Name of a recipe or a TOML file.", show_default="int8-x<scale>"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of split and patches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of patches.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run.")] = False,
@@ -57,7 +57,7 @@ def quantize(
     run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)
     runs.check(run, [checkpoint])
     require_tuning()
-    samples = load_samples(data, scale, chosen, seed)
+    samples = load_samples(data, scale, chosen)
     tune_checkpoint(checkpoint, chosen, samples, run)
 
 

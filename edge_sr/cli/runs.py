@@ -24,7 +24,7 @@ class Run:
 
     Attributes:
         folder: of the run; made when there is something to write.
-        seed: of weights, split and patches.
+        seed: of weights and patches.
         resume: go on with the run in the folder.
         force: replace the run in the folder.
         tensorboard: write TensorBoard logs as well.

@@ -40,7 +40,7 @@ def train(
             show_default="runs/<model>-x<scale>",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, split and patches.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and patches.")] = 0,
     epochs: Annotated[
         int | None, typer.Option(help="Epochs of the float part instead of the recipe's.")
     ] = None,
@@ -81,9 +81,9 @@ def train(
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
     import_keras()
-    samples = load_samples(data, scale, chosen, seed)
+    samples = load_samples(data, scale, chosen)
     if int8:
-        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, seed)
+        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale)
     if upscale:
         from edge_sr.training.distil import taught
 
@@ -119,7 +119,7 @@ def _teacher(
 
 
 def _prepare_tuning(
-    name: str | None, training: "Recipe", data: Path, scale: int, seed: int
+    name: str | None, training: "Recipe", data: Path, scale: int
 ) -> tuple["Recipe", "Samples"]:
     """What tuning needs, checked before the hours of training; it holds out the same images."""
     from edge_sr.cli.quantize import require_tuning
@@ -131,7 +131,7 @@ def _prepare_tuning(
     options = dataclasses.replace(recipe.data, validation_images=held_out)
     require_tuning()
     recipe = dataclasses.replace(recipe, data=options)
-    return recipe, load_samples(data, scale, recipe, seed)
+    return recipe, load_samples(data, scale, recipe)
 
 
 def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", run: Run) -> None:

@@ -232,3 +232,34 @@ def test_a_missing_extra_names_the_pip_line(
     result = edge_sr("train", "--data", photographs, "--out", tmp_path / "run")
     assert result.code == 2
     assert "pip install 'edge-sr[train]'" in result.err
+
+
+def test_a_teacher_and_its_share_belong_together(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
+    options = ["train", "--data", photographs, "--out", tmp_path / "run"]
+    alone = edge_sr.refuses(*options, "--recipe", recipe, "--teacher", "tinypssr-anchor")
+    assert "gives a teacher no share" in alone
+    taught = tmp_path / "taught.toml"
+    taught.write_text("teacher = 0.5\n" + recipe.read_text())
+    assert "name it with --teacher" in edge_sr.refuses(*options, "--recipe", taught)
+    named = [*options, "--recipe", taught, "--teacher"]
+    assert "there is no model 'nobody'" in edge_sr.refuses(*named, "nobody")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_teacher_changes_what_is_learned(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
+    taught = tmp_path / "taught.toml"
+    taught.write_text("teacher = 0.5\n" + recipe.read_text())
+    results = []
+    for name, options in (
+        ("alone", ["--recipe", recipe]),
+        ("taught", ["--recipe", taught, "--teacher", "tinypssr-anchor"]),
+    ):
+        out = tmp_path / name
+        assert edge_sr("train", "--data", photographs, "--out", out, *options).code == 0
+        results.append((out / "log.csv").read_text())
+    assert results[0] != results[1]

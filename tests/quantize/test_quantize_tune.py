@@ -43,7 +43,7 @@ def untrained(name: str, scale: int) -> Checkpoint:
 def samples(photographs: Path) -> Samples:
     recipe = recipes.load("int8-x2")
     options = dataclasses.replace(recipe.data, patch=16, validation_images=1)
-    return load_samples(photographs, 2, dataclasses.replace(recipe, data=options, phases=()), 0)
+    return load_samples(photographs, 2, dataclasses.replace(recipe, data=options, phases=()))
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def test_the_mean_has_no_sides():
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_targets_are_mixed_and_validation_is_not(photographs, share):
     recipe = Recipe("r", "test", data=DataOptions(patch=16, validation_images=2))
-    samples = load_samples(photographs, 2, recipe, 0)
+    samples = load_samples(photographs, 2, recipe)
     mixed = taught(samples, pillow, share)
     for (low, high), (same, target) in zip(samples.train, mixed.train, strict=True):
         assert same is low
