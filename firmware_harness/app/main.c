@@ -75,9 +75,9 @@ static void measure(int32_t frame, uint32_t height, int32_t file, report *figure
     output out = {file, 0, 0};
 
     figures->arena_needed =
-        (uint32_t)esr_arena_bytes(model_plan, sizeof model_plan, MODEL_WIDTH);
+        (uint32_t)esr_arena_bytes(model_plan, MODEL_PLAN_BYTES, MODEL_WIDTH);
     port_start_ticks();
-    figures->status = (uint32_t)esr_open(&engine, model_plan, sizeof model_plan, MODEL_WIDTH,
+    figures->status = (uint32_t)esr_open(&engine, model_plan, MODEL_PLAN_BYTES, MODEL_WIDTH,
                                          arena, sizeof arena);
     figures->open_ticks = port_ticks();
     if (figures->status == ESR_OK) {

@@ -1,0 +1,174 @@
+"""Writes a model for a board as a C project that needs nothing but a compiler.
+
+    project.json, model.tflite     what it was made from
+    Makefile, board.mk             how it is built
+    engine/  model/  port/  app/   sources: edge_sr's engine, the plan, start-up code, the program
+"""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edge_sr import engine, graph
+from edge_sr.engine.plan import MAX_UNITS, Plan, c_header, c_source, make_plan
+from edge_sr.errors import UserError
+from firmware_harness import board as boards
+from firmware_harness import port
+from firmware_harness.board import Board
+
+FACTS = "project.json"
+MODEL = "model.tflite"
+_HERE = Path(__file__).parent
+
+_MODEL_H = """\
+/* What the program was built for; low-resolution pixels. */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "model_plan.h"
+
+#define MODEL_WIDTH {width}
+#define MODEL_CHANNELS {channels}
+#define MODEL_ARENA_BYTES MODEL_PLAN_ARENA_BYTES(MODEL_WIDTH)
+
+#endif
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a project was made for.
+
+    Attributes:
+        name: the model's, for people.
+        board: the board's name.
+        width: low-resolution pixels of a row.
+    """
+
+    name: str
+    board: str
+    width: int
+
+
+@contextmanager
+def replacing(folder: Path, force: bool) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `folder` at the end, or goes on an error.
+
+    Raises:
+        UserError: as `check_target`.
+    """
+    check_target(folder, force)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(6)}.part")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_target(folder: Path, force: bool) -> None:
+    """Refuse to replace a folder unless asked to, and one that is no project always.
+
+    Raises:
+        UserError: so.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / FACTS).is_file():
+        raise UserError(f"{folder} holds something else than firmware; name a folder of its own")
+    if not force:
+        raise UserError(f"{folder} exists; --force replaces it")
+
+
+def write(folder: Path, project: Project, model: bytes) -> None:
+    """Write all files of a project into an empty folder.
+
+    Args:
+        folder: where to.
+        project: model's name, board and width.
+        model: the int8 .tflite.
+
+    Raises:
+        UserError: the engine does not run the model, or not at this width on this board.
+    """
+    board = boards.find(project.board)
+    network = graph.read_graph(model)
+    plan = make_plan(network)
+    check_fit(plan, project, board)
+    facts = json.dumps(asdict(project), indent=2) + "\n"
+    (folder / FACTS).write_text(facts, encoding="utf-8")
+    (folder / MODEL).write_bytes(model)
+    port.write(folder, board)
+    port.copy_files(Path(engine.__file__).parent / "c", folder / "engine", "*.[ch]")
+    port.copy_files(_HERE / "app", folder / "app", "*.c")
+    (folder / "model").mkdir()
+    (folder / "model" / "model_plan.h").write_text(c_header(plan, "model_plan"), encoding="utf-8")
+    (folder / "model" / "model_plan.c").write_text(c_source(plan, "model_plan"), encoding="utf-8")
+    header = _MODEL_H.format(width=project.width, channels=network.input.shape[3])
+    (folder / "model" / "model.h").write_text(header, encoding="utf-8")
+
+
+def check_fit(plan: Plan, project: Project, board: Board) -> None:
+    """Find out before anything is written that a board is too small.
+
+    Raises:
+        UserError: the width is impossible, or stack and arena exceed the board's RAM.
+    """
+    excess = board.stack + plan.arena_bytes(project.width) - board.ram.size
+    if excess > 0:
+        raise UserError(
+            f"{project.name} at width {project.width} needs {excess:,} bytes more RAM than "
+            f"{board.name} has; it fits up to a width of {widest(plan, board)}"
+        )
+
+
+def widest(plan: Plan, board: Board) -> int:
+    """The largest width whose arena fits beside the stack in the board's RAM; 0 if there is none.
+
+    A row of the application's frame is not counted.
+    """
+    low, high = 0, MAX_UNITS
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _fits(plan, middle * plan.rate, board):
+            low = middle
+        else:
+            high = middle - 1
+    return low * plan.rate
+
+
+def _fits(plan: Plan, width: int, board: Board) -> bool:
+    try:
+        return board.stack + plan.arena_bytes(width) <= board.ram.size
+    except UserError:
+        return False
+
+
+def read(folder: Path) -> Project:
+    """What the project in a folder was made for.
+
+    Raises:
+        UserError: the folder holds no project, or a damaged one.
+    """
+    if not (folder / FACTS).is_file():
+        raise UserError(f"{folder} holds no firmware; `edge-sr firmware build` makes it")
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        name, board, width = facts["name"], facts["board"], facts["width"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{folder / FACTS} is damaged; build the firmware again") from None
+    if not (isinstance(name, str) and isinstance(board, str) and isinstance(width, int)):
+        raise UserError(f"{folder / FACTS} is damaged; build the firmware again")
+    return Project(name, board, width)
