@@ -113,6 +113,18 @@ uint32_t esr_strip_count(const esr_info *info, uint32_t frame_width);
 esr_status esr_find_strip(const esr_info *info, uint32_t frame_width, uint32_t index,
                           esr_strip *strip);
 
+/* A whole frame in memory, rows one after the other. */
+typedef struct esr_frame {
+    uint32_t width;    /* of the input, in pixels */
+    uint32_t height;
+    const int8_t *in;  /* height x width x in_channels */
+    int8_t *out;       /* what esr_describe makes of that size */
+} esr_frame;
+
+/* Run strip `index` of the frame and write what it keeps. Engines of one width may do several
+ * strips of a frame at once. ESR_NULL, ESR_WIDTH, ESR_HEIGHT, ESR_STATE. */
+esr_status esr_run_strip(esr_engine *engine, const esr_frame *frame, uint32_t index);
+
 #ifdef __cplusplus
 }
 #endif
