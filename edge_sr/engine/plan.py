@@ -125,6 +125,10 @@ class Plan:
         """Constant memory that the plan takes, weights included; the engine's code comes on top."""
         return len(self.blob)
 
+    def wide_units(self, width: int) -> int:
+        """Units that rings are laid out for at that width: rounded up, which aligns them."""
+        return -(-width // self.rate // _UNIT_ROUND) * _UNIT_ROUND
+
     def arena_bytes(self, width: int) -> int:
         """RAM of the engine for frames of that width, exactly as `esr_arena_bytes` says it.
 
@@ -132,7 +136,7 @@ class Plan:
             UserError: the network cannot run at this width.
         """
         units, rest = divmod(width, self.rate)
-        total = HEAD_BYTES + self.arena.at(-(-units // _UNIT_ROUND) * _UNIT_ROUND)
+        total = HEAD_BYTES + self.arena.at(self.wide_units(width))
         if rest or not 1 <= units <= MAX_UNITS or total > MAX_ARENA:
             raise UserError(
                 f"the model cannot run at width {width}; it takes multiples of {self.rate} up to "
