@@ -4,6 +4,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_sr.errors import UserError
+
 _ALLOCATED = 2  # SHF_ALLOC: takes room on the board
 
 
@@ -54,8 +56,15 @@ class StaticRam:
 
 
 def measure(image: Path) -> tuple[Flash, StaticRam]:
-    """What the sections of the harness's linker script take."""
-    sizes = sections(image.read_bytes())
+    """What the sections of the harness's linker script take.
+
+    Raises:
+        UserError: the file is missing or no image.
+    """
+    try:
+        sizes = sections(image.read_bytes())
+    except (FileNotFoundError, struct.error, ValueError, IndexError):
+        raise UserError(f"{image} is missing or damaged; build the firmware again") from None
     flash = Flash(
         engine_text=sizes.get(".engine_text", 0),
         engine_rodata=sizes.get(".engine_rodata", 0),

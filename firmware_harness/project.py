@@ -1,8 +1,8 @@
 """Writes a model for a board as a C project that needs nothing but a compiler.
 
-    project.json, model.tflite     what it was made from
-    Makefile, board.mk             how it is built
-    engine/  model/  port/  app/   sources: edge_sr's engine, the plan, start-up code, the program
+project.json, model.tflite     what it was made from
+Makefile, board.mk             how it is built
+engine/  model/  port/  app/   sources: edge_sr's engine, the plan, start-up code, the program
 """
 
 import json
@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_sr import engine, graph
-from edge_sr.engine.plan import MAX_UNITS, Plan, c_header, c_source, make_plan
+from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
 from edge_sr.errors import UserError
+from edge_sr.graph import Graph
 from firmware_harness import board as boards
 from firmware_harness import port
 from firmware_harness.board import Board
@@ -23,6 +24,7 @@ from firmware_harness.board import Board
 FACTS = "project.json"
 MODEL = "model.tflite"
 _HERE = Path(__file__).parent
+_VARIABLES = 64  # bytes; alignment included
 
 _MODEL_H = """\
 /* What the program was built for; low-resolution pixels. */
@@ -106,54 +108,57 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     board = boards.find(project.board)
     network = graph.read_graph(model)
     plan = make_plan(network)
-    check_fit(plan, project, board)
+    check_fit(network, plan, project, board)
     facts = json.dumps(asdict(project), indent=2) + "\n"
     (folder / FACTS).write_text(facts, encoding="utf-8")
     (folder / MODEL).write_bytes(model)
     port.write(folder, board)
     port.copy_files(Path(engine.__file__).parent / "c", folder / "engine", "*.[ch]")
     port.copy_files(_HERE / "app", folder / "app", "*.c")
-    (folder / "model").mkdir()
-    (folder / "model" / "model_plan.h").write_text(c_header(plan, "model_plan"), encoding="utf-8")
-    (folder / "model" / "model_plan.c").write_text(c_source(plan, "model_plan"), encoding="utf-8")
-    header = _MODEL_H.format(width=project.width, channels=network.input.shape[3])
-    (folder / "model" / "model.h").write_text(header, encoding="utf-8")
+    _write_model(folder / "model", plan, project.width, network.input.shape[3])
 
 
-def check_fit(plan: Plan, project: Project, board: Board) -> None:
+def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:
+    folder.mkdir()
+    texts = {
+        "model_plan.h": c_header(plan, "model_plan"),
+        "model_plan.c": c_source(plan, "model_plan"),
+        "model.h": _MODEL_H.format(width=width, channels=channels),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def check_fit(network: Graph, plan: Plan, project: Project, board: Board) -> None:
     """Find out before anything is written that a board is too small.
 
     Raises:
-        UserError: the width is impossible, or stack and arena exceed the board's RAM.
+        UserError: the width is impossible, or the program at that width exceeds the board's RAM.
     """
-    excess = board.stack + plan.arena_bytes(project.width) - board.ram.size
+    channels = network.input.shape[3]
+    excess = _ram(plan, channels, project.width, board) - board.ram.size
     if excess > 0:
         raise UserError(
             f"{project.name} at width {project.width} needs {excess:,} bytes more RAM than "
-            f"{board.name} has; it fits up to a width of {widest(plan, board)}"
+            f"{board.name} has; it fits up to a width of {_widest(plan, channels, board)}"
         )
 
 
-def widest(plan: Plan, board: Board) -> int:
-    """The largest width whose arena fits beside the stack in the board's RAM; 0 if there is none.
+def _ram(plan: Plan, channels: int, width: int, board: Board) -> int:
+    """What the program takes at most: stack, arena, one row of the frame, its few variables."""
+    return board.stack + plan.arena_bytes(width) + channels * width + _VARIABLES
 
-    A row of the application's frame is not counted.
-    """
-    low, high = 0, MAX_UNITS
+
+def _widest(plan: Plan, channels: int, board: Board) -> int:
+    """The largest width that fits; 0 if there is none."""
+    low, high = 0, board.ram.size // plan.rate
     while low < high:
-        middle = (low + high + 1) // 2
-        if _fits(plan, middle * plan.rate, board):
-            low = middle
+        units = (low + high + 1) // 2
+        if _ram(plan, channels, units * plan.rate, board) <= board.ram.size:
+            low = units
         else:
-            high = middle - 1
+            high = units - 1
     return low * plan.rate
-
-
-def _fits(plan: Plan, width: int, board: Board) -> bool:
-    try:
-        return board.stack + plan.arena_bytes(width) <= board.ram.size
-    except UserError:
-        return False
 
 
 def read(folder: Path) -> Project:
