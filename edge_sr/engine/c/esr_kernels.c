@@ -4,6 +4,8 @@
  */
 #include "esr_kernels.h"
 
+#include <string.h>
+
 /* A build for one machine may define this, for example as an attribute that compiles a function
  * for several instruction sets. */
 #ifndef ESR_HOT
@@ -15,9 +17,6 @@
 #else
 #define ESR_INLINE static inline
 #endif
-
-/* Pixels that share each load of weights. */
-#define PIXELS 4
 
 /* One block of output channels of one group. */
 typedef struct block {
@@ -31,100 +30,106 @@ typedef struct block {
     uint32_t step;      /* and distance */
 } block;
 
-/* value * w added to each lane's sum; a product of two int8 never leaves int32. */
-ESR_INLINE void accumulate(uint32_t *sums, const int8_t *weights, int32_t value, uint32_t lanes)
+/* Requantize and store `count` neighbouring channels of a pixel. */
+ESR_INLINE void store(const esr_conv *args, const uint32_t *sums, uint32_t pixel, uint32_t channel,
+                      uint32_t count)
 {
-    for (uint32_t lane = 0; lane < lanes; lane++) {
-        sums[lane] += (uint32_t)(value * weights[lane]);
+    const esr_scale *scales = args->scales + channel;
+    const int32_t zero_point = args->out_zero_point, low = args->low, high = args->high;
+    int8_t *out = args->out + (size_t)pixel * args->out_channels + channel;
+
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = esr_store(esr_multiply(esr_signed(sums[i]), scales[i]), zero_point, low, high);
     }
-}
-
-ESR_INLINE void store_lanes(const block *b, const uint32_t *sums, int8_t *out, uint32_t lanes)
-{
-    const esr_conv *args = b->args;
-    const esr_scale *scales = args->scales + b->out_first;
-    int8_t values[ESR_LANES];
-
-    if (b->outputs == lanes) {
-        for (uint32_t lane = 0; lane < lanes; lane++) {
-            values[lane] = esr_store(esr_multiply(esr_signed(sums[lane]), scales[lane]),
-                                     args->out_zero_point, args->low, args->high);
-        }
-        for (uint32_t lane = 0; lane < lanes; lane++) {
-            out[lane] = values[lane];
-        }
-        return;
-    }
-    for (uint32_t lane = 0; lane < b->outputs; lane++) {
-        out[lane] = esr_store(esr_multiply(esr_signed(sums[lane]), scales[lane]),
-                              args->out_zero_point, args->low, args->high);
-    }
-}
-
-/* `pixels` neighbouring pixels from `pixel` on; pixels and lanes are constants where inlined. */
-ESR_INLINE void conv_pixels(const block *b, uint32_t pixel, uint32_t pixels, uint32_t lanes)
-{
-    const esr_conv *args = b->args;
-    const size_t in_step = args->in_channels;
-    const int8_t *weights = b->weights;
-    uint32_t sums[PIXELS][ESR_LANES];
-
-    for (uint32_t p = 0; p < pixels; p++) {
-        for (uint32_t lane = 0; lane < lanes; lane++) {
-            sums[p][lane] =
-                lane < b->outputs ? (uint32_t)args->bias[b->out_first + lane] : 0;
-        }
-    }
-    for (uint32_t y = 0; y < args->kernel_h; y++) {
-        const int8_t *in = esr_window_row(&args->in, y) + pixel * in_step + b->in_first;
-
-        for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
-            for (uint32_t i = 0; i < b->run; i++, weights += lanes) {
-                for (uint32_t p = 0; p < pixels; p++) {
-                    accumulate(sums[p], weights, in[p * in_step + i], lanes);
-                }
-            }
-        }
-    }
-    for (uint32_t p = 0; p < pixels; p++) {
-        int8_t *out = args->out + (size_t)(pixel + p) * args->out_channels + b->out_first;
-
-        store_lanes(b, sums[p], out, lanes);
-    }
-}
-
-ESR_INLINE void conv_block(const block *b, uint32_t lanes)
-{
-    const uint32_t width = b->args->pixels;
-    uint32_t pixel = 0;
-
-    for (; width - pixel >= PIXELS; pixel += PIXELS) {
-        conv_pixels(b, pixel, PIXELS, lanes);
-    }
-    for (; pixel < width; pixel++) {
-        conv_pixels(b, pixel, 1, lanes);
-    }
-}
-
-ESR_HOT static void conv_16(const block *b)
-{
-    conv_block(b, 16);
-}
-
-ESR_HOT static void conv_8(const block *b)
-{
-    conv_block(b, 8);
-}
-
-ESR_HOT static void conv_4(const block *b)
-{
-    conv_block(b, 4);
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
+
+#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON))
+
+/* Inputs of a pixel that are widened at once: broadcasting from memory is cheap. */
+#define WIDENED 32
+
+ESR_INLINE void widen(uint32_t *wide, const int8_t *in, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        wide[i] = (uint32_t)in[i];
+    }
+}
+
+#define LANES 16
+#include "esr_lanes.h"
+#undef LANES
+#define LANES 8
+#include "esr_lanes.h"
+#undef LANES
+#define LANES 4
+#include "esr_lanes.h"
+#undef LANES
+#else
+
+/* Four channels of one pixel; `weights` are theirs, `lanes` apart from tap to tap. */
+ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t quad, uint32_t lanes)
+{
+    const esr_conv *args = b->args;
+    const int8_t *weights = b->weights + quad;
+    const int32_t *bias = args->bias + b->out_first + quad;
+    const uint32_t count = b->outputs - quad < 4 ? b->outputs - quad : 4;
+    const uint32_t run = b->run;
+    uint32_t sums[4] = {0, 0, 0, 0};
+    uint32_t s0, s1, s2, s3;
+
+    for (uint32_t i = 0; i < count; i++) {
+        sums[i] = (uint32_t)bias[i];
+    }
+    s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    for (uint32_t y = 0; y < args->kernel_h; y++) {
+        const int8_t *in = esr_window_row(&args->in, y) + (size_t)pixel * args->in_channels +
+                           b->in_first;
+
+        for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
+            for (uint32_t i = 0; i < run; i++, weights += lanes) {
+                const int32_t value = in[i];
+
+                s0 += (uint32_t)(value * weights[0]);
+                s1 += (uint32_t)(value * weights[1]);
+                s2 += (uint32_t)(value * weights[2]);
+                s3 += (uint32_t)(value * weights[3]);
+            }
+        }
+    }
+    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+    store(args, sums, pixel, b->out_first + quad, count);
+}
+
+static void conv_block(const block *b, uint32_t lanes)
+{
+    for (uint32_t pixel = 0; pixel < b->args->pixels; pixel++) {
+        for (uint32_t quad = 0; quad < b->outputs; quad += 4) {
+            conv_quad(b, pixel, quad, lanes);
+        }
+    }
+}
+
+static void conv_16(const block *b)
+{
+    conv_block(b, 16);
+}
+
+static void conv_8(const block *b)
+{
+    conv_block(b, 8);
+}
+
+static void conv_4(const block *b)
+{
+    conv_block(b, 4);
+}
+
+#endif
 
 /* The blocks of one group: 16 lanes while there are more than 8 channels left, then 8 or 4. */
 static const int8_t *conv_group(block *b, uint32_t channels)
