@@ -92,7 +92,8 @@ def execute(image: Path, board: Board, folder: Path) -> None:
         VerificationError: the exit code is not 0, or the image does not end.
     """
     check_tools()
-    command = [EMULATOR, "-machine", board.emulator.machine, "-nodefaults", "-display", "none"]
+    command = [EMULATOR, "-machine", board.emulator.machine, "-display", "none"]
+    command += ["-monitor", "none", "-serial", "none", "-nic", "none"]
     command += ["-icount", "shift=0,sleep=off"]
     command += ["-semihosting-config", "enable=on,target=native"]
     command += ["-kernel", str(image.absolute())]
@@ -103,6 +104,11 @@ def execute(image: Path, board: Board, folder: Path) -> None:
     except subprocess.TimeoutExpired:
         raise VerificationError(f"{image} did not end within {_TIMEOUT} s of emulation") from None
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = said[0] if said else _EXITS.get(done.returncode, "no reason is given")
+        reason = _reason(done.returncode, done.stderr.decode(errors="replace"))
         raise VerificationError(f"{image} ended with exit code {done.returncode}: {reason}")
+
+
+def _reason(code: int, log: str) -> str:
+    """What image or emulator say of their end; the emulator warns of a board without network."""
+    said = [line for line in log.splitlines() if line.strip() and "warning:" not in line]
+    return said[0] if said else _EXITS.get(code, "no reason is given")
