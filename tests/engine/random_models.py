@@ -18,11 +18,16 @@ MAX_PIXELS = 2500
 class EngineWriter(TfliteWriter):
     """The operators that the common writer lacks, with drawn scales and zero points."""
 
-    def like(self, image: Value, name: str, channels: int | None = None, lowest: int = -128) -> Value:
-        """An activation of that size with a scale near the image's and any zero point."""
-        shape = (*image.shape[:3], channels or image.shape[3])
-        scale = image.scale * float(self.rng.uniform(0.4, 2.5))
-        return self.activation(name, shape, scale, int(self.rng.integers(lowest, 128)))
+    def zero_point(self) -> int:
+        """Mostly near the middle, where little is clipped; sometimes anywhere."""
+        if self.rng.integers(6) == 0:
+            return int(self.rng.integers(-128, 128))
+        return int(np.clip(self.rng.normal(-10, 35), -128, 127))
+
+    def like(self, image: Value, name: str) -> Value:
+        """An activation of the image's size, with a scale near the image's."""
+        scale = image.scale * float(self.rng.uniform(0.5, 1.8))
+        return self.activation(name, image.shape, scale, self.zero_point())
 
     def window(
         self, image: Value, kernel: tuple[int, int], outputs: int, groups: int, activation: str
@@ -38,8 +43,8 @@ class EngineWriter(TfliteWriter):
         out = self.activation(
             "window",
             (*image.shape[:3], outputs),
-            spread / float(self.rng.uniform(30, 200)),
-            int(self.rng.integers(-128, 60)),
+            spread / float(self.rng.uniform(30, 120)),
+            self.zero_point(),
         )
         if depthwise:
             weights = np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
@@ -96,7 +101,7 @@ class EngineWriter(TfliteWriter):
 
     def sum(self, left: Value, right: Value, activation: str) -> Value:
         scale = (left.scale + right.scale) * float(self.rng.uniform(0.3, 1.5))
-        out = self.activation("sum", left.shape, scale, int(self.rng.integers(-128, 100)))
+        out = self.activation("sum", left.shape, scale, self.zero_point())
         options = schema.AddOptionsT()
         options.fusedActivationFunction = ACTIVATIONS[activation]
         self.operator("ADD", [left.index, right.index], [out.index], options)
@@ -180,7 +185,7 @@ class RandomNetwork:
         """Another quantization of the input than the common writer's."""
         value = writer.input
         scale = float(np.float32(writer.rng.uniform(0.002, 0.05)))
-        zero_point = int(writer.rng.integers(-128, 128))
+        zero_point = writer.zero_point()
         quantization = writer.subgraph.tensors[value.index].quantization
         quantization.scale, quantization.zeroPoint = [scale], [zero_point]
         writer.input = Value(value.index, value.shape, scale, zero_point)
@@ -198,9 +203,12 @@ class RandomNetwork:
         if step.name == "PRELU":
             return writer.slopes(last)
         if step.name == "DEPTH_TO_SPACE":
-            fits = channels % step.block**2 == 0
-            fits = fits and height * width * step.block**2 <= MAX_PIXELS
-            return writer.rearrange(last, step.name, step.block) if fits else None
+            if height * width * step.block**2 > MAX_PIXELS:
+                return None
+            if channels % step.block**2:
+                outputs = step.block**2 * (1 + step.partner % 2)
+                last = writer.window(last, (1, 1), outputs, 1, "NONE")
+            return writer.rearrange(last, step.name, step.block)
         if step.name == "SPACE_TO_DEPTH":
             fits = height % step.block == 0 and width % step.block == 0
             fits = fits and channels * step.block**2 <= MAX_CHANNELS
@@ -236,7 +244,8 @@ others = st.builds(
     name=st.sampled_from(
         [
             *("PRELU", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE", "LOGISTIC", "TANH"),
-            *("sum", "sum", "join", "join", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH"),
+            *("sum", "sum", "sum", "join", "join"),
+            *("DEPTH_TO_SPACE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_DEPTH"),
         ]
     ),
     activation=activations,
@@ -244,9 +253,7 @@ others = st.builds(
     block=st.sampled_from([2, 2, 3]),
 )
 
-sides = st.one_of(
-    st.integers(1, 9), st.sampled_from([1, 2, 4, 6, 8, 12, 16, 18, 24])
-)
+sides = st.one_of(st.integers(1, 9), st.sampled_from([1, 2, 4, 6, 8, 12, 16, 18, 24]))
 
 networks = st.builds(
     RandomNetwork,
