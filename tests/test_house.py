@@ -81,6 +81,25 @@ def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
     assert "slides" in result.stdout
 
 
+@pytest.mark.slow
+def test_an_installed_wheel_writes_firmware(wheel, tmp_path):
+    code = (
+        "from pathlib import Path\nfrom edge_sr import zoo\n"
+        "from firmware_harness import board, project\n"
+        "model = zoo.find('tinypssr', 2).artifact('int8', '.tflite').read_bytes()\n"
+        "for name in board.names():\n"
+        "    Path(name).mkdir()\n"
+        "    project.write(Path(name), project.Project('it', name, 64), model)\n"
+    )
+    result = run(code, tmp_path, wheel)
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.iterdir())) >= 3
+    for folder in tmp_path.iterdir():
+        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+        assert {"Makefile", "engine/esr.c", "port/startup.c", "port/cortex_m.ld"} <= files
+        assert {"app/main.c", "model/model_plan.c", "port/memory.ld"} <= files
+
+
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [

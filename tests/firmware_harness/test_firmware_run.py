@@ -1,12 +1,17 @@
-"""Networks built for boards and run in QEMU: bits, memory, and what a frame costs."""
+"""Networks built for boards and run in QEMU: bits, memory, and what a frame costs.
 
+`EDGE_SR_BOARD_MODELS=200 pytest tests/firmware_harness/test_firmware_run.py` tries as many random
+networks, a second or two each.
+"""
+
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tflite_factory import Network, networks, sizes
+from random_models import RandomNetwork, networks
 
 from edge_sr import zoo
 from edge_sr.errors import VerificationError
@@ -18,7 +23,7 @@ from firmware_harness.emulate import Run
 
 pytestmark = [pytest.mark.cross, pytest.mark.slow]
 
-odd_networks = networks.filter(lambda network: all(size % 2 for _, size in network.layers))
+MODELS = int(os.environ.get("EDGE_SR_BOARD_MODELS", "12"))
 
 
 def built(model: bytes, board: Board, width: int, folder: Path) -> Path:
@@ -37,23 +42,19 @@ def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> 
     return done
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
-@given(
-    network=odd_networks,
-    size=sizes,
-    name=st.sampled_from(boards.names()),
-    seed=st.integers(0, 2**32 - 1),
+# Shrinking would compile for minutes; the engine's own tests shrink the same networks in no time.
+@settings(
+    max_examples=MODELS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
+@given(network=networks, name=st.sampled_from(boards.names()))
 def test_random_models_have_the_bits_of_tflm(
-    tmp_path_factory: pytest.TempPathFactory,
-    network: Network,
-    size: tuple[int, int],
-    name: str,
-    seed: int,
+    tmp_path_factory: pytest.TempPathFactory, network: RandomNetwork, name: str
 ) -> None:
-    frame = np.random.default_rng(seed).integers(-128, 128, (*size, 1), dtype=np.int8)
     folder = tmp_path_factory.mktemp("random")
-    run_checked(network.write(*size), boards.find(name), frame, folder)
+    run_checked(network.write(), boards.find(name), network.image()[0], folder)
 
 
 @pytest.mark.parametrize("entry", zoo.entries(), ids=lambda entry: f"{entry.model}-x{entry.scale}")
