@@ -11,6 +11,9 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
 from tflite_factory import ACTIVATIONS, TfliteWriter, Value
 
+from edge_sr.errors import UserError
+from edge_sr.graph import read_graph
+
 MAX_CHANNELS = 40
 MAX_PIXELS = 2500
 
@@ -255,6 +258,18 @@ others = st.builds(
 
 sides = st.one_of(st.integers(1, 9), st.sampled_from([1, 2, 4, 6, 8, 12, 16, 18, 24]))
 
+
+def _readable(network: RandomNetwork) -> bool:
+    """Whether no two scales of an operator are so far apart that runtimes would abort."""
+    try:
+        read_graph(network.write())
+    except UserError as error:
+        if "scales that are too far apart" in str(error):
+            return False
+        raise
+    return True
+
+
 networks = st.builds(
     RandomNetwork,
     height=sides,
@@ -262,4 +277,4 @@ networks = st.builds(
     channels=st.sampled_from([1, 1, 2, 3, 4, 8]),
     steps=st.lists(st.one_of(windows, others), min_size=1, max_size=9).map(tuple),
     seed=st.integers(0, 2**32 - 1),
-)
+).filter(_readable)
