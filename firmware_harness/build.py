@@ -10,7 +10,6 @@ from edge_sr.errors import UserError, VerificationError
 
 IMAGE = "firmware.elf"
 _TOOLS = {"arm-none-eabi-gcc": "gcc-arm-none-eabi", "make": "make"}
-_TIMEOUT = 300  # seconds
 _NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of a make that called us
 
 
@@ -47,7 +46,6 @@ def build(folder: Path, extra_flags: str = "") -> Path:
         env={**environment, "LC_ALL": "C"},
         capture_output=True,
         text=True,
-        timeout=_TIMEOUT,
     )
     if done.returncode != 0:
         raise _failure(done.stderr)

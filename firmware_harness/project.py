@@ -170,10 +170,10 @@ def read(folder: Path) -> Project:
     if not (folder / FACTS).is_file():
         raise UserError(f"{folder} holds no firmware; `edge-sr firmware build` makes it")
     try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        name, board, width = facts["name"], facts["board"], facts["width"]
-    except (ValueError, KeyError, TypeError):
+        made = Project(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again") from None
-    if not (isinstance(name, str) and isinstance(board, str) and isinstance(width, int)):
+    kinds = [type(value) for value in (made.name, made.board, made.width)]
+    if kinds != [str, str, int] or made.width < 1:
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again")
-    return Project(name, board, width)
+    return made

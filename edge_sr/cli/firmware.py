@@ -100,7 +100,7 @@ def plan(
 
     network = read_network(model, scale)
     made = make_plan(network.graph)
-    widths = width or [size for size in _WIDTHS if size % made.rate == 0]
+    widths = width or [-(-size // made.rate) * made.rate for size in _WIDTHS]
     rams = [made.arena_bytes(size) for size in widths]
     _print_costs(network, made)
     _print_ram(network, made, dict(zip(widths, rams, strict=True)))

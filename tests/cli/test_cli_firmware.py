@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from command_line import EdgeSr
 from PIL import Image
-from tflite_factory import TfliteWriter, tinypssr
+from tflite_factory import TfliteWriter, Value, tinypssr
 
 from edge_sr import zoo
 from export.arena import arena_bytes
@@ -60,6 +61,27 @@ def test_plan_takes_a_shipped_name_and_several_widths_by_default(edge_sr: EdgeSr
     rows = cells(edge_sr("firmware", "plan", "tinypssr", "--scale", 4).out)
     assert "tinypssr-x4" in rows
     assert {"160x120", "320x240", "640x480"} <= set(rows)
+
+
+def test_plan_of_a_network_that_takes_blocks(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    writer = TfliteWriter(9, 9)
+    image = writer.conv(space_to_depth(writer, writer.input, 3), 9, 3)
+    model = tmp_path / "blocks.tflite"
+    model.write_bytes(writer.finish(writer.depth_to_space(image, 3)))
+    rows = cells(edge_sr("firmware", "plan", model).out)
+    assert {"162x123", "321x243", "642x483"} <= set(rows)
+    text = edge_sr.refuses("firmware", "plan", model, "--width", 160)
+    assert "cannot run at width 160; it takes multiples of 3" in text
+
+
+def space_to_depth(writer: TfliteWriter, image: Value, block: int) -> Value:
+    _, height, width, channels = image.shape
+    shape = (1, height // block, width // block, channels * block**2)
+    out = writer.activation("folded", shape, image.scale, image.zero_point)
+    options = schema.SpaceToDepthOptionsT()
+    options.blockSize = block
+    writer.operator("SPACE_TO_DEPTH", [image.index], [out.index], options)
+    return out
 
 
 def test_plan_works_without_tflm(edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch) -> None:

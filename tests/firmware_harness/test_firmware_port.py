@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_sr.errors import VerificationError
+from edge_sr.errors import UserError, VerificationError
+from firmware_harness import board as boards
 from firmware_harness import build, elf, emulate, port
 from firmware_harness.board import Board
 
@@ -49,3 +50,23 @@ def test_a_fault_ends_the_emulation(board: Board, tmp_path: Path, way: str) -> N
         (tmp_path / "jump").touch()
     with pytest.raises(VerificationError, match="ended with exit code"):
         emulate.execute(image, board, tmp_path)
+
+
+def test_an_image_that_exceeds_the_flash_says_by_how_much(tmp_path: Path) -> None:
+    board = boards.find("mps3-an547")
+    port.write(tmp_path, board)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.c").write_text(
+        f"volatile const char much[{board.flash.size}] = {{1}};\n"
+        "int main(void) { return much[0]; }\n"
+    )
+    with pytest.raises(UserError, match=r"the image is \d,?\d* bytes too large for the FLASH"):
+        build.build(tmp_path)
+
+
+def test_code_that_does_not_compile_is_reported(tmp_path: Path) -> None:
+    port.write(tmp_path, boards.find("mps2-an386"))
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.c").write_text("int main(void) { return nothing; }\n")
+    with pytest.raises(VerificationError, match=r"refuses the project: app/main.c:1:.*nothing"):
+        build.build(tmp_path)

@@ -62,9 +62,15 @@ def test_replacing_leaves_all_or_nothing(tmp_path: Path) -> None:
     assert (folder / project.FACTS).read_text() == "1"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": 1, "board": "a", "width": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", "\xff", '{"name": 1, "board": "a", "width": 2}'),
+        *('{"name": "a", "board": "b", "width": 0}', '{"name": "a", "board": "b", "width": true}'),
+    ],
+)
 def test_a_damaged_project_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / project.FACTS).write_text(text)
+    (tmp_path / project.FACTS).write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match="is damaged; build the firmware again"):
         project.read(tmp_path)
 
