@@ -71,6 +71,24 @@ def test_an_installed_wheel_upscales_without_the_extras(wheel, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_installed_wheel_runs_the_engine_without_a_compiler(wheel, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 33), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    (tmp_path / "cache").write_text("not a folder")
+    code = (
+        "import os, sys\n"
+        "os.environ['PATH'] = os.environ['CC'] = ''\n"
+        "os.environ['XDG_CACHE_HOME'] = 'cache'\n"
+        "sys.argv = ['edge-sr', 'upscale', 'in.png', 'out.png', '--runtime', 'engine']\n"
+        "from edge_sr.cli.main import main\nmain()"
+    )
+    result = run(code, tmp_path, wheel)
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (66, 40)
+
+
+@pytest.mark.slow
 def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
     code = (
         "from edge_sr import zoo\nfrom edge_sr.training import recipe\n"

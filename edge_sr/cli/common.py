@@ -39,7 +39,8 @@ ScaleOption = Annotated[int | None, typer.Option(help="Scale.", show_default="2,
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
-        help="litert, onnx, tflm or keras.", show_default="litert, or what opens the file"
+        help="litert, onnx, tflm, engine or keras.",
+        show_default="litert, or what opens the file",
     ),
 ]
 Int8Option = Annotated[
@@ -51,7 +52,7 @@ Int8Option = Annotated[
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option(help="Threads of litert or onnx.", show_default="one per core")
+    int | None, typer.Option(help="Threads of litert, onnx or engine.", show_default="one per core")
 ]
 PerChannelOption = Annotated[
     bool,

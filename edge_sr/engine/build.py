@@ -89,30 +89,27 @@ def _variants() -> Iterator[tuple[str, ...]]:
 
 
 def library() -> Path:
-    """The library, built if need be.
+    """The library, built if need be: in the package, or in the user's cache.
 
     Raises:
         UserError: it is missing and cannot be built here.
     """
     name = library_name()
-    folders = [FOLDER, Path(tempfile.gettempdir()) / f"edge-sr-engine-{_user()}"]
+    folders = (FOLDER, _cache())
     for folder in folders:
-        if _is_ours(folder / name):
+        if (folder / name).is_file():
             return folder / name
     for folder in folders:
         try:
             return build(folder)
         except OSError:
             continue
-    raise UserError(f"the engine's library is not built, and {folders[0]} cannot be written to")
+    raise UserError(
+        f"the engine's library is not built, and neither {folders[0]} nor {folders[1]} can be "
+        "written to"
+    )
 
 
-def _user() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether the file is there, and was not put there by another user."""
-    if not path.is_file():
-        return False
-    return not hasattr(os, "getuid") or path.stat().st_uid in (0, os.getuid())
+def _cache() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(cache) / "edge-sr"

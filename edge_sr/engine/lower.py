@@ -103,7 +103,9 @@ def lower(graph: Graph) -> list[Node]:
         raise UserError("the engine runs models with one input and one output image")
     floats = not_integer(graph)
     if floats:
-        raise UserError(f"the engine runs int8 alone, and {floats[0]}; export the model with --int8")
+        raise UserError(
+            f"the engine runs int8 alone, and {floats[0]}; export the model with --int8"
+        )
     if len(graph.operators) > MAX_OPERATORS:
         raise UserError(
             f"the model has {len(graph.operators)} operators; the engine takes {MAX_OPERATORS}"
@@ -261,7 +263,7 @@ def _check_window(operator: Operator, image: Tensor, kernel: tuple[int, int]) ->
 
 def _pack_weights(weights: np.ndarray, groups: int) -> bytes:
     """Order weights as `esr_kernels.h` says: blocks of output channels innermost."""
-    channels, height, width, per_group = weights.shape
+    _, height, width, per_group = weights.shape
     if per_group == 1 and groups > 1:
         return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
     packed = []
@@ -295,10 +297,7 @@ def _channel_scales(
         raise UserError(f"{operator} has {weights} with scales along axis {quantization.axis}")
     scales = np.broadcast_to(quantization.scale, (channels,))
     return _pack_factors(
-        [
-            _factor(operator, _scale(image) * float(scale) / _scale(output))
-            for scale in scales
-        ]
+        [_factor(operator, _scale(image) * float(scale) / _scale(output)) for scale in scales]
     )
 
 
@@ -335,9 +334,7 @@ def _slopes(
     return _pointwise(operator, (image.index,), output, record)
 
 
-def _pointwise(
-    operator: Operator, inputs: tuple[int, ...], output: Tensor, record: Record
-) -> Node:
+def _pointwise(operator: Operator, inputs: tuple[int, ...], output: Tensor, record: Record) -> Node:
     return Node(str(operator), inputs, output.index, (record,), in_place=inputs)
 
 

@@ -11,7 +11,7 @@ each other. All of it grows with the width alone, so that offsets are a * units 
 import bisect
 import re
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_sr.engine.lower import Node, Record, lower
@@ -36,6 +36,9 @@ MAX_UNITS = 1048576
 MAX_ARENA = 2**31 - 1
 _UNIT_ROUND = 4
 _ENTRIES = {INPUT: 0xFFFFFFFF, EMIT: 0xFFFFFFFE}
+
+_TRIAL_EVENTS = 1_000_000
+"""How much work may go into alternatives; only networks of very many layers would need more."""
 
 _TYPICAL_UNITS = 320
 """The width at which alternatives are compared."""
@@ -196,14 +199,17 @@ class _Layout:
 def _best_layout(graph: Graph, nodes: Sequence[Node], rates: Mapping[int, int]) -> _Layout:
     """The layout that takes the least RAM among those that change one choice at a time."""
     places = _in_place_choices(graph, nodes)
-    chosen = {index: options[0] for index, options in places.items()}
+    chosen: dict[int, int | None] = {index: options[0] for index, options in places.items()}
     eager: frozenset[int] = frozenset()
     best = _layout(graph, nodes, schedule(graph, nodes, rates, eager), chosen)
-    for index in _eager_choices(graph, nodes, rates):
+    trials = _TRIAL_EVENTS // len(best.schedule.trace)
+    for index in _eager_choices(graph, nodes, rates)[:trials]:
         trial = _layout(graph, nodes, schedule(graph, nodes, rates, eager | {index}), chosen)
         if trial.cost < best.cost:
             best, eager = trial, eager | {index}
-    for index, options in places.items():
+    # A single input is always best taken over; of two summands it may be either, or none.
+    sums = [(index, options) for index, options in places.items() if len(nodes[index].inputs) > 1]
+    for index, options in sums[:trials]:
         for option in (*options[1:], None):
             trial = _layout(graph, nodes, best.schedule, {**chosen, index: option})
             if trial.cost < best.cost:
@@ -289,9 +295,7 @@ def _lives(
     return found
 
 
-def _touched(
-    graph: Graph, nodes: Sequence[Node], event: Event
-) -> Iterator[tuple[int, int, int]]:
+def _touched(graph: Graph, nodes: Sequence[Node], event: Event) -> Iterator[tuple[int, int, int]]:
     """Tensors, and the first and last of their rows, that an event writes or reads."""
     if event.what == INPUT:
         yield graph.input.index, event.row, event.row

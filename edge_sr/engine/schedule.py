@@ -9,6 +9,7 @@ The planner may ask for some nodes to run eagerly, as soon as their input is the
 a row of output is smaller than what would have to be kept instead.
 """
 
+import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -180,7 +181,7 @@ def schedule(
             Event(event.what, event.row - step * step_rates[event.what])
             for event in run.events[start:stop]
         )
-        for step, (start, stop) in enumerate(zip(starts, starts[1:], strict=False))
+        for step, (start, stop) in enumerate(itertools.pairwise(starts))
     ]
     program = steps[-1]
     settled = next(place for place in range(len(steps)) if set(steps[place:]) == {program})

@@ -1,4 +1,4 @@
-"""Logistic and tanh as tables of 256 int8, with the fixed-point arithmetic of TensorFlow Lite Micro.
+"""Logistic and tanh as tables of 256 int8, in the fixed-point arithmetic of TFLM.
 
 The functions mirror gemmlowp's fixedpoint.h (Apache-2.0), which TFLM evaluates for every value: a
 number is a raw 32-bit integer with a known count of integer bits. Only the planner computes these;

@@ -1,4 +1,4 @@
-"""The streaming int8 engine: the C code that runs on microcontrollers, threads over column strips."""
+"""The streaming int8 engine: the C code of the microcontrollers, threads over column strips."""
 
 from concurrent.futures import ThreadPoolExecutor
 
