@@ -1,6 +1,5 @@
 """`edge-sr firmware`: what a network costs on a board, and the image that runs it there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from edge_sr.cli.common import (
     choose,
     known_scale,
     parse_path,
+    print_markdown,
 )
 from edge_sr.errors import UserError, VerificationError
 
@@ -128,7 +128,7 @@ def _tflm_arena(network: Network, height: int, width: int) -> int | None:
 
 
 def _print_costs(network: Network, made: "Plan") -> None:
-    _print_table(
+    print_markdown(
         [network.name, "streaming engine"],
         [
             ("latency", f"{made.latency} rows after the one it belongs to, a row is finished"),
@@ -148,7 +148,7 @@ def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
         tflm = _tflm_arena(network, height, width)
         theirs = ("not known", "") if tflm is None else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
         rows.append((f"{width}x{height}", f"{ram:,} bytes", *theirs))
-    _print_table(["frame", "engine's arena", f"TFLM's arena, {host_abi()}", "ratio"], rows)
+    print_markdown(["frame", "engine's arena", f"TFLM's arena, {host_abi()}", "ratio"], rows)
 
 
 def _print_map(made: "Plan", width: int) -> None:
@@ -158,7 +158,7 @@ def _print_map(made: "Plan", width: int) -> None:
     units = made.wide_units(width)
     head = ("the engine itself", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}")
     rings = sorted(made.rings, key=lambda ring: (ring.place.at(units), ring.tensors))
-    _print_table(
+    print_markdown(
         [f"arena at width {width}", "rows", "pixels x channels", "bytes", "from..to"],
         [head, *(_ring_row(made, ring, units, HEAD_BYTES) for ring in rings)],
     )
@@ -212,7 +212,7 @@ def build(
         project.write(temporary, made, network.model)
         building.build(temporary)
     flash, ram = elf.measure(folder / building.IMAGE)
-    _print_table(
+    print_markdown(
         ["firmware", str(folder)],
         [*_about(made, target), *_flash_rows(flash), *_static_rows(ram)],
     )
@@ -328,7 +328,7 @@ def _print_run(
     height, width, _ = frame.shape
     total = ram.arena + ram.data + ram.bss + done.stack_used
     per_pixel = done.frame_instructions / (height * width)
-    _print_table(
+    print_markdown(
         ["firmware", EMULATED],
         [
             *_about(made, target),
@@ -343,15 +343,3 @@ def _print_run(
             ("instructions per LR pixel", f"{per_pixel:,.0f} ({EMULATED})"),
         ],
     )
-
-
-def _print_table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print Markdown; long lines stay whole, so that it can be pasted."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headings, box=box.MARKDOWN)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=1000, markup=False, highlight=False).print(table)

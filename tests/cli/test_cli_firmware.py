@@ -142,6 +142,9 @@ def test_what_a_run_needs_is_named(
     text = edge_sr.refuses("firmware", "run", firmware)
     assert "running firmware needs qemu-system-arm, which is missing; `apt-get install" in text
     monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "tflite_micro", None)
+        assert "pip install 'edge-sr[tflm]'" in edge_sr.refuses("firmware", "run", firmware)
     for name, message in (("firmware.elf", "missing or damaged"), ("project.json", "no firmware")):
         (firmware / name).unlink()
         result = edge_sr("firmware", "run", firmware)
