@@ -64,6 +64,7 @@ def replacing(folder: Path, force: bool) -> Iterator[Path]:
         UserError: as `check_target`.
     """
     check_target(folder, force)
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(6)}.part")
     temporary.mkdir()

@@ -93,8 +93,8 @@ def plan(
 ) -> None:
     """Say what RAM and flash the streaming engine needs, beside TensorFlow Lite Micro's arena.
 
-    The engine's RAM does not depend on a frame's height; TFLM's is for frames of 4:3. Both are
-    without the frame buffers and without stack, which `edge-sr firmware run` measures.
+    The engine's RAM does not depend on a frame's height, and holds no frame. TFLM's is for frames
+    of 4:3, input and output included. Stack comes on top; `edge-sr firmware run` measures it.
     """
     from edge_sr.engine.plan import make_plan
 
@@ -148,7 +148,9 @@ def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
         tflm = _tflm_arena(network, height, width)
         theirs = ("not known", "") if tflm is None else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
         rows.append((f"{width}x{height}", f"{ram:,} bytes", *theirs))
-    print_markdown(["frame", "engine's arena", f"TFLM's arena, {host_abi()}", "ratio"], rows)
+    print_markdown(
+        ["frame", "engine's arena", f"TFLM's arena, frames included, {host_abi()}", "ratio"], rows
+    )
 
 
 def _print_map(made: "Plan", width: int) -> None:

@@ -62,6 +62,15 @@ def test_replacing_leaves_all_or_nothing(tmp_path: Path) -> None:
     assert (folder / project.FACTS).read_text() == "1"
 
 
+def test_the_current_folder_can_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with project.replacing(Path(), False) as temporary:
+        (temporary / project.FACTS).write_text("")
+    assert [path.name for path in tmp_path.iterdir()] == [project.FACTS]
+
+
 @pytest.mark.parametrize(
     "text",
     [
