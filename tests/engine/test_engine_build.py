@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from edge_sr.engine import build
+from edge_sr.cli.main import run
+from edge_sr.engine import binding, build
 from edge_sr.errors import UserError
 
 
@@ -42,6 +44,19 @@ def test_no_compiler_is_said(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("CC", raising=False)
     with pytest.raises(UserError, match="no C compiler here; install gcc or clang"):
         build.library()
+
+
+def test_the_command_line_says_it_in_one_line(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (9, 9)).save(bare / "in.png")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    binding.load.cache_clear()
+    target = bare / "out.png"
+    assert run(["upscale", str(bare / "in.png"), str(target), "--runtime", "engine"]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+    assert not target.exists()
 
 
 def test_a_compiler_that_fails_is_said(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
