@@ -5,8 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from engine_runner import arena_bytes, run_plan
-from hypothesis import given
-from hypothesis import strategies as st
 from random_models import EngineWriter
 from tflite_factory import TfliteWriter, Value, tinypssr
 from tflm_oracle import noise, run_tflm
@@ -63,10 +61,11 @@ def test_halo_and_macs_are_the_graphs(name: str, scale: int) -> None:
     assert plan.macs == macs_per_pixel(graph)
 
 
-@given(width=st.integers(1, 2000))
-def test_c_and_python_agree_on_ram(width: int) -> None:
-    plan = planned(tinypssr())
-    assert arena_bytes(plan, width) == plan.arena_bytes(width)
+@pytest.mark.parametrize(("name", "scale"), SHIPPED)
+def test_c_and_python_agree_on_ram(name: str, scale: int) -> None:
+    plan = planned(shipped(name, scale))
+    for width in (*range(1, 70), 160, 319, 320, 640, 4095, 65536):
+        assert arena_bytes(plan, width) == plan.arena_bytes(width)
 
 
 def test_a_long_skip_keeps_the_smaller_side() -> None:

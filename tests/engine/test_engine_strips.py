@@ -37,6 +37,7 @@ def test_strips_equal_the_whole(network: RandomNetwork, share: float) -> None:
         engine.run_strip(image[0], out[0], strips)
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 60),
     frame=st.integers(1, 400),

@@ -10,6 +10,8 @@
 #define NAMED(name) EXPAND(name, LANES)
 
 typedef uint32_t NAMED(vector) __attribute__((vector_size(4 * LANES)));
+typedef int32_t NAMED(ints) __attribute__((vector_size(4 * LANES)));
+typedef int16_t NAMED(shorts) __attribute__((vector_size(2 * LANES)));
 typedef int8_t NAMED(bytes) __attribute__((vector_size(LANES), aligned(1)));
 
 /* Like esr_store(esr_multiply(...)) for all lanes. */
@@ -49,20 +51,20 @@ ESR_HOT static void NAMED(conv)(const block *b)
             for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
                 for (uint32_t first = 0; first < run; first += WIDENED) {
                     const uint32_t count = smaller(run - first, WIDENED);
-                    uint32_t x[4][WIDENED];
+                    int16_t x[4][WIDENED];
 
                     widen(x[0], in + first, count);
                     widen(x[1], in + first + d1, count);
                     widen(x[2], in + first + d2, count);
                     widen(x[3], in + first + d3, count);
                     for (uint32_t i = 0; i < count; i++, weights += LANES) {
-                        const NAMED(vector) w = __builtin_convertvector(
-                            *(const NAMED(bytes) *)(const void *)weights, NAMED(vector));
+                        const NAMED(shorts) w = __builtin_convertvector(
+                            *(const NAMED(bytes) *)(const void *)weights, NAMED(shorts));
 
-                        s0 += w * x[0][i];
-                        s1 += w * x[1][i];
-                        s2 += w * x[2][i];
-                        s3 += w * x[3][i];
+                        s0 += (NAMED(vector))__builtin_convertvector(w * x[0][i], NAMED(ints));
+                        s1 += (NAMED(vector))__builtin_convertvector(w * x[1][i], NAMED(ints));
+                        s2 += (NAMED(vector))__builtin_convertvector(w * x[2][i], NAMED(ints));
+                        s3 += (NAMED(vector))__builtin_convertvector(w * x[3][i], NAMED(ints));
                     }
                 }
             }
