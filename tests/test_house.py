@@ -71,6 +71,24 @@ def test_an_installed_wheel_upscales_without_the_extras(wheel, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_installed_wheel_runs_the_engine_without_a_compiler(wheel, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 33), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    (tmp_path / "cache").write_text("not a folder")
+    code = (
+        "import os, sys\n"
+        "os.environ['PATH'] = os.environ['CC'] = ''\n"
+        "os.environ['XDG_CACHE_HOME'] = 'cache'\n"
+        "sys.argv = ['edge-sr', 'upscale', 'in.png', 'out.png', '--runtime', 'engine']\n"
+        "from edge_sr.cli.main import main\nmain()"
+    )
+    result = run(code, tmp_path, wheel)
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (66, 40)
+
+
+@pytest.mark.slow
 def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
     code = (
         "from edge_sr import zoo\nfrom edge_sr.training import recipe\n"
@@ -79,6 +97,25 @@ def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
     result = run(code, tmp_path, wheel)
     assert "('tinypssr', 2)" in result.stdout, result.stderr
     assert "slides" in result.stdout
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_writes_firmware(wheel, tmp_path):
+    code = (
+        "from pathlib import Path\nfrom edge_sr import zoo\n"
+        "from firmware_harness import board, project\n"
+        "model = zoo.find('tinypssr', 2).artifact('int8', '.tflite').read_bytes()\n"
+        "for name in board.names():\n"
+        "    Path(name).mkdir()\n"
+        "    project.write(Path(name), project.Project('it', name, 64), model)\n"
+    )
+    result = run(code, tmp_path, wheel)
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.iterdir())) >= 3
+    for folder in tmp_path.iterdir():
+        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+        assert {"Makefile", "engine/esr.c", "port/startup.c", "port/cortex_m.ld"} <= files
+        assert {"app/main.c", "model/model_plan.c", "port/memory.ld"} <= files
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from edge_sr.runtime.session import Session, open_session, run_plane
 from edge_sr.upscale import upscale, upscale_bands, upscale_file, windows
 from export.onnx import from_tflite
 
-RUNTIMES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx"}
+RUNTIMES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx", "engine": ".tflite"}
 SIDES = st.integers(1, 60)
-EXAMPLES = {"litert": 80, "tflm": 25, "onnx": 80}  # TFLM takes longer for each
+EXAMPLES = {"litert": 80, "tflm": 25, "onnx": 80, "engine": 80}  # TFLM takes longer for each
 
 
 @pytest.fixture(scope="module")

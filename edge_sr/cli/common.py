@@ -1,7 +1,7 @@
 """What several commands share: choosing a model, a runtime and an artifact, and opening it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -39,7 +39,8 @@ ScaleOption = Annotated[int | None, typer.Option(help="Scale.", show_default="2,
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
-        help="litert, onnx, tflm or keras.", show_default="litert, or what opens the file"
+        help="litert, onnx, tflm, engine or keras.",
+        show_default="litert, or what opens the file",
     ),
 ]
 Int8Option = Annotated[
@@ -51,7 +52,7 @@ Int8Option = Annotated[
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option(help="Threads of litert or onnx.", show_default="one per core")
+    int | None, typer.Option(help="Threads of litert, onnx or engine.", show_default="one per core")
 ]
 PerChannelOption = Annotated[
     bool,
@@ -158,6 +159,18 @@ def progress(items: Iterable[T], what: str, count: int) -> Iterable[T]:
     console = Console(stderr=True)
     quiet = not console.is_terminal
     return track(items, what, total=count, console=console, transient=True, disable=quiet)
+
+
+def print_markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table as Markdown; long lines stay whole, so that it can be pasted."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings, box=box.MARKDOWN)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=1000, markup=False, highlight=False).print(table)
 
 
 def check_new(path: Path, force: bool) -> None:

@@ -14,6 +14,7 @@ from edge_sr.cli.common import (
     check_folder,
     known_scale,
     parse_path,
+    print_markdown,
 )
 from edge_sr.errors import UserError, VerificationError
 
@@ -167,15 +168,8 @@ def scores(card: dict[str, Any]) -> "tuple[Score, ...]":
 
 
 def print_table(manifest: "Manifest", folder: Path) -> None:
-    """Print the manifest as one Markdown table; long lines stay whole, so that it can be pasted."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("export", str(folder), box=box.MARKDOWN)
-    for name, value in describe(manifest):
-        table.add_row(name, value)
-    Console(width=1000, markup=False, highlight=False).print(table)
+    """Print the manifest as one Markdown table."""
+    print_markdown(["export", str(folder)], describe(manifest))
 
 
 def describe(manifest: "Manifest") -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import typer
 import typer.main
 
 import edge_sr
-from edge_sr.cli import compare, models, quantize, train, upscale
+from edge_sr.cli import compare, firmware, models, quantize, train, upscale
 from edge_sr.cli import eval as evaluation
 from edge_sr.cli import export as exporting
 from edge_sr.errors import UserError, VerificationError
@@ -47,6 +47,7 @@ app.command("train")(train.train)
 app.command("upscale")(upscale.upscale)
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
+app.add_typer(firmware.app, name="firmware")
 
 
 def write_utf8() -> None:

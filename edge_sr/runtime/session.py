@@ -36,6 +36,7 @@ RUNTIMES = {
     "litert": Runtime(".tflite", "ai_edge_litert", "all", True),
     "onnx": Runtime(".onnx", "onnxruntime", "onnx", True),
     "tflm": Runtime(".tflite", "tflite_micro", "tflm", False),
+    "engine": Runtime(".tflite", "ai_edge_litert", "all", True),
     "keras": Runtime(".safetensors", "keras", "train", False),
 }
 """The runtimes by the names that users type."""
@@ -130,7 +131,7 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
     """Open an artifact.
 
     Args:
-        artifact: a .tflite (litert, tflm), .onnx (onnx) or .safetensors (keras) file.
+        artifact: a .tflite (litert, tflm, engine), .onnx (onnx) or .safetensors (keras) file.
         runtime: one of `RUNTIMES`.
         threads: 1 to `MAX_THREADS`; tflm and keras leave no choice and take 1 alone.
 
@@ -186,6 +187,10 @@ def _open(artifact: Path, runtime: str, threads: int) -> Session:
         from edge_sr.runtime.tflm import TFLMSession
 
         return TFLMSession(read_bytes(artifact))
+    if runtime == "engine":
+        from edge_sr.runtime.engine import EngineSession
+
+        return EngineSession(read_bytes(artifact), threads)
     if runtime == "onnx":
         from edge_sr.runtime.onnx import ONNXSession
 

@@ -39,7 +39,7 @@ def test_defaults(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
     assert np.array_equal(pixels_of(tmp_path / "out.png"), expected(picture))
 
 
-@pytest.mark.parametrize("runtime", ["litert", "onnx", "tflm"])
+@pytest.mark.parametrize("runtime", ["litert", "onnx", "tflm", "engine"])
 def test_runtime_and_scale(edge_sr: EdgeSr, picture: Path, tmp_path: Path, runtime: str) -> None:
     edge_sr("upscale", picture, tmp_path / "out.png", "--runtime", runtime, "--scale", 4)
     assert np.array_equal(pixels_of(tmp_path / "out.png"), expected(picture, 4, runtime))

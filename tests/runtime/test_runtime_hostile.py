@@ -11,7 +11,7 @@ from edge_sr import zoo
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import open_session, run_plane
 
-SUFFIXES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx"}
+SUFFIXES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx", "engine": ".tflite"}
 
 
 def intact(runtime: str) -> bytes:

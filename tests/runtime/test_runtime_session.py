@@ -95,7 +95,8 @@ def test_float_runtimes_agree_with_keras(runtime: str, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("runtime", "suffix"), [("litert", ".tflite"), ("onnx", ".onnx"), ("tflm", ".tflite")]
+    ("runtime", "suffix"),
+    [("litert", ".tflite"), ("onnx", ".onnx"), ("tflm", ".tflite"), ("engine", ".tflite")],
 )
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 2)])
 def test_sizes_change_between_runs(runtime: str, suffix: str, size: tuple[int, int]) -> None:

@@ -1,0 +1,347 @@
+"""`edge-sr firmware`: what a network costs on a board, and the image that runs it there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_sr.cli.common import (
+    DEFAULT_MODEL,
+    ForceOption,
+    ScaleOption,
+    check_folder,
+    choose,
+    known_scale,
+    parse_path,
+    print_markdown,
+)
+from edge_sr.errors import UserError, VerificationError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edge_sr.engine.plan import Plan, Ring
+    from edge_sr.graph import Graph
+    from firmware_harness.board import Board
+    from firmware_harness.elf import Flash, StaticRam
+    from firmware_harness.emulate import Run
+    from firmware_harness.project import Project
+
+EMULATED = "emulated: instructions, not cycles"
+
+_WIDTHS = (160, 320, 640)
+_BUILT_WIDTH = 160
+_MAX_TFLM_BYTES = 2**29  # of an arena that is only asked for its size
+
+app = typer.Typer(help="Plan, build and run a network as firmware.")
+
+TfliteOption = Annotated[str, typer.Option(help="Name of a shipped model, or an int8 .tflite.")]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network to be made firmware of.
+
+    Attributes:
+        name: for people and for folders.
+        model: the .tflite.
+        graph: what is in it.
+    """
+
+    name: str
+    model: bytes
+    graph: "Graph"
+
+
+def read_network(model: str, scale: int | None) -> Network:
+    """The network that a command's options mean.
+
+    Raises:
+        UserError: there is none, or the file is no .tflite or of another scale.
+    """
+    from edge_sr import graph
+    from edge_sr.graph import read_bytes, read_graph
+
+    artifact = choose(model, scale, None, True)
+    if artifact.path.suffix.lower() != ".tflite":
+        raise UserError(f"firmware is made from an int8 .tflite, not from {artifact.path}")
+    network = read_graph(artifact.path)
+    shipped = artifact.name != artifact.path.name
+    if not shipped and scale is not None and graph.scale(network) != scale:
+        raise UserError(f"{model} upscales x{graph.scale(network)}, not x{scale}")
+    name = f"{model}-x{known_scale(scale)}" if shipped else artifact.path.stem
+    return Network(name, read_bytes(artifact.path), network)
+
+
+# --- plan
+
+
+@app.command("plan")
+def plan(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="An int8 .tflite, or a shipped model's name.")
+    ],
+    scale: ScaleOption = None,
+    width: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Low-resolution pixels of a row; may be given several times.",
+            show_default=", ".join(map(str, _WIDTHS)),
+        ),
+    ] = None,
+) -> None:
+    """Say what RAM and flash the streaming engine needs, beside TensorFlow Lite Micro's arena.
+
+    The engine's RAM does not depend on a frame's height, and holds no frame. TFLM's is for frames
+    of 4:3, input and output included. Stack comes on top; `edge-sr firmware run` measures it.
+    """
+    from edge_sr.engine.plan import make_plan
+
+    network = read_network(model, scale)
+    made = make_plan(network.graph)
+    widths = width or [-(-size // made.rate) * made.rate for size in _WIDTHS]
+    rams = [made.arena_bytes(size) for size in widths]
+    _print_costs(network, made)
+    _print_ram(network, made, dict(zip(widths, rams, strict=True)))
+    _print_map(made, widths[0])
+
+
+def frame_height(width: int, rate: int) -> int:
+    """Rows of a 4:3 frame, rounded up to what the network takes."""
+    return -(-width * 3 // 4 // rate) * rate
+
+
+def _tflm_arena(network: Network, height: int, width: int) -> int | None:
+    """Bytes; None where TFLM cannot be asked: no wheel for this machine, or far too large."""
+    from edge_sr import graph
+    from edge_sr.runtime.tflm import arena_bound
+    from export.arena import arena_bytes
+
+    try:
+        resized = graph.resize(network.model, height, width)
+        if arena_bound(graph.read_graph(resized)) > _MAX_TFLM_BYTES:
+            return None
+        return arena_bytes(resized)
+    except (UserError, VerificationError):
+        return None
+
+
+def _print_costs(network: Network, made: "Plan") -> None:
+    print_markdown(
+        [network.name, "streaming engine"],
+        [
+            ("latency", f"{made.latency} rows after the one it belongs to, a row is finished"),
+            ("halo", f"{made.halo} columns on each side, where frames are cut into strips"),
+            ("MACs per LR pixel", f"{made.macs:,.10g}"),
+            ("flash of the model", f"{made.flash_bytes:,} bytes; the engine's code comes on top"),
+        ],
+    )
+
+
+def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
+    from export.arena import host_abi
+
+    rows = []
+    for width, ram in arenas.items():
+        height = frame_height(width, made.rate)
+        tflm = _tflm_arena(network, height, width)
+        theirs = ("not known", "") if tflm is None else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
+        rows.append((f"{width}x{height}", f"{ram:,} bytes", *theirs))
+    print_markdown(
+        ["frame", "engine's arena", f"TFLM's arena, frames included, {host_abi()}", "ratio"], rows
+    )
+
+
+def _print_map(made: "Plan", width: int) -> None:
+    """Where each ring lies; those that are not needed at the same time share memory."""
+    from edge_sr.engine.plan import HEAD_BYTES
+
+    units = made.wide_units(width)
+    head = ("the engine itself", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}")
+    rings = sorted(made.rings, key=lambda ring: (ring.place.at(units), ring.tensors))
+    print_markdown(
+        [f"arena at width {width}", "rows", "pixels x channels", "bytes", "from..to"],
+        [head, *(_ring_row(made, ring, units, HEAD_BYTES) for ring in rings)],
+    )
+
+
+def _ring_row(made: "Plan", ring: "Ring", units: int, head: int) -> tuple[str, ...]:
+    makers = [node.label for node in made.nodes if node.output in ring.tensors]
+    size, place = ring.size.at(units), head + ring.place.at(units)
+    return (
+        ", ".join(makers) or "the input",
+        f"{ring.rows}",
+        f"{ring.rate * units + 2 * ring.margin} x {ring.channels}",
+        f"{size:,}",
+        f"{place}..{place + size}",
+    )
+
+
+# --- build
+
+
+@app.command("build")
+def build(
+    board: Annotated[str, typer.Option(help="Name of the board.")],
+    model: TfliteOption = DEFAULT_MODEL,
+    scale: ScaleOption = None,
+    width: Annotated[int, typer.Option(help="Low-resolution pixels of a row.")] = _BUILT_WIDTH,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Folder.",
+            show_default="artifacts/<model>-<board>-w<width>",
+        ),
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Write a self-contained C project for a board and compile it with arm-none-eabi-gcc."""
+    from firmware_harness import board as boards
+    from firmware_harness import build as building
+    from firmware_harness import elf, project
+
+    target = boards.find(board)
+    network = read_network(model, scale)
+    folder = out or Path("artifacts") / f"{network.name}-{board}-w{width}"
+    project.check_target(folder, force)
+    check_folder(folder)
+    building.check_tools()
+    made = project.Project(network.name, board, width)
+    with project.replacing(folder, force) as temporary:
+        project.write(temporary, made, network.model)
+        building.build(temporary)
+    flash, ram = elf.measure(folder / building.IMAGE)
+    print_markdown(
+        ["firmware", str(folder)],
+        [*_about(made, target), *_flash_rows(flash), *_static_rows(ram)],
+    )
+
+
+def _about(made: "Project", target: "Board") -> list[tuple[str, str]]:
+    return [
+        ("model", f"{made.name}, width {made.width}"),
+        ("board", f"{target.name}: {target.title}, {target.core}"),
+    ]
+
+
+def _flash_rows(flash: "Flash") -> list[tuple[str, str]]:
+    return [
+        ("flash, engine's text", f"{flash.engine_text:,} bytes"),
+        ("flash, engine's rodata", f"{flash.engine_rodata:,} bytes"),
+        ("flash, model", f"{flash.model:,} bytes"),
+        ("flash, compiler's libraries", f"{flash.library:,} bytes"),
+        ("flash, data", f"{flash.data:,} bytes"),
+        ("flash, engine and model", f"{flash.engine_and_model:,} bytes"),
+        ("flash, start-up and test program", f"{flash.harness:,} bytes"),
+    ]
+
+
+def _static_rows(ram: "StaticRam") -> list[tuple[str, str]]:
+    return [
+        ("RAM, arena", f"{ram.arena:,} bytes"),
+        ("RAM, data", f"{ram.data:,} bytes"),
+        ("RAM, bss", f"{ram.bss:,} bytes"),
+    ]
+
+
+# --- run
+
+
+@app.command("run")
+def run(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", parser=parse_path, help="What `edge-sr firmware build` wrote."
+        ),
+    ],
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="An image as wide as the firmware was built for.",
+            show_default="a photograph of 4:3",
+        ),
+    ] = None,
+) -> None:
+    """Execute firmware in QEMU on an image, and check every output byte against TFLM's.
+
+    What is counted is executed instructions, which are not cycles. RAM is everything but the two
+    frame buffers; stack is the most that was used, with start-up and the test program.
+    """
+    from edge_sr.graph import read_bytes, read_graph
+    from firmware_harness import board as boards
+    from firmware_harness import build as building
+    from firmware_harness import elf, emulate, oracle, project
+
+    made = project.read(folder)
+    target = boards.find(made.board)
+    model = read_bytes(folder / project.MODEL)
+    network = read_graph(model)
+    flash, ram = elf.measure(folder / building.IMAGE)
+    frame, source = read_frame(image, made.width, network)
+    emulate.check_tools()
+    expected = oracle.tflm_output(model, frame)
+    done = emulate.run(folder / building.IMAGE, target, frame)
+    if done.status != 0:
+        raise VerificationError(f"the engine ended the frame with esr_status {done.status}")
+    if done.arena_needed != ram.arena:
+        raise VerificationError(f"{ram.arena} bytes of arena, but {done.arena_needed} are needed")
+    oracle.check(done.output, expected)
+    _print_run(made, target, flash, ram, done, frame, source)
+
+
+def read_frame(image: Path | None, width: int, network: "Graph") -> tuple["np.ndarray", str]:
+    """The frame (H, W, C) int8, and what it shows.
+
+    Raises:
+        UserError: the image cannot be read or is of another width.
+    """
+    from edge_sr.data.images import read_image
+    from edge_sr.engine.plan import make_plan
+    from firmware_harness import frames
+
+    if image is None:
+        height = frame_height(width, make_plan(network).rate)
+        pixels, source = frames.default_pixels(height, width)
+    else:
+        pixels, source = read_image(image).pixels, str(image)
+    if pixels.shape[1] != width:
+        raise UserError(
+            f"{image} is {pixels.shape[1]} pixels wide, but the firmware was built for {width}; "
+            f"`edge-sr firmware build --width {pixels.shape[1]}` makes one for it"
+        )
+    return frames.encode_pixels(pixels, network.input), source
+
+
+def _print_run(
+    made: "Project",
+    target: "Board",
+    flash: "Flash",
+    ram: "StaticRam",
+    done: "Run",
+    frame: "np.ndarray",
+    source: str,
+) -> None:
+    height, width, _ = frame.shape
+    total = ram.arena + ram.data + ram.bss + done.stack_used
+    per_pixel = done.frame_instructions / (height * width)
+    print_markdown(
+        ["firmware", EMULATED],
+        [
+            *_about(made, target),
+            ("frame", f"{width}x{height}, {source}"),
+            ("output", f"{done.output.size:,} bytes, each equal to TFLM's"),
+            *_flash_rows(flash),
+            *_static_rows(ram),
+            ("RAM, stack at most", f"{done.stack_used:,} bytes"),
+            ("RAM, all but frames", f"{total:,} bytes"),
+            ("instructions to open", f"{done.open_instructions:,} ({EMULATED})"),
+            ("instructions for the frame", f"{done.frame_instructions:,} ({EMULATED})"),
+            ("instructions per LR pixel", f"{per_pixel:,.0f} ({EMULATED})"),
+        ],
+    )

@@ -1,0 +1,141 @@
+"""The engine's C interface through ctypes; `c/esr.h` is its documentation."""
+
+import ctypes
+import functools
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
+from typing import Any
+
+import numpy as np
+
+from edge_sr.engine.build import library
+from edge_sr.errors import UserError
+
+OK = 0
+ALIGNMENT = 8
+"""Of arenas and plans, in bytes."""
+
+Sink = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint32, c_void_p)
+"""esr_sink."""
+
+
+class Info(ctypes.Structure):
+    """esr_info."""
+
+    _fields_ = [
+        (name, c_uint32)
+        for name in (
+            *("in_width", "in_channels", "out_width", "out_channels", "rows_num", "rows_den"),
+            *("column_step", "halo", "latency"),
+        )
+    ]
+
+
+class Strip(ctypes.Structure):
+    """esr_strip."""
+
+    _fields_ = [(name, c_uint32) for name in ("start", "drop", "keep", "place")]
+
+
+class Frame(ctypes.Structure):
+    """esr_frame."""
+
+    _fields_ = [("width", c_uint32), ("height", c_uint32), ("source", c_void_p), ("out", c_void_p)]
+
+
+@functools.cache
+def load() -> Any:
+    """The shared library with its functions declared.
+
+    Raises:
+        UserError: there is no library and none can be built.
+    """
+    path = library()
+    try:
+        esr = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise UserError(f"the engine's library {path} cannot be loaded: {error}") from None
+    esr.esr_status_text.restype, esr.esr_status_text.argtypes = c_char_p, [c_int]
+    esr.esr_arena_bytes.restype = c_size_t
+    esr.esr_arena_bytes.argtypes = [c_void_p, c_size_t, c_uint32]
+    esr.esr_open.argtypes = [
+        *(POINTER(c_void_p), c_void_p, c_size_t, c_uint32),
+        *(c_void_p, c_size_t),
+    ]
+    esr.esr_describe.argtypes = [c_void_p, POINTER(Info)]
+    esr.esr_begin.argtypes = [c_void_p, c_uint32, Sink, c_void_p]
+    esr.esr_push_row.argtypes = [c_void_p, c_uint32, c_void_p]
+    esr.esr_end.argtypes = [c_void_p]
+    esr.esr_strip_count.restype = c_uint32
+    esr.esr_strip_count.argtypes = [POINTER(Info), c_uint32]
+    esr.esr_find_strip.argtypes = [POINTER(Info), c_uint32, c_uint32, POINTER(Strip)]
+    esr.esr_run_strip.argtypes = [c_void_p, POINTER(Frame), c_uint32]
+    return esr
+
+
+def check(status: int) -> None:
+    """Raise what a status means.
+
+    Raises:
+        UserError: the status is not ESR_OK.
+    """
+    if status != OK:
+        raise UserError(f"the engine stopped: {load().esr_status_text(status).decode()}")
+
+
+def aligned(size: int) -> np.ndarray:
+    """`size` bytes (uint8) at an address that the engine takes."""
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]
+
+
+class Engine:
+    """A plan opened for one width, with an arena of its own; serves one thread at a time."""
+
+    def __init__(self, plan: bytes, width: int) -> None:
+        """Open a plan.
+
+        Args:
+            plan: as `Plan.blob`.
+            width: of a frame or strip, in pixels.
+
+        Raises:
+            UserError: the plan is damaged or cannot run at this width.
+        """
+        self._esr = load()
+        self._plan = aligned(len(plan))
+        self._plan[:] = np.frombuffer(plan, np.uint8)
+        address, size = self._plan.ctypes.data, len(plan)
+        self._arena = aligned(max(1, self._esr.esr_arena_bytes(address, size, width)))
+        self._handle = c_void_p()
+        check(
+            self._esr.esr_open(
+                byref(self._handle), address, size, width, self._arena.ctypes.data, len(self._arena)
+            )
+        )
+        self.info = Info()
+        check(self._esr.esr_describe(self._handle, byref(self.info)))
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of RAM that the engine works in."""
+        return len(self._arena)
+
+    def strips(self, frame_width: int) -> int:
+        """How many strips of this engine's width cover a frame; 0 if none do."""
+        return int(self._esr.esr_strip_count(byref(self.info), frame_width))
+
+    def run_strip(self, frame: np.ndarray, out: np.ndarray, index: int) -> None:
+        """Run one strip of a frame, without holding Python's lock.
+
+        Args:
+            frame: (H, W, channels) int8, contiguous.
+            out: int8, contiguous, of the output's shape; the strip's columns are written.
+            index: of the strip, from 0.
+
+        Raises:
+            UserError: the engine cannot run at this height or width.
+        """
+        height, width, _ = frame.shape
+        call = Frame(width, height, frame.ctypes.data, out.ctypes.data)
+        check(self._esr.esr_run_strip(self._handle, byref(call), index))

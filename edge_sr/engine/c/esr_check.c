@@ -1,0 +1,253 @@
+#include "esr_check.h"
+#include "esr_kernels.h"
+
+/* Sizes are computed in 64 bits from factors whose limits (esr_plan.h) keep products below 2^63. */
+
+static int is_int8(int32_t value)
+{
+    return -128 <= value && value <= 127;
+}
+
+static int between(uint32_t value, uint32_t least, uint32_t most)
+{
+    return least <= value && value <= most;
+}
+
+/* Whether `bytes` bytes of constants from `offset` on are in the plan, at a whole word. */
+static int has_constant(const esr_layout *layout, uint32_t offset, uint64_t bytes)
+{
+    return offset % 4 == 0 && offset <= layout->header->bytes &&
+           bytes <= layout->header->bytes - offset;
+}
+
+static int has_scales(const esr_layout *layout, uint32_t offset, uint32_t count)
+{
+    const esr_scale *scales;
+
+    if (!has_constant(layout, offset, (uint64_t)count * sizeof(esr_scale))) {
+        return 0;
+    }
+    scales = esr_constant(layout, offset);
+    for (uint32_t i = 0; i < count; i++) {
+        if (scales[i].multiplier < 0 || scales[i].shift < -31 || scales[i].shift > 30) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static uint64_t record_bytes(const esr_plan_header *header)
+{
+    return sizeof *header + (uint64_t)header->buffers * sizeof(esr_plan_buffer) +
+           (uint64_t)header->operators * sizeof(esr_plan_operator) +
+           (uint64_t)header->entries * sizeof(esr_plan_entry);
+}
+
+static int check_header(const esr_plan_header *header, size_t plan_bytes)
+{
+    return header->magic == ESR_PLAN_MAGIC && header->version == ESR_PLAN_VERSION &&
+           header->bytes <= plan_bytes && between(header->buffers, 1, ESR_MAX_RECORDS) &&
+           between(header->operators, 1, ESR_MAX_RECORDS) &&
+           between(header->entries, 1, ESR_MAX_RECORDS) && record_bytes(header) <= header->bytes &&
+           between(header->rate, 1, ESR_MAX_RATE) && header->in_buffer < header->buffers &&
+           header->out_buffer < header->buffers && header->latency <= ESR_MAX_DELAY &&
+           header->halo <= ESR_MAX_DELAY;
+}
+
+/* The buffer's own fields. */
+static int check_buffer(const esr_plan_buffer *buffer)
+{
+    return between(buffer->rate, 1, ESR_MAX_RATE) &&
+           between(buffer->channels, 1, ESR_MAX_CHANNELS) &&
+           between(buffer->depth, 1, ESR_MAX_DEPTH) && buffer->margin <= ESR_MAX_KERNEL &&
+           buffer->below <= ESR_MAX_KERNEL && is_int8(buffer->zero_point) &&
+           buffer->unit_offset <= INT32_MAX && buffer->fixed_offset <= INT32_MAX &&
+           buffer->fixed_offset % 4 == 0;
+}
+
+/* Whether the buffer lies inside of the arena's buffers at this width. */
+static int fits(const esr_layout *layout, const esr_plan_buffer *buffer)
+{
+    const uint64_t units = layout->wide_units;
+    const uint64_t margin = ((uint64_t)buffer->margin * buffer->channels + 3) / 4 * 4;
+    const uint64_t stride = units * buffer->rate * buffer->channels + 2 * margin;
+    const uint64_t end =
+        units * buffer->unit_offset + buffer->fixed_offset + stride * buffer->depth;
+
+    return end <= units * layout->header->unit_bytes + layout->header->fixed_bytes;
+}
+
+static uint64_t lanes_of(uint32_t channels)
+{
+    const uint32_t rest = channels % ESR_LANES;
+
+    return channels - rest + (rest == 0 ? 0 : rest <= 4 ? 4 : rest <= 8 ? 8 : 16);
+}
+
+static int check_conv(const esr_layout *layout, const esr_plan_operator *op,
+                      const esr_plan_buffer *in, const esr_plan_buffer *out)
+{
+    uint64_t weights = (uint64_t)op->kernel_h * op->kernel_w;
+
+    if (in->rate != out->rate || !between(op->kernel_h, 1, ESR_MAX_KERNEL) ||
+        !between(op->kernel_w, 1, ESR_MAX_KERNEL) || op->kernel_h > in->depth ||
+        op->kernel_w / 2 > in->margin || op->groups == 0 || in->channels % op->groups != 0 ||
+        out->channels % op->groups != 0) {
+        return 0;
+    }
+    if (op->kind == ESR_DEPTHWISE) {
+        weights *= out->channels;
+    } else {
+        weights *= in->channels * lanes_of(out->channels / op->groups);
+    }
+    return (op->kind == ESR_CONV || op->groups == in->channels) &&
+           has_constant(layout, op->weights, weights) &&
+           has_constant(layout, op->bias, (uint64_t)out->channels * 4) &&
+           has_scales(layout, op->scales, out->channels);
+}
+
+static int same_shape(const esr_plan_buffer *a, const esr_plan_buffer *b)
+{
+    return a->rate == b->rate && a->channels == b->channels;
+}
+
+/* Whether `wide` holds blocks of pixels of `tall` as channels. */
+static int is_block(const esr_plan_buffer *wide, const esr_plan_buffer *tall, uint32_t block)
+{
+    return between(block, 1, ESR_MAX_RATE) && tall->rate == wide->rate * block &&
+           wide->channels == tall->channels * block * block;
+}
+
+static int check_operator(const esr_layout *layout, const esr_plan_operator *op)
+{
+    const esr_plan_buffer *in, *other, *out;
+    const uint32_t count = layout->header->buffers;
+
+    if (op->in >= count || op->other >= count || op->out >= count || !is_int8(op->low) ||
+        !is_int8(op->high) || op->low > op->high || !is_int8(op->in_zero_point) ||
+        !is_int8(op->other_zero_point) || !is_int8(op->out_zero_point)) {
+        return 0;
+    }
+    in = &layout->buffers[op->in];
+    other = &layout->buffers[op->other];
+    out = &layout->buffers[op->out];
+    switch (op->kind) {
+    case ESR_CONV:
+    case ESR_DEPTHWISE:
+        return check_conv(layout, op, in, out);
+    case ESR_SLOPES:
+        return same_shape(in, out) && has_scales(layout, op->scales, 2) && op->extra <= 1 &&
+               (op->weights == 0 || has_constant(layout, op->weights, in->channels));
+    case ESR_TABLE:
+        return same_shape(in, out) && has_constant(layout, op->weights, 256);
+    case ESR_SUM:
+        return same_shape(in, out) && same_shape(other, out) && has_scales(layout, op->scales, 3);
+    case ESR_JOIN:
+        return in->rate == out->rate && op->extra <= ESR_MAX_CHANNELS &&
+               between(op->kernel_w, 1, ESR_MAX_CHANNELS) &&
+               op->extra + (uint64_t)in->channels * op->kernel_w <= out->channels;
+    case ESR_DEPTH_TO_SPACE:
+        return is_block(in, out, op->extra);
+    case ESR_SPACE_TO_DEPTH:
+        return is_block(out, in, op->extra) && in->depth >= op->extra;
+    default:
+        return 0;
+    }
+}
+
+/* The program takes the step's input rows in order, first of all one, and gives its output rows
+ * in order, so that every row of a frame comes out. */
+static int check_entries(esr_layout *layout)
+{
+    const esr_plan_header *header = layout->header;
+    const uint32_t out_rate = layout->buffers[header->out_buffer].rate;
+    uint32_t inputs = 0, outputs = 0;
+    int32_t first = 0;
+
+    if (layout->entries[0].what != ESR_ENTRY_INPUT) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < header->entries; i++) {
+        const esr_plan_entry *entry = &layout->entries[i];
+
+        if (entry->row < -ESR_MAX_DELAY || entry->row > ESR_MAX_DELAY) {
+            return 0;
+        }
+        if (entry->what == ESR_ENTRY_INPUT) {
+            if (entry->row != (int32_t)inputs++) {
+                return 0;
+            }
+        } else if (entry->what == ESR_ENTRY_EMIT) {
+            first = outputs == 0 ? entry->row : first;
+            if (entry->row != first + (int32_t)outputs++) {
+                return 0;
+            }
+        } else if (entry->what >= header->operators) {
+            return 0;
+        }
+    }
+    layout->steps_late = (uint32_t)-first / out_rate + ((uint32_t)-first % out_rate != 0);
+    return inputs == header->rate && outputs == out_rate && first <= 0;
+}
+
+static int check_records(esr_layout *layout)
+{
+    const esr_plan_header *header = layout->header;
+
+    for (uint32_t i = 0; i < header->buffers; i++) {
+        if (!check_buffer(&layout->buffers[i])) {
+            return 0;
+        }
+    }
+    for (uint32_t i = 0; i < header->operators; i++) {
+        if (!check_operator(layout, &layout->operators[i])) {
+            return 0;
+        }
+    }
+    return layout->buffers[header->in_buffer].rate == header->rate && check_entries(layout);
+}
+
+/* Lay the buffers out at the width. */
+static esr_status check_width(esr_layout *layout, uint32_t width)
+{
+    const esr_plan_header *header = layout->header;
+    uint64_t bytes;
+
+    if (width == 0 || width % header->rate != 0 || width / header->rate > ESR_MAX_UNITS) {
+        return ESR_WIDTH;
+    }
+    layout->units = width / header->rate;
+    layout->wide_units = (layout->units + ESR_UNIT_ROUND - 1) / ESR_UNIT_ROUND * ESR_UNIT_ROUND;
+    bytes = (uint64_t)layout->wide_units * header->unit_bytes + header->fixed_bytes + ESR_HEAD_BYTES;
+    if (bytes > INT32_MAX) {
+        return ESR_WIDTH;
+    }
+    for (uint32_t i = 0; i < header->buffers; i++) {
+        if (!fits(layout, &layout->buffers[i])) {
+            return ESR_PLAN;
+        }
+    }
+    layout->arena_bytes = (size_t)bytes;
+    return ESR_OK;
+}
+
+esr_status esr_check(esr_layout *layout, const void *plan, size_t plan_bytes, uint32_t width)
+{
+    const esr_plan_header *header = plan;
+
+    if (plan == NULL) {
+        return ESR_NULL;
+    }
+    if ((uintptr_t)plan % ESR_PLAN_ALIGNMENT != 0) {
+        return ESR_MISALIGNED;
+    }
+    if (plan_bytes < sizeof *header || !check_header(header, plan_bytes)) {
+        return ESR_PLAN;
+    }
+    layout->header = header;
+    layout->buffers = (const esr_plan_buffer *)(const void *)(header + 1);
+    layout->operators =
+        (const esr_plan_operator *)(const void *)(layout->buffers + header->buffers);
+    layout->entries = (const esr_plan_entry *)(const void *)(layout->operators + header->operators);
+    return check_records(layout) ? check_width(layout, width) : ESR_PLAN;
+}

@@ -1,0 +1,114 @@
+/*
+ * What computes one row of one operator. A faster set of kernels (DSP, MVE, AVX2) replaces
+ * esr_kernels.c at build time, with these signatures and the same bits.
+ *
+ * Rows are NHWC int8: `pixels` x channels. Sizes have been checked by esr_open; where in and out
+ * overlap they are equal (a unary operator or an addition in place).
+ */
+#ifndef ESR_KERNELS_H
+#define ESR_KERNELS_H
+
+#include "esr_rounding.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Weights come in blocks of so many output channels; the last ones may be 8 or 4, padded with 0. */
+#define ESR_LANES 16
+
+/* A window of rows in a ring: row i lies in slot (first + i) % depth. */
+typedef struct esr_window {
+    const int8_t *ring;  /* slot 0, at the leftmost column that the first output pixel reads */
+    size_t row_bytes;    /* from slot to slot */
+    uint32_t first;
+    uint32_t depth;
+} esr_window;
+
+static inline const int8_t *esr_window_row(const esr_window *window, uint32_t row)
+{
+    const uint32_t slot = window->first + row; /* first < depth, and row < depth */
+
+    return window->ring + window->row_bytes * (slot < window->depth ? slot : slot - window->depth);
+}
+
+/*
+ * Convolution, stride 1; the borders are in the ring already, filled with the input's zero point,
+ * whose part in each sum has been taken out of the bias.
+ *
+ * weights: for each group, for each block of lanes of its outputs: [kernel_h][kernel_w][inputs per
+ * group][lanes]. Depthwise (one input per group): [kernel_h][kernel_w][out_channels].
+ */
+typedef struct esr_conv {
+    esr_window in;
+    uint32_t pixels;
+    uint32_t kernel_h;
+    uint32_t kernel_w;
+    uint32_t in_channels;
+    uint32_t out_channels;
+    uint32_t groups;          /* divides both counts of channels */
+    const int8_t *weights;
+    const int32_t *bias;      /* out_channels */
+    const esr_scale *scales;  /* out_channels */
+    int32_t out_zero_point;
+    int32_t low;              /* range of the fused activation */
+    int32_t high;
+    int8_t *out;
+} esr_conv;
+
+void esr_conv_row(const esr_conv *args);
+void esr_depthwise_row(const esr_conv *args); /* groups == in_channels */
+
+/*
+ * Two slopes: PReLU, leaky ReLU, ReLU, and rescaling (equal slopes).
+ * x = in - in_zero_point; out = x >= 0 ? x * positive : sign * (x * alpha[channel] * negative).
+ */
+typedef struct esr_slopes {
+    const int8_t *in;
+    int8_t *out;
+    uint32_t pixels;
+    uint32_t channels;
+    const int8_t *alpha;  /* one per channel, or null: 1 */
+    esr_scale positive;
+    esr_scale negative;
+    int32_t negate;       /* 1: the negative side changes its sign after rounding */
+    int32_t in_zero_point;
+    int32_t out_zero_point;
+    int32_t low;
+    int32_t high;
+} esr_slopes;
+
+void esr_slopes_row(const esr_slopes *args);
+
+/* out = table[in + 128], `count` values. */
+void esr_table_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count);
+
+/* left * scale + right * scale, rescaled, all in TFLM's 20 extra bits. */
+typedef struct esr_sum {
+    const int8_t *left;
+    const int8_t *right;
+    int8_t *out;
+    size_t count;
+    const esr_scale *scales; /* of left, right and out; no shift is above 0 */
+    int32_t left_zero_point;
+    int32_t right_zero_point;
+    int32_t out_zero_point;
+    int32_t low;
+    int32_t high;
+} esr_sum;
+
+void esr_sum_row(const esr_sum *args);
+
+/* Copy each pixel's `count` values to its place in wider pixels, `repeats` times side by side. */
+typedef struct esr_copy {
+    const int8_t *in;
+    uint32_t in_step;   /* values from pixel to pixel */
+    int8_t *out;
+    uint32_t out_step;
+    uint32_t count;
+    uint32_t repeats;
+    uint32_t pixels;
+} esr_copy;
+
+void esr_copy_row(const esr_copy *args);
+
+#endif

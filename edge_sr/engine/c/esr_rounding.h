@@ -1,0 +1,59 @@
+/*
+ * How TensorFlow Lite Micro rounds, written once: every kernel goes through these functions.
+ * Arithmetic that may wrap is unsigned, so that no input is undefined behaviour.
+ */
+#ifndef ESR_ROUNDING_H
+#define ESR_ROUNDING_H
+
+#include <stdint.h>
+
+/* A positive factor: multiplier * 2^(shift - 31); multiplier 0 to 2^31 - 1, shift -31 to 30. */
+typedef struct esr_scale {
+    int32_t multiplier;
+    int32_t shift;
+} esr_scale;
+
+/* The two's complement value of the bits; compilers make it no instruction at all. */
+static inline int32_t esr_signed(uint32_t bits)
+{
+    return bits <= (uint32_t)INT32_MAX ? (int32_t)bits : -(int32_t)(~bits) - 1;
+}
+
+/* value * multiplier / 2^31, rounded to nearest, ties upward (SaturatingRoundingDoublingHighMul;
+ * it never saturates here, because no multiplier is negative). */
+static inline int32_t esr_high_product(int32_t value, int32_t multiplier)
+{
+    const int64_t product = (int64_t)value * multiplier + ((int64_t)1 << 30);
+
+    return esr_signed((uint32_t)((uint64_t)product >> 31));
+}
+
+/* value / 2^exponent, rounded to nearest, ties away from zero (RoundingDivideByPOT); 0 to 31. */
+static inline int32_t esr_divide_by_power(int32_t value, int32_t exponent)
+{
+    const uint32_t mask = (UINT32_C(1) << exponent) - 1;
+    const uint32_t rest = (uint32_t)value & mask;
+    const uint32_t threshold = (mask >> 1) + (value < 0);
+
+    return (value >> exponent) + (rest > threshold);
+}
+
+/* MultiplyByQuantizedMultiplier. */
+static inline int32_t esr_multiply(int32_t value, esr_scale scale)
+{
+    const int32_t left = scale.shift > 0 ? scale.shift : 0;
+    const int32_t right = scale.shift > 0 ? 0 : -scale.shift;
+
+    return esr_divide_by_power(
+        esr_high_product(esr_signed((uint32_t)value << left), scale.multiplier), right);
+}
+
+/* value + offset, kept within [low, high], which lie within int8. */
+static inline int8_t esr_store(int32_t value, int32_t offset, int32_t low, int32_t high)
+{
+    const int32_t sum = esr_signed((uint32_t)value + (uint32_t)offset);
+
+    return (int8_t)(sum < low ? low : sum > high ? high : sum);
+}
+
+#endif

@@ -1,0 +1,52 @@
+"""The streaming int8 engine: the C code of the microcontrollers, threads over column strips."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from edge_sr import graph
+from edge_sr.engine.binding import Engine
+from edge_sr.engine.plan import make_plan
+from edge_sr.runtime.session import Session
+from edge_sr.runtime.tflite import read_interface
+
+
+class EngineSession(Session):
+    """An int8 .tflite in the engine; its bits are TensorFlow Lite Micro's."""
+
+    runtime = "engine"
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        super().__init__(read_interface(model))
+        self.plan = make_plan(graph.read_graph(model))
+        self._threads = threads
+        self._engines: list[Engine] = []
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        _, height, width, _ = image.shape
+        out = np.empty((1, height * self.scale, width * self.scale, 1), np.int8)
+        strip = self._strip_width(width)
+        if not self._engines or self._engines[0].info.in_width != strip:
+            self._engines = [Engine(self.plan.blob, strip)]
+        strips = self._engines[0].strips(width)
+        while len(self._engines) < strips:
+            self._engines.append(Engine(self.plan.blob, strip))
+        if strips == 1:
+            self._engines[0].run_strip(image[0], out[0], 0)
+            return out
+        with ThreadPoolExecutor(strips) as pool:
+            jobs = [
+                pool.submit(self._engines[index].run_strip, image[0], out[0], index)
+                for index in range(strips)
+            ]
+        for job in jobs:
+            job.result()
+        return out
+
+    def _strip_width(self, width: int) -> int:
+        """The least width of as many strips as there are threads; the frame's if it is narrow."""
+        step = self.plan.rate
+        margin = -(-self.plan.halo // step) * step
+        share = -(-(width - 2 * margin) // self._threads)
+        strip = -(-share // step) * step + 2 * margin
+        return strip if share > margin and strip < width else width

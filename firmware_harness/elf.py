@@ -1,0 +1,90 @@
+"""Reads the sizes of sections from an ELF file that the build has made."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_sr.errors import UserError
+
+_ALLOCATED = 2  # SHF_ALLOC: takes room on the board
+
+
+@dataclass(frozen=True)
+class Flash:
+    """Bytes of flash, by what they are for.
+
+    Attributes:
+        engine_text: the engine's code.
+        engine_rodata: its constants.
+        model: the plan with its weights.
+        library: what the compiler's libraries add (memcpy, 64-bit arithmetic).
+        harness: start-up, semihosting and the program around the engine.
+        data: start values of variables.
+    """
+
+    engine_text: int
+    engine_rodata: int
+    model: int
+    library: int
+    harness: int
+    data: int
+
+    @property
+    def engine_and_model(self) -> int:
+        """What an application pays: everything but the harness."""
+        return self.engine_text + self.engine_rodata + self.model + self.library + self.data
+
+    @property
+    def total(self) -> int:
+        """The whole image."""
+        return self.engine_and_model + self.harness
+
+
+@dataclass(frozen=True)
+class StaticRam:
+    """Bytes of RAM that are known before anything runs.
+
+    Attributes:
+        arena: the engine's.
+        data: variables with a start value.
+        bss: variables without.
+    """
+
+    arena: int
+    data: int
+    bss: int
+
+
+def measure(image: Path) -> tuple[Flash, StaticRam]:
+    """What the sections of the harness's linker script take.
+
+    Raises:
+        UserError: the file is missing or no image.
+    """
+    try:
+        sizes = sections(image.read_bytes())
+    except (FileNotFoundError, struct.error, ValueError, IndexError):
+        raise UserError(f"{image} is missing or damaged; build the firmware again") from None
+    flash = Flash(
+        engine_text=sizes.get(".engine_text", 0),
+        engine_rodata=sizes.get(".engine_rodata", 0),
+        model=sizes.get(".model", 0),
+        library=sizes.get(".library", 0),
+        harness=sum(sizes.get(name, 0) for name in (".vectors", ".text", ".rodata")),
+        data=sizes.get(".data", 0),
+    )
+    return flash, StaticRam(sizes.get(".arena", 0), sizes.get(".data", 0), sizes.get(".bss", 0))
+
+
+def sections(image: bytes) -> dict[str, int]:
+    """Name and bytes of every section that takes room on the board (32-bit little-endian ELF)."""
+    (start,) = struct.unpack_from("<I", image, 32)
+    size, count, names = struct.unpack_from("<HHH", image, 46)
+    headers = [struct.unpack_from("<10I", image, start + index * size) for index in range(count)]
+    texts = headers[names][4]
+    found = {}
+    for name, _, flags, _, _, section_bytes, *_ in headers:
+        if flags & _ALLOCATED:
+            begin = texts + name
+            found[image[begin : image.index(b"\0", begin)].decode()] = section_bytes
+    return found

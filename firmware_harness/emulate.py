@@ -1,0 +1,114 @@
+"""Runs an image in QEMU on one frame; counts instructions, which are not cycles."""
+
+import shutil
+import struct
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_sr.errors import UserError, VerificationError
+from firmware_harness.board import Board
+
+EMULATOR = "qemu-system-arm"
+_TIMEOUT = 600  # seconds
+_REPORT = struct.Struct("<4I2Q")
+_EXITS = {
+    1: "it could not read or write its files",
+    2: "the frame is not of the size it was built for",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the image did.
+
+    Attributes:
+        status: the engine's; 0 is ESR_OK.
+        arena_needed: bytes, as the image's own esr_arena_bytes says.
+        stack_used: bytes of stack at most, start-up and main included.
+        open_instructions: executed by esr_open.
+        frame_instructions: executed from esr_begin to esr_end, the program's reading and writing of
+            rows (some hundred instructions for each) included.
+        output: the int8 values that left the sink, in order.
+    """
+
+    status: int
+    arena_needed: int
+    stack_used: int
+    open_instructions: int
+    frame_instructions: int
+    output: np.ndarray
+
+
+def check_tools() -> None:
+    """Find out early that the emulator is missing.
+
+    Raises:
+        UserError: it is.
+    """
+    if shutil.which(EMULATOR) is None:
+        raise UserError(
+            f"running firmware needs {EMULATOR}, which is missing; `apt-get install "
+            "qemu-system-arm` brings it on Debian and Ubuntu"
+        )
+
+
+def run(image: Path, board: Board, frame: np.ndarray) -> Run:
+    """Feed a frame to an image and take back what it makes of it.
+
+    Args:
+        image: a firmware.elf with the harness's program.
+        board: what it was built for.
+        frame: (H, W, C) int8.
+
+    Raises:
+        UserError: the emulator is missing.
+        VerificationError: the image did not reach its end.
+    """
+    height, width, channels = frame.shape
+    with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
+        folder = Path(name)
+        header = struct.pack("<3I", width, height, channels)
+        (folder / "frame.bin").write_bytes(header + frame.tobytes())
+        execute(image, board, folder)
+        report = (folder / "report.bin").read_bytes()
+        output = np.fromfile(folder / "output.bin", np.int8)
+    status, arena, stack, _, opened, ran = _REPORT.unpack(report)
+    count = board.emulator.instructions
+    return Run(status, arena, stack, count(opened), count(ran), output)
+
+
+def execute(image: Path, board: Board, folder: Path) -> None:
+    """Run an image until it ends; it sees the files of `folder`, where it may write.
+
+    -icount shift=0 makes every instruction take a nanosecond of the board's time, so that its
+    SysTick counts instructions.
+
+    Raises:
+        UserError: the emulator is missing.
+        VerificationError: the exit code is not 0, or the image does not end.
+    """
+    check_tools()
+    command = [EMULATOR, "-machine", board.emulator.machine, "-display", "none"]
+    command += ["-monitor", "none", "-serial", "none", "-nic", "none"]
+    command += ["-icount", "shift=0,sleep=off"]
+    command += ["-semihosting-config", "enable=on,target=native"]
+    command += ["-kernel", str(image.absolute())]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        raise VerificationError(f"{image} did not end within {_TIMEOUT} s of emulation") from None
+    if done.returncode != 0:
+        reason = _reason(done.returncode, done.stderr.decode(errors="replace"))
+        raise VerificationError(f"{image} ended with exit code {done.returncode}: {reason}")
+
+
+def _reason(code: int, log: str) -> str:
+    """What image or emulator say of their end; the emulator warns of a board without network."""
+    said = [line for line in log.splitlines() if line.strip() and "warning:" not in line]
+    return said[0] if said else _EXITS.get(code, "no reason is given")

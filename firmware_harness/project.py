@@ -1,0 +1,180 @@
+"""Writes a model for a board as a C project that needs nothing but a compiler.
+
+project.json, model.tflite     what it was made from
+Makefile, board.mk             how it is built
+engine/  model/  port/  app/   sources: edge_sr's engine, the plan, start-up code, the program
+"""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edge_sr import engine, graph
+from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
+from edge_sr.errors import UserError
+from edge_sr.graph import Graph
+from firmware_harness import board as boards
+from firmware_harness import port
+from firmware_harness.board import Board
+
+FACTS = "project.json"
+MODEL = "model.tflite"
+_HERE = Path(__file__).parent
+_VARIABLES = 64  # bytes; alignment included
+
+_MODEL_H = """\
+/* What the program was built for; low-resolution pixels. */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "model_plan.h"
+
+#define MODEL_WIDTH {width}
+#define MODEL_CHANNELS {channels}
+#define MODEL_ARENA_BYTES MODEL_PLAN_ARENA_BYTES(MODEL_WIDTH)
+
+#endif
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a project was made for.
+
+    Attributes:
+        name: the model's, for people.
+        board: the board's name.
+        width: low-resolution pixels of a row.
+    """
+
+    name: str
+    board: str
+    width: int
+
+
+@contextmanager
+def replacing(folder: Path, force: bool) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `folder` at the end, or goes on an error.
+
+    Raises:
+        UserError: as `check_target`.
+    """
+    check_target(folder, force)
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(6)}.part")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_target(folder: Path, force: bool) -> None:
+    """Refuse to replace a folder unless asked to, and one that is no project always.
+
+    Raises:
+        UserError: so.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / FACTS).is_file():
+        raise UserError(f"{folder} holds something else than firmware; name a folder of its own")
+    if not force:
+        raise UserError(f"{folder} exists; --force replaces it")
+
+
+def write(folder: Path, project: Project, model: bytes) -> None:
+    """Write all files of a project into an empty folder.
+
+    Args:
+        folder: where to.
+        project: model's name, board and width.
+        model: the int8 .tflite.
+
+    Raises:
+        UserError: the engine does not run the model, or not at this width on this board.
+    """
+    board = boards.find(project.board)
+    network = graph.read_graph(model)
+    plan = make_plan(network)
+    check_fit(network, plan, project, board)
+    facts = json.dumps(asdict(project), indent=2) + "\n"
+    (folder / FACTS).write_text(facts, encoding="utf-8")
+    (folder / MODEL).write_bytes(model)
+    port.write(folder, board)
+    port.copy_files(Path(engine.__file__).parent / "c", folder / "engine", "*.[ch]")
+    port.copy_files(_HERE / "app", folder / "app", "*.c")
+    _write_model(folder / "model", plan, project.width, network.input.shape[3])
+
+
+def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:
+    folder.mkdir()
+    texts = {
+        "model_plan.h": c_header(plan, "model_plan"),
+        "model_plan.c": c_source(plan, "model_plan"),
+        "model.h": _MODEL_H.format(width=width, channels=channels),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def check_fit(network: Graph, plan: Plan, project: Project, board: Board) -> None:
+    """Find out before anything is written that a board is too small.
+
+    Raises:
+        UserError: the width is impossible, or the program at that width exceeds the board's RAM.
+    """
+    channels = network.input.shape[3]
+    excess = _ram(plan, channels, project.width, board) - board.ram.size
+    if excess > 0:
+        raise UserError(
+            f"{project.name} at width {project.width} needs {excess:,} bytes more RAM than "
+            f"{board.name} has; it fits up to a width of {_widest(plan, channels, board)}"
+        )
+
+
+def _ram(plan: Plan, channels: int, width: int, board: Board) -> int:
+    """What the program takes at most: stack, arena, one row of the frame, its few variables."""
+    return board.stack + plan.arena_bytes(width) + channels * width + _VARIABLES
+
+
+def _widest(plan: Plan, channels: int, board: Board) -> int:
+    """The largest width that fits; 0 if there is none."""
+    low, high = 0, board.ram.size // plan.rate
+    while low < high:
+        units = (low + high + 1) // 2
+        if _ram(plan, channels, units * plan.rate, board) <= board.ram.size:
+            low = units
+        else:
+            high = units - 1
+    return low * plan.rate
+
+
+def read(folder: Path) -> Project:
+    """What the project in a folder was made for.
+
+    Raises:
+        UserError: the folder holds no project, or a damaged one.
+    """
+    if not (folder / FACTS).is_file():
+        raise UserError(f"{folder} holds no firmware; `edge-sr firmware build` makes it")
+    try:
+        made = Project(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise UserError(f"{folder / FACTS} is damaged; build the firmware again") from None
+    kinds = [type(value) for value in (made.name, made.board, made.width)]
+    if kinds != [str, str, int] or made.width < 1:
+        raise UserError(f"{folder / FACTS} is damaged; build the firmware again")
+    return made

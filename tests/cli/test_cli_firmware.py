@@ -1,0 +1,235 @@
+"""`edge-sr firmware` on the command line."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from command_line import EdgeSr
+from PIL import Image
+from tflite_factory import TfliteWriter, Value, tinypssr
+
+from edge_sr import zoo
+from export.arena import arena_bytes
+
+TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
+BUILD = ("firmware", "build", "--model", "tinypssr")
+
+cross = pytest.mark.cross
+needs_tools = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {' and '.join(TOOLS)}"
+)
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """The rows of all tables, by their first cell."""
+    lines = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("| ")]
+    return {first.strip(): [cell.strip() for cell in rest] for first, *rest in lines}
+
+
+def number(text: str) -> int:
+    return int(text.split()[0].replace(",", ""))
+
+
+@pytest.fixture
+def firmware(edge_sr: EdgeSr, tmp_path: Path) -> Path:
+    """Shipped TinyPSSR x2, built for a width of 24 on a Cortex-M4."""
+    folder = tmp_path / "firmware"
+    result = edge_sr(*BUILD, "--board", "mps2-an386", "--width", 24, "--out", folder)
+    assert result.code == 0, result.err
+    return folder
+
+
+def test_plan_states_ram_beside_that_of_tflm(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    model = tmp_path / "my.tflite"
+    model.write_bytes(tinypssr(12, 16))
+    result = edge_sr("firmware", "plan", model, "--width", 16, "--width", 160)
+    assert result.code == 0, result.err
+    rows = cells(result.out)
+    assert rows["MACs per LR pixel"] == ["1,296"]
+    assert rows["latency"][0].startswith("4 rows")
+    assert number(rows["16x12"][1]) == arena_bytes(model.read_bytes())
+    assert 41 * 160 < number(rows["160x120"][0]) < 9_000
+    assert rows["160x120"][2] == f"{number(rows['160x120'][1]) / number(rows['160x120'][0]):.0f}"
+    assert rows["operator 2 CONV_2D, operator 3 PRELU"][0] == "5"
+
+
+def test_plan_takes_a_shipped_name_and_several_widths_by_default(edge_sr: EdgeSr) -> None:
+    rows = cells(edge_sr("firmware", "plan", "tinypssr", "--scale", 4).out)
+    assert "tinypssr-x4" in rows
+    assert {"160x120", "320x240", "640x480"} <= set(rows)
+
+
+def test_plan_of_a_network_that_takes_blocks(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    writer = TfliteWriter(9, 9)
+    image = writer.conv(space_to_depth(writer, writer.input, 3), 9, 3)
+    model = tmp_path / "blocks.tflite"
+    model.write_bytes(writer.finish(writer.depth_to_space(image, 3)))
+    rows = cells(edge_sr("firmware", "plan", model).out)
+    assert {"162x123", "321x243", "642x483"} <= set(rows)
+    text = edge_sr.refuses("firmware", "plan", model, "--width", 160)
+    assert "cannot run at width 160; it takes multiples of 3" in text
+
+
+def space_to_depth(writer: TfliteWriter, image: Value, block: int) -> Value:
+    _, height, width, channels = image.shape
+    shape = (1, height // block, width // block, channels * block**2)
+    out = writer.activation("folded", shape, image.scale, image.zero_point)
+    options = schema.SpaceToDepthOptionsT()
+    options.blockSize = block
+    writer.operator("SPACE_TO_DEPTH", [image.index], [out.index], options)
+    return out
+
+
+def test_plan_works_without_tflm(edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    rows = cells(edge_sr("firmware", "plan", "tinypssr").out)
+    assert rows["160x120"][1:] == ["not known"]
+
+
+@cross
+@needs_tools
+def test_built_firmware_runs_with_the_bits_of_tflm(edge_sr: EdgeSr, firmware: Path) -> None:
+    result = edge_sr("firmware", "run", firmware)
+    assert result.code == 0, result.err
+    rows = cells(result.out)
+    assert rows["firmware"] == ["emulated: instructions, not cycles"]
+    assert rows["board"] == ["mps2-an386: Arm MPS2+ AN386, Cortex-M4"]
+    assert rows["frame"] == ["24x18, scikit-image's astronaut"]
+    assert rows["output"] == ["1,728 bytes, each equal to TFLM's"]
+    parts = [number(rows[f"RAM, {part}"][0]) for part in ("arena", "data", "bss")]
+    stack = number(rows["RAM, stack at most"][0])
+    assert number(rows["RAM, all but frames"][0]) == sum(parts) + stack
+    assert 300 < stack < 4096
+    assert 5_000 < number(rows["flash, engine and model"][0]) <= 24 * 1024
+    frame = number(rows["instructions for the frame"][0])
+    assert number(rows["instructions per LR pixel"][0]) == pytest.approx(frame / 432, abs=1)
+    assert "emulated: instructions, not cycles" in rows["instructions per LR pixel"][0]
+
+
+@cross
+@needs_tools
+def test_an_image_of_ones_own(edge_sr: EdgeSr, firmware: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (7, 25), dtype=np.uint8)
+    Image.fromarray(noise[:, :24]).save(tmp_path / "fits.png")
+    Image.fromarray(noise).save(tmp_path / "wide.png")
+    rows = cells(edge_sr("firmware", "run", firmware, "--image", tmp_path / "fits.png").out)
+    assert rows["frame"] == [f"24x7, {tmp_path / 'fits.png'}"]
+    text = edge_sr.refuses("firmware", "run", firmware, "--image", tmp_path / "wide.png")
+    assert "is 25 pixels wide, but the firmware was built for 24" in text
+    text = edge_sr.refuses("firmware", "run", firmware, "--image", tmp_path / "absent.png")
+    assert "no such file" in text
+
+
+@cross
+@needs_tools
+def test_other_bits_than_those_of_tflm_end_with_1(edge_sr: EdgeSr, firmware: Path) -> None:
+    (firmware / "model.tflite").write_bytes(tinypssr(8, 8))
+    result = edge_sr("firmware", "run", firmware)
+    assert (result.code, result.out) == (1, "")
+    assert "of 1,728 output bytes differ from TFLM's, first at row" in result.err
+
+
+@cross
+@needs_tools
+def test_what_a_run_needs_is_named(
+    edge_sr: EdgeSr, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = edge_sr.refuses("firmware", "run", firmware)
+    assert "running firmware needs qemu-system-arm, which is missing; `apt-get install" in text
+    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "tflite_micro", None)
+        assert "pip install 'edge-sr[tflm]'" in edge_sr.refuses("firmware", "run", firmware)
+    for name, message in (("firmware.elf", "missing or damaged"), ("project.json", "no firmware")):
+        (firmware / name).unlink()
+        result = edge_sr("firmware", "run", firmware)
+        assert result.code == 2
+        assert message in result.err
+    assert "holds no firmware" in edge_sr.refuses("firmware", "run", tmp_path / "absent")
+
+
+@cross
+@needs_tools
+def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> None:
+    again = (*BUILD, "--board", "mps3-an547", "--width", 32, "--out", firmware)
+    assert "exists; --force replaces it" in edge_sr.refuses(*again)
+    assert json.loads((firmware / "project.json").read_text())["width"] == 24
+    assert edge_sr(*again, "--force").code == 0
+    assert json.loads((firmware / "project.json").read_text())["width"] == 32
+    assert [path.name for path in firmware.parent.iterdir()] == ["firmware"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--board", "stm32"], "there is no board 'stm32'; there are mps2-an386, mps2-an500"),
+        (["--board", "mps2-an386", "--model", "resnet"], "there is no model 'resnet'"),
+        (["--board", "mps2-an386", "--model", "a.onnx"], "from an int8 .tflite, not from a.onnx"),
+        (["--board", "mps2-an386", "--model", "a.tflite"], "cannot read a.tflite"),
+        (["--board", "mps2-an386", "--scale", "3"], "has no scale 3"),
+        (["--board", "mps2-an386", "--width", "0"], "cannot run at width 0; it takes multiples"),
+        (["--board", "mps2-an386", "--width", "-4"], "cannot run at width -4"),
+        (["--board", "mps3-an547", "--width", "20000"], "bytes more RAM than mps3-an547 has; it"),
+        (["--board", "mps3-an547", "--width", "999999999"], "cannot run at width 999999999"),
+        ([], "missing option '--board'"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_sentence(
+    edge_sr: EdgeSr, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    assert message in edge_sr.refuses("firmware", "build", *arguments, "--out", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_the_engine_lacks_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    writer = TfliteWriter(8, 8)
+    strided = writer.finish(writer.conv(writer.input, 4, 3, stride=2))
+    (tmp_path / "strided.tflite").write_bytes(strided)
+    (tmp_path / "damaged.tflite").write_bytes(strided[:300])
+    shipped = zoo.find("tinypssr", 2).artifact("float32", ".tflite")
+    shutil.copyfile(shipped, tmp_path / "float.tflite")
+    before = sorted(tmp_path.iterdir())
+    for name, message in (
+        ("strided", "CONV_2D"),
+        ("damaged", "not a usable .tflite"),
+        ("float", "int8"),
+    ):
+        model = tmp_path / f"{name}.tflite"
+        for command in (["plan", model], ["build", "--board", "mps2-an386", "--model", model]):
+            assert message in edge_sr.refuses("firmware", *command)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_of_another_scale_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    model = tmp_path / "x2.tflite"
+    model.write_bytes(tinypssr(8, 8))
+    assert "upscales x2, not x4" in edge_sr.refuses("firmware", "plan", model, "--scale", 4)
+
+
+def test_a_place_that_is_taken_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    build = (*BUILD, "--board", "mps2-an386", "--force", "--out")
+    assert "is a file; name a folder" in edge_sr.refuses(*build, tmp_path / "file")
+    assert "is a file" in edge_sr.refuses(*build, tmp_path / "file" / "below")
+    text = edge_sr.refuses(*build, tmp_path)
+    assert "holds something else than firmware" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("tool", ["arm-none-eabi-gcc", "make"])
+def test_a_missing_compiler_is_named(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    which = shutil.which
+    monkeypatch.setattr(
+        shutil, "which", lambda name: None if name == tool else which(name) or f"/{name}"
+    )
+    text = edge_sr.refuses(*BUILD, "--board", "mps2-an386", "--out", tmp_path / "out")
+    assert f"building firmware needs {tool}, which is missing" in text
+    assert list(tmp_path.iterdir()) == []

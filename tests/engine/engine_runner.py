@@ -1,0 +1,74 @@
+"""Runs plans through the C interface, row by row, with every row of the output checked in."""
+
+import ctypes
+
+import numpy as np
+
+from edge_sr.engine import binding
+from edge_sr.engine.plan import Plan
+
+
+def arena_bytes(plan: Plan, width: int) -> int:
+    """What the C code says."""
+    memory = binding.aligned(len(plan.blob))
+    memory[:] = np.frombuffer(plan.blob, np.uint8)
+    return int(binding.load().esr_arena_bytes(memory.ctypes.data, len(memory), width))
+
+
+class Arena:
+    """An opened engine between guards that must stay as they are."""
+
+    GUARD = 64
+
+    def __init__(self, plan: bytes, width: int) -> None:
+        self.esr = binding.load()
+        self.plan = binding.aligned(len(plan))
+        self.plan[:] = np.frombuffer(plan, np.uint8)
+        self.plan.flags.writeable = False
+        address = self.plan.ctypes.data
+        self.size = int(self.esr.esr_arena_bytes(address, len(plan), width))
+        self.memory = binding.aligned(self.size + 2 * self.GUARD)
+        self.memory[:] = 0xA5
+        self.handle = ctypes.c_void_p()
+        start = self.memory.ctypes.data + self.GUARD
+        self.status = self.esr.esr_open(
+            ctypes.byref(self.handle), address, len(plan), width, start, self.size
+        )
+        self.info = binding.Info()
+        if self.status == binding.OK:
+            assert self.esr.esr_describe(self.handle, ctypes.byref(self.info)) == binding.OK
+
+    def guarded(self) -> bool:
+        """Whether nothing was written beside the arena."""
+        guards = (self.memory[: self.GUARD], self.memory[self.GUARD + self.size :])
+        return all((guard == 0xA5).all() for guard in guards)
+
+
+def run_plan(plan: Plan, image: np.ndarray) -> np.ndarray:
+    """One frame; asserts that rows come out in order, as soon as the plan's latency promises."""
+    _, height, width, _ = image.shape
+    arena = Arena(plan.blob, width)
+    assert arena.status == binding.OK
+    info = arena.info
+    out_height = height * info.rows_num // info.rows_den
+    out = np.empty((1, out_height, info.out_width, info.out_channels), np.int8)
+    rows: list[int] = []
+
+    def take(_: int, y: int, row: int) -> int:
+        rows.append(y)
+        out[0, y] = np.ctypeslib.as_array(
+            (ctypes.c_int8 * out[0, y].size).from_address(row)
+        ).reshape(out[0, y].shape)
+        return 0
+
+    sink = binding.Sink(take)
+    assert arena.esr.esr_begin(arena.handle, height, sink, None) == binding.OK
+    for y in range(height):
+        row = np.ascontiguousarray(image[0, y])
+        assert arena.esr.esr_push_row(arena.handle, y, row.ctypes.data) == binding.OK
+        due = (y + 1 - info.latency) * info.rows_num // info.rows_den
+        assert len(rows) >= min(due, out_height)
+    assert arena.esr.esr_end(arena.handle) == binding.OK
+    assert rows == list(range(out_height))
+    assert arena.guarded()
+    return out

@@ -1,0 +1,280 @@
+"""Random int8 networks of every operator that the engine has, written as .tflite files.
+
+A network is drawn as a list of steps, which Hypothesis shrinks; a step that does not fit (a block
+that does not divide, a skip without a partner) is left out while writing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from hypothesis import strategies as st
+from tflite_factory import ACTIVATIONS, TfliteWriter, Value
+
+from edge_sr.errors import UserError
+from edge_sr.graph import read_graph
+
+MAX_CHANNELS = 40
+MAX_PIXELS = 2500
+
+
+class EngineWriter(TfliteWriter):
+    """The operators that the common writer lacks, with drawn scales and zero points."""
+
+    def zero_point(self) -> int:
+        """Mostly near the middle, where little is clipped; sometimes anywhere."""
+        if self.rng.integers(6) == 0:
+            return int(self.rng.integers(-128, 128))
+        return int(np.clip(self.rng.normal(-10, 35), -128, 127))
+
+    def like(self, image: Value, name: str) -> Value:
+        """An activation of the image's size, with a scale near the image's."""
+        scale = image.scale * float(self.rng.uniform(0.5, 1.8))
+        return self.activation(name, image.shape, scale, self.zero_point())
+
+    def window(
+        self, image: Value, kernel: tuple[int, int], outputs: int, groups: int, activation: str
+    ) -> Value:
+        """A convolution with one scale per channel or one for all, with a bias or without."""
+        depth = image.shape[3] // groups
+        depthwise = groups == image.shape[3] and groups > 1 and bool(self.rng.integers(2))
+        shape = (outputs, *kernel, depth)
+        weights = self.rng.integers(-128, 128, shape, dtype=np.int8)
+        per_channel = bool(self.rng.integers(4))
+        scales = self.rng.uniform(0.002, 0.02, outputs if per_channel else 1).astype(np.float32)
+        spread = 5000 * np.sqrt(kernel[0] * kernel[1] * depth) * image.scale * float(scales.mean())
+        out = self.activation(
+            "window",
+            (*image.shape[:3], outputs),
+            spread / float(self.rng.uniform(30, 120)),
+            self.zero_point(),
+        )
+        if depthwise:
+            weights = np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
+        operands = [image.index, self._weights(weights, scales, 3 if depthwise else 0)]
+        if self.rng.integers(4):
+            bias = self.rng.integers(-20000, 20000, outputs, dtype=np.int32)
+            zeros = [0] * len(scales)
+            operands.append(
+                self.tensor("bias", [outputs], "int32", image.scale * scales, zeros, bias)
+            )
+        options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
+        if depthwise:
+            options.depthMultiplier = outputs // groups
+        options.padding = 0
+        options.strideH = options.strideW = 1
+        options.dilationHFactor = options.dilationWFactor = 1
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        self.operator(name, operands, [out.index], options)
+        return out
+
+    def _weights(self, weights: np.ndarray, scales: np.ndarray, axis: int) -> int:
+        index = self.tensor("weights", weights.shape, "int8", scales, [0] * len(scales), weights)
+        if len(scales) > 1:
+            self.subgraph.tensors[index].quantization.quantizedDimension = axis
+        return index
+
+    def slopes(self, image: Value) -> Value:
+        """PReLU with a slope per channel."""
+        values = self.rng.integers(-128, 128, (1, 1, image.shape[3]), dtype=np.int8)
+        scale = float(self.rng.uniform(0.001, 0.02))
+        alpha = self.tensor("alpha", values.shape, "int8", [scale], [0], values)
+        out = self.like(image, "prelu")
+        self.operator("PRELU", [image.index, alpha], [out.index])
+        return out
+
+    def unary(self, image: Value, name: str) -> Value:
+        options = None
+        if name == "LOGISTIC":
+            out = self.activation("logistic", image.shape, 1 / 256, -128)
+        elif name == "TANH":
+            out = self.activation("tanh", image.shape, 1 / 128, 0)
+        elif name == "RELU6":  # TFLM takes equal quantization for granted
+            out = self.activation("relu6", image.shape, image.scale, image.zero_point)
+        else:
+            out = self.like(image, name.lower())
+        if name == "LEAKY_RELU":
+            options = schema.LeakyReluOptionsT()
+            options.alpha = float(self.rng.uniform(-0.2, 1.2))
+        elif name == "QUANTIZE":
+            options = schema.QuantizeOptionsT()
+        self.operator(name, [image.index], [out.index], options)
+        return out
+
+    def sum(self, left: Value, right: Value, activation: str) -> Value:
+        scale = (left.scale + right.scale) * float(self.rng.uniform(0.3, 1.5))
+        out = self.activation("sum", left.shape, scale, self.zero_point())
+        options = schema.AddOptionsT()
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        self.operator("ADD", [left.index, right.index], [out.index], options)
+        return out
+
+    def join(self, parts: list[Value]) -> Value:
+        """Concatenation of channels; parts are rescaled to the first one's quantization."""
+        first = parts[0]
+        matched = [first]
+        for part in parts[1:]:
+            if (part.scale, part.zero_point) != (first.scale, first.zero_point):
+                same = self.activation("matched", part.shape, first.scale, first.zero_point)
+                options = schema.QuantizeOptionsT()
+                self.operator("QUANTIZE", [part.index], [same.index], options)
+                part = same
+            matched.append(part)
+        channels = sum(part.shape[3] for part in matched)
+        shape = (*first.shape[:3], channels)
+        out = self.activation("joined", shape, first.scale, first.zero_point)
+        options = schema.ConcatenationOptionsT()
+        options.axis = int(self.rng.choice([3, -1]))
+        self.operator("CONCATENATION", [part.index for part in matched], [out.index], options)
+        return out
+
+    def rearrange(self, image: Value, name: str, block: int) -> Value:
+        _, height, width, channels = image.shape
+        if name == "DEPTH_TO_SPACE":
+            shape = (1, height * block, width * block, channels // block**2)
+            options = schema.DepthToSpaceOptionsT()
+        else:
+            shape = (1, height // block, width // block, channels * block**2)
+            options = schema.SpaceToDepthOptionsT()
+        options.blockSize = block
+        out = self.activation("rearranged", shape, image.scale, image.zero_point)
+        self.operator(name, [image.index], [out.index], options)
+        return out
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator; `partner` picks the second image of those that fit."""
+
+    name: str
+    kernel: tuple[int, int] = (1, 1)
+    channels: int = 1
+    groups: int = 1
+    activation: str = "NONE"
+    partner: int = 0
+    block: int = 2
+
+
+@dataclass(frozen=True)
+class RandomNetwork:
+    """A network and an image size."""
+
+    height: int
+    width: int
+    channels: int
+    steps: tuple[Step, ...]
+    seed: int
+
+    def write(self) -> bytes:
+        writer = EngineWriter(self.height, self.width, self.channels, self.seed)
+        self._vary_input(writer)
+        images = [writer.input]
+        for step in self.steps:
+            made = self._apply(writer, images, step)
+            if made is not None:
+                images.append(made)
+        if len(images) == 1:
+            images.append(writer.slopes(writer.input))
+        return writer.finish(images[-1])
+
+    def image(self) -> np.ndarray:
+        rng = np.random.default_rng(self.seed)
+        shape = (1, self.height, self.width, self.channels)
+        return rng.integers(-128, 128, shape, dtype=np.int8)
+
+    @staticmethod
+    def _vary_input(writer: EngineWriter) -> None:
+        """Another quantization of the input than the common writer's."""
+        value = writer.input
+        scale = float(np.float32(writer.rng.uniform(0.002, 0.05)))
+        zero_point = writer.zero_point()
+        quantization = writer.subgraph.tensors[value.index].quantization
+        quantization.scale, quantization.zeroPoint = [scale], [zero_point]
+        writer.input = Value(value.index, value.shape, scale, zero_point)
+
+    @staticmethod
+    def _apply(writer: EngineWriter, images: list[Value], step: Step) -> Value | None:
+        last = images[-1]
+        _, height, width, channels = last.shape
+        if step.name == "window":
+            groups = step.groups if channels % step.groups == 0 else channels
+            outputs = -(-step.channels // groups) * groups
+            fits = outputs <= MAX_CHANNELS
+            window = (last, step.kernel, outputs, groups, step.activation)
+            return writer.window(*window) if fits else None
+        if step.name == "PRELU":
+            return writer.slopes(last)
+        if step.name == "DEPTH_TO_SPACE":
+            if height * width * step.block**2 > MAX_PIXELS:
+                return None
+            if channels % step.block**2:
+                outputs = step.block**2 * (1 + step.partner % 2)
+                last = writer.window(last, (1, 1), outputs, 1, "NONE")
+            return writer.rearrange(last, step.name, step.block)
+        if step.name == "SPACE_TO_DEPTH":
+            fits = height % step.block == 0 and width % step.block == 0
+            fits = fits and channels * step.block**2 <= MAX_CHANNELS
+            return writer.rearrange(last, step.name, step.block) if fits else None
+        if step.name == "sum":
+            alike = [image for image in images if image.shape == last.shape]
+            return writer.sum(alike[step.partner % len(alike)], last, step.activation)
+        if step.name == "join":
+            alike = [image for image in images if image.shape[1:3] == last.shape[1:3]]
+            parts = [last, alike[step.partner % len(alike)]]
+            if step.block == 3:
+                parts = [parts[1], parts[0], parts[0]]
+            fits = sum(part.shape[3] for part in parts) <= MAX_CHANNELS
+            return writer.join(parts) if fits else None
+        return writer.unary(last, step.name)
+
+
+activations = st.sampled_from(["NONE", "NONE", "RELU", "RELU6"])
+kernels = st.one_of(
+    st.sampled_from([(1, 1), (3, 3), (5, 5), (7, 7)]),
+    st.tuples(st.integers(1, 7), st.integers(1, 7)),
+)
+windows = st.builds(
+    Step,
+    name=st.just("window"),
+    kernel=kernels,
+    channels=st.one_of(st.integers(1, 10), st.sampled_from([4, 8, 9, 16, 20, 36])),
+    groups=st.sampled_from([1, 1, 1, 2, 3, 4, 99]),
+    activation=activations,
+)
+others = st.builds(
+    Step,
+    name=st.sampled_from(
+        [
+            *("PRELU", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE", "LOGISTIC", "TANH"),
+            *("sum", "sum", "sum", "join", "join"),
+            *("DEPTH_TO_SPACE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_DEPTH"),
+        ]
+    ),
+    activation=activations,
+    partner=st.integers(0, 7),
+    block=st.sampled_from([2, 2, 3]),
+)
+
+sides = st.one_of(st.integers(1, 9), st.sampled_from([1, 2, 4, 6, 8, 12, 16, 18, 24]))
+
+
+def _readable(network: RandomNetwork) -> bool:
+    """Whether no two scales of an operator are so far apart that runtimes would abort."""
+    try:
+        read_graph(network.write())
+    except UserError as error:
+        if "scales that are too far apart" in str(error):
+            return False
+        raise
+    return True
+
+
+networks = st.builds(
+    RandomNetwork,
+    height=sides,
+    width=sides,
+    channels=st.sampled_from([1, 1, 2, 3, 4, 8]),
+    steps=st.lists(st.one_of(windows, others), min_size=1, max_size=9).map(tuple),
+    seed=st.integers(0, 2**32 - 1),
+).filter(_readable)

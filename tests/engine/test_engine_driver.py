@@ -1,0 +1,145 @@
+"""The engine without Python: strict warnings on every compiler, sanitizers on dumped frames."""
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from random_models import RandomNetwork, networks
+from tflm_oracle import noise, run_tflm
+
+from edge_sr import zoo
+from edge_sr.engine.build import SOURCES, STRICT, c_files
+from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
+from edge_sr.graph import read_graph, resize
+
+DRIVER = Path(__file__).with_name("driver.c")
+COMPILERS = ("gcc", "clang", "arm-none-eabi-gcc")
+PORTABLE = ("-U__SSE2__", "-U__ARM_NEON")
+"""Makes a host compile what a machine without vectors would."""
+
+
+def compiled(compiler: str, arguments: list[str]) -> None:
+    done = subprocess.run([compiler, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("flags", [("-O3",), ("-O2", *PORTABLE)])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_sources_compile_without_a_warning(
+    compiler: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    for source in c_files():
+        target = tmp_path / f"{source.stem}.o"
+        compiled(compiler, [*STRICT, *flags, "-c", str(source), "-o", str(target)])
+
+
+def test_nothing_but_memory_functions_is_asked_of_the_c_library(tmp_path: Path) -> None:
+    if shutil.which("cc") is None or shutil.which("nm") is None:
+        pytest.skip("no C compiler here")
+    wanted, offered = set(), set()
+    for source in c_files():
+        target = tmp_path / f"{source.stem}.o"
+        flags = ["-std=c99", "-O2", "-fno-pie", "-fno-stack-protector", "-D_FORTIFY_SOURCE=0"]
+        compiled("cc", [*flags, "-c", str(source), "-o", str(target)])
+        lines = subprocess.run(
+            ["nm", str(target)], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        for *_, kind, name in (line.split() for line in lines):
+            assert kind not in "BbDdC", f"{name} in {source.name} is a variable"
+            (wanted if kind == "U" else offered).add(name)
+    assert wanted - offered <= {"memcpy", "memset", "memmove", "memcmp"}
+
+
+def dump(plan: Plan, image: np.ndarray, expected: np.ndarray) -> bytes:
+    _, height, width, _ = image.shape
+    head = struct.pack("<5I", len(plan.blob), width, height, expected.size, image.size)
+    return head + plan.blob + image.tobytes() + expected.tobytes()
+
+
+@pytest.fixture(scope="module", params=["vectors", "portable"])
+def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("clang") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler here")
+    program = tmp_path_factory.mktemp("driver") / "driver"
+    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    flags += PORTABLE if request.param == "portable" else ()
+    sources = [str(DRIVER), *map(str, c_files())]
+    compiled(compiler, [*flags, f"-I{SOURCES}", *sources, "-o", str(program)])
+    return program
+
+
+def run(driver: Path, dumps: list[bytes], folder: Path) -> None:
+    paths = []
+    for number, data in enumerate(dumps):
+        paths.append(folder / f"{number}.dump")
+        paths[-1].write_bytes(data)
+    done = subprocess.run([driver, *paths], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_shipped_networks_under_sanitizers(
+    driver: Path, name: str, scale: int, tmp_path: Path
+) -> None:
+    model = zoo.find(name, scale).artifact("int8", ".tflite").read_bytes()
+    plan = make_plan(read_graph(model))
+    images = [noise(height, width, 3) for height, width in ((1, 1), (3, 2), (9, 22))]
+    dumps = [
+        dump(plan, image, run_tflm(resize(model, *image.shape[1:3]), image)) for image in images
+    ]
+    run(driver, dumps, tmp_path)
+
+
+def test_random_networks_under_sanitizers(driver: Path, tmp_path: Path) -> None:
+    dumps: list[bytes] = []
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(network=networks)
+    def collect(network: RandomNetwork) -> None:
+        model, image = network.write(), network.image()
+        dumps.append(dump(make_plan(read_graph(model)), image, run_tflm(model, image)))
+
+    collect()
+    run(driver, dumps, tmp_path)
+
+
+def test_the_driver_sees_a_wrong_byte(driver: Path, tmp_path: Path) -> None:
+    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    image = noise(4, 5, 3)
+    expected = run_tflm(resize(model, 4, 5), image).copy()
+    expected[0, 7, 3] ^= 1
+    with pytest.raises(AssertionError, match="does not give the expected bytes"):
+        run(driver, [dump(make_plan(read_graph(model)), image, expected)], tmp_path)
+
+
+def test_c_source_holds_the_plan(tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler here")
+    plan = make_plan(read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite")))
+    (tmp_path / "net.c").write_text(c_source(plan, "net"))
+    (tmp_path / "net.h").write_text(c_header(plan, "net"))
+    (tmp_path / "main.c").write_text(
+        '#include <stdio.h>\n#include "net.h"\n'
+        "int main(void)\n{\n    unsigned long ram = NET_ARENA_BYTES(163);\n\n"
+        "    fwrite(&ram, sizeof ram, 1, stdout);\n"
+        "    return fwrite(net, 1, NET_BYTES, stdout) == NET_BYTES ? 0 : 1;\n}\n"
+    )
+    program = tmp_path / "main"
+    sources = [str(tmp_path / "main.c"), str(tmp_path / "net.c")]
+    compiled("cc", [*STRICT, f"-I{tmp_path}", *sources, "-o", str(program)])
+    printed = subprocess.run([program], capture_output=True, check=True).stdout
+    assert printed[8:] == plan.blob
+    assert int.from_bytes(printed[:8], "little") == plan.arena_bytes(163)

@@ -1,0 +1,28 @@
+"""Random networks: the engine's bits are TFLM's, and C and Python agree on the memory.
+
+`EDGE_SR_MODELS=1500 pytest tests/engine/test_engine_random.py` compares as many.
+"""
+
+import os
+
+import numpy as np
+from engine_runner import arena_bytes, run_plan
+from hypothesis import HealthCheck, given, settings
+from random_models import RandomNetwork, networks
+from tflm_oracle import run_tflm
+
+from edge_sr.engine.plan import make_plan
+from edge_sr.graph import read_graph
+
+MODELS = int(os.environ.get("EDGE_SR_MODELS", "40"))
+
+
+@settings(max_examples=MODELS, deadline=None, suppress_health_check=list(HealthCheck))
+@given(network=networks)
+def test_bits_equal_tflm(network: RandomNetwork) -> None:
+    model = network.write()
+    plan = make_plan(read_graph(model))
+    image = network.image()
+    assert np.array_equal(run_plan(plan, image), run_tflm(model, image))
+    for width in (network.width, 64 * plan.rate, 320 * plan.rate, 641 * plan.rate):
+        assert arena_bytes(plan, width) == plan.arena_bytes(width)

@@ -1,0 +1,91 @@
+"""Column strips give the bits of the whole frame, in C and in the session's threads."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_models import RandomNetwork, networks
+from tflm_oracle import noise, run_tflm
+
+from edge_sr import zoo
+from edge_sr.engine import binding
+from edge_sr.engine.plan import make_plan
+from edge_sr.errors import UserError
+from edge_sr.graph import read_graph, resize
+from edge_sr.runtime.engine import EngineSession
+from edge_sr.runtime.session import open_session
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(network=networks, share=st.floats(0, 1))
+def test_strips_equal_the_whole(network: RandomNetwork, share: float) -> None:
+    model, image = network.write(), network.image()
+    plan, expected = make_plan(read_graph(model)), run_tflm(model, image)
+    width = plan.rate * max(1, round(network.width / plan.rate * share))
+    engine = binding.Engine(plan.blob, width)
+    strips = engine.strips(network.width)
+    step = width - 2 * -(-plan.halo // plan.rate) * plan.rate
+    if width < network.width:
+        assert strips == (0 if step <= 0 else 1 + -(-(network.width - width) // step))
+    out = np.full(expected.shape, 77, np.int8)
+    for index in range(strips):
+        engine.run_strip(image[0], out[0], index)
+    assert strips == 0 or np.array_equal(out, expected)
+    with pytest.raises(UserError, match="cannot run at this width"):
+        engine.run_strip(image[0], out[0], strips)
+
+
+@settings(deadline=None)
+@given(
+    width=st.integers(1, 60),
+    frame=st.integers(1, 400),
+    halo=st.integers(0, 20),
+    step=st.integers(1, 4),
+    scale=st.integers(1, 4),
+)
+def test_kept_columns_follow_each_other(
+    width: int, frame: int, halo: int, step: int, scale: int
+) -> None:
+    esr = binding.load()
+    info = binding.Info(width * step, 1, width * step * scale, 1, scale, 1, step, halo, 0)
+    strip, done = binding.Strip(), 0
+    count = esr.esr_strip_count(ctypes.byref(info), frame * step)
+    for index in range(count):
+        assert esr.esr_find_strip(ctypes.byref(info), frame * step, index, ctypes.byref(strip)) == 0
+        assert strip.place == done
+        assert strip.start % step == 0
+        assert strip.start + width * step <= frame * step
+        assert strip.start * scale + strip.drop == strip.place
+        # A kept pixel is a halo away from every edge that is not the frame's.
+        assert strip.start == 0 or strip.drop >= halo * scale
+        end = strip.start + width * step
+        assert end == frame * step or strip.place + strip.keep <= (end - halo) * scale
+        done += strip.keep
+    assert count == 0 or done == frame * step * scale
+    assert (count == 0) == (frame < width or (frame > width and width <= 2 * -(-halo // step)))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("size", [(1, 1), (3, 8), (5, 21), (4, 150)])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_threads_do_not_change_the_bits(threads: int, size: tuple[int, int], scale: int) -> None:
+    path = zoo.find("tinypssr-anchor", scale).artifact("int8", ".tflite")
+    image = noise(*size, seed=threads)
+    expected = run_tflm(resize(path.read_bytes(), *size), image)
+    assert np.array_equal(open_session(path, "engine", threads).run(image), expected)
+
+
+def test_a_session_gives_each_thread_a_strip() -> None:
+    path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    session = EngineSession(path.read_bytes(), threads=4)
+    session.run(noise(2, 200, 0))
+    assert len(session._engines) == 4
+    assert session._engines[0].info.in_width == (200 - 8) // 4 + 8
+
+
+def test_a_float_model_has_no_session() -> None:
+    path = zoo.find("tinypssr", 2).artifact("float32", ".tflite")
+    with pytest.raises(UserError, match="the engine runs int8 alone"):
+        open_session(path, "engine")

@@ -1,0 +1,90 @@
+"""Networks built for boards and run in QEMU: bits, memory, and what a frame costs.
+
+`EDGE_SR_BOARD_MODELS=200 pytest tests/firmware_harness/test_firmware_run.py` tries as many random
+networks, a second or two each.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from random_models import RandomNetwork, networks
+
+from edge_sr import zoo
+from edge_sr.errors import VerificationError
+from edge_sr.graph import read_graph
+from firmware_harness import board as boards
+from firmware_harness import build, elf, emulate, frames, oracle, project
+from firmware_harness.board import Board
+from firmware_harness.emulate import Run
+
+pytestmark = [pytest.mark.cross, pytest.mark.slow]
+
+MODELS = int(os.environ.get("EDGE_SR_BOARD_MODELS", "12"))
+
+
+def built(model: bytes, board: Board, width: int, folder: Path) -> Path:
+    project.write(folder, project.Project("model", board.name, width), model)
+    return build.build(folder, "-Werror")
+
+
+def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> Run:
+    """Build and run; the output is TFLM's and the arena is as large as the image itself says."""
+    image = built(model, board, frame.shape[1], folder)
+    done = emulate.run(image, board, frame)
+    assert done.status == 0
+    oracle.check(done.output, oracle.tflm_output(model, frame))
+    assert done.arena_needed == elf.measure(image)[1].arena
+    assert done.stack_used < board.stack
+    return done
+
+
+# Shrinking would compile for minutes; the engine's own tests shrink the same networks in no time.
+@settings(
+    max_examples=MODELS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(network=networks, name=st.sampled_from(boards.names()))
+def test_random_models_have_the_bits_of_tflm(
+    tmp_path_factory: pytest.TempPathFactory, network: RandomNetwork, name: str
+) -> None:
+    folder = tmp_path_factory.mktemp("random")
+    run_checked(network.write(), boards.find(name), network.image()[0], folder)
+
+
+@pytest.mark.parametrize("entry", zoo.entries(), ids=lambda entry: f"{entry.model}-x{entry.scale}")
+def test_shipped_networks_have_the_bits_of_tflm(
+    board: Board, tmp_path: Path, entry: zoo.Entry
+) -> None:
+    model = entry.artifact("int8", ".tflite").read_bytes()
+    pixels, _ = frames.default_pixels(20, 52)
+    run_checked(model, board, frames.encode_pixels(pixels, read_graph(model).input), tmp_path)
+
+
+@pytest.mark.parametrize(("width", "height", "most"), [(160, 120, 10_000), (320, 24, 20_000)])
+def test_tinypssr_stays_within_its_ram_and_flash(
+    board: Board, tmp_path: Path, width: int, height: int, most: int
+) -> None:
+    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    pixels, _ = frames.default_pixels(height, width)
+    frame = frames.encode_pixels(pixels, read_graph(model).input)
+    done = run_checked(model, board, frame, tmp_path)
+    flash, ram = elf.measure(tmp_path / build.IMAGE)
+    assert ram.arena + ram.data + ram.bss + done.stack_used <= most
+    assert flash.engine_and_model <= 24 * 1024
+    assert flash.engine_text > 2000
+    assert flash.model > 1356
+    assert done.frame_instructions > 1296 / 4 * width * height
+
+
+def test_an_image_refuses_a_frame_of_another_width(tmp_path: Path) -> None:
+    board = boards.find("mps2-an386")
+    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    image = built(model, board, 16, tmp_path)
+    with pytest.raises(VerificationError, match="2: the frame is not of the size it was"):
+        emulate.run(image, board, np.zeros((4, 17, 1), np.int8))

@@ -1,0 +1,50 @@
+"""Write plans of shipped and random networks as seeds for `fuzz_plan.c`.
+
+python tests/fuzz/seed_plans.py FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS), str(TESTS / "engine"), str(TESTS.parent)]
+
+from random_models import RandomNetwork, networks  # noqa: E402
+
+from edge_sr import zoo  # noqa: E402
+from edge_sr.engine.plan import make_plan  # noqa: E402
+from edge_sr.graph import read_graph  # noqa: E402
+
+LARGEST = 4000
+
+
+def main() -> None:
+    """Write the seeds."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    plans = [
+        make_plan(read_graph(zoo.find(name, scale).artifact("int8", ".tflite"))).blob
+        for name in ("tinypssr", "tinypssr-anchor")
+        for scale in (2, 4)
+    ]
+
+    @settings(
+        max_examples=200,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(network=networks)
+    def collect(network: RandomNetwork) -> None:
+        plans.append(make_plan(read_graph(network.write())).blob)
+
+    collect()
+    for number, plan in enumerate(plan for plan in plans if len(plan) <= LARGEST):
+        (folder / f"{number:04d}").write_bytes(bytes([number % 256, number * 7 % 256]) + plan)
+
+
+if __name__ == "__main__":
+    main()
