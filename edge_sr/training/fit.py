@@ -206,7 +206,8 @@ class Trainer:
             self._follow(count)
             observer.chunk(self.epochs_done + 1, done, loss)
         score = self._validate_average()
-        better = self._judge(getattr(score, self.task.recipe.stop.monitor))
+        monitor = self.recipe.stop.monitor
+        better = self._judge(self.epochs_done if monitor == "last" else getattr(score, monitor))
         self.epochs_done += 1
         return Epoch(self.epochs_done, total / done, score, rate, better)
 
@@ -304,7 +305,9 @@ class Trainer:
 
 def _optimizer(keras: Any, options: OptimizerOptions) -> Any:
     if options.kind == "soap":
-        return soap.create(keras, options.beta_1, options.beta_2, options.clip_norm)
+        return soap.create(
+            keras, options.beta_1, options.beta_2, options.clip_norm, options.weight_decay
+        )
     return keras.optimizers.Adam(
         learning_rate=options.learning_rate,
         beta_1=options.beta_1,

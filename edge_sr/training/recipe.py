@@ -56,6 +56,8 @@ class OptimizerOptions:
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
         clip_norm: gradients are scaled down to this global norm; 0 leaves them.
+        weight_decay: share of themselves, times the rate, by which kernels shrink at every step
+            (kind "soap").
         schedule: "constant", "cosine" (to zero over all epochs) or "plateau".
         warmup_epochs: epochs over which the rate rises linearly from zero.
         plateau_epochs: with "plateau", epochs without improvement before the rate halves.
@@ -68,6 +70,7 @@ class OptimizerOptions:
     beta_1: float = 0.9
     beta_2: float = 0.999
     clip_norm: float = 0.0
+    weight_decay: float = 0.0
     schedule: str = "constant"
     warmup_epochs: float = 0.0
     plateau_epochs: int = 10
@@ -82,7 +85,8 @@ class StopOptions:
         epochs: at most this many.
         steps_per_epoch: steps (batches) in an epoch.
         patience: stop after this many epochs without improvement; 0: never.
-        monitor: "psnr" or "ssim" on the validation images; the best epoch's weights are kept.
+        monitor: "psnr" or "ssim" on the validation images: the best epoch's weights are kept; or
+            "last": the last epoch's are, which suits a rate that falls to zero.
     """
 
     epochs: int = 60
@@ -313,6 +317,10 @@ def _check_numbers(recipe: Recipe) -> None:
         raise UserError(f"teacher must be in [0, 1], it is {recipe.teacher}")
     if not 0 <= data.rim_weight < math.inf:
         raise UserError(f"rim_weight must be finite and not negative, it is {data.rim_weight}")
+    if not 0 <= optimizer.weight_decay < math.inf:
+        raise UserError(f"weight_decay must not be negative, it is {optimizer.weight_decay}")
+    if optimizer.weight_decay and optimizer.kind != "soap":
+        raise UserError('weight_decay is for kind = "soap"')
     if not 0 <= optimizer.clip_norm < math.inf:
         raise UserError(f"clip_norm must be finite and not negative, it is {optimizer.clip_norm}")
     if not 0 <= optimizer.warmup_epochs < math.inf:
@@ -326,7 +334,7 @@ def _check_choices(recipe: Recipe) -> None:
         ("colour", recipe.data.colour, ("luminance", "rgb")),
         ("kind", recipe.optimizer.kind, ("adam", "soap")),
         ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau")),
-        ("monitor", recipe.stop.monitor, ("psnr", "ssim")),
+        ("monitor", recipe.stop.monitor, ("psnr", "ssim", "last")),
     )
     for name, value, allowed in choices:
         if value not in allowed:

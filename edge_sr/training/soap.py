@@ -24,6 +24,9 @@ LARGEST = 1400
 ROWS = 200
 """Steps whose gradients are noted between two calls of `refresh`, at most."""
 
+KERNEL_RANK = 4
+"""Kernels (k,k,Cin,Cout) decay; biases and slopes do not."""
+
 _EPSILON = 1e-8
 
 
@@ -50,7 +53,9 @@ class Block:
     recent: Any = None
 
 
-def create(keras: Any, beta_1: float, beta_2: float, clip_norm: float) -> Any:
+def create(
+    keras: Any, beta_1: float, beta_2: float, clip_norm: float, weight_decay: float = 0.0
+) -> Any:
     """An optimizer of that namespace; its rate is set by whoever trains.
 
     Args:
@@ -58,8 +63,11 @@ def create(keras: Any, beta_1: float, beta_2: float, clip_norm: float) -> Any:
         beta_1: decay of the momentum.
         beta_2: decay of the covariance and of the second moment in its eigenbasis.
         clip_norm: global norm to which gradients are scaled down; 0 leaves them.
+        weight_decay: share of themselves, times the rate, by which kernels shrink at every step,
+            apart from the gradient (Loshchilov & Hutter 2019). Channels that cancel each other
+            are costly then, and those are what int8 rounds worst.
     """
-    return _optimizer_class(keras)(beta_1, beta_2, clip_norm)
+    return _optimizer_class(keras)(beta_1, beta_2, clip_norm, weight_decay)
 
 
 def refresh(optimizer: Any) -> None:
@@ -102,13 +110,16 @@ def _optimizer_class(keras: Any) -> type:
     class Soap(keras.optimizers.Optimizer):
         """See the module."""
 
-        def __init__(self, beta_1: float, beta_2: float, clip_norm: float) -> None:
+        def __init__(
+            self, beta_1: float, beta_2: float, clip_norm: float, weight_decay: float
+        ) -> None:
             if hasattr(keras, "ops"):
                 super().__init__(learning_rate=0.0)
             else:
                 super().__init__(name="soap", jit_compile=False)
                 self._learning_rate = self._build_learning_rate(0.0)
             self.beta_1, self.beta_2, self.clip_norm = beta_1, beta_2, clip_norm
+            self.kernel_decay = weight_decay  # Keras' own name would decay every variable
             self.blocks: list[Block] = []
 
         def build(self, variables: Sequence[Any]) -> None:
@@ -156,6 +167,8 @@ def _optimizer_class(keras: Any) -> type:
                 for i, size in zip(block.variables, block.sizes, strict=True):
                     variable = trainable_variables[i]
                     change = ops.reshape(update[start : start + size], variable.shape)
+                    if len(variable.shape) == KERNEL_RANK:
+                        change = change + self.kernel_decay * variable
                     variable.assign(variable - self.learning_rate * change)
                     start += size
             self.taken.assign(self.taken + 1)
@@ -182,7 +195,12 @@ def _optimizer_class(keras: Any) -> type:
 
         def get_config(self) -> dict[str, Any]:
             """For Keras."""
-            return {"beta_1": self.beta_1, "beta_2": self.beta_2, "clip_norm": self.clip_norm}
+            return {
+                "beta_1": self.beta_1,
+                "beta_2": self.beta_2,
+                "clip_norm": self.clip_norm,
+                "weight_decay": self.kernel_decay,
+            }
 
     return Soap
 

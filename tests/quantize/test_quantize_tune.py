@@ -99,7 +99,8 @@ def test_every_model_becomes_integers(name, scale, tmp_path):
     assert convert(path, 16, 24, int8=True) == first
 
 
-def test_calibration_takes_the_ranges_of_the_float_network():
+def test_calibration_takes_the_range_of_least_error():
+    """A search in float64 over finer steps finds no range that is much better."""
     source = untrained("tinypssr", 2)
     model = network.fake_quantized(source)
     patches = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1), np.uint8)
@@ -107,11 +108,18 @@ def test_calibration_takes_the_ranges_of_the_float_network():
     kernel = source.weights["stage1_conv1/kernel"].astype(np.float64)
     image = np.pad(patches[..., 0] / 255.0, ((0, 0), (2, 2), (2, 2)))
     windows = np.lib.stride_tricks.sliding_window_view(image, (5, 5), axis=(1, 2))
-    output = np.einsum("nhwij,ijc->nhwc", windows, kernel[:, :, 0])
+    output = np.einsum("nhwij,ijc->nhwc", windows, kernel[:, :, 0]).ravel()
+
+    def error(low, high):
+        step = (high - low) / 255
+        offset = np.round(-low / step)
+        level = np.clip(np.round(output / step), -offset, 255 - offset)
+        return np.mean((level * step - output) ** 2)
+
     variables = checkpoint.weights_of(model)
-    expected = pytest.approx((output.min(), output.max()), rel=1e-4)
-    low, high = (variables[f"quant_stage1_conv1/output_{end}"] for end in ("min", "max"))
-    assert (float(low), float(high)) == expected
+    found = (float(variables[f"quant_stage1_conv1/output_{end}"]) for end in ("min", "max"))
+    least = min(error(s * output.min(), s * output.max()) for s in np.linspace(0.2, 1, 161))
+    assert error(*found) <= 1.05 * least
 
 
 def test_tuning_a_tuned_checkpoint_is_refused(tuned, samples, tmp_path):

@@ -211,3 +211,13 @@ def test_other_backends_train(photographs, tmp_path, backend):
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert result.returncode == 0, result.stderr.decode()
     assert checkpoint.read(tmp_path / "run" / "best.safetensors").spec.name == "tinypssr"
+
+
+def test_the_last_epoch_can_be_the_one_that_is_kept(photographs, tmp_path):
+    stop = dataclasses.replace(RECIPE.stop, epochs=3, monitor="last")
+    recipe = dataclasses.replace(RECIPE, stop=stop)
+    _, kept = run(photographs, tmp_path / "a", recipe)
+    assert len(kept) == 3
+    average = state.read(tmp_path / "a" / "state.safetensors", {}).arrays
+    for name, array in kept[-1].items():
+        np.testing.assert_array_equal(array, average[f"average/{name}"])

@@ -63,6 +63,8 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("[data]\nrim_weight = -1", "rim_weight must be finite and not negative"),
         ("[data]\ncandidates = 0", "candidates must be at least 1"),
         ("[optimizer]\nkind = 'sgd'", "kind must be one of adam, soap"),
+        ("[optimizer]\nweight_decay = -1", "weight_decay must not be negative"),
+        ("[optimizer]\nweight_decay = 0.1", 'weight_decay is for kind = "soap"'),
         ("[int8]\nequalize = 3", "equalize of the recipe must be true or false|equalize of"),
         ("phases = 3", "phases of the recipe must be"),
         ("phases = [3]", "phases of the recipe must be a list of tables"),

@@ -145,3 +145,19 @@ def test_a_variable_too_large_for_a_covariance_is_trained_by_adam():
             optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
         points.append(numbers([variable]))
     np.testing.assert_allclose(points[0], points[1], atol=1e-5)
+
+
+def test_kernels_decay_and_nothing_else():
+    """Without a gradient, n steps leave (1 - rate * decay) ** n of a kernel."""
+    rng = np.random.default_rng(5)
+    shapes = {"kernel": (3, 3, 2, 4), "bias": (4,), "slopes": (1, 1, 4)}
+    start = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    variables = [keras.Variable(value) for value in start.values()]
+    optimizer = soap.create(keras, BETA_1, BETA_2, 0.0, weight_decay=0.2)
+    optimizer.build(variables)
+    optimizer.learning_rate = RATE
+    for _ in range(10):
+        optimizer.apply([keras.ops.zeros_like(variable) for variable in variables], variables)
+    for variable, (name, value) in zip(variables, start.items(), strict=True):
+        left = (1 - RATE * 0.2) ** 10 if name == "kernel" else 1.0
+        np.testing.assert_allclose(numbers([variable]), left * value.ravel(), rtol=1e-5)
