@@ -1,5 +1,6 @@
 """How `edge-sr` starts and ends, whatever the command."""
 
+import signal as signals
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,11 @@ main()
 """
 
 
+def _heed_interrupts() -> None:
+    """A job in the background inherits that SIGINT is ignored; a user at a terminal does not."""
+    signals.signal(signals.SIGINT, signals.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("signal", "code", "sentence"),
     [("SIGINT", 130, "edge-sr: interrupted\n"), ("SIGTERM", 143, "")],
@@ -133,7 +139,13 @@ def test_a_signal_leaves_no_temporary_file(
     Image.new("L", (9, 9)).save(tmp_path / "in.png")
     program = _SIGNALLED.format(signal=signal)
     command = [sys.executable, "-c", program, "upscale", "in.png", "out.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=_heed_interrupts,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (code, "", sentence)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
