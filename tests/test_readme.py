@@ -1,13 +1,15 @@
 """The README says what the commands print."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from edge_sr import zoo
+from edge_sr import graph, zoo
 from edge_sr.cli.models import describe, markdown_lines
+from edge_sr.engine.plan import make_plan
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -43,3 +45,17 @@ def test_the_tables_of_trials_are_what_the_command_prints(name):
         check=True,
     )
     assert table.strip().splitlines() == printed.stdout.strip().splitlines()
+
+
+def test_the_engines_ram_is_what_the_planner_says():
+    rows = re.findall(
+        r"^\| (\d+)x\d+ \| ([\d,]+) bytes \| ([\d,]+) bytes \| (\d+) \|$",
+        (REPOSITORY / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    plan = make_plan(graph.read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite")))
+    assert [row[0] for row in rows] == ["160", "320", "640"]
+    for width, *printed in rows:
+        ours, theirs, ratio = (int(number.replace(",", "")) for number in printed)
+        assert ours == plan.arena_bytes(int(width))
+        assert ratio == round(theirs / ours)
