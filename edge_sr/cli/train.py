@@ -61,7 +61,7 @@ def train(
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
     ] = False,
 ) -> None:
-    """Train a network; the best epoch's weights are kept as best.safetensors.
+    """Train a network; the epoch's weights that the recipe keeps become best.safetensors.
 
     Keras 3 trains on the backend that KERAS_BACKEND names (tensorflow, jax or torch).
     """

@@ -6,7 +6,7 @@ safetensors holds raw arrays and JSON, so a hostile file can at worst be refused
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +234,6 @@ def build_model(checkpoint: Checkpoint, keras: Any, source: str = "the checkpoin
     Raises:
         UserError: the weights do not fit the model; the text names `source`.
     """
-    model = checkpoint.spec.build(replace(checkpoint.config, expand=0, branches=0), keras)
+    model = checkpoint.spec.build(checkpoint.config.folded, keras)
     assign(model, fold(checkpoint.weights), source)
     return model

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from edge_sr.errors import UserError
@@ -27,6 +27,11 @@ class ModelConfig:
     scale: int = 2
     expand: int = 0
     branches: int = 0
+
+    @property
+    def folded(self) -> "ModelConfig":
+        """The same network with plain convolutions."""
+        return replace(self, expand=0, branches=0)
 
 
 Builder = Callable[[Any, Any], Any]

@@ -44,8 +44,7 @@ def equalize(checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> checkpo
         weights[f"{first}/kernel"] = weights[f"{first}/kernel"] / factors
         weights[f"{first}/bias"] = weights[f"{first}/bias"] / factors
         weights[f"{second}/kernel"] = weights[f"{second}/kernel"] * factors[:, None]
-    config = dataclasses.replace(checkpoint.config, expand=0, branches=0)
-    return dataclasses.replace(checkpoint, config=config, weights=weights)
+    return dataclasses.replace(checkpoint, config=checkpoint.config.folded, weights=weights)
 
 
 def _chains(model: Any) -> Iterator[tuple[str, str, str]]:

@@ -1,6 +1,5 @@
 """Networks with fake quantization: built from a float checkpoint or from a tuned one."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -48,16 +47,12 @@ class _Scheme(tfmot.default_8bit.Default8BitQuantizeScheme):
 
 def unrounded(tuned: checkpoints.Checkpoint) -> Any:
     """The tf_keras model of a tuned checkpoint's weights, with nothing rounded."""
-    model = tuned.spec.build(_folded(tuned), tf_keras)
+    model = tuned.spec.build(tuned.config.folded, tf_keras)
     prefix = checkpoints.QUANTIZED
     named = {name.removeprefix(prefix): array for name, array in tuned.weights.items()}
     weights = {n: a for n, a in named.items() if not n.endswith(("/output_min", "/output_max"))}
     checkpoints.assign(model, weights)
     return model
-
-
-def _folded(checkpoint: checkpoints.Checkpoint) -> Any:
-    return dataclasses.replace(checkpoint.config, expand=0, branches=0)
 
 
 def fake_quantized(
@@ -79,7 +74,7 @@ def fake_quantized(
     """
     if not checkpoints.is_tuned(checkpoint):
         return _annotated(checkpoints.build_model(checkpoint, tf_keras, source), slopes, learn)
-    model = _annotated(checkpoint.spec.build(_folded(checkpoint), tf_keras), slopes, learn)
+    model = _annotated(checkpoint.spec.build(checkpoint.config.folded, tf_keras), slopes, learn)
     checkpoints.assign(model, checkpoint.weights, source)
     return model
 
