@@ -57,6 +57,12 @@ def train(
         str | None,
         typer.Option(help="Model that a recipe's `teacher` means: a shipped one's name or a file."),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path, metavar="FILE", help="Float checkpoint to start from, not at random."
+        ),
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
     ] = False,
@@ -81,6 +87,7 @@ def train(
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
     import_keras()
+    weights = None if start is None else _start(start, model, scale, chosen)
     samples = load_samples(data, scale, chosen)
     if int8:
         tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale)
@@ -89,13 +96,27 @@ def train(
 
         typer.echo("asking the teacher", err=True)
         samples = taught(samples, upscale, chosen.teacher)
-    train_float(model, scale, chosen, samples, run)
+    train_float(model, scale, chosen, samples, run, weights)
     if int8:
         from edge_sr.cli.quantize import tune_checkpoint
 
         part = dataclasses.replace(run, folder=folder / "int8", force=False)
         part = dataclasses.replace(part, resume=resume and part.folder.exists())
         tune_checkpoint(run.best, tuning, tuning_samples, part)
+
+
+def _start(path: Path, model: str, scale: int, recipe: "Recipe") -> "dict[str, np.ndarray]":
+    """The weights to start from."""
+    from edge_sr.models import checkpoint
+
+    if recipe.expand:
+        raise UserError(
+            f"recipe {recipe.name} trains over-parameterized convolutions, which cannot start from "
+            "a checkpoint: checkpoints are folded; set expand = 0"
+        )
+    found = checkpoint.read_for(path, model, scale)
+    checkpoint.require_float(found, str(path))
+    return found.weights
 
 
 def _teacher(
@@ -134,8 +155,24 @@ def _prepare_tuning(
     return recipe, load_samples(data, scale, recipe)
 
 
-def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", run: Run) -> None:
-    """Train a float network into the run's folder, showing progress."""
+def train_float(
+    model: str,
+    scale: int,
+    recipe: "Recipe",
+    samples: "Samples",
+    run: Run,
+    start: "dict[str, np.ndarray] | None" = None,
+) -> None:
+    """Train a float network into the run's folder, showing progress.
+
+    Args:
+        model: registered name.
+        scale: of the model.
+        recipe: how.
+        samples: to train on, and to validate by.
+        run: where.
+        start: weights to start from instead of random ones.
+    """
     from edge_sr.runtime.keras import import_keras
 
     keras = import_keras()
@@ -149,9 +186,13 @@ def train_float(model: str, scale: int, recipe: "Recipe", samples: "Samples", ru
     spec = registry.get(model)
     blocks = {"expand": recipe.expand, "branches": int(recipe.branches)}
     network = spec.build(spec.config(scale, **blocks), keras)
-    task = fit.Task(network, keras, recipe, scale, samples, run.seed, {"model": model})
+    identity = {"model": model}
+    if start:
+        checkpoint.assign(network, start, "the checkpoint to start from")
+        identity["start"] = checkpoint.digest(start)
+    task = fit.Task(network, keras, recipe, scale, samples, run.seed, identity)
     notes = {
-        "model": model,
+        **identity,
         "scale": scale,
         "images": samples.images,
         "recipe": recipes.to_dict(recipe),

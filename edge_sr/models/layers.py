@@ -90,11 +90,17 @@ def _expanded_conv_layer(keras: Any) -> type:
         """
 
         def __init__(
-            self, filters: int, kernel_size: int, expand: int, branches: bool, **kwargs: Any
+            self,
+            filters: int,
+            kernel_size: int,
+            expand: int,
+            branches: bool,
+            bias: float,
+            **kwargs: Any,
         ) -> None:
             super().__init__(**kwargs)
             self.filters, self.kernel_size, self.expand = filters, kernel_size, expand
-            self.branches = branches
+            self.branches, self.bias_start = branches, keras.initializers.Constant(bias)
 
         def build(self, shape: Any) -> None:
             k, channels = self.kernel_size, shape[-1]
@@ -110,17 +116,24 @@ def _expanded_conv_layer(keras: Any) -> type:
             if self.branches and k >= 3:
                 shape = (3, channels, self.filters)
                 self.edges = self.add_weight(shape=shape, initializer="zeros", name="edges")
-            self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+            self.bias = self.add_weight(
+                shape=(self.filters,), initializer=self.bias_start, name="bias"
+            )
             self.built = True
 
-        def call(self, inputs: Any) -> Any:
+        @property
+        def kernel(self) -> Any:
+            """The plain kernel (k,k,Cin,Cout) that the factors and branches amount to."""
             ops, k = keras.ops, self.kernel_size
             kernel = ops.matmul(self.wide, self.narrow)
             if self.branches:
-                kernel += self.skip * middle_kernel(k, inputs.shape[-1], self.filters)
+                kernel += self.skip * middle_kernel(k, self.wide.shape[2], self.filters)
             if self.branches and k >= 3:
                 kernel += ops.einsum("ehw,eio->hwio", edge_kernels(k), self.edges)
-            return ops.conv(inputs, kernel, padding="same") + self.bias
+            return kernel
+
+        def call(self, inputs: Any) -> Any:
+            return keras.ops.conv(inputs, self.kernel, padding="same") + self.bias
 
         def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
             return (*shape[:-1], self.filters)
@@ -129,7 +142,13 @@ def _expanded_conv_layer(keras: Any) -> type:
 
 
 def conv2d(
-    keras: Any, filters: int, kernel_size: int, expand: int, branches: bool, name: str
+    keras: Any,
+    filters: int,
+    kernel_size: int,
+    expand: int,
+    branches: bool,
+    name: str,
+    bias: float = 0.0,
 ) -> Any:
     """A convolution, stride 1, zero 'same' padding, with bias.
 
@@ -142,10 +161,15 @@ def conv2d(
         branches: with `expand`, add a residual branch and, to kernels of 3x3 and more, edge
             branches; folded like the rest.
         name: layer name; folding keeps it.
+        bias: that training starts from.
     """
     if expand:
-        return _expanded_conv_layer(keras)(filters, kernel_size, expand, branches, name=name)
-    return keras.layers.Conv2D(filters, kernel_size, padding="same", name=name)
+        block = _expanded_conv_layer(keras)
+        return block(filters, kernel_size, expand, branches, bias, name=name)
+    start = keras.initializers.Constant(bias)
+    return keras.layers.Conv2D(
+        filters, kernel_size, padding="same", bias_initializer=start, name=name
+    )
 
 
 def prelu(keras: Any, name: str) -> Any:

@@ -18,7 +18,7 @@ from edge_sr.data.patches import Planes, sample_patches
 from edge_sr.errors import UserError
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import checkpoint
-from edge_sr.training import losses, soap, state
+from edge_sr.training import losses, rounding, soap, state
 from edge_sr.training.recipe import OptimizerOptions, Recipe, to_dict
 from edge_sr.training.samples import Samples
 
@@ -182,7 +182,10 @@ class Trainer:
         self.recipe = recipe
         rim = losses.Rim(recipe.data.rim * self.task.scale, recipe.data.rim_weight)
         loss = losses.mixture(recipe.loss, rim)
-        self.task.model.compile(optimizer=self.optimizer, loss=loss)
+        self.trained = self.task.model
+        if recipe.rounded:
+            self.trained = rounding.rounded(self.task.keras, self.task.model)
+        self.trained.compile(optimizer=self.optimizer, loss=loss)
 
     def run_epoch(self, observer: Observer) -> Epoch:
         """Train for one epoch and validate."""
@@ -226,7 +229,7 @@ class Trainer:
             yield from _ahead(pool, cut, sizes)
 
     def _train_on(self, low: np.ndarray, high: np.ndarray) -> float:
-        history = self.task.model.fit(
+        history = self.trained.fit(
             low.astype(np.float32) / 255,
             high.astype(np.float32) / 255,
             batch_size=self.recipe.data.batch,

@@ -138,6 +138,8 @@ class Recipe:
         source: where it comes from.
         expand: channels of over-parameterized convolutions, 0 for plain ones.
         branches: whether these have residual and edge branches too.
+        rounded: whether a float network's kernels and inner activations are rounded to 8 bits
+            while it trains (see `rounding.rounded`).
         loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM).
         teacher: share of a teacher's images in the targets, in [0, 1] (see `distil.taught`). The
             teacher of a network that is tuned for int8 is its float self.
@@ -148,6 +150,7 @@ class Recipe:
     source: str
     expand: int = 0
     branches: bool = False
+    rounded: bool = False
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
     data: DataOptions = field(default_factory=DataOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)

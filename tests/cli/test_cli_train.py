@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from command_line import EdgeSr
 
+from edge_sr import zoo
 from edge_sr.models import checkpoint, registry
 from edge_sr.runtime.session import open_session, run_plane
 from export.tflite import convert
@@ -263,3 +264,40 @@ def test_a_teacher_changes_what_is_learned(
         assert edge_sr("train", "--data", photographs, "--out", out, *options).code == 0
         results.append((out / "log.csv").read_text())
     assert results[0] != results[1]
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_shipped_weights(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.toml"
+    plain.write_text(RECIPE.replace("expand = 4", "rounded = true").replace("2e-3", "1e-6"))
+    shipped = zoo.find("tinypssr", 2).float_checkpoint
+    run = tmp_path / "run"
+    options = ["train", "--data", photographs, "--recipe", plain, "--out", run, "--start", shipped]
+    assert edge_sr(*options).code == 0
+    before, after = (checkpoint.read(path).weights for path in (shipped, run / "best.safetensors"))
+    for name, weights in before.items():
+        np.testing.assert_allclose(after[name], weights, atol=1e-4)
+    assert any((after[name] != weights).any() for name, weights in before.items())
+
+    (run / "best.safetensors").rename(tmp_path / "other.safetensors")
+    other = [*options[:-1], tmp_path / "other.safetensors", "--resume"]
+    assert "other" in edge_sr.refuses(*other)  # a run knows what it started from
+
+
+def test_weights_that_training_cannot_start_from(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
+    options = ["train", "--data", photographs, "--out", tmp_path / "run", "--start"]
+    shipped = zoo.find("tinypssr", 2)
+    plain = tmp_path / "plain.toml"
+    plain.write_text(RECIPE.replace("expand = 4", ""))
+    for checkpoint_file, chosen, message in (
+        (shipped.float_checkpoint, recipe, "set expand = 0"),
+        (shipped.folder / "int8.safetensors", plain, "was tuned for int8"),
+        (zoo.find("tinypssr", 4).float_checkpoint, plain, "is a checkpoint of tinypssr x4"),
+        (tmp_path / "none.safetensors", plain, "is not a file"),
+    ):
+        assert message in edge_sr.refuses(*options, checkpoint_file, "--recipe", chosen)
+    assert not (tmp_path / "run").exists()
