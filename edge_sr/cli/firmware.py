@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_sr.cli import firmware_export
 from edge_sr.cli.common import (
     DEFAULT_MODEL,
     ForceOption,
@@ -35,6 +36,7 @@ _BUILT_WIDTH = 160
 _MAX_TFLM_BYTES = 2**29  # of an arena that is only asked for its size
 
 app = typer.Typer(help="Plan, build and run a network as firmware.")
+app.command("export")(firmware_export.export)
 
 TfliteOption = Annotated[str, typer.Option(help="Name of a shipped model, or an int8 .tflite.")]
 
