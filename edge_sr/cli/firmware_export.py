@@ -13,7 +13,7 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
-from edge_sr.errors import UserError, require
+from edge_sr.errors import require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +40,7 @@ def export(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="An int8 .tflite, or a shipped model's name.")
     ],
-    target: Annotated[
-        str, typer.Option(help="cmake, arduino, esp-idf, zephyr or platformio.")
-    ],
+    target: Annotated[str, typer.Option(help="cmake, arduino, esp-idf, zephyr or platformio.")],
     out: Annotated[Path, typer.Option(parser=parse_path, metavar="PATH", help="Folder.")],
     scale: ScaleOption = None,
     engine: Annotated[
@@ -59,7 +57,7 @@ def export(
     ] = None,
     ram: Annotated[
         int | None,
-        typer.Option(min=1, help="Bytes that there are; more are refused.", show_default="no limit"),
+        typer.Option(min=1, help="Bytes that there are.", show_default="no limit"),
     ] = None,
     force: ForceOption = False,
 ) -> None:

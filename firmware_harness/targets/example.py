@@ -29,7 +29,6 @@ def built_in_frame(height: int, width: int, channels: int) -> np.ndarray:
     return ((x * x + y * y) // 16 + 64 * channel & 255).astype(np.uint8).view(np.int8)
 
 
-
 def run_engine(plan: Plan, frame: np.ndarray) -> np.ndarray:
     """What the streaming engine makes of a frame, both int8 (H, W, C).
 

@@ -1,19 +1,15 @@
 """Files with @NAME@ in their text and in their own names, as CMake's configure_file has them."""
 
-import string
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "templates"
 
 
-class _Template(string.Template):
-    pattern = r"@(?:(?P<named>[A-Z_]+)@|(?P<escaped>(?!))|(?P<braced>(?!))|(?P<invalid>(?!)))"
-
-
 def fill(text: str, fields: Mapping[str, str]) -> str:
     """The text with every @NAME@ replaced; a KeyError if one is not among the fields."""
-    return _Template(text).substitute(fields)
+    return re.sub("@([A-Z_]+)@", lambda name: fields[name[1]], text)
 
 
 def fill_folder(source: str, target: Path, fields: Mapping[str, str]) -> None:
