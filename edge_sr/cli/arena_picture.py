@@ -30,7 +30,9 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
     from matplotlib.figure import Figure
 
     events = len(plan.program)
-    figure = Figure(figsize=(min(max(8.0, 1.5 + 0.6 * events), _MAX_INCHES), 5.5), layout="constrained")
+    figure = Figure(
+        figsize=(min(max(8.0, 1.5 + 0.6 * events), _MAX_INCHES), 5.5), layout="constrained"
+    )
     axis = figure.add_subplot()
     _draw_box(axis, (0, events), (0, HEAD_BYTES), "", _HEAD)
     for ring in plan.rings:

@@ -59,7 +59,8 @@ def check_network(network: Graph) -> None:
 def identifier(name: str) -> str:
     """A network's name as C, CMake and Kconfig take it: "tinypssr-x2" is tinypssr_x2."""
     text = re.sub(r"[^a-z0-9]+", "_", name.lower())[:_MAX_NAME].strip("_")
-    return text if text[:1].isalpha() and not text.startswith(_TAKEN) else f"model_{text}"
+    plain = text[:1].isalpha() and not text.startswith(_TAKEN)
+    return text if plain else f"model_{text}".rstrip("_")
 
 
 def network_fields(network: Graph, name: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ def built_in_frame(height: int, width: int, channels: int) -> np.ndarray:
             f"most {MAX_BYTES // channels:,}"
         )
     y, x, channel = np.ogrid[:height, :width, :channels]
-    return ((x * x + y * y) // 16 + 64 * channel & 255).astype(np.uint8).view(np.int8)
+    return (((x * x + y * y) // 4 + 64 * channel) % 256 - 128).astype(np.int8)
 
 
 def run_engine(plan: Plan, frame: np.ndarray) -> np.ndarray:

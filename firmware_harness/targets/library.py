@@ -73,7 +73,7 @@ def write(
     for name, text in content.files.items():
         template.write_text(folder / "src" / name, text)
     template.fill_folder(f"library/{content.engine}", folder / "src", fields)
-    for kind in ("shared", content.engine, *(["console"] if target.console else [])):
+    for kind in ("shared", content.engine, *([target.entry] if target.entry else [])):
         template.fill_folder(f"example/{kind}", folder / target.example, fields)
     fields["SOURCES"] = _sources(folder, "src", ".")
     fields["EXAMPLE_SOURCES"] = _sources(folder, target.example, target.build_folder)

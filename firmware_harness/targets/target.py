@@ -13,21 +13,21 @@ class Target:
         name: as on the command line; also the folder of its templates.
         example: the folder of the example's sources, as the ecosystem wants it.
         build_folder: the folder of the build file that lists them.
-        console: whether the example is a plain `main` that prints.
+        entry: templates of the function that runs the example; none if it is with the target's.
     """
 
     name: str
     example: str
     build_folder: str
-    console: bool
+    entry: str | None
 
 
 _TARGETS = (
-    Target("cmake", "example", ".", True),
-    Target("arduino", "examples/Upscale", "examples/Upscale", False),
-    Target("esp-idf", "examples/upscale/main", "examples/upscale/main", False),
-    Target("zephyr", "samples/upscale/src", "samples/upscale", True),
-    Target("platformio", "examples/upscale/src", "examples/upscale", True),
+    Target("cmake", "example", ".", "console"),
+    Target("arduino", "examples/Upscale", "examples/Upscale", None),
+    Target("esp-idf", "examples/upscale/main", "examples/upscale/main", "app_main"),
+    Target("zephyr", "samples/upscale/src", "samples/upscale", "console"),
+    Target("platformio", "examples/upscale/src", "examples/upscale", "console"),
 )
 
 NAMES = tuple(target.name for target in _TARGETS)
