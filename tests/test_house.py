@@ -15,6 +15,8 @@ REPOSITORY = Path(__file__).parent.parent
 HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "onnx", "onnxruntime")
 HEAVY += ("tflite_micro", "tf2onnx", "skimage", "matplotlib", "safetensors", "tomli_w")
 
+TFLM_LIBRARY = ("--target", "cmake", "--engine", "tflm", "--out", "new")
+
 
 def run(code: str, folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(path)} if path else dict(os.environ)
@@ -139,6 +141,8 @@ def test_an_installed_wheel_exports_libraries(wheel, tmp_path):
     [
         (["export", "--out", "new"], "train"),
         (["compare", "in.png"], "plot"),
+        (["firmware", "plan", "tinypssr", "--picture", "new.png"], "plot"),
+        (["firmware", "export", "tinypssr", *TFLM_LIBRARY], "tflm"),
         (["upscale", "in.png", "out.png", "--runtime", "onnx"], "onnx"),
         (["upscale", "in.png", "out.png", "--runtime", "tflm"], "tflm"),
         (["upscale", "in.png", "out.png", "--runtime", "keras"], "train"),

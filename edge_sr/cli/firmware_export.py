@@ -96,21 +96,22 @@ def _streaming(
     plan = make_plan(network.graph)
     wide = -(-_WIDTH // plan.rate) * plan.rate if width is None else width
     content = streaming(network.graph, plan, network.name, wide)
-    library.check_ram(content, f"{network.name} at width {wide}", ram, _widest(plan, ram))
+    if ram is not None:
+        library.check_ram(content, f"{network.name} at width {wide}", ram, _widest(plan, ram))
     tall = frame_height(wide, plan.rate) if height is None else height
     frame = example.built_in_frame(tall, wide, network.graph.input.shape[3])
     output = example.run_engine(plan, frame)
     return content, _Example(frame, output, _ask_tflm(network, frame, output))
 
 
-def _widest(plan: "Plan", ram: int | None) -> str:
+def _widest(plan: "Plan", ram: int) -> str:
     """Up to which width a network fits."""
-    from edge_sr.engine.plan import MAX_UNITS
+    from edge_sr.engine.plan import HEAD_BYTES, MAX_UNITS
 
     low, high = 0, MAX_UNITS
-    while ram is not None and low < high:
+    while low < high:
         units = (low + high + 1) // 2
-        if plan.arena_bytes(units * plan.rate) <= ram:
+        if HEAD_BYTES + plan.arena.at(plan.wide_units(units * plan.rate)) <= ram:
             low = units
         else:
             high = units - 1
@@ -154,8 +155,9 @@ def _tflm(
     header, source = write_c(resized, identifier(network.name))
     artifact = Artifact(header, source, arena_bytes(resized), host_abi())
     content = tflm(graph.read_graph(resized), network.name, artifact)
-    advice = "a smaller --width or --height takes less, and so does --engine streaming"
-    library.check_ram(content, f"{network.name} at {wide}x{tall}", ram, advice)
+    if ram is not None:
+        advice = "a smaller --width or --height takes less, and so does --engine streaming"
+        library.check_ram(content, f"{network.name} at {wide}x{tall}", ram, advice)
     return content, _Example(frame, oracle.tflm_output(network.model, frame), "TFLM")
 
 

@@ -42,13 +42,13 @@ def check_target(folder: Path, force: bool) -> None:
     files.check_replaceable(folder, force, is_library, "a library project")
 
 
-def check_ram(content: Content, name: str, ram: int | None, advice: str) -> None:
+def check_ram(content: Content, name: str, ram: int, advice: str) -> None:
     """Refuse a network that takes more RAM than there is.
 
     Raises:
         UserError: by how much, and what would fit.
     """
-    if ram is not None and content.ram > ram:
+    if content.ram > ram:
         raise UserError(
             f"{name} needs {content.ram:,} bytes of RAM, {content.ram - ram:,} more than the "
             f"{ram:,} of --ram; {advice}"

@@ -1,10 +1,9 @@
 """A network for an application that has TensorFlow Lite Micro: array, resolver, arena."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_sr.graph import Graph, Operator
+from edge_sr.graph import Graph
 from firmware_harness.targets.content import Content, identifier, network_fields
 
 _MARGIN = 1024  # bytes, for a build that keeps a little more about each operator
@@ -41,7 +40,7 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
         name: of the network, for people.
         artifact: the network as C, and its arena.
     """
-    margin = margin_bytes(network.operators, network)
+    margin = margin_bytes(network)
     operators = sorted({operator.name for operator in network.operators})
     ident = identifier(name)
     fields = network_fields(network, name)
@@ -72,11 +71,11 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
     )
 
 
-def margin_bytes(operators: Sequence[Operator], network: Graph) -> int:
+def margin_bytes(network: Graph) -> int:
     """What kernels that want scratch memory take on top of the reference kernels' arena."""
     patches = [
         math.prod(network.tensors[operator.inputs[1]].shape[1:])
-        for operator in operators
+        for operator in network.operators
         if operator.name in _CONVOLUTIONS
     ]
     return _MARGIN + -(-_PATCH_FACTOR * max(patches, default=0) // 16) * 16
