@@ -25,6 +25,8 @@ _SOURCE_SUFFIXES = (".c", ".cpp")
 
 def is_library(folder: Path) -> bool:
     """Whether a folder is one that `write` made."""
+    if not (folder / FACTS).is_file():
+        return False
     try:
         with (folder / FACTS).open("rb") as file:
             facts = json.loads(file.read(_MAX_FACTS_BYTES))
