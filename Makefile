@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 MODEL ?= tinypssr
 SCALE ?= 2
+BOARD ?= mps2-an386
 
-.PHONY: help export test lint picture clean
+.PHONY: help export firmware test lint picture clean
 
 help:
 	@echo "make export   export int8 TinyPSSR x2 into artifacts/ and verify it"
+	@echo "make firmware build int8 TinyPSSR x2 for BOARD=$(BOARD), without the training packages"
 	@echo "make test     run all tests"
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make picture  draw the README's comparison"
@@ -22,6 +24,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 export: $(VENV)/.installed
 	$(BIN)/edge-sr export --model $(MODEL) --scale $(SCALE) --int8 --force
+
+# Training's packages are a gigabyte that firmware does without.
+$(VENV)/.slim: pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_FLAGS) -c constraints.txt -e .
+	touch $@
+
+firmware: $(VENV)/.slim
+	$(BIN)/edge-sr firmware build --model $(MODEL) --scale $(SCALE) --board $(BOARD) --force
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest

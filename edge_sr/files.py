@@ -2,7 +2,8 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_sr.errors import UserError
@@ -37,3 +38,62 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+def check_replaceable(folder: Path, force: bool, ours: Callable[[Path], bool], what: str) -> None:
+    """Refuse to replace a folder unless asked to, and one that we did not write always.
+
+    Args:
+        folder: to be written; it may be missing or empty.
+        force: whether one that exists is replaced.
+        ours: tells whether a folder is one that we wrote.
+        what: names such a folder, with its article.
+
+    Raises:
+        UserError: so.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a folder")
+    if not any(folder.iterdir()):
+        return
+    if not ours(folder):
+        raise UserError(f"{folder} holds something else than {what}; name a folder of its own")
+    if not force:
+        raise UserError(f"{folder} exists; --force replaces it")
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `folder` at the end, or goes on an error.
+
+    Raises:
+        UserError: the system refuses to write there.
+    """
+    folder = folder.resolve()
+    make_folder(folder.parent)
+    mark = f".{folder.name[:100]}.{secrets.token_hex(6)}"
+    temporary, old = folder.with_name(f"{mark}.part"), folder.with_name(f"{mark}.old")
+    try:
+        temporary.mkdir()
+        yield temporary
+        _exchange(folder, temporary, old)
+    except OSError as error:
+        raise UserError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(folder: Path, new: Path, old: Path) -> None:
+    """Put the new folder in place, and the present one, where there is one, at `old`."""
+    if not folder.exists():
+        new.rename(folder)
+        return
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise

@@ -15,6 +15,8 @@ REPOSITORY = Path(__file__).parent.parent
 HEAVY = ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "onnx", "onnxruntime")
 HEAVY += ("tflite_micro", "tf2onnx", "skimage", "matplotlib", "safetensors", "tomli_w")
 
+TFLM_LIBRARY = ("--target", "cmake", "--engine", "tflm", "--out", "new")
+
 
 def run(code: str, folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(path)} if path else dict(os.environ)
@@ -118,11 +120,29 @@ def test_an_installed_wheel_writes_firmware(wheel, tmp_path):
         assert {"app/main.c", "model/model_plan.c", "port/memory.ld"} <= files
 
 
+@pytest.mark.slow
+def test_an_installed_wheel_exports_libraries(wheel, tmp_path):
+    code = (
+        "from edge_sr.cli.main import run\nfrom firmware_harness.targets import target\n"
+        "for name in target.NAMES:\n"
+        "    for engine in ('streaming', 'tflm'):\n"
+        "        to = ['--target', name, '--engine', engine, '--out', f'{name}-{engine}']\n"
+        "        assert run(['firmware', 'export', 'tinypssr', *to]) == 0\n"
+    )
+    result = run(code, tmp_path, wheel)
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.iterdir())) == 10
+    for folder in tmp_path.iterdir():
+        assert (folder / "LICENSE").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
         (["export", "--out", "new"], "train"),
         (["compare", "in.png"], "plot"),
+        (["firmware", "plan", "tinypssr", "--picture", "new.png"], "plot"),
+        (["firmware", "export", "tinypssr", *TFLM_LIBRARY], "tflm"),
         (["upscale", "in.png", "out.png", "--runtime", "onnx"], "onnx"),
         (["upscale", "in.png", "out.png", "--runtime", "tflm"], "tflm"),
         (["upscale", "in.png", "out.png", "--runtime", "keras"], "train"),

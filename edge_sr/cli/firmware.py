@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge_sr.cli import firmware_export
 from edge_sr.cli.common import (
     DEFAULT_MODEL,
     ForceOption,
     ScaleOption,
     check_folder,
+    check_new,
     choose,
     known_scale,
     parse_path,
     print_markdown,
 )
-from edge_sr.errors import UserError, VerificationError
+from edge_sr.errors import UserError, VerificationError, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +37,7 @@ _BUILT_WIDTH = 160
 _MAX_TFLM_BYTES = 2**29  # of an arena that is only asked for its size
 
 app = typer.Typer(help="Plan, build and run a network as firmware.")
+app.command("export")(firmware_export.export)
 
 TfliteOption = Annotated[str, typer.Option(help="Name of a shipped model, or an int8 .tflite.")]
 
@@ -90,6 +93,16 @@ def plan(
             show_default=", ".join(map(str, _WIDTHS)),
         ),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Draw the first width's arena: .png, .pdf or .svg.",
+            show_default="none",
+        ),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Say what RAM and flash the streaming engine needs, beside TensorFlow Lite Micro's arena.
 
@@ -98,6 +111,8 @@ def plan(
     """
     from edge_sr.engine.plan import make_plan
 
+    if picture is not None:
+        _check_picture(picture, force)
     network = read_network(model, scale)
     made = make_plan(network.graph)
     widths = width or [-(-size // made.rate) * made.rate for size in _WIDTHS]
@@ -105,6 +120,24 @@ def plan(
     _print_costs(network, made)
     _print_ram(network, made, dict(zip(widths, rams, strict=True)))
     _print_map(made, widths[0])
+    if picture is not None:
+        _draw(picture, network, made, widths[0])
+
+
+def _check_picture(picture: Path, force: bool) -> None:
+    from edge_sr.cli.arena_picture import SUFFIXES
+
+    if picture.suffix.lower() not in SUFFIXES:
+        raise UserError(f"cannot draw {picture}; the picture is a .png, .pdf or .svg file")
+    require("matplotlib", "plot")
+    check_new(picture, force)
+
+
+def _draw(picture: Path, network: Network, made: "Plan", width: int) -> None:
+    from edge_sr.cli import arena_picture
+
+    arena_picture.draw(picture, made, width, network.name)
+    typer.echo(f"{picture}")
 
 
 def frame_height(width: int, rate: int) -> int:

@@ -1,0 +1,98 @@
+"""The picture that `edge-sr firmware plan --picture` draws: where the RAM goes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_sr.engine.plan import HEAD_BYTES, Plan, Ring
+from edge_sr.engine.schedule import EMIT, INPUT, Event
+from edge_sr.files import replacing
+
+SUFFIXES = (".png", ".pdf", ".svg")
+
+_MAX_INCHES = 100.0
+
+_ALWAYS, _SOMETIMES, _HEAD = "#88bbdd", "#eecc66", "#bbbbbb"
+
+
+def draw(out: Path, plan: Plan, width: int, title: str) -> None:
+    """Draw a plan's arena: addresses upwards, the events of one step to the right.
+
+    Args:
+        out: the file to write; its suffix says the format.
+        plan: the plan.
+        width: low-resolution pixels of a row.
+        title: above the picture.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    events = len(plan.program)
+    figure = Figure(
+        figsize=(min(max(8.0, 1.5 + 0.6 * events), _MAX_INCHES), 5.5), layout="constrained"
+    )
+    axis = figure.add_subplot()
+    _draw_box(axis, (0, events), (0, HEAD_BYTES), "", _HEAD)
+    for ring in plan.rings:
+        _draw_ring(axis, plan, ring, width)
+    axis.set_xlim(0, events)
+    axis.set_ylim(0, plan.arena_bytes(width))
+    axis.set_xticks(
+        [place + 0.5 for place in range(events)],
+        [_event_label(plan, event) for event in plan.program],
+        rotation=90,
+        fontsize=7,
+    )
+    axis.set_xlabel("one step of the engine: what happens, in this order")
+    axis.set_ylabel("byte of the arena")
+    axis.set_title(f"{title}: {plan.arena_bytes(width):,} bytes at width {width}", fontsize=10)
+    figure.legend(handles=_legend(), fontsize=8, loc="outside lower center", ncols=3)
+    with replacing(out) as temporary:
+        figure.savefig(temporary, format=out.suffix.lower().removeprefix("."), dpi=110)
+
+
+def _draw_ring(axis: Any, plan: Plan, ring: Ring, width: int) -> None:
+    """A box for every stretch of time in which the ring holds rows."""
+    units = plan.wide_units(width)
+    start, size = HEAD_BYTES + ring.place.at(units), ring.size.at(units)
+    label = f"{_makers(plan, ring)}\n{ring.rows} x {size // ring.rows:,} bytes"
+    if ring.lives is None:
+        _draw_box(axis, (0, len(plan.program)), (start, size), label.replace("\n", ", "), _ALWAYS)
+        return
+    for first, last in ring.lives:
+        _draw_box(axis, (first, last - first + 1), (start, size), label, _SOMETIMES)
+
+
+def _draw_box(
+    axis: Any, time: tuple[int, int], memory: tuple[int, int], label: str, colour: str
+) -> None:
+    axis.broken_barh([time], memory, facecolor=colour, edgecolor="white")
+    middle = (time[0] + time[1] / 2, memory[0] + memory[1] / 2)
+    axis.annotate(label, middle, ha="center", va="center", fontsize=6, clip_on=True)
+
+
+def _makers(plan: Plan, ring: Ring) -> str:
+    made = [_short(node.label) for node in plan.nodes if node.output in ring.tensors]
+    return ", ".join(made) or "input"
+
+
+def _event_label(plan: Plan, event: Event) -> str:
+    ends = {INPUT: "row in", EMIT: "row out"}
+    return ends.get(event.what) or _short(plan.nodes[event.what].label)
+
+
+def _short(label: str) -> str:
+    """Without its first word: "operator 3 CONV_2D" is 3 CONV_2D."""
+    return label.removeprefix("operator ")
+
+
+def _legend() -> Sequence[Any]:
+    from matplotlib.patches import Patch
+
+    return [
+        Patch(color=_ALWAYS, label="rows that wait for later steps"),
+        Patch(color=_SOMETIMES, label="rows of this step alone, which share memory"),
+        Patch(color=_HEAD, label="the engine itself"),
+    ]

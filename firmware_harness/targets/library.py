@@ -1,0 +1,139 @@
+"""Writes a library project: sources, example, build files, README.
+
+edge-sr.json          what it was made from, and that edge-sr made it
+README.md, LICENSE    for people
+src/                  the library; the example's folder is where the ecosystem wants it
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import edge_sr
+from edge_sr import files
+from edge_sr.errors import UserError
+from firmware_harness.targets import example, template
+from firmware_harness.targets.content import Content
+from firmware_harness.targets.target import Target
+
+FACTS = "edge-sr.json"
+_MAKER = "edge-sr firmware export"
+_MAX_FACTS_BYTES = 65536
+_SOURCE_SUFFIXES = (".c", ".cpp")
+
+
+def is_library(folder: Path) -> bool:
+    """Whether a folder is one that `write` made."""
+    if not (folder / FACTS).is_file():
+        return False
+    try:
+        with (folder / FACTS).open("rb") as file:
+            facts = json.loads(file.read(_MAX_FACTS_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(facts, dict) and facts.get("made_by") == _MAKER
+
+
+def check_target(folder: Path, force: bool) -> None:
+    """Refuse a folder that is something else, or that may not be replaced.
+
+    Raises:
+        UserError: so.
+    """
+    files.check_replaceable(folder, force, is_library, "a library project")
+
+
+def check_ram(content: Content, name: str, ram: int, advice: str) -> None:
+    """Refuse a network that takes more RAM than there is.
+
+    Raises:
+        UserError: by how much, and what would fit.
+    """
+    if content.ram > ram:
+        raise UserError(
+            f"{name} needs {content.ram:,} bytes of RAM, {content.ram - ram:,} more than the "
+            f"{ram:,} of --ram; {advice}"
+        )
+
+
+def write(
+    folder: Path, target: Target, content: Content, frame: np.ndarray, output: np.ndarray
+) -> None:
+    """Write all files of a library into an empty folder; the same arguments give the same bytes.
+
+    Args:
+        folder: where to.
+        target: the ecosystem.
+        content: the network and its runtime.
+        frame: that the example upscales, (H, W, C) int8.
+        output: what must come out.
+    """
+    fields = dict(content.fields) | _frame_fields(frame, output)
+    fields |= {"VERSION": edge_sr.__version__, "EXAMPLE": target.example}
+    (folder / "src").mkdir()
+    for name, text in content.files.items():
+        template.write_text(folder / "src" / name, text)
+    template.fill_folder(f"library/{content.engine}", folder / "src", fields)
+    for kind in ("shared", content.engine, *([target.entry] if target.entry else [])):
+        template.fill_folder(f"example/{kind}", folder / target.example, fields)
+    fields["SOURCES"] = _sources(folder, "src", ".")
+    fields["EXAMPLE_SOURCES"] = _sources(folder, target.example, target.build_folder)
+    for source in ("all", f"{target.name}/shared", f"{target.name}/{content.engine}"):
+        template.fill_folder(source, folder, fields)
+    template.write_text(folder / "README.md", _readme(target, content, fields))
+    template.write_text(folder / FACTS, _facts(target, content, fields))
+
+
+def _frame_fields(frame: np.ndarray, output: np.ndarray) -> dict[str, str]:
+    height, width, _ = frame.shape
+    return {
+        "WIDTH": f"{width}",
+        "HEIGHT": f"{height}",
+        "FRAME_VALUES": example.c_values(frame),
+        "CHECKSUM": f"{example.checksum(output):08x}",
+    }
+
+
+def _sources(folder: Path, sources: str, build_folder: str) -> str:
+    """The files to compile, one a line, as the build file in `build_folder` names them."""
+    paths = [path for path in (folder / sources).iterdir() if path.suffix in _SOURCE_SUFFIXES]
+    names = [path.relative_to(folder / build_folder).as_posix() for path in sorted(paths)]
+    return "\n        ".join(names)
+
+
+def _readme(target: Target, content: Content, fields: dict[str, str]) -> str:
+    def part(name: str) -> str:
+        text = (template.FOLDER / "readme" / f"{name}.md").read_text(encoding="utf-8")
+        return template.fill(text, fields).rstrip()
+
+    fields = fields | {
+        "FACTS": _table(content, fields),
+        "BUILD": part(f"{target.name}-{content.engine}"),
+        "USE": part(f"use-{content.engine}"),
+    }
+    return part("README") + "\n"
+
+
+def _table(content: Content, fields: dict[str, str]) -> str:
+    rows = [
+        ("network", f"{fields['NAME']}, int8, x{fields['SCALE']}"),
+        ("the example's frame", f"{fields['WIDTH']}x{fields['HEIGHT']}"),
+        *content.facts,
+        ("CRC-32 of the example's output", fields["CHECKSUM"]),
+    ]
+    return "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows)])
+
+
+def _facts(target: Target, content: Content, fields: dict[str, str]) -> str:
+    facts = {
+        "made_by": _MAKER,
+        "version": fields["VERSION"],
+        "target": target.name,
+        "engine": content.engine,
+        "network": fields["NAME"],
+        "width": int(fields["WIDTH"]),
+        "height": int(fields["HEIGHT"]),
+        "checksum": fields["CHECKSUM"],
+    }
+    return json.dumps(facts, indent=2) + "\n"

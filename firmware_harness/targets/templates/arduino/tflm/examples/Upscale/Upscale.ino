@@ -1,0 +1,31 @@
+// Upscales a built-in frame. The LED blinks slowly if every byte is as on the desk, fast if not.
+#include <TensorFlowLite.h>
+#include <@IDENT@.h>
+
+#include "test_frame.h"
+#include "upscale.h"
+
+static unsigned long half_period = 100;
+
+void setup() {
+  uint32_t checksum = 0;
+  pinMode(LED_BUILTIN, OUTPUT);
+  Serial.begin(115200);
+  int status = upscale_test_frame(&checksum);
+  bool right = status == 0 && checksum == TEST_FRAME_CHECKSUM;
+  if (right) {
+    half_period = 1000;
+  }
+  Serial.print("status ");
+  Serial.print(status);
+  Serial.print(", checksum ");
+  Serial.print(checksum, HEX);
+  Serial.println(right ? ": as on the desk" : ": WRONG");
+}
+
+void loop() {
+  digitalWrite(LED_BUILTIN, HIGH);
+  delay(half_period);
+  digitalWrite(LED_BUILTIN, LOW);
+  delay(half_period);
+}

@@ -1,0 +1,37 @@
+"""docs/board.md shows what the commands print."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from command_line import EdgeSr
+
+pytest.importorskip("tflite_micro", reason="the page's figures are with TensorFlow Lite Micro")
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "board.md"
+
+
+def shown() -> list[tuple[str, str]]:
+    """Commands of the page that need no cross compiler, and what it says that they print."""
+    blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    pairs = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "".join(blocks), re.MULTILINE)
+    return [pair for pair in pairs if re.match(r"edge-sr firmware (plan|export)", pair[0])]
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(("command", "printed"), [pair for pair in shown() if pair[1]])
+def test_the_page_shows_what_is_printed(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, printed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = edge_sr(*shlex.split(command)[1:])
+    assert result.code == 0, result.err
+    assert lines(result.out) == lines(printed)
+
+
+def test_most_commands_are_checked() -> None:
+    assert len([pair for pair in shown() if pair[1]]) == 4

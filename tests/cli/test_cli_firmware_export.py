@@ -1,0 +1,129 @@
+"""`edge-sr firmware export` and `plan --picture` on the command line."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import EdgeSr
+from PIL import Image
+from tflite_factory import TfliteWriter, tinypssr
+
+EXPORT = ("firmware", "export", "tinypssr")
+
+
+def test_export_says_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    result = edge_sr(*EXPORT, "--target", "cmake", "--out", tmp_path / "library")
+    assert result.code == 0, result.err
+    assert "says the engine and TFLM" in result.out
+    assert "RAM of the engine at width 64" in result.out
+    result = edge_sr(*EXPORT, "--target", "cmake", "--engine", "tflm", "--out", tmp_path / "tflm")
+    assert result.code == 0, result.err
+    assert "CONV_2D, DEPTH_TO_SPACE, PRELU" in result.out
+    assert "of margin" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target", "mbed"], "no target 'mbed'; there are cmake, arduino, esp-idf, zephyr, pl"),
+        (["--engine", "tvm"], "no engine 'tvm'; there are streaming, tflm"),
+        (["--scale", "3"], "has no scale 3"),
+        (["--width", "0"], "cannot run at width 0; it takes multiples of 1"),
+        (["--height", "-1"], "64x-1 cannot be the example's frame"),
+        (["--width", "2000", "--height", "2000"], "2000x2000 cannot be the example's frame"),
+        (["--engine", "tflm", "--width", "0"], "0x0 cannot be the example's frame"),
+        (["--ram", "0"], "invalid value for '--ram'"),
+        (["--ram", "1000"], "at width 64 needs 2,872 bytes of RAM, 1,872 more than the 1,000 of -"),
+        (["--ram", "100"], "it fits up to a width of 0"),
+        (["--engine", "tflm", "--ram", "65536"], "a smaller --width or --height takes less, and"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_sentence(
+    edge_sr: EdgeSr, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    command = (*EXPORT, "--out", tmp_path / "out", "--target", "cmake", *arguments)
+    assert message in edge_sr.refuses(*command)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_width_that_a_refusal_names_fits(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    command = (*EXPORT, "--out", tmp_path / "out", "--target", "cmake", "--ram", 5000, "--width")
+    text = edge_sr.refuses(*command, 300)
+    fits = int(text.rsplit(" ", 1)[1])
+    assert f"up to a width of {fits}" in edge_sr.refuses(*command, fits + 1)
+    assert edge_sr(*command, fits).code == 0
+
+
+def test_an_operator_that_the_engine_lacks_is_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    writer = TfliteWriter(8, 8)
+    strided = writer.conv(writer.input, 4, 3, dilation=2)
+    model = tmp_path / "dilated.tflite"
+    model.write_bytes(writer.finish(writer.depth_to_space(strided, 2)))
+    command = ("firmware", "export", model, "--target", "cmake", "--out", tmp_path / "out")
+    assert "operator 0 CONV_2D" in edge_sr.refuses(*command)
+    model.write_bytes(model.read_bytes()[:300])
+    assert "not a usable .tflite" in edge_sr.refuses(*command)
+    assert list(tmp_path.iterdir()) == [model]
+
+
+def test_a_float_model_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    writer = TfliteWriter(8, 8)
+    image = writer.depth_to_space(writer.float_island(writer.conv(writer.input, 4, 3)), 2)
+    model = tmp_path / "float.tflite"
+    model.write_bytes(writer.finish(image))
+    for engine in ("streaming", "tflm"):
+        command = ("firmware", "export", model, "--target", "cmake", "--engine", engine)
+        text = edge_sr.refuses(*command, "--out", tmp_path / "out")
+        assert "made of an int8 model, and tensor" in text
+
+
+def test_a_place_that_is_taken_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    command = (*EXPORT, "--target", "cmake", "--out")
+    (tmp_path / "file").write_text("")
+    assert "is a file; name a folder" in edge_sr.refuses(*command, tmp_path / "file", "--force")
+    assert "is a file" in edge_sr.refuses(*command, tmp_path / "file" / "below")
+    text = edge_sr.refuses(*command, tmp_path, "--force")
+    assert "holds something else than a library project" in text
+    assert edge_sr(*command, tmp_path / "library").code == 0
+    assert "exists; --force replaces it" in edge_sr.refuses(*command, tmp_path / "library")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "library"]
+
+
+def test_without_tflm_the_engine_alone_is_asked(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    command = (*EXPORT, "--target", "cmake", "--out", tmp_path / "out")
+    text = edge_sr.refuses(*command, "--engine", "tflm")
+    assert "`pip install 'edge-sr[tflm]'` brings it" in text
+    assert list(tmp_path.iterdir()) == []
+    result = edge_sr(*command)
+    assert result.code == 0, result.err
+    assert "TFLM was not asked" in result.out
+
+
+def test_names_of_files_become_names_in_c(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    for stem, ident in (('2 fast"\n@X@', "model_2_fast_x"), ("ESR", "model_esr"), ("é", "model")):
+        model = tmp_path / f"{stem}.tflite"
+        model.write_bytes(tinypssr(8, 8))
+        result = edge_sr(
+            *("firmware", "export", model, "--target", "esp-idf", "--out", tmp_path / "out"),
+            *("--force",),
+        )
+        assert result.code == 0, result.err
+        assert (tmp_path / "out" / "src" / f"{ident}.h").is_file()
+
+
+def test_the_picture_of_the_arena(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    picture = tmp_path / "arena.png"
+    command = ("firmware", "plan", "tinypssr", "--width", 64, "--picture")
+    result = edge_sr(*command, picture)
+    assert (result.code, result.out.splitlines()[-1]) == (0, f"{picture}")
+    with Image.open(picture) as image:
+        assert image.size[0] > 500
+        assert len(image.convert("RGB").getcolors(2**20)) > 10
+    assert "exists; --force replaces it" in edge_sr.refuses(*command, picture)
+    assert edge_sr(*command, picture, "--force").code == 0
+    text = edge_sr.refuses(*command, tmp_path / "arena.txt")
+    assert "the picture is a .png, .pdf or .svg file" in text

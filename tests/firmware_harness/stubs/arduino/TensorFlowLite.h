@@ -1,0 +1,1 @@
+/* The header by which sketches find the library; empty there too. */

@@ -1,0 +1,321 @@
+"""Library projects: each is built as its ecosystem builds it, and run; figures come from TFLM."""
+
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tflm_oracle import run_tflm
+
+from edge_sr import zoo
+from edge_sr.cli.main import run
+from edge_sr.engine.build import STRICT
+from edge_sr.graph import resize
+from firmware_harness.targets import content, target
+
+HERE = Path(__file__).parent
+STUBS = HERE / "stubs"
+WIDTH, HEIGHT = 22, 10
+OUTPUT = f"{WIDTH}x{HEIGHT} upscaled, status 0, checksum "
+
+# An environment with the ecosystems' own tools: pip install -r ecosystems.txt
+ECOSYSTEMS = os.environ.get("EDGE_SR_ECOSYSTEMS", sys.executable)
+
+Export = Callable[..., Path]
+
+
+def export(folder: Path, *arguments: object) -> Path:
+    size = ("--width", WIDTH, "--height", HEIGHT)
+    command = ("firmware", "export", "tinypssr", "--out", folder, *size, *arguments)
+    assert run(list(map(str, command))) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Exports once for each set of arguments; tests leave the folder as it is."""
+    made: dict[tuple[object, ...], Path] = {}
+
+    def once(*arguments: object) -> Path:
+        if arguments not in made:
+            made[arguments] = export(tmp_path_factory.mktemp("export") / "library", *arguments)
+        return made[arguments]
+
+    return once
+
+
+def shell(command: Sequence[object], folder: Path, **environment: object) -> str:
+    """Run, and return what was printed."""
+    variables = {**os.environ, **{name: f"{value}" for name, value in environment.items()}}
+    done = subprocess.run(
+        list(map(str, command)), cwd=folder, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def needs(*tools: str) -> pytest.MarkDecorator:
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed")
+
+
+def cmake(source: Path, build: Path, *options: str, **environment: object) -> None:
+    flags = f"-DCMAKE_C_FLAGS={' '.join(STRICT)}"
+    shell(["cmake", "-S", source, "-B", build, flags, *options], source, **environment)
+    shell(["cmake", "--build", build], source, **environment)
+
+
+def read_manifest(kind: str, path: Path) -> dict[str, object]:
+    """What the ecosystem's own code reads; skips where it is not installed."""
+    module = {"platformio": "platformio", "esp-idf": "idf_component_tools", "kconfig": "kconfiglib"}
+    found = subprocess.run([ECOSYSTEMS, "-c", f"import {module[kind]}"], capture_output=True)
+    if found.returncode != 0:
+        pytest.skip(f"{module[kind]} is not installed; EDGE_SR_ECOSYSTEMS names a Python with it")
+    script = HERE / "ecosystem_manifests.py"
+    printed = json.loads(shell([ECOSYSTEMS, script, kind, path], path.parent))
+    assert isinstance(printed, dict)
+    return printed
+
+
+def frame(sources: Path) -> np.ndarray:
+    """The test frame, as the C source has it."""
+    text = (sources / "test_frame.c").read_text(encoding="ascii").split("= {")[1]
+    values = np.array([int(value) for value in re.findall(r"-?\d+", text)], np.int8)
+    return values.reshape(1, HEIGHT, WIDTH, 1)
+
+
+@pytest.fixture(scope="module")
+def expected(library: Export) -> str:
+    """What the example must print, by TensorFlow Lite Micro."""
+    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    image = frame(library("--target", "cmake") / "example")
+    assert len(np.unique(image)) > 50
+    output = run_tflm(resize(model, HEIGHT, WIDTH), image)
+    return f"{OUTPUT}{zlib.crc32(output.tobytes()):08x}: as on the desk\n"
+
+
+# --- what all have in common
+
+
+@pytest.mark.parametrize("engine", content.ENGINES)
+@pytest.mark.parametrize("name", target.NAMES)
+def test_the_same_arguments_give_the_same_bytes(
+    library: Export, tmp_path: Path, name: str, engine: str
+) -> None:
+    arguments = ("--target", name, "--engine", engine)
+    first, second = library(*arguments), export(tmp_path / "second", *arguments)
+    names = [path.relative_to(first).as_posix() for path in first.rglob("*") if path.is_file()]
+    assert sorted(names) == sorted(
+        path.relative_to(second).as_posix() for path in second.rglob("*") if path.is_file()
+    )
+    assert filecmp.cmpfiles(first, second, names, shallow=False)[0] == names
+
+
+@pytest.mark.parametrize("engine", content.ENGINES)
+@pytest.mark.parametrize("name", target.NAMES)
+def test_a_library_is_self_contained(library: Export, name: str, engine: str) -> None:
+    folder = library("--target", name, "--engine", engine)
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        text = path.read_text(encoding="ascii")
+        assert not re.search(r"@[A-Z_]+@", text), path
+        assert str(HERE.parent.parent) not in text
+    assert (folder / "LICENSE").read_bytes() == (HERE.parent.parent / "LICENSE").read_bytes()
+    assert "## Build" in (folder / "README.md").read_text()
+
+
+def test_force_replaces_what_export_wrote_and_nothing_else(library: Export, tmp_path: Path) -> None:
+    folder = export(tmp_path / "library", "--target", "cmake")
+    (folder / "old").write_text("")
+    assert run(["firmware", "export", "tinypssr", "--target", "arduino", "--out", str(folder)]) == 2
+    assert (folder / "CMakeLists.txt").is_file()
+    export(folder, "--target", "arduino", "--force")
+    assert not (folder / "old").exists()
+    assert (folder / "library.properties").is_file()
+    for text in ("{}", "[]", "\xff", '{"made_by": "me"}'):
+        (folder / "edge-sr.json").write_text(text, encoding="latin-1")
+        with pytest.raises(AssertionError):
+            export(folder, "--target", "cmake", "--force")
+        assert (folder / "library.properties").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["library"]
+
+
+# --- CMake
+
+
+@needs("cmake")
+def test_cmake_builds_and_runs_on_the_desk(library: Export, expected: str, tmp_path: Path) -> None:
+    cmake(library("--target", "cmake"), tmp_path)
+    assert shell([tmp_path / "upscale"], tmp_path) == expected
+    assert "100% tests passed" in shell(["ctest"], tmp_path)
+
+
+@needs("cmake")
+def test_the_example_notices_a_wrong_byte(library: Export, tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    shutil.copytree(library("--target", "cmake"), folder)
+    source = folder / "example" / "test_frame.c"
+    text = source.read_text()
+    source.write_text(text.replace("= {\n    -128,", "= {\n    -127,", 1))
+    assert source.read_text() != text
+    cmake(folder, tmp_path / "build")
+    done = subprocess.run([tmp_path / "build" / "upscale"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout[-8:]) == (1, ": WRONG\n"), done
+
+
+@needs("cmake")
+def test_another_project_takes_the_library(library: Export, tmp_path: Path) -> None:
+    folder = library("--target", "cmake")
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.16)\nproject(app C CXX)\n"
+        f"add_subdirectory({folder} library)\n"
+        "add_executable(app app.cpp)\ntarget_link_libraries(app PRIVATE tinypssr_x2)\n"
+    )
+    (tmp_path / "app.cpp").write_text(
+        '#include "tinypssr_x2.h"\n'
+        "int main() { return esr_arena_bytes(tinypssr_x2_plan, TINYPSSR_X2_PLAN_BYTES, 64) "
+        "!= TINYPSSR_X2_PLAN_ARENA_BYTES(64); }\n"
+    )
+    cmake(tmp_path, tmp_path / "build")
+    shell([tmp_path / "build" / "app"], tmp_path)
+
+
+@pytest.mark.cross
+@needs("cmake")
+def test_cmake_builds_for_a_cortex_m4(library: Export, tmp_path: Path) -> None:
+    cmake(
+        library("--target", "cmake"),
+        tmp_path,
+        "-DCMAKE_TOOLCHAIN_FILE=cmake/cortex-m4.cmake",
+        "-DCMAKE_BUILD_TYPE=MinSizeRel",
+    )
+    attributes = shell(["arm-none-eabi-readelf", "-A", "upscale"], tmp_path)
+    assert "Tag_CPU_arch: v7E-M\n" in attributes
+    symbols = shell(["arm-none-eabi-nm", "upscale"], tmp_path)
+    assert " T esr_push_row" in symbols
+
+
+# --- Arduino
+
+
+@needs("gcc", "g++")
+def test_the_sketch_blinks_slowly(library: Export, expected: str, tmp_path: Path) -> None:
+    folder = library("--target", "arduino")
+    sketch = folder / "examples" / "Upscale"
+    folders = [f"-I{path}" for path in (folder / "src", sketch, STUBS / "arduino")]
+    sources = [*(folder / "src").glob("*.c"), *sketch.glob("*.c")]
+    shell(["gcc", *STRICT, "-c", *folders, *sources], tmp_path)
+    sketch_flags = ["-x", "c++", "-include", "Arduino.h", "-Wall", "-Wextra", "-Werror"]
+    for source in (sketch / "Upscale.ino", STUBS / "arduino" / "main.cpp"):
+        command = ["g++", *sketch_flags, *folders, "-c", source, "-o", f"{source.stem}.cpp.o"]
+        shell(command, tmp_path)
+    shell(["g++", *tmp_path.glob("*.o"), "-o", "sketch"], tmp_path)
+    checksum = expected.split()[5].rstrip(":").upper().lstrip("0")
+    assert shell([tmp_path / "sketch"], tmp_path).splitlines() == [
+        f"status 0, checksum {checksum}: as on the desk",
+        *("pin 13 1", "delay 1000", "pin 13 0", "delay 1000"),
+    ]
+
+
+def test_the_arduino_library_keeps_to_its_specification(library: Export) -> None:
+    """https://arduino.github.io/arduino-cli/latest/library-specification/."""
+    folder = library("--target", "arduino")
+    lines = (folder / "library.properties").read_text().splitlines()
+    properties = dict(line.split("=", 1) for line in lines)
+    required = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category"}
+    assert required | {"url", "architectures", "includes"} == set(properties)
+    assert all(properties.values())
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", properties["name"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
+    assert properties["category"] == "Data Processing"
+    assert (folder / "src" / properties["includes"]).is_file()
+    assert (folder / "examples" / "Upscale" / "Upscale.ino").is_file()
+    assert not (folder / "utility").exists()
+
+
+def test_platformio_reads_the_arduino_library(library: Export) -> None:
+    path = library("--target", "arduino") / "library.properties"
+    manifest = read_manifest("platformio", path)
+    assert manifest["name"] == "tinypssr_x2"
+    assert manifest["headers"] == ["tinypssr_x2.h"]
+
+
+# --- PlatformIO
+
+
+def test_platformio_accepts_the_manifest(library: Export) -> None:
+    folder = library("--target", "platformio")
+    manifest = read_manifest("platformio", folder / "library.json")
+    assert (manifest["name"], manifest["license"]) == ("tinypssr_x2", "Apache-2.0")
+    (example,) = manifest["examples"]  # type: ignore[misc]
+    for name in example["files"]:
+        assert (folder / example["base"] / name).is_file()
+
+
+@needs("gcc")
+def test_the_platformio_example_runs(library: Export, expected: str, tmp_path: Path) -> None:
+    """Compiled as PlatformIO does: all of src/ and of the example's src/."""
+    folder = library("--target", "platformio")
+    sources = [*(folder / "src").glob("*.c"), *(folder / "examples/upscale/src").glob("*.c")]
+    shell(["gcc", *STRICT, f"-I{folder / 'src'}", *sources, "-o", "example"], tmp_path)
+    assert shell([tmp_path / "example"], tmp_path) == expected
+
+
+# --- ESP-IDF
+
+
+@pytest.mark.parametrize(
+    ("engine", "needed"), [("streaming", ["idf"]), ("tflm", ["espressif/esp-tflite-micro", "idf"])]
+)
+def test_esp_idf_accepts_the_manifest(library: Export, engine: str, needed: list[str]) -> None:
+    folder = library("--target", "esp-idf", "--engine", engine)
+    manifest = read_manifest("esp-idf", folder / "idf_component.yml")
+    assert manifest["dependencies"] == needed
+
+
+@needs("cmake")
+def test_the_esp_idf_component_builds_and_runs(
+    library: Export, expected: str, tmp_path: Path
+) -> None:
+    project = library("--target", "esp-idf") / "examples" / "upscale"
+    cmake(project, tmp_path, IDF_PATH=STUBS / "esp-idf")
+    assert shell([tmp_path / "app"], tmp_path) == expected
+
+
+# --- Zephyr
+
+
+@needs("cmake")
+def test_the_zephyr_module_builds_and_runs(library: Export, expected: str, tmp_path: Path) -> None:
+    sample = library("--target", "zephyr") / "samples" / "upscale"
+    cmake(sample, tmp_path, ZEPHYR_BASE=STUBS / "zephyr")
+    assert shell([tmp_path / "app"], tmp_path) == expected
+
+
+@pytest.mark.parametrize("engine", content.ENGINES)
+def test_kconfig_knows_the_symbol(library: Export, engine: str) -> None:
+    folder = library("--target", "zephyr", "--engine", engine)
+    symbols = read_manifest("kconfig", folder / "Kconfig")
+    assert list(symbols) == ["TINYPSSR_X2"]
+    assert "CONFIG_TINYPSSR_X2=y\n" in (folder / "samples" / "upscale" / "prj.conf").read_text()
+
+
+def test_zephyr_accepts_the_module(library: Export, tmp_path: Path) -> None:
+    base = Path(os.environ.get("ZEPHYR_BASE", "absent"))
+    if not (base / "scripts" / "zephyr_module.py").is_file():
+        pytest.skip("no Zephyr: its own check of module.yml needs ZEPHYR_BASE")
+    folder = library("--target", "zephyr")
+    script = base / "scripts" / "zephyr_module.py"
+    shell(
+        [ECOSYSTEMS, script, "--modules", folder, "--kconfig-out", "k", "--cmake-out", "c"],
+        tmp_path,
+    )
+    assert f'"{folder}"' in (tmp_path / "c").read_text()
+    assert f"{folder}/Kconfig" in (tmp_path / "k").read_text()

@@ -1,0 +1,140 @@
+"""Exports for TensorFlow Lite Micro: array, resolver and arena are what TFLM itself needs."""
+
+import re
+import subprocess
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from tflite_factory import TfliteWriter, tinypssr, unpack
+from tflite_micro import runtime
+from tflm_oracle import run_tflm
+
+from edge_sr import zoo
+from edge_sr.cli.main import run
+from edge_sr.engine.plan import make_plan
+from edge_sr.graph import read_graph, resize
+from firmware_harness.targets.example import run_engine
+from firmware_harness.targets.tflm import method
+
+STUBS = Path(__file__).parent / "stubs"
+NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+
+DUMP = """
+#include <stdio.h>
+#include "{header}"
+int main(void) {{ return fwrite({array}, 1, sizeof {array}, stdout) == 0; }}
+"""
+
+
+def export(folder: Path, model: object, *options: object) -> Path:
+    command = ("firmware", "export", model, "--engine", "tflm", "--out", folder, *options)
+    assert run(list(map(str, command))) == 0
+    return folder
+
+
+def array_bytes(source: Path, array: str) -> bytes:
+    """What a C compiler makes of an array."""
+    with tempfile.TemporaryDirectory() as work:
+        program = Path(work) / "program.c"
+        program.write_text(DUMP.format(header=source.with_suffix(".h").name, array=array))
+        command = ["cc", f"-I{source.parent}", program, source, "-o", program.with_suffix("")]
+        subprocess.run(command, check=True)
+        done = subprocess.run([program.with_suffix("")], check=True, capture_output=True)
+    return done.stdout
+
+
+def arena_bytes(folder: Path, ident: str) -> int:
+    """What the header defines, as a C++ compiler reads it."""
+    command = ["c++", "-E", "-dM", "-x", "c++", f"-I{STUBS / 'tflm'}"]
+    header = folder / "src" / f"{ident}_tflm.h"
+    done = subprocess.run([*command, header], check=True, capture_output=True, text=True)
+    found = re.search(rf"define {ident.upper()}_ARENA_BYTES \((\d+)u \+ (\d+)u\)", done.stdout)
+    assert found is not None
+    return int(found[1]) + int(found[2])
+
+
+@pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
+def test_the_array_runs_in_tflm_with_the_bytes_of_the_engine(tmp_path: Path, name: str) -> None:
+    folder = export(tmp_path / "library", name, "--target", "cmake", "--width", 24, "--height", 20)
+    ident = f"{name.replace('-', '_')}_x2"
+    model = array_bytes(folder / "src" / f"{ident}.c", f"{ident}_tflite")
+    shipped = zoo.find(name, 2).artifact("int8", ".tflite").read_bytes()
+    assert model == resize(shipped, 20, 24)
+    interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes(folder, ident))
+    frame = np.random.default_rng(0).integers(-128, 128, (20, 24, 1), np.int8)
+    interpreter.set_input(frame[np.newaxis], 0)
+    interpreter.invoke()
+    ours = run_engine(make_plan(read_graph(shipped)), frame)
+    np.testing.assert_array_equal(interpreter.get_output(0)[0], ours)
+
+
+def test_the_checksum_is_that_of_tflm(tmp_path: Path) -> None:
+    size = ("--width", 24, "--height", 20)
+    folder = export(tmp_path / "library", "tinypssr", "--target", "cmake", *size)
+    frame = array_bytes(folder / "example" / "test_frame.c", "test_frame")
+    model = array_bytes(folder / "src" / "tinypssr_x2.c", "tinypssr_x2_tflite")
+    output = run_tflm(model, np.frombuffer(frame, np.int8).reshape(1, 20, 24, 1))
+    text = (folder / "example" / "test_frame.h").read_text()
+    assert f"#define TEST_FRAME_CHECKSUM 0x{zlib.crc32(output.tobytes()):08x}u\n" in text
+
+
+def test_the_arena_is_not_larger_than_need_be(tmp_path: Path) -> None:
+    folder = export(tmp_path / "library", "tinypssr", "--target", "cmake")
+    model = resize(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes(), 48, 64)
+    size = arena_bytes(folder, "tinypssr_x2")
+    runtime.Interpreter.from_bytes(model, arena_size=size)
+    with pytest.raises(RuntimeError):
+        runtime.Interpreter.from_bytes(model, arena_size=size * 95 // 100)
+
+
+def test_the_resolver_holds_just_the_operators_of_the_file(tmp_path: Path) -> None:
+    model = tinypssr(16, 12, stages=2)
+    (tmp_path / "my model.tflite").write_bytes(model)
+    folder = export(tmp_path / "library", tmp_path / "my model.tflite", "--target", "arduino")
+    text = (folder / "src" / "my_model_tflm.h").read_text()
+    added = re.findall(r"resolver\.(Add\w+)\(\)", text)
+    names = {NAMES[code.builtinCode] for code in unpack(model).operatorCodes}
+    assert sorted(map(str.lower, added)) == sorted(
+        f"add{name.replace('_', '').lower()}" for name in names
+    )
+    assert f"MicroMutableOpResolver<{len(names)}>" in text
+
+
+def test_names_of_methods_are_those_of_tflm() -> None:
+    """As tensorflow/lite/micro/micro_mutable_op_resolver.h of August 2026 has them."""
+    for operator, name in {
+        "ADD": "AddAdd",
+        "CONV_2D": "AddConv2D",
+        "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
+        "LEAKY_RELU": "AddLeakyRelu",
+        "L2_POOL_2D": "AddL2Pool2D",
+        "PADV2": "AddPadV2",
+        "RELU6": "AddRelu6",
+        "SPACE_TO_BATCH_ND": "AddSpaceToBatchNd",
+    }.items():
+        assert method(operator) == name
+
+
+@pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
+def test_the_example_compiles_against_the_declarations_of_tflm(tmp_path: Path, name: str) -> None:
+    folder = export(tmp_path / "library", name, "--target", "zephyr", "--scale", 4)
+    sources = folder / "samples" / "upscale" / "src"
+    flags = ["-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    includes = [f"-I{path}" for path in (STUBS / "tflm", folder / "src")]
+    subprocess.run(["c++", *flags, *includes, sources / "upscale.cpp"], check=True)
+
+
+def test_a_network_that_the_engine_lacks_is_exported_for_tflm(tmp_path: Path) -> None:
+    writer = TfliteWriter(16, 16)
+    wide = writer.conv(writer.input, 16, 3)
+    model = tmp_path / "dilated.tflite"
+    model.write_bytes(writer.finish(writer.depth_to_space(writer.conv(wide, 4, 3, dilation=2), 2)))
+    assert (
+        run(["firmware", "export", str(model), "--target", "cmake", "--out", f"{tmp_path}/a"]) == 2
+    )
+    assert not (tmp_path / "a").exists()
+    export(tmp_path / "b", model, "--target", "cmake")
