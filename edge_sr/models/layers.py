@@ -77,6 +77,22 @@ def middle_kernel(size: int, channels: int, filters: int) -> np.ndarray:
     return kernel
 
 
+def _carrying(keras: Any, kind: str, carries: int) -> Any:
+    """An initializer of kernels (k,k,Cin,Cout) or matrices (Cin,Cout): random of that kind, and a
+    1 from the first channel to that many filters.
+    """
+    random = keras.initializers.get(kind)
+    if not carries:
+        return random
+
+    def start(shape: tuple[int, ...], dtype: Any = None) -> Any:
+        ones = np.zeros(shape, np.float32)
+        ones[tuple(side // 2 for side in shape[:-2])][0, :carries] = 1
+        return random(shape, dtype) + ones
+
+    return start
+
+
 @lru_cache(maxsize=1)
 def _expanded_conv_layer(keras: Any) -> type:
     class ExpandedConv2D(keras.layers.Layer):
@@ -95,30 +111,30 @@ def _expanded_conv_layer(keras: Any) -> type:
             kernel_size: int,
             expand: int,
             branches: bool,
-            bias: float,
+            carries: int,
             **kwargs: Any,
         ) -> None:
             super().__init__(**kwargs)
             self.filters, self.kernel_size, self.expand = filters, kernel_size, expand
-            self.branches, self.bias_start = branches, keras.initializers.Constant(bias)
+            self.branches, self.carries = branches, carries
 
         def build(self, shape: Any) -> None:
             k, channels = self.kernel_size, shape[-1]
             # Each factor at unit gain, so that their product starts as a plain kernel would.
+            wide = _carrying(keras, "lecun_normal", min(self.carries, 1))
+            narrow = _carrying(keras, "lecun_normal", self.carries)
             self.wide = self.add_weight(
-                shape=(k, k, channels, self.expand), initializer="lecun_normal", name="wide"
+                shape=(k, k, channels, self.expand), initializer=wide, name="wide"
             )
             self.narrow = self.add_weight(
-                shape=(self.expand, self.filters), initializer="lecun_normal", name="narrow"
+                shape=(self.expand, self.filters), initializer=narrow, name="narrow"
             )
             if self.branches:
                 self.skip = self.add_weight(shape=(1,), initializer="zeros", name="skip")
             if self.branches and k >= 3:
                 shape = (3, channels, self.filters)
                 self.edges = self.add_weight(shape=shape, initializer="zeros", name="edges")
-            self.bias = self.add_weight(
-                shape=(self.filters,), initializer=self.bias_start, name="bias"
-            )
+            self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
             self.built = True
 
         @property
@@ -148,7 +164,7 @@ def conv2d(
     expand: int,
     branches: bool,
     name: str,
-    bias: float = 0.0,
+    carries: int = 0,
 ) -> Any:
     """A convolution, stride 1, zero 'same' padding, with bias.
 
@@ -161,14 +177,16 @@ def conv2d(
         branches: with `expand`, add a residual branch and, to kernels of 3x3 and more, edge
             branches; folded like the rest.
         name: layer name; folding keeps it.
-        bias: that training starts from.
+        carries: filters that the first channel is handed to when training starts, on top of what
+            the random kernel gives.
     """
     if expand:
         block = _expanded_conv_layer(keras)
-        return block(filters, kernel_size, expand, branches, bias, name=name)
-    start = keras.initializers.Constant(bias)
+        return block(filters, kernel_size, expand, branches, carries, name=name)
+    # tf_keras cannot clone a start of our own, and never trains from one.
+    start = _carrying(keras, "glorot_uniform", carries) if is_keras_3(keras) else "glorot_uniform"
     return keras.layers.Conv2D(
-        filters, kernel_size, padding="same", bias_initializer=start, name=name
+        filters, kernel_size, padding="same", kernel_initializer=start, name=name
     )
 
 

@@ -36,12 +36,13 @@ _PUBLISHED: dict[int, LayerCounts] = {
 }
 
 
-def _stage(config: ModelConfig, keras: Any, x: Any, prefix: str, level: float) -> Any:
+def _stage(config: ModelConfig, keras: Any, x: Any, prefix: str, carries: bool) -> Any:
     block = config.expand, bool(config.branches)
     for number, (filters, kernel) in enumerate(((16, 5), (4, 1), (8, 5)), start=1):
-        x = layers.conv2d(keras, filters, kernel, *block, f"{prefix}conv{number}")(x)
+        name = f"{prefix}conv{number}"
+        x = layers.conv2d(keras, filters, kernel, *block, name, carries=int(carries))(x)
         x = layers.prelu(keras, f"{prefix}prelu{number}")(x)
-    return layers.conv2d(keras, 4, 1, *block, f"{prefix}conv4", level)(x)
+    return layers.conv2d(keras, 4, 1, *block, f"{prefix}conv4", carries=4 * carries)(x)
 
 
 def _network(config: ModelConfig, keras: Any, anchor: bool) -> Any:
@@ -49,9 +50,9 @@ def _network(config: ModelConfig, keras: Any, anchor: bool) -> Any:
     stages = {2: 1, 4: 2}[config.scale]
     for stage in range(1, stages + 1):
         prefix = f"stage{stage}_"
-        # Mid-gray at first: where the last ReLU gives black everywhere, nothing would be learned.
-        level = 0.5 if stage == stages and not anchor else 0.0
-        entry, x = x, _stage(config, keras, x, prefix, level)
+        # Without anchor the image is handed on by the first channel, at first: else the last ReLU
+        # may start black everywhere, and nothing is learned from black.
+        entry, x = x, _stage(config, keras, x, prefix, carries=not anchor)
         if stage < stages:
             x = layers.prelu(keras, f"{prefix}prelu4")(x)
         if anchor:

@@ -121,12 +121,14 @@ class Phase:
         patch: side of a low-resolution patch from then on; 0 leaves it.
         batch: patches in a batch from then on; 0 leaves it.
         loss: weights of the terms from then on; empty leaves them.
+        rounded: round from then on; false leaves it.
     """
 
     start: float = 0.0
     patch: int = 0
     batch: int = 0
     loss: Mapping[str, float] = field(default_factory=dict)
+    rounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ class Recipe:
             if epoch >= round(phase.start * self.stop.epochs):
                 patch, batch = phase.patch or now.data.patch, phase.batch or now.data.batch
                 data = replace(now.data, patch=patch, batch=batch)
-                now = replace(now, data=data, loss=phase.loss or now.loss)
+                rounded = now.rounded or phase.rounded
+                now = replace(now, data=data, loss=phase.loss or now.loss, rounded=rounded)
         return now
 
     @property
