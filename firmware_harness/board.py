@@ -134,8 +134,9 @@ def find(name: str) -> Board:
 
 
 def _hint(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), names(), 3, 0.5)
-    near = near or [known for known in names() if name and name.lower() in known]
+    alike = difflib.get_close_matches(name.lower(), names(), 3, 0.5)
+    within = [known for known in names() if name and name.lower() in known]
+    near = list(dict.fromkeys((*within, *alike)))[:3]
     if near:
         return f"did you mean {' or '.join(near)}? `edge-sr firmware boards` lists them all"
     return "`edge-sr firmware boards` lists them, and a .toml of your own may be named"
