@@ -1,12 +1,14 @@
 """Brings an image to a board with the tool that its maker or a free project offers."""
 
 import codecs
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,18 +42,22 @@ class Flashing:
     command: tuple[str, ...]
 
 
-def prepare(board: Board, image: Path, tool: str | None, port: str | None) -> Flashing:
+def prepare(board: Board, image: Path | None, tool: str | None, port: str | None) -> Flashing:
     """Choose a tool and the file that it takes.
 
     Args:
         board: what to write to.
-        image: a file, or a folder that `edge-sr firmware build` wrote.
+        image: a file, or a folder that `edge-sr firmware build` wrote; without one the only folder
+            of `artifacts` that was built for the board.
         tool: its name; without one the board's first that is installed, or else its first.
         port: the serial port.
 
     Raises:
         UserError: the board has no such tool, or it does not take this image or a port.
     """
+    if not board.flashers:
+        raise UserError(f"{board.name} is there to be emulated; no tool writes its flash")
+    image = image or _built(board)
     flasher = _choose(board, image, tool)
     known = TOOLS[flasher.tool]
     if port is not None and not known.serial:
@@ -69,7 +75,7 @@ def prepare(board: Board, image: Path, tool: str | None, port: str | None) -> Fl
     return Flashing(board, flasher.tool, known, file, tuple(known.command(job)))
 
 
-def built(board: Board) -> Path:
+def _built(board: Board) -> Path:
     """The only folder of `artifacts` that was built for a board.
 
     Raises:
@@ -97,10 +103,6 @@ def _find(tool: Tool) -> str | None:
 
 def _choose(board: Board, image: Path, tool: str | None) -> Flasher:
     flashers = board.flashers
-    if not flashers:
-        raise UserError(
-            f"no tool writes {board.name}; `edge-sr firmware boards` lists those of boards"
-        )
     if tool is not None:
         flashers = tuple(flasher for flasher in flashers if flasher.tool == tool)
     elif not image.is_dir():
@@ -154,27 +156,48 @@ def run(flashing: Flashing) -> None:
         raise UserError(
             f"flashing {board} needs {name}, which is missing; {tool.install} brings it"
         )
+    watch = _Watch(tool)
+    process = None
     try:
-        process = subprocess.Popen(
-            flashing.command,
+        with _interrupts_held():
+            process = _start(flashing.command)
+        watch.follow(process)
+        code = process.wait()
+    except BaseException as error:
+        if process is not None:
+            _stop(process)
+            watch.catch_up(process)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(_state(flashing, watch)) from None
+        raise
+    if code != 0:
+        raise _failure(flashing, watch, code)
+
+
+def _start(command: tuple[str, ...]) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us alone
         )
     except OSError as error:
-        raise UserError(f"{flashing.command[0]} cannot be run: {error.strerror}") from None
-    watch = _Watch(tool)
+        raise UserError(f"{command[0]} cannot be run: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait until the process that it must stop is known."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
-        watch.follow(process)
-        code = process.wait()
-    except BaseException as error:
-        _stop(process)
-        if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(_state(flashing, watch)) from None
-        raise
-    if code != 0:
-        raise _failure(flashing, watch, code)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -200,6 +223,13 @@ class _Watch:
             self.said = (self.said + text)[-_KEPT_CHARACTERS:]
             self.began = self.began or re.search(self._tool.writing, self.said) is not None
 
+    def catch_up(self, process: "subprocess.Popen[bytes]") -> None:
+        """Pass on what a process that was stopped has said last, without waiting for more."""
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        with contextlib.suppress(BlockingIOError):
+            self.follow(process)
+
     @property
     def no_board(self) -> bool:
         """Whether it never reached a board."""
@@ -207,12 +237,13 @@ class _Watch:
 
     @property
     def last_words(self) -> str:
-        """The line of its last ones that names an error, or the last."""
+        """The last line that names an error, or the last."""
         lines = [line.strip() for line in re.split(r"[\r\n]+", self.said) if line.strip()][-12:]
-        errors = [
-            line for line in lines if re.search(r"error|fail|unable|couldn't|\bno\b", line, re.I)
-        ]
-        return (errors or lines or ["it says nothing"])[-1]
+        for pattern in (r"error|fail", r"unable|couldn't|could not|\bno\b", ""):
+            named = [line for line in lines if re.search(pattern, line, re.IGNORECASE)]
+            if named:
+                return named[-1]
+        return "it says nothing"
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,11 +1,12 @@
 """The programs that write the flash of boards: how they are called, and what they say."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_WRITING = "edge-sr: writing"
+_WRITING = "edge-sr-writes"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _tcl(text: str) -> str:
 def _openocd(job: Job) -> list[str]:
     # Not its `program`, which would take the path apart once more.
     image = _tcl(str(job.image))
-    steps = ["init", "reset halt", f"echo {_tcl(_WRITING)}", f"flash write_image erase {image}"]
+    steps = ["init", "reset halt", f"echo {_WRITING}", f"flash write_image erase {image}"]
     steps += [f"verify_image {image}", "reset run", "shutdown"]
     return [job.program, "-f", job.target, *(word for step in steps for word in ("-c", step))]
 
@@ -95,7 +96,8 @@ def _bossac(job: Job) -> list[str]:
 
 
 def _cube_programmer(job: Job) -> list[str]:
-    loader = Path(job.program).resolve().parent / "ExternalLoader" / job.target
+    folder = Path(job.program).resolve().parent if os.sep in job.program else Path()
+    loader = folder / "ExternalLoader" / job.target
     place = [f"{job.address:#010x}"] if job.image.suffix == ".bin" else []
     connect = ["-c", "port=SWD", "mode=HOTPLUG", "-el", str(loader), "-hardRst"]
     return [job.program, *connect, "-w", str(job.image), *place, "-v"]
@@ -111,7 +113,7 @@ TOOLS = {
         serial=False,
         suffixes=(".elf", ".hex"),
         command=_openocd,
-        writing=re.escape(_WRITING),
+        writing=_WRITING,
         absent=r"open failed|unable to (open|find)|[Nn]o .*device found|[Cc]ouldn't find",
         install="`apt-get install openocd`",
         connect=_PROBE,

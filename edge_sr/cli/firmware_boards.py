@@ -175,7 +175,7 @@ def flash(
     from firmware_harness import flash as flashing
 
     target = known.find(board)
-    job = flashing.prepare(target, image or flashing.built(target), tool, port)
+    job = flashing.prepare(target, image, tool, port)
     if dry_run:
         typer.echo(shlex.join(job.command))
         return
