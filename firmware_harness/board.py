@@ -135,7 +135,8 @@ def find(name: str) -> Board:
 
 def _hint(name: str) -> str:
     alike = difflib.get_close_matches(name.lower(), names(), 3, 0.5)
-    within = [known for known in names() if name and name.lower() in known]
+    plain = name.lower().replace("-", "")
+    within = [known for known in names() if plain and plain in known.replace("-", "")]
     near = list(dict.fromkeys((*within, *alike)))[:3]
     if near:
         return f"did you mean {' or '.join(near)}? `edge-sr firmware boards` lists them all"

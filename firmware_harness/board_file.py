@@ -21,7 +21,7 @@ _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +.,()/-]{0,79}")
 _SENTENCE = re.compile(r"[ -~]{1,400}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _CPU = re.compile(r"[a-z0-9][a-z0-9,=-]{0,79}")
-_TARGET = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_TARGET = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 _FLAG = re.compile(r"-m[a-z][A-Za-z0-9=+._-]*|-O[0-3s]|-f(?!plugin)[a-z][a-z0-9-]*")
 """Flags that choose core and optimization; others could run or write something."""
@@ -93,7 +93,7 @@ class _Table:
 
     def finish(self) -> None:
         for key in self._fields:
-            raise _WrongError(f"`{self._place}{_shown(key)}` is not known")
+            raise _WrongError(f"`{self._place}{_shown(key)[1:-1]}` is not known")
 
     def _take(self, key: str, what: str) -> Any:
         if key not in self._fields:

@@ -4,11 +4,12 @@ import codecs
 import contextlib
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from firmware_harness.flashers import TOOLS, Job, Tool
 
 _READ_BYTES = 4096
 _KEPT_CHARACTERS = 8192
-_STOPS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0))
-"""How a tool is asked to stop, and the seconds that it has for it; then it is killed."""
+_TURN = 0.1  # seconds
+_STOPS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 0.0))
+"""How a tool is asked to stop, and the seconds that it has for it."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def run(flashing: Flashing) -> None:
     Raises:
         UserError: the tool is missing, or no board answers.
         VerificationError: the tool failed; the text says what state the board is likely in.
-        KeyboardInterrupt: so was the tool; `state` says the rest.
+        Interrupted: by Ctrl-C, which stopped the tool.
     """
     name, tool = flashing.name, flashing.tool
     if _find(tool) is None:
@@ -156,22 +158,32 @@ def run(flashing: Flashing) -> None:
         raise UserError(
             f"flashing {board} needs {name}, which is missing; {tool.install} brings it"
         )
-    watch = _Watch(tool)
-    process = None
+    watch, stopping = _Watch(tool), _Stopping()
+    before = signal.signal(signal.SIGINT, stopping.ask)
     try:
-        with _interrupts_held():
-            process = _start(flashing.command)
-        watch.follow(process)
-        code = process.wait()
-    except BaseException as error:
-        if process is not None:
-            _stop(process)
-            watch.catch_up(process)
-        if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(_state(flashing, watch)) from None
-        raise
+        code = _follow(_start(flashing.command), watch, stopping)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if stopping.asked:
+        raise Interrupted(_state(flashing, watch))
     if code != 0:
         raise _failure(flashing, watch, code)
+
+
+def _follow(process: "subprocess.Popen[bytes]", watch: "_Watch", stopping: "_Stopping") -> int:
+    """Attend a tool to its end; its exit code."""
+    assert process.stdout is not None  # it is a pipe
+    try:
+        while process.poll() is None:
+            watch.take(process.stdout.fileno(), _TURN)
+            stopping.turn(process)
+        while watch.take(process.stdout.fileno(), 0):
+            pass
+        return process.returncode
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _start(command: tuple[str, ...]) -> "subprocess.Popen[bytes]":
@@ -187,21 +199,32 @@ def _start(command: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         raise UserError(f"{command[0]} cannot be run: {error.strerror}") from None
 
 
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C wait until the process that it must stop is known."""
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        signal.raise_signal(signal.SIGINT)
-
-
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while a tool ran; the text says what state the board is likely in."""
+
+
+class _Stopping:
+    """Passes Ctrl-C on to a tool, more and more firmly; a second one does not wait."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._sent = 0
+        self._due = 0.0
+
+    def ask(self, *_: object) -> None:
+        """The handler of SIGINT: no exception, so that nothing that the tool says is lost."""
+        self.asked = True
+        self._due = 0.0
+
+    def turn(self, process: "subprocess.Popen[bytes]") -> None:
+        """Send the next signal if it is due."""
+        if not self.asked or self._sent == len(_STOPS) or time.monotonic() < self._due:
+            return
+        number, patience = _STOPS[self._sent]
+        self._sent += 1
+        self._due = time.monotonic() + patience
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
 
 
 class _Watch:
@@ -209,26 +232,26 @@ class _Watch:
 
     def __init__(self, tool: Tool) -> None:
         self._tool = tool
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._ended = False
         self.said = ""
         self.began = False
 
-    def follow(self, process: "subprocess.Popen[bytes]") -> None:
-        """Pass on what a process says until its end."""
-        assert process.stdout is not None  # it is a pipe
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while chunk := os.read(process.stdout.fileno(), _READ_BYTES):
-            text = decoder.decode(chunk)
-            sys.stderr.write(text)
-            sys.stderr.flush()
-            self.said = (self.said + text)[-_KEPT_CHARACTERS:]
-            self.began = self.began or re.search(self._tool.writing, self.said) is not None
-
-    def catch_up(self, process: "subprocess.Popen[bytes]") -> None:
-        """Pass on what a process that was stopped has said last, without waiting for more."""
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        with contextlib.suppress(BlockingIOError):
-            self.follow(process)
+    def take(self, pipe: int, seconds: float) -> bool:
+        """Pass on what a tool says within that time; whether there was anything."""
+        if self._ended:
+            time.sleep(seconds)
+            return False
+        if not select.select([pipe], [], [], seconds)[0]:
+            return False
+        chunk = os.read(pipe, _READ_BYTES)
+        self._ended = not chunk
+        text = self._decoder.decode(chunk)
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        self.said = (self.said + text)[-_KEPT_CHARACTERS:]
+        self.began = self.began or re.search(self._tool.writing, self.said) is not None
+        return not self._ended
 
     @property
     def no_board(self) -> bool:
@@ -244,24 +267,6 @@ class _Watch:
             if named:
                 return named[-1]
         return "it says nothing"
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask a tool to stop, more and more firmly; a second Ctrl-C ends the patience."""
-    try:
-        for number, seconds in _STOPS:
-            os.killpg(process.pid, number)
-            try:
-                process.wait(seconds)
-                return
-            except subprocess.TimeoutExpired:
-                continue
-    except (ProcessLookupError, KeyboardInterrupt):
-        pass
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def _failure(flashing: Flashing, watch: _Watch, code: int) -> Exception:
