@@ -168,7 +168,7 @@ def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> 
     ("arguments", "message"),
     [
         (["--board", "stm32"], "there is no board 'stm32'; did you mean stm32f746g-disco"),
-        (["--board", "mps2"], "mps2-an505? `edge-sr firmware boards` lists them all"),
+        (["--board", "mps2"], "mps2-an500? `edge-sr firmware boards` lists them all"),
         (["--board", "NRF5240"], "did you mean nrf52840-dk?"),
         (["--board", "zz"], "a .toml of your own may be named"),
         (["--board", "absent.toml"], "cannot read the board file absent.toml: No such file"),
