@@ -1,9 +1,9 @@
-"""Boards: what `boards/*.toml` says of each."""
+"""Boards: what `boards/*.toml`, or a file of the user's own, says of each."""
 
-import tomllib
-from dataclasses import dataclass
+import difflib
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edge_sr.errors import UserError
 
@@ -24,15 +24,45 @@ class Emulator:
 
     Attributes:
         machine: QEMU's name of the board.
-        systick_hz: rate of SysTick there.
+        cpu: QEMU's name of the processor, where the machine leaves a choice.
+        ticks_hz: rate there of what `port_ticks` counts.
     """
 
     machine: str
-    systick_hz: int
+    cpu: str | None
+    ticks_hz: int
 
     def instructions(self, ticks: int) -> int:
         """Executed instructions: QEMU is told to take one nanosecond for each."""
-        return round(ticks * 1e9 / self.systick_hz)
+        return round(ticks * 1e9 / self.ticks_hz)
+
+
+@dataclass(frozen=True)
+class Image:
+    """How a bare image is built for the board.
+
+    Attributes:
+        port: the folder of `ports` with its start-up code.
+        boot: the file of `ports/boot` with what its boot ROM looks for.
+        flags: of the compiler, for core and optimization.
+    """
+
+    port: str
+    boot: str | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Flasher:
+    """A tool that writes the board's flash.
+
+    Attributes:
+        tool: its name; `flashers.TOOLS` knows it.
+        target: what the tool calls the board.
+    """
+
+    tool: str
+    target: str | None
 
 
 @dataclass(frozen=True)
@@ -43,23 +73,39 @@ class Board:
         name: of its file.
         title: for people.
         core: its processor core, for people.
-        port: the folder of `ports` with its start-up code.
-        flags: of the compiler, for core and optimization.
         stack: bytes that are reserved for the stack.
         flash: where code and constants lie.
-        ram: where stack, data and arena lie.
+        ram: where stack, data and arena lie: in one piece, and usable right after reset.
+        external_ram: bytes of memory beside the chip, usable once a program has set it up; or 0.
+        image: how it is built for; None where `no_image` says why it cannot be.
+        no_image: why there is no bare image.
         emulator: how it is emulated.
+        flashers: what writes its flash, the best first.
+        text: the file.
     """
 
     name: str
     title: str
     core: str
-    port: str
-    flags: tuple[str, ...]
     stack: int
     flash: Region
     ram: Region
-    emulator: Emulator
+    external_ram: int
+    image: Image | None
+    no_image: str | None
+    emulator: Emulator | None
+    flashers: tuple[Flasher, ...]
+    text: str = field(repr=False)
+
+    def bare_image(self) -> Image:
+        """How a bare image is built for it.
+
+        Raises:
+            UserError: it cannot be.
+        """
+        if self.image is None:
+            raise UserError(f"there is no bare image for {self.name}: {self.no_image}")
+        return self.image
 
 
 def names() -> list[str]:
@@ -67,26 +113,31 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def emulated() -> list[str]:
+    """Those of them that QEMU knows."""
+    return [name for name in names() if find(name).emulator is not None]
+
+
 def find(name: str) -> Board:
-    """The board of that name.
+    """The board of that name, or in the file of that name.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or the file is no board file.
     """
+    from firmware_harness import board_file
+
+    if name.endswith(".toml") or os.sep in name:
+        return board_file.read(Path(name))
     if name not in names():
-        raise UserError(f"there is no board {name!r}; there are {', '.join(names())}")
-    return _read(name, tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
+        raise UserError(f"there is no board {name!r}; {_hint(name)}")
+    return board_file.read(FOLDER / f"{name}.toml")
 
 
-def _read(name: str, fields: dict[str, Any]) -> Board:
-    return Board(
-        name=name,
-        title=fields["title"],
-        core=fields["core"],
-        port=fields["port"],
-        flags=tuple(fields["flags"]),
-        stack=fields["stack"],
-        flash=Region(fields["flash"]["origin"], fields["flash"]["bytes"]),
-        ram=Region(fields["ram"]["origin"], fields["ram"]["bytes"]),
-        emulator=Emulator(fields["emulator"]["machine"], fields["emulator"]["systick_hz"]),
-    )
+def _hint(name: str) -> str:
+    alike = difflib.get_close_matches(name.lower(), names(), 3, 0.5)
+    plain = name.lower().replace("-", "")
+    within = [known for known in names() if plain and plain in known.replace("-", "")]
+    near = list(dict.fromkeys((*within, *alike)))[:3]
+    if near:
+        return f"did you mean {' or '.join(near)}? `edge-sr firmware boards` lists them all"
+    return "`edge-sr firmware boards` lists them, and a .toml of your own may be named"

@@ -1,4 +1,4 @@
-"""Compiles a project with arm-none-eabi-gcc."""
+"""Compiles a project with the compiler of the board's port."""
 
 import os
 import re
@@ -7,38 +7,41 @@ import subprocess
 from pathlib import Path
 
 from edge_sr.errors import UserError, VerificationError
+from firmware_harness import port as ports
+from firmware_harness.board import Board
 
 IMAGE = "firmware.elf"
-_TOOLS = {"arm-none-eabi-gcc": "gcc-arm-none-eabi", "make": "make"}
 _NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of a make that called us
 
 
-def check_tools() -> None:
+def check_tools(board: Board) -> None:
     """Find out early that the compiler is missing.
 
     Raises:
-        UserError: it is.
+        UserError: it is, or there are no images for the board.
     """
-    for tool, package in _TOOLS.items():
+    port = ports.of(board)
+    for tool, package in ((f"{port.compiler}gcc", port.packages), ("make", "make")):
         if shutil.which(tool) is None:
             raise UserError(
-                f"building firmware needs {tool}, which is missing; `apt-get install {package} "
-                "libnewlib-arm-none-eabi` brings it on Debian and Ubuntu"
+                f"building firmware needs {tool}, which is missing; `apt-get install {package}` "
+                "brings it on Debian and Ubuntu"
             )
 
 
-def build(folder: Path, extra_flags: str = "") -> Path:
+def build(folder: Path, board: Board, extra_flags: str = "") -> Path:
     """Compile and link the project in `folder`; leaves firmware.elf there, its path is returned.
 
     Args:
         folder: as `project.write` makes it.
+        board: what for.
         extra_flags: for the compiler, such as "-Werror".
 
     Raises:
         UserError: the compiler is missing, or the image does not fit the board's memory.
         VerificationError: the compiler refuses the code.
     """
-    check_tools()
+    check_tools(board)
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
     done = subprocess.run(
         ["make", "--silent", f"EXTRA_CFLAGS={extra_flags}"],

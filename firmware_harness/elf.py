@@ -1,12 +1,20 @@
-"""Reads the sizes of sections from an ELF file that the build has made."""
+"""Reads sections from an ELF file that the build has made."""
 
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_sr.errors import UserError
 
 _ALLOCATED = 2  # SHF_ALLOC: takes room on the board
+
+
+class Section(NamedTuple):
+    """A section that takes room on the board: address of its first byte, and its bytes."""
+
+    address: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,7 @@ def measure(image: Path) -> tuple[Flash, StaticRam]:
     Raises:
         UserError: the file is missing or no image.
     """
-    try:
-        sizes = sections(image.read_bytes())
-    except (FileNotFoundError, struct.error, ValueError, IndexError):
-        raise UserError(f"{image} is missing or damaged; build the firmware again") from None
+    sizes = {name: section.size for name, section in read(image).items()}
     flash = Flash(
         engine_text=sizes.get(".engine_text", 0),
         engine_rodata=sizes.get(".engine_rodata", 0),
@@ -73,18 +78,32 @@ def measure(image: Path) -> tuple[Flash, StaticRam]:
         harness=sum(sizes.get(name, 0) for name in (".vectors", ".text", ".rodata")),
         data=sizes.get(".data", 0),
     )
-    return flash, StaticRam(sizes.get(".arena", 0), sizes.get(".data", 0), sizes.get(".bss", 0))
+    bss = sizes.get(".bss", 0) + sizes.get(".result", 0)
+    return flash, StaticRam(sizes.get(".arena", 0), sizes.get(".data", 0), bss)
 
 
-def sections(image: bytes) -> dict[str, int]:
-    """Name and bytes of every section that takes room on the board (32-bit little-endian ELF)."""
+def read(image: Path) -> dict[str, Section]:
+    """The sections of an image, by name.
+
+    Raises:
+        UserError: the file is missing or no image.
+    """
+    try:
+        return sections(image.read_bytes())
+    except (FileNotFoundError, struct.error, ValueError, IndexError):
+        raise UserError(f"{image} is missing or damaged; build the firmware again") from None
+
+
+def sections(image: bytes) -> dict[str, Section]:
+    """Every section that takes room on the board (32-bit little-endian ELF), by name."""
     (start,) = struct.unpack_from("<I", image, 32)
     size, count, names = struct.unpack_from("<HHH", image, 46)
     headers = [struct.unpack_from("<10I", image, start + index * size) for index in range(count)]
     texts = headers[names][4]
     found = {}
-    for name, _, flags, _, _, section_bytes, *_ in headers:
+    for name, _, flags, address, _, section_bytes, *_ in headers:
         if flags & _ALLOCATED:
             begin = texts + name
-            found[image[begin : image.index(b"\0", begin)].decode()] = section_bytes
+            text = image[begin : image.index(b"\0", begin)].decode()
+            found[text] = Section(address, section_bytes)
     return found

@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from edge_sr.errors import UserError, VerificationError
-from firmware_harness.board import Board
+from firmware_harness import board as boards
+from firmware_harness import port as ports
+from firmware_harness.board import Board, Emulator
 
-EMULATOR = "qemu-system-arm"
 _TIMEOUT = 600  # seconds
 _REPORT = struct.Struct("<4I2Q")
 _EXITS = {
     1: "it could not read or write its files",
     2: "the frame is not of the size it was built for",
+    100: "the processor faulted",
 }
 
 
@@ -43,17 +45,24 @@ class Run:
     output: np.ndarray
 
 
-def check_tools() -> None:
-    """Find out early that the emulator is missing.
+def check_tools(board: Board) -> Emulator:
+    """Find out early that the board cannot be emulated here.
 
     Raises:
-        UserError: it is.
+        UserError: there is no emulator of it, or it is not installed.
     """
-    if shutil.which(EMULATOR) is None:
+    if board.emulator is None:
         raise UserError(
-            f"running firmware needs {EMULATOR}, which is missing; `apt-get install "
-            "qemu-system-arm` brings it on Debian and Ubuntu"
+            f"{board.name} is not emulated; `edge-sr firmware flash --board {board.name}` brings "
+            f"firmware to the board, and {', '.join(boards.emulated())} can be emulated"
         )
+    port = ports.of(board)
+    if shutil.which(port.emulator) is None:
+        raise UserError(
+            f"running firmware needs {port.emulator}, which is missing; `apt-get install "
+            f"{port.emulator_package}` brings it on Debian and Ubuntu"
+        )
+    return board.emulator
 
 
 def run(image: Path, board: Board, frame: np.ndarray) -> Run:
@@ -77,6 +86,7 @@ def run(image: Path, board: Board, frame: np.ndarray) -> Run:
         report = (folder / "report.bin").read_bytes()
         output = np.fromfile(folder / "output.bin", np.int8)
     status, arena, stack, _, opened, ran = _REPORT.unpack(report)
+    assert board.emulator is not None  # `execute` has checked it
     count = board.emulator.instructions
     return Run(status, arena, stack, count(opened), count(ran), output)
 
@@ -85,14 +95,16 @@ def execute(image: Path, board: Board, folder: Path) -> None:
     """Run an image until it ends; it sees the files of `folder`, where it may write.
 
     -icount shift=0 makes every instruction take a nanosecond of the board's time, so that its
-    SysTick counts instructions.
+    counter counts instructions.
 
     Raises:
         UserError: the emulator is missing.
         VerificationError: the exit code is not 0, or the image does not end.
     """
-    check_tools()
-    command = [EMULATOR, "-machine", board.emulator.machine, "-display", "none"]
+    emulator, port = check_tools(board), ports.of(board)
+    command = [port.emulator, "-machine", emulator.machine, *port.emulator_flags]
+    command += [] if emulator.cpu is None else ["-cpu", emulator.cpu]
+    command += ["-display", "none"]
     command += ["-monitor", "none", "-serial", "none", "-nic", "none"]
     command += ["-icount", "shift=0,sleep=off"]
     command += ["-semihosting-config", "enable=on,target=native"]

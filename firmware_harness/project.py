@@ -1,8 +1,10 @@
 """Writes a model for a board as a C project that needs nothing but a compiler.
 
-project.json, model.tflite     what it was made from
-Makefile, board.mk             how it is built
-engine/  model/  port/  app/   sources: edge_sr's engine, the plan, start-up code, the program
+project.json, board.toml, model.tflite   what it was made from
+Makefile, board.mk                       how it is built
+engine/  model/  port/  app/             sources: edge_sr's engine, the plan, start-up, the program
+
+For a board that is emulated the program runs a frame of the host's, for another one a self-test.
 """
 
 import json
@@ -10,21 +12,20 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edge_sr import engine, graph
 from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
 from edge_sr.errors import UserError
-from edge_sr.graph import Graph
 from firmware_harness import board as boards
-from firmware_harness import port
+from firmware_harness import board_file, fit, port, selftest
 from firmware_harness.board import Board
 
 FACTS = "project.json"
+BOARD = "board.toml"
 MODEL = "model.tflite"
 _HERE = Path(__file__).parent
-_VARIABLES = 64  # bytes; alignment included
 
 _MODEL_H = """\
 /* What the program was built for; low-resolution pixels. */
@@ -47,7 +48,7 @@ class Project:
 
     Attributes:
         name: the model's, for people.
-        board: the board's name.
+        board: the board's name, or its file.
         width: low-resolution pixels of a row.
     """
 
@@ -107,16 +108,22 @@ def write(folder: Path, project: Project, model: bytes) -> None:
         UserError: the engine does not run the model, or not at this width on this board.
     """
     board = boards.find(project.board)
+    board.bare_image()
     network = graph.read_graph(model)
     plan = make_plan(network)
-    check_fit(network, plan, project, board)
-    facts = json.dumps(asdict(project), indent=2) + "\n"
+    fit.check(project.name, network, plan, project.width, board)
+    facts = json.dumps(asdict(replace(project, board=board.name)), indent=2) + "\n"
     (folder / FACTS).write_text(facts, encoding="utf-8")
+    (folder / BOARD).write_text(board.text, encoding="utf-8", newline="")
     (folder / MODEL).write_bytes(model)
     port.write(folder, board)
     port.copy_files(Path(engine.__file__).parent / "c", folder / "engine", "*.[ch]")
-    port.copy_files(_HERE / "app", folder / "app", "*.c")
+    program = "selftest.c" if board.emulator is None else "main.c"
+    port.copy_files(_HERE / "app", folder / "app", program)
     _write_model(folder / "model", plan, project.width, network.input.shape[3])
+    if board.emulator is None:
+        test = selftest.header(model, project.width)
+        (folder / "model" / "test.h").write_text(test, encoding="utf-8")
 
 
 def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:
@@ -128,38 +135,6 @@ def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-
-
-def check_fit(network: Graph, plan: Plan, project: Project, board: Board) -> None:
-    """Find out before anything is written that a board is too small.
-
-    Raises:
-        UserError: the width is impossible, or the program at that width exceeds the board's RAM.
-    """
-    channels = network.input.shape[3]
-    excess = _ram(plan, channels, project.width, board) - board.ram.size
-    if excess > 0:
-        raise UserError(
-            f"{project.name} at width {project.width} needs {excess:,} bytes more RAM than "
-            f"{board.name} has; it fits up to a width of {_widest(plan, channels, board)}"
-        )
-
-
-def _ram(plan: Plan, channels: int, width: int, board: Board) -> int:
-    """What the program takes at most: stack, arena, one row of the frame, its few variables."""
-    return board.stack + plan.arena_bytes(width) + channels * width + _VARIABLES
-
-
-def _widest(plan: Plan, channels: int, board: Board) -> int:
-    """The largest width that fits; 0 if there is none."""
-    low, high = 0, board.ram.size // plan.rate
-    while low < high:
-        units = (low + high + 1) // 2
-        if _ram(plan, channels, units * plan.rate, board) <= board.ram.size:
-            low = units
-        else:
-            high = units - 1
-    return low * plan.rate
 
 
 def read(folder: Path) -> Project:
@@ -178,3 +153,12 @@ def read(folder: Path) -> Project:
     if kinds != [str, str, int] or made.width < 1:
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again")
     return made
+
+
+def read_board(folder: Path) -> Board:
+    """The board that the project in a folder was made for.
+
+    Raises:
+        UserError: as `read`, or the project's board file is missing or damaged.
+    """
+    return board_file.read(folder / BOARD, read(folder).board)

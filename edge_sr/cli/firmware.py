@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_sr.cli import firmware_export
+from edge_sr.cli import firmware_boards, firmware_export
 from edge_sr.cli.common import (
     DEFAULT_MODEL,
     ForceOption,
@@ -18,6 +18,7 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
+from edge_sr.cli.firmware_boards import BoardOption
 from edge_sr.errors import UserError, VerificationError, require
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ _BUILT_WIDTH = 160
 _MAX_TFLM_BYTES = 2**29  # of an arena that is only asked for its size
 
 app = typer.Typer(help="Plan, build and run a network as firmware.")
+app.command("boards")(firmware_boards.boards)
 app.command("export")(firmware_export.export)
+app.command("flash")(firmware_boards.flash)
 
 TfliteOption = Annotated[str, typer.Option(help="Name of a shipped model, or an int8 .tflite.")]
 
@@ -216,7 +219,7 @@ def _ring_row(made: "Plan", ring: "Ring", units: int, head: int) -> tuple[str, .
 
 @app.command("build")
 def build(
-    board: Annotated[str, typer.Option(help="Name of the board.")],
+    board: BoardOption,
     model: TfliteOption = DEFAULT_MODEL,
     scale: ScaleOption = None,
     width: Annotated[int, typer.Option(help="Low-resolution pixels of a row.")] = _BUILT_WIDTH,
@@ -231,26 +234,44 @@ def build(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Write a self-contained C project for a board and compile it with arm-none-eabi-gcc."""
+    """Write a self-contained C project for a board, and compile it.
+
+    On an emulated board its program takes a frame from the host, for `edge-sr firmware run`. On
+    another one it runs a self-test on a made frame; what it finds stays in RAM, where a debugger
+    reads it.
+    """
     from firmware_harness import board as boards
     from firmware_harness import build as building
     from firmware_harness import elf, project
 
     target = boards.find(board)
+    target.bare_image()
     network = read_network(model, scale)
-    folder = out or Path("artifacts") / f"{network.name}-{board}-w{width}"
+    folder = out or Path("artifacts") / f"{network.name}-{target.name}-w{width}"
     project.check_target(folder, force)
     check_folder(folder)
-    building.check_tools()
+    building.check_tools(target)
     made = project.Project(network.name, board, width)
     with project.replacing(folder, force) as temporary:
         project.write(temporary, made, network.model)
-        building.build(temporary)
-    flash, ram = elf.measure(folder / building.IMAGE)
+        building.build(temporary, target)
+    image = folder / building.IMAGE
+    flash, ram = elf.measure(image)
     print_markdown(
         ["firmware", str(folder)],
-        [*_about(made, target), *_flash_rows(flash), *_static_rows(ram)],
+        [*_about(made, target), *_flash_rows(flash), *_static_rows(ram), *_result(target, image)],
     )
+
+
+def _result(target: "Board", image: Path) -> list[tuple[str, str]]:
+    """Where a board without a host leaves what its self-test finds."""
+    from firmware_harness import elf, selftest
+
+    if target.emulator is not None:
+        return []
+    address = elf.read(image)[".result"].address
+    what = f"{selftest.WORDS} words at {address:#010x}; the first becomes {selftest.PASSED:#x}"
+    return [("self-test's result in RAM, by debugger", what)]
 
 
 def _about(made: "Project", target: "Board") -> list[tuple[str, str]]:
@@ -307,17 +328,16 @@ def run(
     frame buffers; stack is the most that was used, with start-up and the test program.
     """
     from edge_sr.graph import read_bytes, read_graph
-    from firmware_harness import board as boards
     from firmware_harness import build as building
     from firmware_harness import elf, emulate, oracle, project
 
     made = project.read(folder)
-    target = boards.find(made.board)
+    target = project.read_board(folder)
+    emulate.check_tools(target)
     model = read_bytes(folder / project.MODEL)
     network = read_graph(model)
     flash, ram = elf.measure(folder / building.IMAGE)
     frame, source = read_frame(image, made.width, network)
-    emulate.check_tools()
     expected = oracle.tflm_output(model, frame)
     done = emulate.run(folder / building.IMAGE, target, frame)
     if done.status != 0:

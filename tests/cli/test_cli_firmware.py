@@ -167,7 +167,13 @@ def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--board", "stm32"], "there is no board 'stm32'; there are mps2-an386, mps2-an500"),
+        (["--board", "stm32"], "there is no board 'stm32'; did you mean stm32f746g-disco"),
+        (["--board", "mps2"], "mps2-an500? `edge-sr firmware boards` lists them all"),
+        (["--board", "NRF5240"], "did you mean nrf52840-dk?"),
+        (["--board", "zz"], "a .toml of your own may be named"),
+        (["--board", "absent.toml"], "cannot read the board file absent.toml: No such file"),
+        (["--board", "pico"], "`edge-sr firmware export --target cmake` writes a library"),
+        (["--board", "microbit", "--width", "640"], "12,920 bytes more RAM than microbit has; it"),
         (["--board", "mps2-an386", "--model", "resnet"], "there is no model 'resnet'"),
         (["--board", "mps2-an386", "--model", "a.onnx"], "from an int8 .tflite, not from a.onnx"),
         (["--board", "mps2-an386", "--model", "a.tflite"], "cannot read a.tflite"),

@@ -3,7 +3,11 @@
 
 static void turn(uint32_t turns)
 {
-    __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(turns) : : "cc");
+#ifdef __riscv
+    __asm__ volatile("1: addi %0, %0, -1\n\tbnez %0, 1b" : "+r"(turns));
+#else
+    __asm__ volatile(".syntax unified\n1: subs %0, %0, #1\n\tbne 1b" : "+l"(turns) : : "cc");
+#endif
 }
 
 static uint64_t count(uint32_t turns)
@@ -18,7 +22,7 @@ static uint64_t count(uint32_t turns)
 /* A frame on the stack of about so many bytes. */
 static uint32_t use_stack(uint32_t count)
 {
-    volatile uint8_t bytes[2000];
+    volatile uint8_t bytes[1000];
     bytes[0] = (uint8_t)count;
     return bytes[0];
 }
@@ -29,7 +33,7 @@ int main(void)
     int32_t file = port_open("figures.bin", PORT_WRITE);
 
     figures[0] = count(100000);
-    figures[1] = count(600000000); /* SysTick's 24 bits overflow */
+    figures[1] = count(LONG_TURNS); /* SysTick's bits overflow */
     figures[2] = port_stack_used();
     (void)use_stack(1);
     figures[3] = port_stack_used();

@@ -9,18 +9,16 @@ from tflite_factory import TfliteWriter, tinypssr
 
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
-from firmware_harness import board as boards
 from firmware_harness import elf, frames, oracle, project
 from firmware_harness.board import Board
 from firmware_harness.project import Project
 
 
-def test_every_board_is_complete(board: Board) -> None:
-    assert board.core.startswith("Cortex-M")
-    assert (boards.FOLDER.parent / "ports" / board.port / "cortex_m.ld").is_file()
-    assert f"-mcpu={board.core.lower()}" in board.flags
-    assert 0 < board.stack < board.ram.size
-    assert board.emulator.instructions(board.emulator.systick_hz) == 10**9
+def test_every_emulated_board_is_complete(board: Board) -> None:
+    image, emulator = board.bare_image(), board.emulator
+    assert emulator is not None
+    assert any(flag.endswith(f"={board.core.lower()}") for flag in image.flags)
+    assert emulator.instructions(emulator.ticks_hz) == 10**9
 
 
 def test_a_project_is_self_contained(board: Board, tmp_path: Path) -> None:

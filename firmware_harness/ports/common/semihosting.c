@@ -1,10 +1,10 @@
-/* Arm semihosting: the emulator or debugger carries out what register r0 asks for. */
+/* Semihosting: the emulator or debugger carries out what a trap asks for. */
+#include "arch.h"
 #include "port.h"
 
 enum {
     SYS_OPEN = 0x01,
     SYS_CLOSE = 0x02,
-    SYS_WRITE0 = 0x04,
     SYS_WRITE = 0x05,
     SYS_READ = 0x06,
     SYS_EXIT_EXTENDED = 0x20
@@ -13,14 +13,6 @@ enum {
 enum { OPEN_READ_BINARY = 1, OPEN_WRITE_BINARY = 5 };
 
 #define APPLICATION_EXIT UINT32_C(0x20026)
-
-static int32_t call(uint32_t operation, const void *block)
-{
-    register uint32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = block;
-    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
-    return (int32_t)r0;
-}
 
 static uint32_t address(const void *pointer)
 {
@@ -33,14 +25,14 @@ int32_t port_open(const char *name, port_mode mode)
     while (name[block[2]] != 0) {
         block[2]++;
     }
-    return call(SYS_OPEN, block);
+    return arch_trap(SYS_OPEN, block);
 }
 
 /* Reading and writing both answer with the number of bytes that were not transferred. */
 static int transfer(uint32_t operation, int32_t file, const void *bytes, size_t count)
 {
     uint32_t block[3] = {(uint32_t)file, address(bytes), (uint32_t)count};
-    return call(operation, block) == 0 ? 0 : -1;
+    return arch_trap(operation, block) == 0 ? 0 : -1;
 }
 
 int port_read(int32_t file, void *bytes, size_t count)
@@ -56,18 +48,13 @@ int port_write(int32_t file, const void *bytes, size_t count)
 void port_close(int32_t file)
 {
     uint32_t block[1] = {(uint32_t)file};
-    (void)call(SYS_CLOSE, block);
-}
-
-void port_print(const char *text)
-{
-    (void)call(SYS_WRITE0, text);
+    (void)arch_trap(SYS_CLOSE, block);
 }
 
 void port_exit(int code)
 {
     uint32_t block[2] = {APPLICATION_EXIT, (uint32_t)code};
     for (;;) {
-        (void)call(SYS_EXIT_EXTENDED, block);
+        (void)arch_trap(SYS_EXIT_EXTENDED, block);
     }
 }

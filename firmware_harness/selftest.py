@@ -1,0 +1,74 @@
+"""The self-test of an image for a board without a host: a made frame, and what must come of it.
+
+What it finds stays in RAM, where a debugger reads it; app/selftest.c says the words.
+"""
+
+import zlib
+
+import numpy as np
+
+from edge_sr import graph
+from edge_sr.engine.binding import Engine
+from edge_sr.engine.plan import make_plan
+from edge_sr.errors import UserError
+from firmware_harness import oracle
+
+WORDS = 12
+"""Of the result, each of 4 bytes."""
+
+PASSED = 0x45535231
+"""What its first word becomes when all is well."""
+
+_LEAST_ROWS = 24
+_HEADER = """\
+/* The self-test: rows of its frame, and the CRC-32 of all output bytes as {source} gives them. */
+#ifndef TEST_H
+#define TEST_H
+
+#define TEST_HEIGHT {height}
+#define TEST_CRC UINT32_C(0x{crc:08x})
+
+#endif
+"""
+
+
+def header(model: bytes, width: int) -> str:
+    """The C header that the self-test is built with.
+
+    Args:
+        model: an int8 .tflite.
+        width: low-resolution pixels of a row.
+    """
+    network = graph.read_graph(model)
+    rate = make_plan(network).rate
+    height = -(-_LEAST_ROWS // rate) * rate
+    output, source = _output(model, frame(height, width, network.input.shape[3]))
+    return _HEADER.format(source=source, height=height, crc=zlib.crc32(output.tobytes()))
+
+
+def frame(height: int, width: int, channels: int) -> np.ndarray:
+    """The frame that app/selftest.c makes: noise of a linear congruential generator.
+
+    Returns:
+        (H, W, C) int8.
+    """
+    values = np.empty(height * width * channels, np.uint8)
+    state = 1
+    for index in range(values.size):
+        state = (state * 1664525 + 1013904223) % 2**32
+        values[index] = state >> 24
+    return values.view(np.int8).reshape(height, width, channels)
+
+
+def _output(model: bytes, image: np.ndarray) -> tuple[np.ndarray, str]:
+    """What must come of a frame, and who says so: the engine of this machine only without TFLM."""
+    try:
+        return oracle.tflm_output(model, image), "TensorFlow Lite Micro"
+    except UserError:
+        plan = make_plan(graph.read_graph(model))
+        height, width, _ = image.shape
+        engine = Engine(plan.blob, width)
+        rows = height // plan.rate * plan.out_rate
+        out = np.empty((rows, engine.info.out_width, engine.info.out_channels), np.int8)
+        engine.run_strip(image, out, 0)
+        return out, "the engine on the desk"

@@ -1,0 +1,157 @@
+"""Board files: those that are there, and those that come from elsewhere."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tflite_factory import tinypssr
+
+from edge_sr.errors import UserError
+from firmware_harness import board as boards
+from firmware_harness import board_file, project
+from firmware_harness.flashers import TOOLS
+
+GOOD = boards.find("pico2").text
+
+
+@pytest.mark.parametrize("name", boards.names())
+def test_every_board_makes_sense(name: str) -> None:
+    board = boards.find(name)
+    assert board.stack in (2048, 4096)
+    assert board.ram.size > 3 * board.stack
+    assert (board.emulator is None) == bool(board.flashers)
+    if board.image is None:
+        assert board.no_image is not None
+        assert "`edge-sr firmware export --target " in board.no_image
+    elif board.core.startswith("Cortex-M"):
+        assert f"-mcpu={board.core.lower()}" in board.image.flags
+
+
+# Flash and RAM in KiB as the makers' product pages state them.
+@pytest.mark.parametrize(
+    ("name", "flash_kib", "ram_kib"),
+    [
+        ("stm32f746g-disco", 1024, 320),
+        ("nucleo-h743zi", 2048, 512),  # of 1 MB, the AXI SRAM
+        ("pico", 2048, 264),
+        ("pico2", 4096, 520),
+        ("nrf52840-dk", 1024, 256),
+        ("microbit", 256, 16),
+    ],
+)
+def test_memories_are_those_of_the_data_sheet(name: str, flash_kib: int, ram_kib: int) -> None:
+    board = boards.find(name)
+    assert (board.flash.size, board.ram.size) == (1024 * flash_kib, 1024 * ram_kib)
+
+
+def own(folder: Path, text: str | bytes, name: str = "own.toml") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_board_of_ones_own_travels_with_its_project(tmp_path: Path) -> None:
+    path = own(tmp_path, GOOD)
+    board = boards.find(str(path))
+    assert board.name == "own"
+    (tmp_path / "it").mkdir()
+    project.write(tmp_path / "it", project.Project("it", str(path), 20), tinypssr(16, 20))
+    path.unlink()
+    assert project.read(tmp_path / "it").board == "own"
+    assert project.read_board(tmp_path / "it") == board
+    (tmp_path / "it" / project.BOARD).unlink()
+    with pytest.raises(UserError, match=r"cannot read the board file .*No such file"):
+        project.read_board(tmp_path / "it")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("stack = 4096\n", "", "`stack` is missing; it must be a whole number from 512 to"),
+        ("stack = 4096", "stack = true", "`stack` must be a whole number .*, not True"),
+        ("stack = 4096", "stack = 4.0", "`stack` must be a whole number"),
+        ("stack = 4096", "stack = 4098", "multiple of 8 and less than `ram.bytes`"),
+        ("stack = 4096", "stack = 532480", "multiple of 8 and less than `ram.bytes`"),
+        ("stack = 4096", "stack = 4096\nspeed = 1", "`speed` is not known"),
+        ("[ram]", "[ram]\nspeed = 1", "`ram.speed` is not known"),
+        ("bytes = 0x82000", "bytes = 0", "`ram.bytes` must be a whole number from 1 to"),
+        ("bytes = 0x82000", "bytes = 0xffffffffffff", "`ram.bytes` must be"),
+        ("origin = 0x20000000", "origin = -8", "`ram.origin` must be"),
+        ("origin = 0x20000000", "origin = 0x20000004", "`ram.origin` must be a multiple of 8"),
+        ("origin = 0x20000000", "origin = 0xfffffff8", "`ram` ends beyond the 32-bit address"),
+        ("origin = 0x20000000", "origin = 0x10000000", "`flash` and `ram` overlap"),
+        ("Raspberry Pi Pico 2", "*/ . = 0; /*", "`title` must be a line of letters"),
+        ("Raspberry Pi Pico 2", "a\\nCC := sh -c", "`title` must be a line of letters"),
+        ('"Cortex-M33"', "33", "`core` must be the name of a processor core, not 33"),
+        ('"-O2"', '"$(shell touch x)"', "`flags` must be flags such as .*not '\\$\\(shell"),
+        ('"-O2"', '"-fplugin=evil.so"', "`flags` must be flags"),
+        ('"-O2"', '"-wrapper"', "`flags` must be flags"),
+        ('"-O2"', '"@file"', "`flags` must be flags"),
+        ('"-O2"', '"-mcpu=x -o /etc/passwd"', "`flags` must be flags"),
+        ('"-O2"', "2", "`flags` must be flags"),
+        ('"cortex_m"', '"../../etc"', "`port` must be one of cortex_m, riscv"),
+        ('"rp2350"', '"../common/start"', "`boot` must be one of rp2350"),
+        ('"picotool"', '"rm"', "`flasher.tool` must be one of openocd"),
+        ('tool = "picotool"', 'tool = "openocd"', "`flasher.target` is missing"),
+        (
+            *('tool = "picotool"', 'tool = "openocd"\ntarget = "../../evil.cfg"'),
+            "`flasher.target` must be",
+        ),
+        (
+            *('tool = "picotool"', 'tool = "openocd"\ntarget = "-c"'),
+            "`flasher.target` must be",
+        ),
+        ('tool = "picotool"', 'tool = "picotool"\nx = 1', "`flasher.x` is not known"),
+        ("[[flasher]]", "[flasher]", "`flasher` must be tables"),
+        ("[ram]", "[emulator]\nmachine = 'virt,dumpdtb=x'\nticks_hz = 1\n[ram]", "`emulator.mach"),
+        ('port = "cortex_m"', "", "`boot` is not known|`flags` is not known"),
+        ("stack = 4096", "stack = 4096\nno_image = 'none'", "either `port` or `no_image`"),
+        ("title", "title\0", "is no TOML"),
+        ("title = ", "title = [" * 2000, "is no (TOML|board file)"),
+        ("title", "\xff", "is no TOML"),
+    ],
+)
+def test_a_board_file_that_makes_no_sense(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    path = own(tmp_path, GOOD.replace(old, new).encode("latin-1"))
+    with pytest.raises(UserError, match=message) as refused:
+        boards.find(str(path))
+    assert str(refused.value).startswith(str(path))
+    assert "\n" not in str(refused.value)
+
+
+def test_no_board_file_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read the board file .*No such file"):
+        boards.find(str(tmp_path / "absent.toml"))
+    with pytest.raises(UserError, match="it is no file"):
+        boards.find(str(tmp_path))
+    with pytest.raises(UserError, match="it is larger than 65,536 bytes"):
+        boards.find(str(own(tmp_path, "#" * 65537)))
+    with pytest.raises(UserError, match="its name, which becomes the board's"):
+        boards.find(str(own(tmp_path, GOOD, "a b;c.toml")))
+
+
+@given(st.binary(max_size=200), st.integers(0, len(GOOD)), st.integers(0, 40))
+def test_any_bytes_are_a_board_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, place: int, cut: int
+) -> None:
+    content = GOOD.encode()[:place] + noise + GOOD.encode()[place + cut :]
+    path = own(tmp_path_factory.getbasetemp(), content, "noise.toml")
+    with contextlib.suppress(UserError):
+        assert board_file.read(path).name == "noise"
+
+
+def test_near_names_are_suggested() -> None:
+    for wrong, near in (
+        *(("nrf52", "nrf52840-dk"), ("stm32f746", "stm32f746g-disco"), ("ESP32", "esp32-s3")),
+        *(("nucleo-h743", "nucleo-h743zi"), ("pico-2", "pico2"), ("nano33", "arduino-nano-33")),
+    ):
+        with pytest.raises(UserError, match=f"did you mean .*{near}"):
+            boards.find(wrong)
+
+
+def test_every_tool_is_of_some_board() -> None:
+    used = {flasher.tool for name in boards.names() for flasher in boards.find(name).flashers}
+    assert used == set(TOOLS)
