@@ -38,9 +38,6 @@ _BUILT_WIDTH = 160
 _MAX_TFLM_BYTES = 2**29  # of an arena that is only asked for its size
 
 app = typer.Typer(help="Plan, build and run a network as firmware.")
-app.command("boards")(firmware_boards.boards)
-app.command("export")(firmware_export.export)
-app.command("flash")(firmware_boards.flash)
 
 TfliteOption = Annotated[str, typer.Option(help="Name of a shipped model, or an int8 .tflite.")]
 
@@ -398,3 +395,8 @@ def _print_run(
             ("instructions per LR pixel", f"{per_pixel:,.0f} ({EMULATED})"),
         ],
     )
+
+
+app.command("boards")(firmware_boards.boards)
+app.command("flash")(firmware_boards.flash)
+app.command("export")(firmware_export.export)
