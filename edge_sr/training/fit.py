@@ -127,6 +127,9 @@ class Trainer:
         self.task, self.folder = task, folder
         options = task.recipe.optimizer
         self.optimizer = _optimizer(task.keras, options)
+        self._models = {False: task.model}
+        if task.recipe.at(task.recipe.stop.epochs).rounded:
+            self._models[True] = rounding.rounded(task.keras, task.model)
         self._enter(task.recipe.at(0))
         self.optimizer.build(task.model.trainable_variables)
         self.average = checkpoint.weights_of(task.model)
@@ -182,9 +185,7 @@ class Trainer:
         self.recipe = recipe
         rim = losses.Rim(recipe.data.rim * self.task.scale, recipe.data.rim_weight)
         loss = losses.mixture(recipe.loss, rim)
-        self.trained = self.task.model
-        if recipe.rounded:
-            self.trained = rounding.rounded(self.task.keras, self.task.model)
+        self.trained = self._models[recipe.rounded]
         self.trained.compile(optimizer=self.optimizer, loss=loss)
 
     def run_epoch(self, observer: Observer) -> Epoch:

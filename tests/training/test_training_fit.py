@@ -34,7 +34,7 @@ PHASES = dataclasses.replace(
     RECIPE,
     expand=0,
     optimizer=OptimizerOptions(kind="soap", learning_rate=4e-3, ema_decay=0.9),
-    phases=(Phase(start=0.5, patch=20, batch=3, loss={"mse": 1.0, "ssim": 0.1}),),
+    phases=(Phase(start=0.5, patch=20, batch=3, loss={"mse": 1.0, "ssim": 0.1}, rounded=True),),
 )
 
 
