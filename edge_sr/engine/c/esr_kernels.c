@@ -1,6 +1,8 @@
 /*
  * The portable kernels: plain C99, the reference for all others. Inner loops run over output
  * channels in blocks of constant size, which compilers turn into vector instructions.
+ *
+ * Weights come in blocks of 16 output channels; the last ones may be 8 or 4, padded with 0.
  */
 #include "esr_kernels.h"
 
@@ -12,11 +14,33 @@
 #define ESR_HOT
 #endif
 
-#if defined(__GNUC__)
-#define ESR_INLINE static inline __attribute__((always_inline))
-#else
-#define ESR_INLINE static inline
-#endif
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+#if ESR_LAYOUT == ESR_LAYOUT_LANES
+
+/* Lanes of the block that starts with so many channels left. */
+static uint32_t lanes_of(uint32_t channels)
+{
+    return channels > 8 ? 16 : channels > 4 ? 8 : 4;
+}
+
+uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                               uint32_t outputs)
+{
+    const uint32_t rest = outputs % 16;
+    const uint32_t lanes = outputs - rest + (rest > 0 ? lanes_of(rest) : 0);
+
+    return (uint64_t)kernel_h * kernel_w * inputs * lanes;
+}
+
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+{
+    (void)kernel_h, (void)kernel_w, (void)inputs;
+    return 0;
+}
 
 /* One block of output channels of one group. */
 typedef struct block {
@@ -41,11 +65,6 @@ ESR_INLINE void store(const esr_conv *args, const uint32_t *sums, uint32_t pixel
     for (uint32_t i = 0; i < count; i++) {
         out[i] = esr_store(esr_multiply(esr_signed(sums[i]), scales[i]), zero_point, low, high);
     }
-}
-
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 #if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON))
@@ -138,7 +157,7 @@ static const int8_t *conv_group(block *b, uint32_t channels)
     const uint32_t weights_per_lane = b->args->kernel_h * b->taps * b->run;
 
     while (channels > 0) {
-        const uint32_t lanes = channels > 8 ? 16 : channels > 4 ? 8 : 4;
+        const uint32_t lanes = lanes_of(channels);
 
         b->outputs = smaller(channels, lanes);
         (lanes == 16 ? conv_16 : lanes == 8 ? conv_8 : conv_4)(b);
@@ -168,12 +187,16 @@ void esr_conv_row(const esr_conv *args)
     }
 }
 
+#endif
+
+#define DEPTHWISE_LANES 16
+
 /* Output channels [first, first + lanes) of one pixel; output c reads input c / multiplier. */
 ESR_INLINE void depthwise_lanes(const esr_conv *args, uint32_t pixel, uint32_t first,
                                 uint32_t lanes, uint32_t multiplier)
 {
     const int8_t *weights = args->weights + first;
-    uint32_t sums[ESR_LANES];
+    uint32_t sums[DEPTHWISE_LANES];
 
     for (uint32_t lane = 0; lane < lanes; lane++) {
         sums[lane] = (uint32_t)args->bias[first + lane];
@@ -207,7 +230,7 @@ ESR_HOT void esr_depthwise_row(const esr_conv *args)
             depthwise_lanes(args, pixel, first, 8, 1);
         }
         while (first < args->out_channels) {
-            const uint32_t lanes = smaller(args->out_channels - first, ESR_LANES);
+            const uint32_t lanes = smaller(args->out_channels - first, DEPTHWISE_LANES);
 
             depthwise_lanes(args, pixel, first, lanes, multiplier);
             first += lanes;
@@ -232,7 +255,7 @@ ESR_INLINE void slopes(esr_slopes args, size_t first, size_t count, const int8_t
 /* Alphas of so many values are laid out at once; a multiple of the usual counts of channels. */
 #define PATTERN 48
 
-ESR_HOT void esr_slopes_row(const esr_slopes *args)
+ESR_HOT void esr_portable_slopes_row(const esr_slopes *args)
 {
     const size_t count = (size_t)args->pixels * args->channels;
     int8_t pattern[PATTERN];
@@ -255,6 +278,13 @@ ESR_HOT void esr_slopes_row(const esr_slopes *args)
         slopes(*args, done, count - done < step ? count - done : step, pattern);
     }
 }
+
+#if ESR_LAYOUT == ESR_LAYOUT_LANES
+void esr_slopes_row(const esr_slopes *args)
+{
+    esr_portable_slopes_row(args);
+}
+#endif
 
 void esr_table_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count)
 {
@@ -279,18 +309,26 @@ ESR_HOT void esr_sum_row(const esr_sum *args)
     }
 }
 
+/* Counts that are known early are copied without a loop. */
+ESR_INLINE void copy_pixels(esr_copy a, uint32_t count)
+{
+    for (uint32_t pixel = 0; pixel < a.pixels; pixel++, a.in += a.in_step, a.out += a.out_step) {
+        int8_t *out = a.out;
+
+        for (uint32_t repeat = 0; repeat < a.repeats; repeat++, out += count) {
+            memcpy(out, a.in, count);
+        }
+    }
+}
+
 void esr_copy_row(const esr_copy *args)
 {
-    const esr_copy a = *args;
+    esr_copy a = *args;
 
-    for (uint32_t pixel = 0; pixel < a.pixels; pixel++) {
-        const int8_t *in = a.in + (size_t)pixel * a.in_step;
-        int8_t *out = a.out + (size_t)pixel * a.out_step;
-
-        for (uint32_t repeat = 0; repeat < a.repeats; repeat++) {
-            for (uint32_t i = 0; i < a.count; i++) {
-                *out++ = in[i];
-            }
-        }
+    if (a.count == 2 && a.repeats == 1) {
+        a.repeats = 1;
+        copy_pixels(a, 2);
+    } else {
+        copy_pixels(a, a.count);
     }
 }
