@@ -10,9 +10,9 @@ LANES = (16, 8, 4)
 _STRIP = 8
 """Pixels whose windows the scratch memory holds at once; more gain little."""
 
-_QUAD = 4  # taps that the kernels for halves load at once
+_QUAD = 4  # taps that the kernels for halves load at once, and outputs that those for bytes do
 _STEP = 8  # and how many they take without looking whether there are more
-_VECTOR = 16  # and those for bytes
+_VECTOR = 16  # taps that the kernels for bytes take at once
 
 
 class Layout(IntEnum):
@@ -97,7 +97,9 @@ def _halves(group: np.ndarray) -> bytes:
 
 
 def _bytes(group: np.ndarray) -> bytes:
-    """One output after the other, each filled up to whole vectors."""
+    """Four outputs side by side, sixteen taps at a time."""
     windows = _columns(group).reshape(len(group), -1)
-    count = windows.shape[1]
-    return np.pad(windows, ((0, 0), (0, _up(count, _VECTOR) - count))).tobytes()
+    outputs, taps = windows.shape
+    padding = ((0, _up(outputs, _QUAD) - outputs), (0, _up(taps, _VECTOR) - taps))
+    windows = np.pad(windows, padding)
+    return windows.reshape(len(windows) // _QUAD, _QUAD, -1, _VECTOR).transpose(0, 2, 1, 3).tobytes()

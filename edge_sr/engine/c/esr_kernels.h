@@ -46,7 +46,8 @@ static inline const int8_t *esr_window_row(const esr_window *window, uint32_t ro
  * halves: for each two outputs, int16: [four taps][output][tap], where the taps of a window are
  *     [kernel_w][kernel_h][inputs], each column filled up to an even number, the whole to a
  *     multiple of 8; where four divides the inputs, each four of them are in the order 0, 2, 1, 3;
- * bytes: for each output: [kernel_w][kernel_h][inputs], filled up to a multiple of 16.
+ * bytes: for each four outputs: [sixteen taps][output][tap], where the taps of a window are
+ *     [kernel_w][kernel_h][inputs], filled up to a multiple of 16.
  * Depthwise (one input per group), always: [kernel_h][kernel_w][out_channels].
  */
 typedef struct esr_conv {
