@@ -20,10 +20,10 @@
 /* Output channels, and 32-bit values in a vector. */
 #define QUAD 4
 
-/* Pixels whose sums are kept until they are requantized. */
-#define CHUNK 8
+/* Pixels whose sums are kept until they are requantized; even. */
+#define STRIP 16
 
-/* Windows of neighbouring pixels. */
+/* Windows of neighbouring pixels, at most STRIP of them. */
 typedef struct strip {
     const esr_conv *args;
     const int8_t *windows;
@@ -50,11 +50,6 @@ uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t in
 uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
 {
     return (uint64_t)kernel_h * kernel_w * inputs + VECTOR;
-}
-
-static int32x4_t load_some(const int32_t *values, mve_pred16_t lanes)
-{
-    return vldrwq_z_s32(values, lanes);
 }
 
 /* --- windows */
@@ -107,42 +102,53 @@ static void fill_columns(const strip *s, uint32_t in_first)
 
 /* --- sums */
 
-/* Four channels of two pixels; weights are [vector][channel][16 taps]. */
-static inline void add_products(int32_t *sums, const int8_t *left, const int8_t *right,
-                                const int8_t *weights, uint32_t vectors)
+/*
+ * Four channels of two pixels; weights are [vector][channel][16 taps]. Sums can only be in even
+ * registers, which compilers run out of.
+ */
+ESR_INLINE void add_products(int32_t *sums, const int8_t *left, const int8_t *right,
+                             const int8_t *weights, uint32_t vectors)
 {
     int32_t l0 = 0, l1 = 0, l2 = 0, l3 = 0, r0 = 0, r1 = 0, r2 = 0, r3 = 0;
 
-    for (; vectors > 0; vectors--, left += VECTOR, right += VECTOR, weights += QUAD * VECTOR) {
-        const int8x16_t a = vldrbq_s8(left), b = vldrbq_s8(right);
-        int8x16_t w = vldrbq_s8(weights);
-
-        l0 = vmladavaq_s8(l0, a, w);
-        r0 = vmladavaq_s8(r0, b, w);
-        w = vldrbq_s8(weights + VECTOR);
-        l1 = vmladavaq_s8(l1, a, w);
-        r1 = vmladavaq_s8(r1, b, w);
-        w = vldrbq_s8(weights + 2 * VECTOR);
-        l2 = vmladavaq_s8(l2, a, w);
-        r2 = vmladavaq_s8(r2, b, w);
-        w = vldrbq_s8(weights + 3 * VECTOR);
-        l3 = vmladavaq_s8(l3, a, w);
-        r3 = vmladavaq_s8(r3, b, w);
-    }
+    __asm__ volatile("1:\n\t"
+                     "vldrb.8 q0, [%[left]], #16\n\t"
+                     "vldrb.8 q1, [%[right]], #16\n\t"
+                     "vldrb.8 q2, [%[weights]], #16\n\t"
+                     "vmladava.s8 %[l0], q0, q2\n\t"
+                     "vmladava.s8 %[r0], q1, q2\n\t"
+                     "vldrb.8 q3, [%[weights]], #16\n\t"
+                     "vmladava.s8 %[l1], q0, q3\n\t"
+                     "vmladava.s8 %[r1], q1, q3\n\t"
+                     "vldrb.8 q2, [%[weights]], #16\n\t"
+                     "vmladava.s8 %[l2], q0, q2\n\t"
+                     "vmladava.s8 %[r2], q1, q2\n\t"
+                     "vldrb.8 q3, [%[weights]], #16\n\t"
+                     "vmladava.s8 %[l3], q0, q3\n\t"
+                     "vmladava.s8 %[r3], q1, q3\n\t"
+                     "subs %[vectors], %[vectors], #1\n\t"
+                     "bne 1b"
+                     : [l0] "+Te"(l0), [l1] "+Te"(l1), [l2] "+Te"(l2), [l3] "+Te"(l3),
+                       [r0] "+Te"(r0), [r1] "+Te"(r1), [r2] "+Te"(r2), [r3] "+Te"(r3),
+                       [left] "+r"(left), [right] "+r"(right), [weights] "+r"(weights),
+                       [vectors] "+r"(vectors)
+                     :
+                     : "q0", "q1", "q2", "q3", "cc", "memory");
     sums[0] = l0, sums[1] = l1, sums[2] = l2, sums[3] = l3;
     sums[4] = r0, sums[5] = r1, sums[6] = r2, sums[7] = r3;
 }
 
-/* Four channels of some pixels from `first` of the strip on; an odd last one is done twice. */
-ESR_NOINLINE static void add_chunk(const strip *s, const int8_t *weights, uint32_t first,
-                                   uint32_t pixels, int32_t *sums)
+/* Four channels of the strip's pixels; an odd last one is done twice. */
+ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int32_t *sums)
 {
-    const int8_t *window = s->windows + (size_t)first * s->column;
+    const uint32_t column = s->column, vectors = s->vectors;
+    const int8_t *window = s->windows, *last = window + (s->pixels - 1) * column;
 
-    for (uint32_t i = 0; i < pixels; i += 2) {
-        add_products(sums, window, window + (i + 1 < pixels ? s->column : 0), weights, s->vectors);
-        window += 2 * s->column;
-        sums += 2 * QUAD;
+    for (; window < last; window += 2 * column, sums += 2 * QUAD) {
+        add_products(sums, window, window + column, weights, vectors);
+    }
+    if (window == last) {
+        add_products(sums, window, window, weights, vectors);
     }
 }
 
@@ -178,57 +184,63 @@ static inline int32x4_t multiply(int32x4_t value, const scales *by)
     return divide(vqrdmulhq_s32(vshlq_s32(value, by->left), by->multiplier), by->right);
 }
 
-static void store_chunk(const esr_conv *args, const int32_t *sums, int8_t *out, uint32_t pixels,
-                        uint32_t channel, mve_pred16_t lanes)
+/* Store 32-bit values as bytes: those of the lanes, or all. */
+ESR_INLINE void store_bytes(int8_t *out, int32x4_t values, mve_pred16_t lanes, int all)
 {
+    if (all) {
+        vstrbq_s32(out, values);
+    } else {
+        vstrbq_p_s32(out, values, lanes);
+    }
+}
+
+ESR_INLINE void store_quad(const strip *s, const int32_t *sums, uint32_t channel,
+                           mve_pred16_t lanes, int all)
+{
+    const esr_conv *args = s->args;
     const scales by = load_scales(args->scales + channel, lanes);
-    const int32x4_t bias = load_some(args->bias + channel, lanes);
+    const int32x4_t bias = vldrwq_z_s32(args->bias + channel, lanes);
     const int32x4_t low = vdupq_n_s32(args->low), high = vdupq_n_s32(args->high);
     const int32_t zero_point = args->out_zero_point;
     const uint32_t step = args->out_channels;
+    int8_t *out = args->out + (size_t)s->first * step + channel;
 
-    for (; pixels > 0; pixels--, sums += QUAD, out += step) {
+    for (uint32_t pixels = s->pixels; pixels > 0; pixels--, sums += QUAD, out += step) {
         const int32x4_t sum = vaddq_s32(vldrwq_s32(sums), bias);
         const int32x4_t value = vaddq_n_s32(multiply(sum, &by), zero_point);
 
-        vstrbq_p_s32(out, vminq_s32(vmaxq_s32(value, low), high), lanes);
+        store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
     }
 }
 
-/* `count` channels, at most four, of all the strip's pixels. */
+/* `count` channels, of which four are done at most, of the strip's pixels. */
 static void run_quad(const strip *s, const int8_t *weights, uint32_t channel, uint32_t count)
 {
-    const esr_conv *args = s->args;
-    int32_t sums[CHUNK * QUAD];
+    int32_t sums[STRIP * QUAD];
 
-    for (uint32_t first = 0; first < s->pixels; first += CHUNK) {
-        const uint32_t left = s->pixels - first, pixels = left < CHUNK ? left : CHUNK;
-        int8_t *out = args->out + (size_t)(s->first + first) * args->out_channels + channel;
-
-        add_chunk(s, weights, first, pixels, sums);
-        store_chunk(args, sums, out, pixels, channel, vctp32q(count));
+    add_windows(s, weights, sums);
+    if (count >= QUAD) {
+        store_quad(s, sums, channel, vctp32q(QUAD), 1);
+    } else {
+        store_quad(s, sums, channel, vctp32q(count), 0);
     }
 }
 
-/* All outputs of a group for the strip's pixels; returns the next group's weights. */
-static const int8_t *run_strip(const strip *s, const int8_t *weights, uint32_t group)
+/* A strip of at most so many pixels, whose windows are in place already or have to be laid out. */
+static const int8_t *run_strip(strip *s, const int8_t *weights, uint32_t group, uint32_t most)
 {
-    const uint32_t outputs = s->args->out_channels / s->args->groups;
+    const esr_conv *args = s->args;
+    const uint32_t outputs = args->out_channels / args->groups, left = args->pixels - s->first;
 
+    s->pixels = left < most ? left : most;
+    if (s->windows == args->scratch) {
+        fill_columns(s, group * s->inputs);
+    }
     for (uint32_t i = 0; i < outputs; i += QUAD) {
         run_quad(s, weights, group * outputs + i, outputs - i);
         weights += s->vectors * QUAD * VECTOR;
     }
     return weights;
-}
-
-/* Without a second row and without groups the windows lie in the input as they should. */
-static const int8_t *run_in_place(strip *s)
-{
-    s->windows = esr_window_row(&s->args->in, 0);
-    s->first = 0;
-    s->pixels = s->args->pixels;
-    return run_strip(s, s->args->weights, 0);
 }
 
 static const int8_t *run_group(strip *s, const int8_t *weights, uint32_t group)
@@ -240,13 +252,21 @@ static const int8_t *run_group(strip *s, const int8_t *weights, uint32_t group)
 
     s->windows = args->scratch;
     for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
-        const uint32_t left = args->pixels - s->first;
-
-        s->pixels = left < most ? left : most;
-        fill_columns(s, group * s->inputs);
-        next = run_strip(s, weights, group);
+        next = run_strip(s, weights, group, most < STRIP ? most : STRIP);
     }
     return next;
+}
+
+/* Without a second row and without groups the windows lie in the input as they should. */
+static void run_in_place(strip *s)
+{
+    const esr_conv *args = s->args;
+
+    s->windows = esr_window_row(&args->in, 0);
+    for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
+        run_strip(s, args->weights, 0, STRIP);
+        s->windows += s->pixels * s->column;
+    }
 }
 
 void esr_conv_row(const esr_conv *args)
@@ -273,7 +293,7 @@ void esr_conv_row(const esr_conv *args)
 typedef struct sides {
     int32x4_t factor;   /* of negative values: alpha, shifted */
     int32x4_t adjusted; /* -1 where a product with it is negative and will be divided */
-    int32_t positive;   /* factor of the others */
+    int32x4_t positive; /* factor of the others */
 } sides;
 
 static sides make_sides(const esr_slopes *args, const int8_t *alpha, mve_pred16_t lanes)
@@ -283,14 +303,14 @@ static sides make_sides(const esr_slopes *args, const int8_t *alpha, mve_pred16_
     const mve_pred16_t adjusted = args->negative.shift < 0 ? vcmpgtq_n_s32(factor, 0) : 0;
     const sides made = {vshlq_r_s32(factor, up),
                         vpselq_s32(vdupq_n_s32(-1), vdupq_n_s32(0), adjusted),
-                        1 << (args->positive.shift > 0 ? args->positive.shift : 0)};
+                        vdupq_n_s32(1 << (args->positive.shift > 0 ? args->positive.shift : 0))};
 
     return made;
 }
 
 /* Four channels, or fewer, of pixels that are `step` values apart. */
-static void slopes_quad(const esr_slopes *args, const sides *s, size_t first, uint32_t pixels,
-                        uint32_t step, mve_pred16_t lanes)
+ESR_INLINE void slopes_lanes(const esr_slopes *args, const sides *s, size_t first,
+                             uint32_t pixels, uint32_t step, mve_pred16_t lanes, int all)
 {
     const int32_t right = args->positive.shift < 0 ? args->positive.shift : 0;
     const int32_t negative_right = args->negative.shift < 0 ? args->negative.shift : 0;
@@ -298,33 +318,42 @@ static void slopes_quad(const esr_slopes *args, const sides *s, size_t first, ui
     const int32_t negative_multiplier = args->negative.multiplier;
     const int32_t in_zero_point = args->in_zero_point, zero_point = args->out_zero_point;
     const int32x4_t low = vdupq_n_s32(args->low), high = vdupq_n_s32(args->high);
-    const int32x4_t factor = s->factor, adjusted = s->adjusted;
-    const int32_t positive = s->positive;
     const int8_t *in = args->in + first;
     int8_t *out = args->out + first;
 
     for (; pixels > 0; pixels--, in += step, out += step) {
-        const int32x4_t x = vsubq_n_s32(vldrbq_z_s32(in, lanes), in_zero_point);
-        const mve_pred16_t is_negative = vcmpltq_n_s32(x, 0);
-        int32x4_t y = vrshlq_n_s32(vqrdmulhq_n_s32(vmulq_n_s32(x, positive), multiplier), right);
+        const int32x4_t values = all ? vldrbq_s32(in) : vldrbq_z_s32(in, lanes);
+        const int32x4_t x = vsubq_n_s32(values, in_zero_point);
+        const mve_pred16_t negative = vcmpltq_n_s32(x, 0);
+        const int32x4_t y = vmulq_s32(x, vpselq_s32(s->factor, s->positive, negative));
+        const int32x4_t above = vrshlq_n_s32(vqrdmulhq_n_s32(y, multiplier), right);
+        const int32x4_t product = vqrdmulhq_n_s32(y, negative_multiplier);
+        const int32x4_t below = vrshlq_n_s32(vaddq_s32(product, s->adjusted), negative_right);
+        const int32x4_t both = vaddq_n_s32(vpselq_s32(below, above, negative), zero_point);
 
-        y = vmulq_m_s32(y, x, factor, is_negative);
-        y = vqrdmulhq_m_n_s32(y, y, negative_multiplier, is_negative);
-        y = vaddq_m_s32(y, y, adjusted, is_negative);
-        y = vrshlq_m_n_s32(y, negative_right, is_negative);
-        y = vminq_s32(vmaxq_s32(vaddq_n_s32(y, zero_point), low), high);
-        vstrbq_p_s32(out, y, lanes);
+        store_bytes(out, vminq_s32(vmaxq_s32(both, low), high), lanes, all);
+    }
+}
+
+static void slopes_quad(const esr_slopes *args, const int8_t *alpha, size_t first,
+                        uint32_t pixels, uint32_t step, uint32_t count)
+{
+    const sides s = make_sides(args, alpha, vctp32q(count));
+
+    if (count >= QUAD) {
+        slopes_lanes(args, &s, first, pixels, step, vctp32q(QUAD), 1);
+    } else {
+        slopes_lanes(args, &s, first, pixels, step, vctp32q(count), 0);
     }
 }
 
 /* One slope for all: the values as pixels of four channels. */
 static void one_slope(const esr_slopes *args)
 {
-    const uint32_t count = args->pixels * args->channels;
-    const sides s = make_sides(args, NULL, vctp32q(QUAD));
+    const uint32_t count = args->pixels * args->channels, rest = count % QUAD;
 
-    slopes_quad(args, &s, 0, count / QUAD, QUAD, vctp32q(QUAD));
-    slopes_quad(args, &s, count / QUAD * QUAD, count % QUAD != 0, QUAD, vctp32q(count % QUAD));
+    slopes_quad(args, NULL, 0, count / QUAD, QUAD, QUAD);
+    slopes_quad(args, NULL, count - rest, rest != 0, QUAD, rest);
 }
 
 void esr_slopes_row(const esr_slopes *args)
@@ -335,10 +364,8 @@ void esr_slopes_row(const esr_slopes *args)
         one_slope(args);
     } else {
         for (uint32_t i = 0; i < args->channels; i += QUAD) {
-            const mve_pred16_t lanes = vctp32q(args->channels - i);
-            const sides s = make_sides(args, args->alpha + i, lanes);
-
-            slopes_quad(args, &s, i, args->pixels, args->channels, lanes);
+            slopes_quad(args, args->alpha + i, i, args->pixels, args->channels,
+                        args->channels - i);
         }
     }
 }
