@@ -103,7 +103,9 @@ static void fill_columns(const strip *s, uint32_t in_first)
                              (size_t)s->first * args->in_channels + in_first;
         const uint32_t columns = s->pixels + args->kernel_w - 1;
 
-        if (s->inputs == 1) {
+        if (args->kernel_h == 1 && args->groups == 1 && s->inputs % 4 == 0) {
+            widen_quads(args->scratch, from, columns * s->inputs);
+        } else if (s->inputs == 1) {
             widen_row(s, from, y, columns, 1);
         } else if (s->inputs == 4) {
             widen_row(s, from, y, columns, 4);
@@ -114,19 +116,6 @@ static void fill_columns(const strip *s, uint32_t in_first)
 }
 
 /* --- results */
-
-/*
- * esr_multiply(sum, scale) + zero_point, kept within int8, for shifts below 0 and sums within
- * 2^30: a sum may be doubled then, which makes one instruction of the high product; and the
- * product is negative where the sum is (or 0, which rounds to 0 anyway). `rest` is the zero point
- * twice plus 1: the half that rounds, before the last bit is shifted out.
- */
-static inline int32_t requantize(int32_t sum, esr_scale scale, int32_t rest)
-{
-    const int32_t high = esr_add_high_product(sum >> 31, sum * 2, scale.multiplier);
-
-    return esr_saturate_byte(((high >> ~scale.shift) + rest) >> 1);
-}
 
 /* Whether no sum of the layer goes beyond 2^30 and no scale is 1/2 or more. */
 static int is_plain(const esr_conv *args, uint32_t steps)
@@ -141,52 +130,79 @@ static int is_plain(const esr_conv *args, uint32_t steps)
     return 1;
 }
 
-/* Where the sums of two channels go, and how. */
+/* What becomes of the sums of two channels. */
 typedef struct pair {
     int32_t bias[2];
     esr_scale scales[2];
+    int32_t right[2]; /* shifts, but for the last bit */
+    int32_t rest;     /* the zero point twice, and 1: the half that rounds */
     int32_t zero_point;
-    uint32_t second; /* 1, or 0 if there is no second channel */
+    uint32_t second;  /* 1, or 0 if there is no second channel */
 } pair;
 
-/* Two pixels, `step` values apart. Where there is no second channel or pixel, the first one is
- * stored last and stays. */
-static inline void store_plain(const pair *p, int8_t *out, uint32_t step, const esr_sums *sums)
+/*
+ * esr_multiply(sum, scale) + zero_point, kept within int8, for shifts below 0 and sums within
+ * 2^30: a sum may be doubled then, which makes one instruction of the high product; and the
+ * product is negative where the sum is (or 0, which rounds to 0 anyway).
+ */
+static inline int8_t requantize(int32_t sum, const pair *p, uint32_t channel)
 {
-    const int32_t rest = 2 * p->zero_point + 1;
-    int8_t *second = out + p->second;
+    const int32_t high =
+        esr_add_high_product(sum >> 31, sum * 2, p->scales[channel].multiplier);
 
-    second[step] = (int8_t)requantize(sums->right[1], p->scales[1], rest);
-    second[0] = (int8_t)requantize(sums->left[1], p->scales[1], rest);
-    out[step] = (int8_t)requantize(sums->right[0], p->scales[0], rest);
-    out[0] = (int8_t)requantize(sums->left[0], p->scales[0], rest);
+    return (int8_t)esr_saturate_half((high >> p->right[channel]) + p->rest);
 }
 
-static inline int8_t exact(const pair *p, int32_t sum, uint32_t channel)
+/* The same for any sum and scale. */
+static int8_t requantize_any(int32_t sum, const pair *p, uint32_t channel)
 {
     return esr_store(esr_multiply(sum, p->scales[channel]), p->zero_point, -128, 127);
 }
 
-static void store_any(const pair *p, int8_t *out, uint32_t step, const esr_sums *sums)
+/* Two channels of two pixels, `step` values apart. Where there is no second channel or pixel, the
+ * first one is stored last and stays. */
+static inline void store_plain(const pair *p, int8_t *out, uint32_t step, const esr_sums *sums)
 {
-    out[p->second + step] = exact(p, sums->right[1], 1);
-    out[p->second] = exact(p, sums->left[1], 1);
-    out[step] = exact(p, sums->right[0], 0);
-    out[0] = exact(p, sums->left[0], 0);
+    int8_t *second = out + p->second;
+
+    second[step] = requantize(sums->right[1], p, 1);
+    second[0] = requantize(sums->left[1], p, 1);
+    out[step] = requantize(sums->right[0], p, 0);
+    out[0] = requantize(sums->left[0], p, 0);
 }
 
-/* Two channels of two pixels. Not inlined, because the loop within needs all registers. */
-ESR_NOINLINE static void run_quad(const strip *s, const pair *p, const esr_halves *window,
-                                  const esr_halves *weights, int8_t *out, uint32_t step)
+ESR_NOINLINE static void store_any(const pair *p, int8_t *out, uint32_t step, const esr_sums *sums)
 {
-    const esr_halves *right = window + (step > 0 ? s->column_words : 0);
-    esr_sums sums = {{p->bias[0], p->bias[1]}, {p->bias[0], p->bias[1]}};
+    int8_t *second = out + p->second;
 
-    esr_add_products(&sums, window, right, weights, s->steps);
-    if (s->plain) {
-        store_plain(p, out, step, &sums);
-    } else {
-        store_any(p, out, step, &sums);
+    second[step] = requantize_any(sums->right[1], p, 1);
+    second[0] = requantize_any(sums->left[1], p, 1);
+    out[step] = requantize_any(sums->right[0], p, 0);
+    out[0] = requantize_any(sums->left[0], p, 0);
+}
+
+/* Not inlined, because the loop within needs all registers. */
+ESR_NOINLINE static void run_pixels(const strip *s, const pair *p, const esr_halves *weights,
+                                    int8_t *out)
+{
+    const uint32_t column = s->column_words, steps = s->steps;
+    const esr_halves *window = s->args->scratch, *last = window + (s->pixels - 1) * column;
+    uint32_t next = column, step = s->args->out_channels;
+
+    while (window <= last) {
+        esr_sums sums = {{p->bias[0], p->bias[1]}, {p->bias[0], p->bias[1]}};
+
+        if (window == last) {
+            next = step = 0;
+        }
+        esr_add_products(&sums, window, window + next, weights, steps);
+        if (s->plain) {
+            store_plain(p, out, step, &sums);
+        } else {
+            store_any(p, out, step, &sums);
+        }
+        window += 2 * column;
+        out += 2 * step;
     }
 }
 
@@ -194,22 +210,15 @@ ESR_NOINLINE static void run_quad(const strip *s, const pair *p, const esr_halve
 static void run_pair(const strip *s, const esr_halves *weights, uint32_t channel, uint32_t second)
 {
     const esr_conv *args = s->args;
-    const uint32_t next = channel + second, step = args->out_channels;
+    const uint32_t next = channel + second;
     const pair p = {{args->bias[channel], args->bias[next]},
                     {args->scales[channel], args->scales[next]},
+                    {~args->scales[channel].shift, ~args->scales[next].shift},
+                    2 * args->out_zero_point + 1,
                     args->out_zero_point,
                     second};
-    const esr_halves *window = args->scratch;
-    int8_t *out = args->out + (size_t)s->first * step + channel;
 
-    for (uint32_t left = s->pixels; left > 1; left -= 2) {
-        run_quad(s, &p, window, weights, out, step);
-        window += 2 * s->column_words;
-        out += 2 * step;
-    }
-    if (s->pixels % 2 != 0) {
-        run_quad(s, &p, window, weights, out, 0);
-    }
+    run_pixels(s, &p, weights, args->out + (size_t)s->first * args->out_channels + channel);
 }
 
 /* All outputs of a group; returns the next group's weights. */

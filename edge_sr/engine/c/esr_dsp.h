@@ -16,7 +16,10 @@ static inline esr_halves esr_even_bytes(uint32_t bytes)
 
 static inline esr_halves esr_odd_bytes(uint32_t bytes)
 {
-    return __sxtb16((int8x4_t)(bytes >> 8 | bytes << 24));
+    esr_halves result;
+
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(bytes));
+    return result;
 }
 
 /* sum + a * b / 2^32, the quotient rounded to nearest, ties upward. */
@@ -77,8 +80,19 @@ static inline void esr_add_products(esr_sums *sums, const esr_halves *left,
 /* The value, kept within int8. */
 static inline int32_t esr_saturate_byte(int32_t value)
 {
-    __asm__("ssat %0, #8, %0" : "+r"(value));
-    return value;
+    int32_t result;
+
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
+}
+
+/* The same of half of it, rounded down. */
+static inline int32_t esr_saturate_half(int32_t value)
+{
+    int32_t result;
+
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(value));
+    return result;
 }
 
 #endif

@@ -102,6 +102,23 @@ static void fill_columns(const strip *s, uint32_t in_first)
 
 /* --- sums */
 
+/* One vector of two windows, and of the weights of four channels; `mac` is vmladav or vmladava. */
+#define PRODUCTS(mac)                         \
+    "vldrb.8 q0, [%[left]], #16\n\t"          \
+    "vldrb.8 q1, [%[right]], #16\n\t"         \
+    "vldrb.8 q2, [%[weights]], #16\n\t"       \
+    mac ".s8 %[l0], q0, q2\n\t"               \
+    mac ".s8 %[r0], q1, q2\n\t"               \
+    "vldrb.8 q3, [%[weights]], #16\n\t"       \
+    mac ".s8 %[l1], q0, q3\n\t"               \
+    mac ".s8 %[r1], q1, q3\n\t"               \
+    "vldrb.8 q2, [%[weights]], #16\n\t"       \
+    mac ".s8 %[l2], q0, q2\n\t"               \
+    mac ".s8 %[r2], q1, q2\n\t"               \
+    "vldrb.8 q3, [%[weights]], #16\n\t"       \
+    mac ".s8 %[l3], q0, q3\n\t"               \
+    mac ".s8 %[r3], q1, q3\n\t"
+
 /*
  * Four channels of two pixels; weights are [vector][channel][16 taps]. Sums can only be in even
  * registers, which compilers run out of.
@@ -109,27 +126,18 @@ static void fill_columns(const strip *s, uint32_t in_first)
 ESR_INLINE void add_products(int32_t *sums, const int8_t *left, const int8_t *right,
                              const int8_t *weights, uint32_t vectors)
 {
-    int32_t l0 = 0, l1 = 0, l2 = 0, l3 = 0, r0 = 0, r1 = 0, r2 = 0, r3 = 0;
+    int32_t l0, l1, l2, l3, r0, r1, r2, r3;
 
-    __asm__ volatile("1:\n\t"
-                     "vldrb.8 q0, [%[left]], #16\n\t"
-                     "vldrb.8 q1, [%[right]], #16\n\t"
-                     "vldrb.8 q2, [%[weights]], #16\n\t"
-                     "vmladava.s8 %[l0], q0, q2\n\t"
-                     "vmladava.s8 %[r0], q1, q2\n\t"
-                     "vldrb.8 q3, [%[weights]], #16\n\t"
-                     "vmladava.s8 %[l1], q0, q3\n\t"
-                     "vmladava.s8 %[r1], q1, q3\n\t"
-                     "vldrb.8 q2, [%[weights]], #16\n\t"
-                     "vmladava.s8 %[l2], q0, q2\n\t"
-                     "vmladava.s8 %[r2], q1, q2\n\t"
-                     "vldrb.8 q3, [%[weights]], #16\n\t"
-                     "vmladava.s8 %[l3], q0, q3\n\t"
-                     "vmladava.s8 %[r3], q1, q3\n\t"
+    __asm__ volatile(PRODUCTS("vmladav")
                      "subs %[vectors], %[vectors], #1\n\t"
-                     "bne 1b"
-                     : [l0] "+Te"(l0), [l1] "+Te"(l1), [l2] "+Te"(l2), [l3] "+Te"(l3),
-                       [r0] "+Te"(r0), [r1] "+Te"(r1), [r2] "+Te"(r2), [r3] "+Te"(r3),
+                     "beq 2f\n"
+                     "1:\n\t"
+                     PRODUCTS("vmladava")
+                     "subs %[vectors], %[vectors], #1\n\t"
+                     "bne 1b\n"
+                     "2:"
+                     : [l0] "=&Te"(l0), [l1] "=&Te"(l1), [l2] "=&Te"(l2), [l3] "=&Te"(l3),
+                       [r0] "=&Te"(r0), [r1] "=&Te"(r1), [r2] "=&Te"(r2), [r3] "=&Te"(r3),
                        [left] "+r"(left), [right] "+r"(right), [weights] "+r"(weights),
                        [vectors] "+r"(vectors)
                      :
