@@ -130,14 +130,19 @@ static int is_plain(const esr_conv *args, uint32_t steps)
     return 1;
 }
 
-/* What becomes of the sums of two channels. */
+/* What becomes of the sums of a channel. */
+typedef struct channel {
+    int32_t multiplier;
+    int32_t right; /* shift, but for the last bit */
+    int32_t bias;
+    esr_scale scale;
+} channel;
+
 typedef struct pair {
-    int32_t bias[2];
-    esr_scale scales[2];
-    int32_t right[2]; /* shifts, but for the last bit */
-    int32_t rest;     /* the zero point twice, and 1: the half that rounds */
+    channel of[2];
+    int32_t rest;    /* the zero point twice, and 1: the half that rounds */
     int32_t zero_point;
-    uint32_t second;  /* 1, or 0 if there is no second channel */
+    uint32_t second; /* 1, or 0 if there is no second channel */
 } pair;
 
 /*
@@ -145,40 +150,39 @@ typedef struct pair {
  * 2^30: a sum may be doubled then, which makes one instruction of the high product; and the
  * product is negative where the sum is (or 0, which rounds to 0 anyway).
  */
-static inline int8_t requantize(int32_t sum, const pair *p, uint32_t channel)
+static inline int8_t requantize(int32_t sum, int32_t multiplier, int32_t right, int32_t rest)
 {
-    const int32_t high =
-        esr_add_high_product(sum >> 31, sum * 2, p->scales[channel].multiplier);
+    const int32_t high = esr_add_high_product(sum >> 31, sum * 2, multiplier);
 
-    return (int8_t)esr_saturate_half((high >> p->right[channel]) + p->rest);
+    return (int8_t)esr_saturate_half((high >> right) + rest);
 }
 
 /* The same for any sum and scale. */
 static int8_t requantize_any(int32_t sum, const pair *p, uint32_t channel)
 {
-    return esr_store(esr_multiply(sum, p->scales[channel]), p->zero_point, -128, 127);
+    return esr_store(esr_multiply(sum, p->of[channel].scale), p->zero_point, -128, 127);
 }
 
 /* Two channels of two pixels, `step` values apart. Where there is no second channel or pixel, the
  * first one is stored last and stays. */
-static inline void store_plain(const pair *p, int8_t *out, uint32_t step, const esr_sums *sums)
+ESR_INLINE void store_plain(const pair *p, int8_t *out, uint32_t step, const int32_t sums[4])
 {
+    const int32_t m0 = p->of[0].multiplier, right0 = p->of[0].right;
+    const int32_t m1 = p->of[1].multiplier, right1 = p->of[1].right;
+    const int32_t rest = p->rest;
     int8_t *second = out + p->second;
+    const int8_t r1 = requantize(sums[3], m1, right1, rest);
+    const int8_t r0 = requantize(sums[2], m0, right0, rest);
+    const int8_t l1 = requantize(sums[1], m1, right1, rest);
+    const int8_t l0 = requantize(sums[0], m0, right0, rest);
 
-    second[step] = requantize(sums->right[1], p, 1);
-    second[0] = requantize(sums->left[1], p, 1);
-    out[step] = requantize(sums->right[0], p, 0);
-    out[0] = requantize(sums->left[0], p, 0);
+    second[step] = r1, second[0] = l1, out[step] = r0, out[0] = l0;
 }
 
-ESR_NOINLINE static void store_any(const pair *p, int8_t *out, uint32_t step, const esr_sums *sums)
+ESR_NOINLINE static void store_any(const pair *p, int8_t *out, int32_t sum_0, int32_t sum_1)
 {
-    int8_t *second = out + p->second;
-
-    second[step] = requantize_any(sums->right[1], p, 1);
-    second[0] = requantize_any(sums->left[1], p, 1);
-    out[step] = requantize_any(sums->right[0], p, 0);
-    out[0] = requantize_any(sums->left[0], p, 0);
+    out[p->second] = requantize_any(sum_1, p, 1);
+    out[0] = requantize_any(sum_0, p, 0);
 }
 
 /* Not inlined, because the loop within needs all registers. */
@@ -190,35 +194,43 @@ ESR_NOINLINE static void run_pixels(const strip *s, const pair *p, const esr_hal
     uint32_t next = column, step = s->args->out_channels;
 
     while (window <= last) {
-        esr_sums sums = {{p->bias[0], p->bias[1]}, {p->bias[0], p->bias[1]}};
+        const int32_t b0 = p->of[0].bias, b1 = p->of[1].bias;
+        int32_t sums[4] = {b0, b1, b0, b1};
 
         if (window == last) {
             next = step = 0;
         }
-        esr_add_products(&sums, window, window + next, weights, steps);
+        esr_add_products(sums, window, window + next, weights, steps);
         if (s->plain) {
-            store_plain(p, out, step, &sums);
+            store_plain(p, out, step, sums);
         } else {
-            store_any(p, out, step, &sums);
+            store_any(p, out + step, sums[2], sums[3]);
+            store_any(p, out, sums[0], sums[1]);
         }
         window += 2 * column;
         out += 2 * step;
     }
 }
 
-/* A channel and the next one, if it is in the group, of all the strip's pixels. */
-static void run_pair(const strip *s, const esr_halves *weights, uint32_t channel, uint32_t second)
+static channel channel_of(const esr_conv *args, uint32_t index)
+{
+    const esr_scale scale = args->scales[index];
+    const channel made = {scale.multiplier, ~scale.shift, args->bias[index], scale};
+
+    return made;
+}
+
+/* A channel and the one that is `second` further on, of all the strip's pixels. */
+static void run_pair(const strip *s, const esr_halves *weights, uint32_t first, uint32_t second)
 {
     const esr_conv *args = s->args;
-    const uint32_t next = channel + second;
-    const pair p = {{args->bias[channel], args->bias[next]},
-                    {args->scales[channel], args->scales[next]},
-                    {~args->scales[channel].shift, ~args->scales[next].shift},
-                    2 * args->out_zero_point + 1,
-                    args->out_zero_point,
+    const int32_t zero_point = args->out_zero_point;
+    const pair p = {{channel_of(args, first), channel_of(args, first + second)},
+                    2 * zero_point + 1,
+                    zero_point,
                     second};
 
-    run_pixels(s, &p, weights, args->out + (size_t)s->first * args->out_channels + channel);
+    run_pixels(s, &p, weights, args->out + (size_t)s->first * args->out_channels + first);
 }
 
 /* All outputs of a group; returns the next group's weights. */
@@ -293,8 +305,9 @@ static side side_of(esr_scale scale, int32_t alpha, int32_t sign, int32_t zero_p
 
 static inline int32_t slope(int32_t x, const side *s)
 {
-    return esr_saturate_byte(
-        esr_add_high_product(s->rest, x * s->factor, s->multiplier) >> s->right);
+    const int32_t high = esr_add_high_product(s->rest, x * s->factor, s->multiplier);
+
+    return esr_saturate_byte(high >> s->right);
 }
 
 /* Values `step` apart, all of one channel. */
@@ -304,11 +317,9 @@ static void slopes_channel(const int8_t *in, int8_t *out, size_t count, uint32_t
     for (size_t i = 0; i < count; i += step) {
         const int32_t x = in[i] - zero_point;
 
-        if (x >= 0) {
-            out[i] = (int8_t)slope(x, &positive);
-        } else {
-            out[i] = (int8_t)slope(x, &negative);
-        }
+        const int32_t value = x >= 0 ? slope(x, &positive) : slope(x, &negative);
+
+        out[i] = (int8_t)value;
     }
 }
 

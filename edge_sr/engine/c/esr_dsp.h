@@ -35,20 +35,17 @@ static inline int32_t esr_add_high_product(int32_t sum, int32_t a, int32_t b)
 #error "esr_dsp.c needs every register: compile it with -O1 or more, or define ESR_PORTABLE"
 #endif
 
-/* Sums of products, of two windows with the weights of two channels. */
-typedef struct esr_sums {
-    int32_t left[2], right[2];
-} esr_sums;
-
 /*
- * Add the products of eight taps `steps` times. Weights are [step][4 taps, then 4][channel][tap].
- * Compilers do not fit this loop into the registers, nor load two words at once.
+ * Add the products of eight taps `steps` times: those of two windows, with the weights of two
+ * channels, which are [step][4 taps, then 4][channel][tap]. Sums are window and channel: left 0,
+ * left 1, right 0, right 1. Compilers do not fit this loop into the registers, nor load two words
+ * at once.
  */
-static inline void esr_add_products(esr_sums *sums, const esr_halves *left,
+static inline void esr_add_products(int32_t sums[4], const esr_halves *left,
                                     const esr_halves *right, const esr_halves *weights,
                                     uint32_t steps)
 {
-    int32_t l0 = sums->left[0], l1 = sums->left[1], r0 = sums->right[0], r1 = sums->right[1];
+    int32_t l0 = sums[0], l1 = sums[1], r0 = sums[2], r1 = sums[3];
     esr_halves v0, v1, w0, w1, a, b;
 
     __asm__ volatile("1:\n\t"
@@ -74,7 +71,7 @@ static inline void esr_add_products(esr_sums *sums, const esr_halves *left,
                        [weights] "+&r"(weights), [steps] "+&r"(steps)
                      :
                      : "cc", "memory");
-    sums->left[0] = l0, sums->left[1] = l1, sums->right[0] = r0, sums->right[1] = r1;
+    sums[0] = l0, sums[1] = l1, sums[2] = r0, sums[3] = r1;
 }
 
 /* The value, kept within int8. */
