@@ -31,7 +31,7 @@ def pack_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
         groups: divides outputs.
         layout: the order.
     """
-    _, height, width, per_group = weights.shape
+    per_group = weights.shape[3]
     if per_group == 1 and groups > 1:
         return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
     pack = {Layout.LANES: _lanes, Layout.HALVES: _halves, Layout.BYTES: _bytes}[layout]
@@ -102,4 +102,6 @@ def _bytes(group: np.ndarray) -> bytes:
     outputs, taps = windows.shape
     padding = ((0, _up(outputs, _QUAD) - outputs), (0, _up(taps, _VECTOR) - taps))
     windows = np.pad(windows, padding)
-    return windows.reshape(len(windows) // _QUAD, _QUAD, -1, _VECTOR).transpose(0, 2, 1, 3).tobytes()
+    return (
+        windows.reshape(len(windows) // _QUAD, _QUAD, -1, _VECTOR).transpose(0, 2, 1, 3).tobytes()
+    )

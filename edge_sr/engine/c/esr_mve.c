@@ -12,9 +12,11 @@
 
 #if ESR_LAYOUT == ESR_LAYOUT_BYTES
 
-#include <arm_mve.h>
+#include "esr_mve.h"
+
 #include <string.h>
 
+/* Bytes in a vector. */
 #define VECTOR 16
 
 /* Output channels, and 32-bit values in a vector. */
@@ -102,50 +104,6 @@ static void fill_columns(const strip *s, uint32_t in_first)
 
 /* --- sums */
 
-/* One vector of two windows, and of the weights of four channels; `mac` is vmladav or vmladava. */
-#define PRODUCTS(mac)                         \
-    "vldrb.8 q0, [%[left]], #16\n\t"          \
-    "vldrb.8 q1, [%[right]], #16\n\t"         \
-    "vldrb.8 q2, [%[weights]], #16\n\t"       \
-    mac ".s8 %[l0], q0, q2\n\t"               \
-    mac ".s8 %[r0], q1, q2\n\t"               \
-    "vldrb.8 q3, [%[weights]], #16\n\t"       \
-    mac ".s8 %[l1], q0, q3\n\t"               \
-    mac ".s8 %[r1], q1, q3\n\t"               \
-    "vldrb.8 q2, [%[weights]], #16\n\t"       \
-    mac ".s8 %[l2], q0, q2\n\t"               \
-    mac ".s8 %[r2], q1, q2\n\t"               \
-    "vldrb.8 q3, [%[weights]], #16\n\t"       \
-    mac ".s8 %[l3], q0, q3\n\t"               \
-    mac ".s8 %[r3], q1, q3\n\t"
-
-/*
- * Four channels of two pixels; weights are [vector][channel][16 taps]. Sums can only be in even
- * registers, which compilers run out of.
- */
-ESR_INLINE void add_products(int32_t *sums, const int8_t *left, const int8_t *right,
-                             const int8_t *weights, uint32_t vectors)
-{
-    int32_t l0, l1, l2, l3, r0, r1, r2, r3;
-
-    __asm__ volatile(PRODUCTS("vmladav")
-                     "subs %[vectors], %[vectors], #1\n\t"
-                     "beq 2f\n"
-                     "1:\n\t"
-                     PRODUCTS("vmladava")
-                     "subs %[vectors], %[vectors], #1\n\t"
-                     "bne 1b\n"
-                     "2:"
-                     : [l0] "=&Te"(l0), [l1] "=&Te"(l1), [l2] "=&Te"(l2), [l3] "=&Te"(l3),
-                       [r0] "=&Te"(r0), [r1] "=&Te"(r1), [r2] "=&Te"(r2), [r3] "=&Te"(r3),
-                       [left] "+r"(left), [right] "+r"(right), [weights] "+r"(weights),
-                       [vectors] "+r"(vectors)
-                     :
-                     : "q0", "q1", "q2", "q3", "cc", "memory");
-    sums[0] = l0, sums[1] = l1, sums[2] = l2, sums[3] = l3;
-    sums[4] = r0, sums[5] = r1, sums[6] = r2, sums[7] = r3;
-}
-
 /* Four channels of the strip's pixels; an odd last one is done twice. */
 ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int32_t *sums)
 {
@@ -153,10 +111,10 @@ ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int3
     const int8_t *window = s->windows, *last = window + (s->pixels - 1) * column;
 
     for (; window < last; window += 2 * column, sums += 2 * QUAD) {
-        add_products(sums, window, window + column, weights, vectors);
+        esr_add_products(sums, window, window + column, weights, vectors);
     }
     if (window == last) {
-        add_products(sums, window, window, weights, vectors);
+        esr_add_products(sums, window, window, weights, vectors);
     }
 }
 
