@@ -14,6 +14,12 @@
 #define ESR_HOT
 #endif
 
+#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON))
+#define ESR_VECTORS 1
+#else
+#define ESR_VECTORS 0
+#endif
+
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -67,7 +73,7 @@ ESR_INLINE void store(const esr_conv *args, const uint32_t *sums, uint32_t pixel
     }
 }
 
-#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON))
+#if ESR_VECTORS
 
 /* Inputs of a pixel that are widened at once: broadcasting from memory is cheap, and a product of
  * two int8 fits in 16 bits. */
@@ -91,45 +97,71 @@ ESR_INLINE void widen(int16_t *wide, const int8_t *in, uint32_t count)
 #undef LANES
 #else
 
-/* Four channels of one pixel; `weights` are theirs, `lanes` apart from tap to tap. */
-ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t quad, uint32_t lanes)
+/* The bias of up to four channels; the others start at 0. */
+ESR_INLINE void start_sums(uint32_t sums[4], const int32_t *bias, uint32_t count)
+{
+    sums[0] = (uint32_t)bias[0];
+    sums[1] = count > 1 ? (uint32_t)bias[1] : 0;
+    sums[2] = count > 2 ? (uint32_t)bias[2] : 0;
+    sums[3] = count > 3 ? (uint32_t)bias[3] : 0;
+}
+
+/* Add four products with each of two inputs; `weights` of an input are `lanes` apart. */
+ESR_INLINE void add_run(uint32_t left[4], uint32_t right[4], const int8_t *in, size_t apart,
+                        const int8_t *weights, uint32_t lanes, uint32_t run)
+{
+    uint32_t l0 = left[0], l1 = left[1], l2 = left[2], l3 = left[3];
+    uint32_t r0 = right[0], r1 = right[1], r2 = right[2], r3 = right[3];
+
+    for (const int8_t *end = in + run; in < end; in++, weights += lanes) {
+        const int32_t l = in[0], r = in[apart];
+        int32_t w = weights[0];
+
+        l0 += (uint32_t)(l * w), r0 += (uint32_t)(r * w);
+        w = weights[1];
+        l1 += (uint32_t)(l * w), r1 += (uint32_t)(r * w);
+        w = weights[2];
+        l2 += (uint32_t)(l * w), r2 += (uint32_t)(r * w);
+        w = weights[3];
+        l3 += (uint32_t)(l * w), r3 += (uint32_t)(r * w);
+    }
+    left[0] = l0, left[1] = l1, left[2] = l2, left[3] = l3;
+    right[0] = r0, right[1] = r1, right[2] = r2, right[3] = r3;
+}
+
+/* Four channels of two pixels, from `quad` of the block on. The right pixel is the next one, or at
+ * the end of an odd row the left one again. */
+ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t next, uint32_t quad,
+                          uint32_t lanes)
 {
     const esr_conv *args = b->args;
     const int8_t *weights = b->weights + quad;
-    const int32_t *bias = args->bias + b->out_first + quad;
-    const uint32_t count = b->outputs - quad < 4 ? b->outputs - quad : 4;
-    const uint32_t run = b->run;
-    uint32_t sums[4] = {0, 0, 0, 0};
-    uint32_t s0, s1, s2, s3;
+    const uint32_t channel = b->out_first + quad, count = smaller(b->outputs - quad, 4);
+    const size_t apart = (size_t)next * args->in_channels;
+    uint32_t left[4], right[4];
 
-    for (uint32_t i = 0; i < count; i++) {
-        sums[i] = (uint32_t)bias[i];
-    }
-    s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    start_sums(left, args->bias + channel, count);
+    memcpy(right, left, sizeof right);
     for (uint32_t y = 0; y < args->kernel_h; y++) {
         const int8_t *in = esr_window_row(&args->in, y) + (size_t)pixel * args->in_channels +
                            b->in_first;
 
         for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
-            for (uint32_t i = 0; i < run; i++, weights += lanes) {
-                const int32_t value = in[i];
-
-                s0 += (uint32_t)(value * weights[0]);
-                s1 += (uint32_t)(value * weights[1]);
-                s2 += (uint32_t)(value * weights[2]);
-                s3 += (uint32_t)(value * weights[3]);
-            }
+            add_run(left, right, in, apart, weights, lanes, b->run);
+            weights += (size_t)lanes * b->run;
         }
     }
-    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
-    store(args, sums, pixel, b->out_first + quad, count);
+    store(args, left, pixel, channel, count);
+    store(args, right, pixel + next, channel, count);
 }
 
 static void conv_block(const block *b, uint32_t lanes)
 {
-    for (uint32_t pixel = 0; pixel < b->args->pixels; pixel++) {
+    const uint32_t pixels = b->args->pixels;
+
+    for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
         for (uint32_t quad = 0; quad < b->outputs; quad += 4) {
-            conv_quad(b, pixel, quad, lanes);
+            conv_quad(b, pixel, pixel + 1 < pixels, quad, lanes);
         }
     }
 }
@@ -238,17 +270,34 @@ ESR_HOT void esr_depthwise_row(const esr_conv *args)
     }
 }
 
+/* Both sides where vectors choose among values, else the one that is asked for. */
+ESR_INLINE int32_t slope(const esr_slopes *args, int32_t x, int32_t alpha)
+{
+#if ESR_VECTORS
+    const int32_t above = esr_multiply(x, args->positive);
+    const int32_t below = esr_multiply(x * alpha, args->negative);
+
+    return x >= 0 ? above : args->negate ? -below : below;
+#else
+    int32_t below;
+
+    if (x >= 0) {
+        return esr_multiply(x, args->positive);
+    }
+    below = esr_multiply(x * alpha, args->negative);
+    return args->negate ? -below : below;
+#endif
+}
+
 /* `count` values; alpha[i] belongs to value i. The arguments are a copy, because a compiler must
  * assume that writing int8 changes whatever a pointer may reach. */
 ESR_INLINE void slopes(esr_slopes args, size_t first, size_t count, const int8_t *alpha)
 {
     for (size_t i = first; i < first + count; i++) {
         const int32_t x = args.in[i] - args.in_zero_point;
-        const int32_t above = esr_multiply(x, args.positive);
-        const int32_t below = esr_multiply(x * alpha[i - first], args.negative);
+        const int32_t value = slope(&args, x, alpha[i - first]);
 
-        args.out[i] = esr_store(x >= 0 ? above : args.negate ? -below : below,
-                                args.out_zero_point, args.low, args.high);
+        args.out[i] = esr_store(value, args.out_zero_point, args.low, args.high);
     }
 }
 
