@@ -45,10 +45,12 @@ static inline int32_t dual(esr_halves a, esr_halves b, int32_t sum)
     return wrapped(sum + low + high);
 }
 
-static inline void esr_add_products(int32_t sums[4], const esr_halves *left,
+static inline void esr_add_products(int32_t sums[4], const int32_t bias[2], const esr_halves *left,
                                     const esr_halves *right, const esr_halves *weights,
                                     uint32_t steps)
 {
+    sums[0] = sums[2] = bias[0];
+    sums[1] = sums[3] = bias[1];
     for (uint32_t i = 0; i < 2 * steps; i++, left += 2, right += 2, weights += 4) {
         for (uint32_t tap = 0; tap < 2; tap++) {
             sums[0] = dual(left[tap], weights[tap], sums[0]);
@@ -62,11 +64,6 @@ static inline void esr_add_products(int32_t sums[4], const esr_halves *left,
 static inline int32_t esr_saturate_byte(int32_t value)
 {
     return value < -128 ? -128 : value > 127 ? 127 : value;
-}
-
-static inline int32_t esr_saturate_half(int32_t value)
-{
-    return esr_saturate_byte(value >> 1);
 }
 
 #endif

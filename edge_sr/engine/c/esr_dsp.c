@@ -19,7 +19,13 @@
 /* Products of a window are taken by so many taps. */
 #define STEP 8
 
-/* Columns of one group of channels, as wide as the scratch memory allows. */
+/* Pixels of a strip at most; even. */
+#define STRIP 32
+
+/* Zero points may be shifted left by so much without leaving 32 bits. */
+#define MOST_RIGHT 22
+
+/* Columns of one group of channels, as many as the scratch memory holds. */
 typedef struct strip {
     const esr_conv *args;
     uint32_t inputs;       /* channels of the group */
@@ -27,7 +33,7 @@ typedef struct strip {
     uint32_t steps;        /* of a window */
     uint32_t first;        /* pixel */
     uint32_t pixels;
-    int plain;             /* whether requantize() is exact for the whole layer */
+    int plain;             /* whether store_plain() is exact for the whole layer */
 } strip;
 
 /* Halves of a column; even, so that every column starts at a whole word. */
@@ -115,122 +121,79 @@ static void fill_columns(const strip *s, uint32_t in_first)
     }
 }
 
+/* Both channels' sums of all the strip's pixels; an odd last pixel is done twice. Not inlined,
+ * because the loop within needs all registers. */
+ESR_NOINLINE static void add_windows(const strip *s, const esr_halves *weights,
+                                     const int32_t bias[2], int32_t *sums)
+{
+    const uint32_t column = s->column_words, steps = s->steps;
+    const esr_halves *window = s->args->scratch, *last = window + (s->pixels - 1) * column;
+
+    for (; window <= last; window += 2 * column, sums += 4) {
+        esr_add_products(sums, bias, window, window + (window < last ? column : 0), weights,
+                         steps);
+    }
+}
+
 /* --- results */
 
-/* Whether no sum of the layer goes beyond 2^30 and no scale is 1/2 or more. */
+/* Whether no sum of the layer goes beyond 2^30 and no scale is 1/2 or more, or tiny. */
 static int is_plain(const esr_conv *args, uint32_t steps)
 {
     const int64_t most = (INT32_C(1) << 30) - (int64_t)steps * STEP * 128 * 128;
 
     for (uint32_t i = 0; i < args->out_channels; i++) {
-        if (args->bias[i] >= most || args->bias[i] <= -most || args->scales[i].shift >= 0) {
+        const int32_t shift = args->scales[i].shift;
+
+        if (args->bias[i] >= most || args->bias[i] <= -most || shift >= 0 || shift < -MOST_RIGHT) {
             return 0;
         }
     }
     return 1;
 }
 
-/* What becomes of the sums of a channel. */
-typedef struct channel {
-    int32_t multiplier;
-    int32_t right; /* shift, but for the last bit */
-    int32_t bias;
-    esr_scale scale;
-} channel;
-
-typedef struct pair {
-    channel of[2];
-    int32_t rest;    /* the zero point twice, and 1: the half that rounds */
-    int32_t zero_point;
-    uint32_t second; /* 1, or 0 if there is no second channel */
-} pair;
-
 /*
- * esr_multiply(sum, scale) + zero_point, kept within int8, for shifts below 0 and sums within
- * 2^30: a sum may be doubled then, which makes one instruction of the high product; and the
- * product is negative where the sum is (or 0, which rounds to 0 anyway).
+ * esr_multiply(sum, scale) + zero_point, kept within int8, of a plain layer: a sum may be doubled
+ * there, which makes one instruction of the high product; and the product is negative, and its
+ * half rounded down, where the sum is (or 0, which stays 0 anyway).
  */
-static inline int8_t requantize(int32_t sum, int32_t multiplier, int32_t right, int32_t rest)
+static void store_plain(const esr_conv *args, const int32_t *sums, int8_t *out, uint32_t pixels,
+                        esr_scale scale)
 {
-    const int32_t high = esr_add_high_product(sum >> 31, sum * 2, multiplier);
+    const int32_t multiplier = scale.multiplier, right = -scale.shift;
+    const int32_t rest = (args->out_zero_point * 2 + 1) * (1 << (right - 1));
+    const uint32_t step = args->out_channels;
 
-    return (int8_t)esr_saturate_half((high >> right) + rest);
-}
+#pragma GCC unroll 2
+    for (; pixels > 0; pixels--, sums += 2, out += step) {
+        const int32_t high = esr_add_high_product(rest + (*sums >> 31), *sums * 2, multiplier);
 
-/* The same for any sum and scale. */
-static int8_t requantize_any(int32_t sum, const pair *p, uint32_t channel)
-{
-    return esr_store(esr_multiply(sum, p->of[channel].scale), p->zero_point, -128, 127);
-}
-
-/* Two channels of two pixels, `step` values apart. Where there is no second channel or pixel, the
- * first one is stored last and stays. */
-ESR_INLINE void store_plain(const pair *p, int8_t *out, uint32_t step, const int32_t sums[4])
-{
-    const int32_t m0 = p->of[0].multiplier, right0 = p->of[0].right;
-    const int32_t m1 = p->of[1].multiplier, right1 = p->of[1].right;
-    const int32_t rest = p->rest;
-    int8_t *second = out + p->second;
-    const int8_t r1 = requantize(sums[3], m1, right1, rest);
-    const int8_t r0 = requantize(sums[2], m0, right0, rest);
-    const int8_t l1 = requantize(sums[1], m1, right1, rest);
-    const int8_t l0 = requantize(sums[0], m0, right0, rest);
-
-    second[step] = r1, second[0] = l1, out[step] = r0, out[0] = l0;
-}
-
-ESR_NOINLINE static void store_any(const pair *p, int8_t *out, int32_t sum_0, int32_t sum_1)
-{
-    out[p->second] = requantize_any(sum_1, p, 1);
-    out[0] = requantize_any(sum_0, p, 0);
-}
-
-/* Not inlined, because the loop within needs all registers. */
-ESR_NOINLINE static void run_pixels(const strip *s, const pair *p, const esr_halves *weights,
-                                    int8_t *out)
-{
-    const uint32_t column = s->column_words, steps = s->steps;
-    const esr_halves *window = s->args->scratch, *last = window + (s->pixels - 1) * column;
-    uint32_t next = column, step = s->args->out_channels;
-
-    while (window <= last) {
-        const int32_t b0 = p->of[0].bias, b1 = p->of[1].bias;
-        int32_t sums[4] = {b0, b1, b0, b1};
-
-        if (window == last) {
-            next = step = 0;
-        }
-        esr_add_products(sums, window, window + next, weights, steps);
-        if (s->plain) {
-            store_plain(p, out, step, sums);
-        } else {
-            store_any(p, out + step, sums[2], sums[3]);
-            store_any(p, out, sums[0], sums[1]);
-        }
-        window += 2 * column;
-        out += 2 * step;
+        *out = (int8_t)esr_saturate_byte(high >> right);
     }
 }
 
-static channel channel_of(const esr_conv *args, uint32_t index)
+/* The same for any sum and scale. */
+static void store_any(const esr_conv *args, const int32_t *sums, int8_t *out, uint32_t pixels,
+                      esr_scale scale)
 {
-    const esr_scale scale = args->scales[index];
-    const channel made = {scale.multiplier, ~scale.shift, args->bias[index], scale};
-
-    return made;
+    for (; pixels > 0; pixels--, sums += 2, out += args->out_channels) {
+        *out = esr_store(esr_multiply(*sums, scale), args->out_zero_point, -128, 127);
+    }
 }
 
-/* A channel and the one that is `second` further on, of all the strip's pixels. */
-static void run_pair(const strip *s, const esr_halves *weights, uint32_t first, uint32_t second)
+/* A channel and, if there are two, the next one, of all the strip's pixels. */
+static void run_pair(const strip *s, const esr_halves *weights, uint32_t channel, uint32_t count)
 {
     const esr_conv *args = s->args;
-    const int32_t zero_point = args->out_zero_point;
-    const pair p = {{channel_of(args, first), channel_of(args, first + second)},
-                    2 * zero_point + 1,
-                    zero_point,
-                    second};
+    const int32_t bias[2] = {args->bias[channel], args->bias[channel + count - 1]};
+    int8_t *out = args->out + (size_t)s->first * args->out_channels + channel;
+    int32_t sums[STRIP * 2];
 
-    run_pixels(s, &p, weights, args->out + (size_t)s->first * args->out_channels + first);
+    add_windows(s, weights, bias, sums);
+    for (uint32_t i = 0; i < count; i++) {
+        (s->plain ? store_plain : store_any)(args, sums + i, out + i, s->pixels,
+                                             args->scales[channel + i]);
+    }
 }
 
 /* All outputs of a group; returns the next group's weights. */
@@ -239,7 +202,8 @@ static const esr_halves *run_group(strip *s, const esr_halves *weights, uint32_t
     const esr_conv *args = s->args;
     const uint32_t outputs = args->out_channels / args->groups;
     const size_t columns = (args->scratch_bytes / sizeof(esr_halves) - STEP / 2) / s->column_words;
-    const uint32_t most = (uint32_t)(columns - (args->kernel_w - 1)) / 2 * 2;
+    const uint32_t fit = (uint32_t)(columns - (args->kernel_w - 1)) / 2 * 2;
+    const uint32_t most = fit < STRIP ? fit : STRIP;
     const esr_halves *next = weights;
 
     for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
@@ -249,7 +213,7 @@ static const esr_halves *run_group(strip *s, const esr_halves *weights, uint32_t
         fill_columns(s, group * s->inputs);
         next = weights;
         for (uint32_t i = 0; i < outputs; i += 2, next += s->steps * STEP) {
-            run_pair(s, next, group * outputs + i, outputs - i > 1);
+            run_pair(s, next, group * outputs + i, outputs - i > 1 ? 2 : 1);
         }
     }
     return next;
@@ -310,29 +274,30 @@ static inline int32_t slope(int32_t x, const side *s)
     return esr_saturate_byte(high >> s->right);
 }
 
-/* Values `step` apart, all of one channel. */
-static void slopes_channel(const int8_t *in, int8_t *out, size_t count, uint32_t step,
+/* One channel of all pixels, which are `step` values apart. */
+static void slopes_channel(int8_t *out, const int8_t *in, uint32_t pixels, uint32_t step,
                            int32_t zero_point, side positive, side negative)
 {
-    for (size_t i = 0; i < count; i += step) {
-        const int32_t x = in[i] - zero_point;
-
+#pragma GCC unroll 4
+    for (; pixels > 0; pixels--, in += step, out += step) {
+        const int32_t x = *in - zero_point;
         const int32_t value = x >= 0 ? slope(x, &positive) : slope(x, &negative);
 
-        out[i] = (int8_t)value;
+        *out = (int8_t)value;
     }
 }
 
 /* Whether products with an int8 difference and an alpha fit, and so does what is added to them. */
 static int fits(esr_scale scale)
 {
-    return -22 <= scale.shift && scale.shift <= 12;
+    return -MOST_RIGHT <= scale.shift && scale.shift <= 12;
 }
 
 void esr_slopes_row(const esr_slopes *args)
 {
     const size_t count = (size_t)args->pixels * args->channels;
     const uint32_t step = args->alpha == NULL ? 1 : args->channels;
+    const uint32_t pixels = args->alpha == NULL ? (uint32_t)count : args->pixels;
 
     if (args->negate || !fits(args->positive) || !fits(args->negative)) {
         esr_portable_slopes_row(args);
@@ -341,7 +306,7 @@ void esr_slopes_row(const esr_slopes *args)
     for (uint32_t i = 0; i < step; i++) {
         const int32_t alpha = args->alpha == NULL ? 1 : args->alpha[i];
 
-        slopes_channel(args->in + i, args->out + i, count - i, step, args->in_zero_point,
+        slopes_channel(args->out + i, args->in + i, pixels, step, args->in_zero_point,
                        side_of(args->positive, 1, 1, args->out_zero_point),
                        side_of(args->negative, alpha, alpha > 0 ? -1 : 1, args->out_zero_point));
     }

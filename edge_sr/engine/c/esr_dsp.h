@@ -36,22 +36,23 @@ static inline int32_t esr_add_high_product(int32_t sum, int32_t a, int32_t b)
 #endif
 
 /*
- * Add the products of eight taps `steps` times: those of two windows, with the weights of two
- * channels, which are [step][4 taps, then 4][channel][tap]. Sums are window and channel: left 0,
- * left 1, right 0, right 1. Compilers do not fit this loop into the registers, nor load two words
- * at once.
+ * The biases of two channels, plus the products of eight taps `steps` times: those of two windows,
+ * with weights [step][4 taps, then 4][channel][tap]. Sums are window and channel: left 0, left 1,
+ * right 0, right 1. Compilers do not fit this loop into the registers, nor load many words at once.
  */
-static inline void esr_add_products(int32_t sums[4], const esr_halves *left,
+static inline void esr_add_products(int32_t sums[4], const int32_t bias[2], const esr_halves *left,
                                     const esr_halves *right, const esr_halves *weights,
                                     uint32_t steps)
 {
-    int32_t l0 = sums[0], l1 = sums[1], r0 = sums[2], r1 = sums[3];
-    esr_halves v0, v1, w0, w1, a, b;
+    int32_t l0 = bias[0], l1 = bias[1], r0 = l0, r1 = l1;
+    /* Loading many words at once takes ascending registers. */
+    register esr_halves v0 __asm__("r4"), v1 __asm__("r5");
+    register esr_halves w0 __asm__("r8"), w1 __asm__("r9");
+    esr_halves a, b;
 
     __asm__ volatile("1:\n\t"
                      ".rept 2\n\t"
-                     "ldrd %[v0], %[v1], [%[weights]], #8\n\t"
-                     "ldrd %[w0], %[w1], [%[weights]], #8\n\t"
+                     "ldmia %[weights]!, {%[v0], %[v1], %[w0], %[w1]}\n\t"
                      "ldrd %[a], %[b], [%[left]], #8\n\t"
                      "smlad %[l0], %[a], %[v0], %[l0]\n\t"
                      "smlad %[l1], %[a], %[w0], %[l1]\n\t"
@@ -80,15 +81,6 @@ static inline int32_t esr_saturate_byte(int32_t value)
     int32_t result;
 
     __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
-    return result;
-}
-
-/* The same of half of it, rounded down. */
-static inline int32_t esr_saturate_half(int32_t value)
-{
-    int32_t result;
-
-    __asm__("ssat %0, #8, %1, asr #1" : "=r"(result) : "r"(value));
     return result;
 }
 
