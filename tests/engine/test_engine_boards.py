@@ -57,7 +57,7 @@ SETS = {
     "helium": ("mps3-an547", "", {"vmlava"}),
     "portable": ("mps2-an386", "-DESR_PORTABLE", set()),
 }
-"""Board, flags, and the instructions that give kernels away (vmlava is another name of vmladava)."""
+"""Board, flags, and the instructions that give kernels away; vmlava is vmladava by another name."""
 
 
 @pytest.mark.parametrize("network", [WIDE, NARROW], ids=["wide", "narrow"])

@@ -166,7 +166,8 @@ static void store_plain(const esr_conv *args, const int32_t *sums, int8_t *out, 
 
 #pragma GCC unroll 2
     for (; pixels > 0; pixels--, sums += 2, out += step) {
-        const int32_t high = esr_add_high_product(rest + (*sums >> 31), *sums * 2, multiplier);
+        const int32_t twice = esr_signed((uint32_t)*sums * 2);
+        const int32_t high = esr_add_high_product(rest + (*sums >> 31), twice, multiplier);
 
         *out = (int8_t)esr_saturate_byte(high >> right);
     }

@@ -372,12 +372,9 @@ ESR_INLINE void copy_pixels(esr_copy a, uint32_t count)
 
 void esr_copy_row(const esr_copy *args)
 {
-    esr_copy a = *args;
-
-    if (a.count == 2 && a.repeats == 1) {
-        a.repeats = 1;
-        copy_pixels(a, 2);
+    if (args->count == 2 && args->repeats == 1) {
+        copy_pixels(*args, 2);
     } else {
-        copy_pixels(a, a.count);
+        copy_pixels(*args, args->count);
     }
 }
