@@ -5,8 +5,8 @@
  *
  * A few pixels' windows are widened to halves in the scratch memory, column by column: column x
  * holds what the kernel reads there, row after row, so that the window of a pixel is one run that
- * starts kernel_w columns before the end of the next pixel's. Two pixels and two output channels
- * are computed at a time.
+ * starts a column behind the one of the pixel before. Two pixels and two output channels are
+ * computed at a time.
  */
 #include "esr_kernels.h"
 
