@@ -15,9 +15,6 @@ from edge_sr.engine.rounding import Factor
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator, Quantization, Tensor, not_integer
 
-LANES = (16, 8, 4)
-"""Sizes of the blocks of output channels in which weights are packed; see `esr_kernels.h`."""
-
 MAX_KERNEL = 127
 MAX_CHANNELS = 4096
 MAX_OPERATORS = 256
@@ -42,9 +39,13 @@ class Kind(IntEnum):
     SPACE_TO_DEPTH = 7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
-    """One call of a kernel; `esr_plan.h` explains the fields. Tensors are the graph's indices."""
+    """One call of a kernel; `esr_plan.h` explains the fields. Tensors are the graph's indices.
+
+    A convolution has a `window` of weights, (outputs, height, width, inputs per group) int8, which
+    is packed for each kind of machine; `weights` are everyone else's.
+    """
 
     kind: Kind
     source: int
@@ -54,6 +55,7 @@ class Record:
     groups: int = 1
     extra: int = 0
     weights: bytes = b""
+    window: np.ndarray | None = None
     bias: bytes = b""
     scales: bytes = b""
     low: int = -128
@@ -225,7 +227,7 @@ def _convolution(graph: Graph, operator: Operator) -> Node:
         target=output.index,
         kernel=(height, width),
         groups=groups,
-        weights=_pack_weights(weights, groups),
+        window=weights,
         bias=_fold_bias(graph, operator, weights, _zero_point(image)),
         scales=_channel_scales(graph, operator, image, output, channels),
         low=low,
@@ -259,24 +261,6 @@ def _check_window(operator: Operator, image: Tensor, kernel: tuple[int, int]) ->
             f"{operator.options['padding']}, stride {strides} and dilation {dilations}; the engine "
             f"has padding SAME, stride 1, no dilation and kernels up to {MAX_KERNEL}"
         )
-
-
-def _pack_weights(weights: np.ndarray, groups: int) -> bytes:
-    """Order weights as `esr_kernels.h` says: blocks of output channels innermost."""
-    _, height, width, per_group = weights.shape
-    if per_group == 1 and groups > 1:
-        return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
-    packed = []
-    for group in np.split(weights, groups):
-        first = 0
-        while first < len(group):
-            block = group[first : first + LANES[0]]
-            lanes = min(size for size in LANES if size >= len(block))
-            padded = np.zeros((lanes, height, width, per_group), np.int8)
-            padded[: len(block)] = block
-            packed.append(padded.transpose(1, 2, 3, 0).tobytes())
-            first += len(block)
-    return b"".join(packed)
 
 
 def _fold_bias(graph: Graph, operator: Operator, weights: np.ndarray, zero_point: int) -> bytes:

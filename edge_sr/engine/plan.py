@@ -1,7 +1,8 @@
 """Plans how the engine streams a network: rings, arena, exact RAM, latency, and the plan itself.
 
 `make_plan` reads an int8 graph and gives a `Plan`; `Plan.blob` is what the engine in `c/` runs, and
-`c_source` is the same as a C array. `c/esr_plan.h` explains the layout.
+`c_source` is the same as C arrays, one for each order of weights, of which the C compiler takes the
+one that the target's kernels want. `c/esr_plan.h` explains the format.
 
 Memory: every tensor gets a ring of just the rows that are alive at once (`schedule.py` says when);
 operators on single values work in place; rings that are empty between two steps share memory with
@@ -14,7 +15,8 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_sr.engine.lower import Node, Record, lower
+from edge_sr.engine.lower import Kind, Node, Record, lower
+from edge_sr.engine.packing import Layout, pack_weights, scratch_bytes
 from edge_sr.engine.schedule import (
     EMIT,
     INPUT,
@@ -28,7 +30,7 @@ from edge_sr.errors import UserError
 from edge_sr.graph import Graph, macs_per_pixel
 
 MAGIC = 0x31525345
-VERSION = 1
+VERSION = 2
 HEAD_BYTES = 128
 """What the engine itself takes of the arena."""
 
@@ -106,10 +108,11 @@ class Plan:
         rate: input rows and columns of a unit; widths and heights are multiples of it.
         out_rate: output rows and columns of a unit.
         arena: of all rings together, shared memory counted once.
+        scratch: bytes in which convolutions work, beside the rings.
         halo: input columns on each side that an output pixel may depend on.
         latency: input rows that must follow a row before its output is known.
         macs: multiply-accumulates per input pixel.
-        blob: what the engine reads; a multiple of 4 bytes.
+        blobs: what the engine reads, for each layout of weights; multiples of 4 bytes.
     """
 
     rings: tuple[Ring, ...]
@@ -118,14 +121,23 @@ class Plan:
     rate: int
     out_rate: int
     arena: Size
+    scratch: int
     halo: int
     latency: int
     macs: int | float
-    blob: bytes
+    blobs: Mapping[Layout, bytes]
+
+    @property
+    def blob(self) -> bytes:
+        """The plan for portable kernels, which a desk runs."""
+        return self.blobs[Layout.LANES]
 
     @property
     def flash_bytes(self) -> int:
-        """Constant memory that the plan takes, weights included; the engine's code comes on top."""
+        """Constant memory that the plan takes, weights included; the engine's code comes on top.
+
+        It is said for portable kernels; those for the DSP extension want weights of twice the size.
+        """
         return len(self.blob)
 
     def wide_units(self, width: int) -> int:
@@ -139,7 +151,7 @@ class Plan:
             UserError: the network cannot run at this width.
         """
         units, rest = divmod(width, self.rate)
-        total = HEAD_BYTES + self.arena.at(self.wide_units(width))
+        total = HEAD_BYTES + self.arena.at(self.wide_units(width)) + self.scratch
         if rest or not 1 <= units <= MAX_UNITS or total > MAX_ARENA:
             raise UserError(
                 f"the model cannot run at width {width}; it takes multiples of {self.rate} up to "
@@ -158,6 +170,7 @@ def make_plan(graph: Graph) -> Plan:
     layout = _best_layout(graph, nodes, rates(graph, nodes))
     order = layout.schedule
     halo = _halo(graph, nodes, order.rates)
+    scratch = _scratch(nodes)
     return Plan(
         rings=layout.rings,
         program=order.program,
@@ -165,11 +178,23 @@ def make_plan(graph: Graph) -> Plan:
         rate=order.rates[graph.input.index],
         out_rate=order.rates[graph.output.index],
         arena=layout.arena,
+        scratch=scratch,
         halo=halo,
         latency=order.latency,
         macs=macs_per_pixel(graph),
-        blob=_blob(graph, nodes, layout, halo),
+        blobs={kind: _blob(graph, nodes, layout, halo, scratch, kind) for kind in Layout},
     )
+
+
+def _scratch(nodes: Sequence[Node]) -> int:
+    """What the convolution that needs most needs."""
+    windows = [
+        (record.kernel, record.window.shape[3])
+        for node in nodes
+        for record in node.records
+        if record.kind == Kind.CONV and record.window is not None
+    ]
+    return max((scratch_bytes(*window) for window in windows), default=0)
 
 
 def _halo(graph: Graph, nodes: Sequence[Node], rates: Mapping[int, int]) -> int:
@@ -420,13 +445,20 @@ class _Constants:
         return self.offsets[constant]
 
 
-_HEADER = struct.Struct("<13I")
+_HEADER = struct.Struct("<15I")
 _BUFFER = struct.Struct("<5Ii2I")
 _OPERATOR = struct.Struct("<11I5i")
 _ENTRY = struct.Struct("<Ii")
 
 
-def _blob(graph: Graph, nodes: Sequence[Node], layout: _Layout, halo: int) -> bytes:
+def _blob(
+    graph: Graph,
+    nodes: Sequence[Node],
+    layout: _Layout,
+    halo: int,
+    scratch: int,
+    weights: Layout,
+) -> bytes:
     buffers = {tensor: place for place, ring in enumerate(layout.rings) for tensor in ring.tensors}
     entries = list(_entries(nodes, layout.schedule.program))
     records = [record for node in nodes for record in node.records]
@@ -436,13 +468,14 @@ def _blob(graph: Graph, nodes: Sequence[Node], layout: _Layout, halo: int) -> by
     body = b"".join(
         [
             *(_pack_ring(ring) for ring in layout.rings),
-            *(_pack_record(record, buffers, constants) for record in records),
+            *(_pack_record(record, buffers, constants, weights) for record in records),
             *(_ENTRY.pack(*entry) for entry in entries),
         ]
     )
     header = _HEADER.pack(
         MAGIC,
         VERSION,
+        weights,
         start + len(constants.data),
         len(layout.rings),
         len(records),
@@ -454,6 +487,7 @@ def _blob(graph: Graph, nodes: Sequence[Node], layout: _Layout, halo: int) -> by
         layout.schedule.latency,
         layout.arena.unit,
         layout.arena.fixed,
+        scratch,
     )
     return header + body + bytes(constants.data)
 
@@ -485,7 +519,12 @@ def _pack_ring(ring: Ring) -> bytes:
     )
 
 
-def _pack_record(record: Record, buffers: Mapping[int, int], constants: _Constants) -> bytes:
+def _pack_record(
+    record: Record, buffers: Mapping[int, int], constants: _Constants, layout: Layout
+) -> bytes:
+    weights = record.weights
+    if record.window is not None:
+        weights = pack_weights(record.window, record.groups, layout)
     source = buffers[record.source]
     return _OPERATOR.pack(
         record.kind,
@@ -495,7 +534,7 @@ def _pack_record(record: Record, buffers: Mapping[int, int], constants: _Constan
         *record.kernel,
         record.groups,
         record.extra,
-        constants.add(record.weights),
+        constants.add(weights),
         constants.add(record.bias),
         constants.add(record.scales),
         record.low,
@@ -507,6 +546,8 @@ def _pack_record(record: Record, buffers: Mapping[int, int], constants: _Constan
 def c_source(plan: Plan, name: str) -> str:
     """A C99 file with the plan as one constant array, aligned by its type.
 
+    The array is there once for each layout, of which the compiler takes the target's.
+
     Args:
         plan: the plan.
         name: of the array, a C identifier; `<name>` and `NAME_ARENA_BYTES(width)` are defined.
@@ -516,24 +557,38 @@ def c_source(plan: Plan, name: str) -> str:
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise UserError(f"{name!r} is not a name that C accepts; letters, digits and _ are")
-    words = [f"0x{word:08x}" for (word,) in struct.iter_unpack("<I", plan.blob)]
-    lines = [", ".join(words[place : place + 8]) + "," for place in range(0, len(words), 8)]
-    body = "\n".join(f"    {line}" for line in lines)
+    arrays = [
+        f"const uint32_t {name}[{name.upper()}_WORDS] = {{\n{_c_words(plan.blobs[layout])}\n}};\n"
+        for layout in Layout
+    ]
     return (
-        f"/* A plan for edge-sr's engine: {len(plan.blob)} bytes, to be passed to esr_open. */\n"
-        f'#include "{name}.h"\n\n'
-        f"const uint32_t {name}[{name.upper()}_WORDS] = {{\n{body}\n}};\n"
+        "/* A plan for edge-sr's engine, to be passed to esr_open. */\n"
+        f'#include "{name}.h"\n\n{_by_layout(arrays)}'
     )
 
 
+def _c_words(blob: bytes) -> str:
+    words = [f"0x{word:08x}" for (word,) in struct.iter_unpack("<I", blob)]
+    lines = [", ".join(words[place : place + 8]) + "," for place in range(0, len(words), 8)]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _by_layout(texts: Sequence[str]) -> str:
+    """The text for the layout that the C compiler chooses."""
+    tests = [f"if ESR_LAYOUT == ESR_LAYOUT_{layout.name}" for layout in Layout]
+    parts = [f"#{'el' if place else ''}{test}\n{texts[place]}" for place, test in enumerate(tests)]
+    return "".join(parts) + "#endif\n"
+
+
 def c_header(plan: Plan, name: str) -> str:
-    """The header that belongs to `c_source`."""
-    upper, head = name.upper(), HEAD_BYTES + plan.arena.fixed
+    """The header that belongs to `c_source`; it includes the engine's esr_layout.h."""
+    upper, head = name.upper(), HEAD_BYTES + plan.arena.fixed + plan.scratch
     units = f"((((width) / {plan.rate}u) + {_UNIT_ROUND - 1}u) / {_UNIT_ROUND}u * {_UNIT_ROUND}u)"
+    words = [f"#define {upper}_WORDS {len(plan.blobs[layout]) // 4}u\n" for layout in Layout]
     return (
-        f"#ifndef {upper}_H\n#define {upper}_H\n\n#include <stdint.h>\n\n"
-        f"#define {upper}_WORDS {len(plan.blob) // 4}u\n"
-        f"#define {upper}_BYTES {len(plan.blob)}u\n"
+        f'#ifndef {upper}_H\n#define {upper}_H\n\n#include "esr_layout.h"\n\n'
+        f"#include <stdint.h>\n\n{_by_layout(words)}"
+        f"#define {upper}_BYTES (4u * {upper}_WORDS)\n"
         "/* RAM for frames of that width; esr_arena_bytes says the same while it runs. */\n"
         f"#define {upper}_ARENA_BYTES(width) ({plan.arena.unit}u * {units} + {head}u)\n\n"
         f"extern const uint32_t {name}[{upper}_WORDS];\n\n#endif\n"

@@ -10,6 +10,7 @@ from tflm_oracle import noise, run_tflm
 
 from edge_sr import zoo
 from edge_sr.engine import binding
+from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph, resize
 
@@ -225,9 +226,10 @@ def test_every_status_has_a_sentence() -> None:
         assert esr.esr_status_text(status).decode() == "this is no status of the engine"
 
 
-HEADER_WORDS, BUFFER_WORDS, OPERATOR_WORDS = 13, 8, 16
-HEADER = {"magic": 0, "version": 1, "bytes": 2, "buffers": 3, "operators": 4, "entries": 5}
-HEADER |= {"rate": 6, "in": 7, "out": 8, "halo": 9, "latency": 10, "unit_bytes": 11}
+HEADER_WORDS, BUFFER_WORDS, OPERATOR_WORDS = 15, 8, 16
+HEADER = {"magic": 0, "version": 1, "layout": 2, "bytes": 3, "buffers": 4, "operators": 5}
+HEADER |= {"entries": 6, "rate": 7, "in": 8, "out": 9, "halo": 10, "latency": 11}
+HEADER |= {"unit_bytes": 12, "fixed_bytes": 13, "scratch_bytes": 14}
 BUFFER = {"rate": 0, "channels": 1, "depth": 2, "margin": 3, "below": 4, "zero_point": 5}
 BUFFER |= {"unit_offset": 6, "fixed_offset": 7}
 OPERATOR = {"kind": 0, "in": 1, "other": 2, "out": 3, "kernel_h": 4, "kernel_w": 5, "groups": 6}
@@ -249,6 +251,13 @@ def refused(blob: bytes) -> bool:
 def test_impossible_headers(plan: Plan, field: str, value: int) -> None:
     arena = Arena(changed(plan, HEADER[field], value), SIDE)
     assert arena.status in (PLAN, WIDTH)  # an absurd size of the arena fits at no width
+
+
+def test_weights_in_another_order(plan: Plan) -> None:
+    """A board's plan is not run by a desk's kernels."""
+    for layout in set(Layout) - {Layout.LANES}:
+        assert refused(plan.blobs[layout])
+        assert refused(changed(plan, HEADER["layout"], layout))
 
 
 def test_a_plan_that_is_cut_off(plan: Plan) -> None:
@@ -314,7 +323,7 @@ def test_impossible_programs(plan: Plan) -> None:
 
 def test_a_plan_of_garbage(plan: Plan) -> None:
     rng = np.random.default_rng(0)
-    for size in (0, 1, 3, 51, 52, 100, 4096):
+    for size in (0, 1, 3, 51, 52, 60, 100, 4096):
         assert refused(rng.integers(0, 256, size, np.uint8).tobytes())
         assert refused(plan.blob[:8] + rng.integers(0, 256, size, np.uint8).tobytes())
 
@@ -328,7 +337,7 @@ def test_changed_plans_are_refused_or_run_within_their_arena(plan: Plan) -> None
         place = 4 * int(rng.integers(0, 300))
         value = int(rng.choice([0, 1, 2, 5, 255, 65536, 2**31 - 1, 2**31, 2**32 - 1]))
         struct.pack_into("<I", blob, place, value)
-        frame_plan = Plan(**{**plan.__dict__, "blob": bytes(blob)})
+        frame_plan = Plan(**{**plan.__dict__, "blobs": {Layout.LANES: bytes(blob)}})
         if Arena(frame_plan.blob, SIDE).status == binding.OK:
             frame = Frame(frame_plan)
             for y in range(SIDE):

@@ -1,8 +1,14 @@
-"""The engine without Python: strict warnings on every compiler, sanitizers on dumped frames."""
+"""The engine without Python: strict warnings on every compiler, sanitizers on dumped frames.
 
+`EDGE_SR_DRIVER_MODELS=500 pytest tests/engine/test_engine_driver.py` tries as many random networks
+with each set of kernels.
+"""
+
+import os
 import shutil
 import struct
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +19,25 @@ from tflm_oracle import noise, run_tflm
 
 from edge_sr import zoo
 from edge_sr.engine.build import SOURCES, STRICT, c_files
+from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
 from edge_sr.graph import read_graph, resize
 
 DRIVER = Path(__file__).with_name("driver.c")
+MODELS = int(os.environ.get("EDGE_SR_DRIVER_MODELS", "25"))
 COMPILERS = ("gcc", "clang", "arm-none-eabi-gcc")
 PORTABLE = ("-U__SSE2__", "-U__ARM_NEON")
 """Makes a host compile what a machine without vectors would."""
+
+BOARDS = (("-mcpu=cortex-m4",), ("-mcpu=cortex-m55", "-mfloat-abi=hard"), ("-mcpu=cortex-m0plus",))
+HERE = Path(__file__).parent
+KERNELS = {
+    "vectors": (Layout.LANES, ()),
+    "portable": (Layout.LANES, PORTABLE),
+    "dsp": (Layout.HALVES, ("-DESR_LAYOUT=1", "-include", str(HERE / "emulated_dsp.h"))),
+    "helium": (Layout.BYTES, ("-DESR_LAYOUT=2", "-include", str(HERE / "emulated_mve.h"))),
+}
+"""The sets of kernels, as a host compiles them; instructions that it lacks are emulated."""
 
 
 def compiled(compiler: str, arguments: list[str]) -> None:
@@ -27,8 +45,15 @@ def compiled(compiler: str, arguments: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("flags", [("-O3",), ("-O2", *PORTABLE)])
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize(
+    ("compiler", "flags"),
+    [
+        *((compiler, ("-O3",)) for compiler in COMPILERS),
+        *((compiler, ("-O2", *PORTABLE)) for compiler in COMPILERS),
+        *(("arm-none-eabi-gcc", ("-O2", "-mthumb", *board)) for board in BOARDS),
+        ("arm-none-eabi-gcc", ("-O2", "-mthumb", *BOARDS[0], "-DESR_PORTABLE")),
+    ],
+)
 def test_sources_compile_without_a_warning(
     compiler: str, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -56,53 +81,61 @@ def test_nothing_but_memory_functions_is_asked_of_the_c_library(tmp_path: Path) 
     assert wanted - offered <= {"memcpy", "memset", "memmove", "memcmp"}
 
 
-def dump(plan: Plan, image: np.ndarray, expected: np.ndarray) -> bytes:
-    _, height, width, _ = image.shape
-    head = struct.pack("<5I", len(plan.blob), width, height, expected.size, image.size)
-    return head + plan.blob + image.tobytes() + expected.tobytes()
+@dataclass(frozen=True)
+class Driver:
+    """The program, and the plans that it takes."""
+
+    program: Path
+    layout: Layout
+
+    def dump(self, plan: Plan, image: np.ndarray, expected: np.ndarray) -> bytes:
+        blob, (_, height, width, _) = plan.blobs[self.layout], image.shape
+        head = struct.pack("<5I", len(blob), width, height, expected.size, image.size)
+        return head + blob + image.tobytes() + expected.tobytes()
 
 
-@pytest.fixture(scope="module", params=["vectors", "portable"])
-def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=KERNELS)
+def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Driver:
     compiler = shutil.which("clang") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("no C compiler here")
     program = tmp_path_factory.mktemp("driver") / "driver"
     flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    flags += PORTABLE if request.param == "portable" else ()
+    layout, kernels = KERNELS[request.param]
     sources = [str(DRIVER), *map(str, c_files())]
-    compiled(compiler, [*flags, f"-I{SOURCES}", *sources, "-o", str(program)])
-    return program
+    compiled(compiler, [*flags, *kernels, f"-I{SOURCES}", *sources, "-o", str(program)])
+    return Driver(program, layout)
 
 
-def run(driver: Path, dumps: list[bytes], folder: Path) -> None:
+def run(driver: Driver, dumps: list[bytes], folder: Path) -> None:
     paths = []
     for number, data in enumerate(dumps):
         paths.append(folder / f"{number}.dump")
         paths[-1].write_bytes(data)
-    done = subprocess.run([driver, *paths], capture_output=True, text=True)
+    done = subprocess.run([driver.program, *paths], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_shipped_networks_under_sanitizers(
-    driver: Path, name: str, scale: int, tmp_path: Path
+    driver: Driver, name: str, scale: int, tmp_path: Path
 ) -> None:
     model = zoo.find(name, scale).artifact("int8", ".tflite").read_bytes()
     plan = make_plan(read_graph(model))
     images = [noise(height, width, 3) for height, width in ((1, 1), (3, 2), (9, 22))]
     dumps = [
-        dump(plan, image, run_tflm(resize(model, *image.shape[1:3]), image)) for image in images
+        driver.dump(plan, image, run_tflm(resize(model, *image.shape[1:3]), image))
+        for image in images
     ]
     run(driver, dumps, tmp_path)
 
 
-def test_random_networks_under_sanitizers(driver: Path, tmp_path: Path) -> None:
+def test_random_networks_under_sanitizers(driver: Driver, tmp_path: Path) -> None:
     dumps: list[bytes] = []
 
     @settings(
-        max_examples=25,
+        max_examples=MODELS,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -110,19 +143,19 @@ def test_random_networks_under_sanitizers(driver: Path, tmp_path: Path) -> None:
     @given(network=networks)
     def collect(network: RandomNetwork) -> None:
         model, image = network.write(), network.image()
-        dumps.append(dump(make_plan(read_graph(model)), image, run_tflm(model, image)))
+        dumps.append(driver.dump(make_plan(read_graph(model)), image, run_tflm(model, image)))
 
     collect()
     run(driver, dumps, tmp_path)
 
 
-def test_the_driver_sees_a_wrong_byte(driver: Path, tmp_path: Path) -> None:
+def test_the_driver_sees_a_wrong_byte(driver: Driver, tmp_path: Path) -> None:
     model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
     image = noise(4, 5, 3)
     expected = run_tflm(resize(model, 4, 5), image).copy()
     expected[0, 7, 3] ^= 1
     with pytest.raises(AssertionError, match="does not give the expected bytes"):
-        run(driver, [dump(make_plan(read_graph(model)), image, expected)], tmp_path)
+        run(driver, [driver.dump(make_plan(read_graph(model)), image, expected)], tmp_path)
 
 
 def test_c_source_holds_the_plan(tmp_path: Path) -> None:
@@ -139,7 +172,7 @@ def test_c_source_holds_the_plan(tmp_path: Path) -> None:
     )
     program = tmp_path / "main"
     sources = [str(tmp_path / "main.c"), str(tmp_path / "net.c")]
-    compiled("cc", [*STRICT, f"-I{tmp_path}", *sources, "-o", str(program)])
+    compiled("cc", [*STRICT, f"-I{tmp_path}", f"-I{SOURCES}", *sources, "-o", str(program)])
     printed = subprocess.run([program], capture_output=True, check=True).stdout
     assert printed[8:] == plan.blob
     assert int.from_bytes(printed[:8], "little") == plan.arena_bytes(163)

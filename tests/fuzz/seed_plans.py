@@ -1,6 +1,6 @@
 """Write plans of shipped and random networks as seeds for `fuzz_plan.c`.
 
-python tests/fuzz/seed_plans.py FOLDER
+python tests/fuzz/seed_plans.py FOLDER [LAYOUT]   (of weights: 0, 1 or 2 as in esr_layout.h)
 """
 
 import sys
@@ -14,6 +14,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "engine"), str(TESTS.parent)]
 from random_models import RandomNetwork, networks  # noqa: E402
 
 from edge_sr import zoo  # noqa: E402
+from edge_sr.engine.packing import Layout  # noqa: E402
 from edge_sr.engine.plan import make_plan  # noqa: E402
 from edge_sr.graph import read_graph  # noqa: E402
 
@@ -23,9 +24,10 @@ LARGEST = 4000
 def main() -> None:
     """Write the seeds."""
     folder = Path(sys.argv[1])
+    layout = Layout(int(sys.argv[2])) if len(sys.argv) > 2 else Layout.LANES
     folder.mkdir(parents=True, exist_ok=True)
     plans = [
-        make_plan(read_graph(zoo.find(name, scale).artifact("int8", ".tflite"))).blob
+        make_plan(read_graph(zoo.find(name, scale).artifact("int8", ".tflite"))).blobs[layout]
         for name in ("tinypssr", "tinypssr-anchor")
         for scale in (2, 4)
     ]
@@ -39,7 +41,7 @@ def main() -> None:
     )
     @given(network=networks)
     def collect(network: RandomNetwork) -> None:
-        plans.append(make_plan(read_graph(network.write())).blob)
+        plans.append(make_plan(read_graph(network.write())).blobs[layout])
 
     collect()
     for number, plan in enumerate(plan for plan in plans if len(plan) <= LARGEST):

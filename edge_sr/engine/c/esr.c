@@ -118,6 +118,15 @@ static uint8_t *ring(const esr_engine *engine, const esr_plan_buffer *buffer)
     return engine->memory + esr_buffer_offset(&engine->layout, buffer);
 }
 
+/* Behind all buffers. */
+static void *scratch(const esr_engine *engine)
+{
+    const esr_plan_header *header = engine->layout.header;
+
+    return engine->memory + (size_t)engine->layout.wide_units * header->unit_bytes +
+           header->fixed_bytes;
+}
+
 /* The first pixel of a row, which may be one above or below the frame. */
 static int8_t *row_at(const esr_engine *engine, const esr_plan_buffer *buffer, int32_t row)
 {
@@ -174,6 +183,8 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
     args.low = op->low;
     args.high = op->high;
     args.out = fresh_row(engine, out, row);
+    args.scratch = scratch(engine);
+    args.scratch_bytes = layout->header->scratch_bytes;
     (op->kind == ESR_CONV ? esr_conv_row : esr_depthwise_row)(&args);
 }
 

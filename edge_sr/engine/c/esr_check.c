@@ -46,6 +46,8 @@ static uint64_t record_bytes(const esr_plan_header *header)
 static int check_header(const esr_plan_header *header, size_t plan_bytes)
 {
     return header->magic == ESR_PLAN_MAGIC && header->version == ESR_PLAN_VERSION &&
+           header->layout == ESR_LAYOUT && header->fixed_bytes % 4 == 0 &&
+           header->scratch_bytes % 4 == 0 &&
            header->bytes <= plan_bytes && between(header->buffers, 1, ESR_MAX_RECORDS) &&
            between(header->operators, 1, ESR_MAX_RECORDS) &&
            between(header->entries, 1, ESR_MAX_RECORDS) && record_bytes(header) <= header->bytes &&
@@ -77,31 +79,35 @@ static int fits(const esr_layout *layout, const esr_plan_buffer *buffer)
     return end <= units * layout->header->unit_bytes + layout->header->fixed_bytes;
 }
 
-static uint64_t lanes_of(uint32_t channels)
+static int check_window(const esr_plan_operator *op, const esr_plan_buffer *in,
+                        const esr_plan_buffer *out)
 {
-    const uint32_t rest = channels % ESR_LANES;
+    return in->rate == out->rate && between(op->kernel_h, 1, ESR_MAX_KERNEL) &&
+           between(op->kernel_w, 1, ESR_MAX_KERNEL) && op->kernel_h <= in->depth &&
+           op->kernel_w / 2 <= in->margin && op->groups != 0 && in->channels % op->groups == 0 &&
+           out->channels % op->groups == 0;
+}
 
-    return channels - rest + (rest == 0 ? 0 : rest <= 4 ? 4 : rest <= 8 ? 8 : 16);
+static int check_weights(const esr_layout *layout, const esr_plan_operator *op, uint32_t inputs,
+                         uint32_t outputs)
+{
+    const uint32_t height = op->kernel_h, width = op->kernel_w;
+
+    if (op->kind == ESR_DEPTHWISE) {
+        return inputs == 1 &&
+               has_constant(layout, op->weights,
+                            (uint64_t)height * width * op->groups * outputs);
+    }
+    return esr_conv_scratch_bytes(height, width, inputs) <= layout->header->scratch_bytes &&
+           has_constant(layout, op->weights,
+                        op->groups * esr_conv_weight_bytes(height, width, inputs, outputs));
 }
 
 static int check_conv(const esr_layout *layout, const esr_plan_operator *op,
                       const esr_plan_buffer *in, const esr_plan_buffer *out)
 {
-    uint64_t weights = (uint64_t)op->kernel_h * op->kernel_w;
-
-    if (in->rate != out->rate || !between(op->kernel_h, 1, ESR_MAX_KERNEL) ||
-        !between(op->kernel_w, 1, ESR_MAX_KERNEL) || op->kernel_h > in->depth ||
-        op->kernel_w / 2 > in->margin || op->groups == 0 || in->channels % op->groups != 0 ||
-        out->channels % op->groups != 0) {
-        return 0;
-    }
-    if (op->kind == ESR_DEPTHWISE) {
-        weights *= out->channels;
-    } else {
-        weights *= in->channels * lanes_of(out->channels / op->groups);
-    }
-    return (op->kind == ESR_CONV || op->groups == in->channels) &&
-           has_constant(layout, op->weights, weights) &&
+    return check_window(op, in, out) &&
+           check_weights(layout, op, in->channels / op->groups, out->channels / op->groups) &&
            has_constant(layout, op->bias, (uint64_t)out->channels * 4) &&
            has_scales(layout, op->scales, out->channels);
 }
@@ -218,7 +224,8 @@ static esr_status check_width(esr_layout *layout, uint32_t width)
     }
     layout->units = width / header->rate;
     layout->wide_units = (layout->units + ESR_UNIT_ROUND - 1) / ESR_UNIT_ROUND * ESR_UNIT_ROUND;
-    bytes = (uint64_t)layout->wide_units * header->unit_bytes + header->fixed_bytes + ESR_HEAD_BYTES;
+    bytes = (uint64_t)layout->wide_units * header->unit_bytes + header->fixed_bytes +
+            header->scratch_bytes + ESR_HEAD_BYTES;
     if (bytes > INT32_MAX) {
         return ESR_WIDTH;
     }

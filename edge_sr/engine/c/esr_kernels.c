@@ -1,6 +1,8 @@
 /*
  * The portable kernels: plain C99, the reference for all others. Inner loops run over output
  * channels in blocks of constant size, which compilers turn into vector instructions.
+ *
+ * Weights come in blocks of 16 output channels; the last ones may be 8 or 4, padded with 0.
  */
 #include "esr_kernels.h"
 
@@ -12,11 +14,39 @@
 #define ESR_HOT
 #endif
 
-#if defined(__GNUC__)
-#define ESR_INLINE static inline __attribute__((always_inline))
+#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON))
+#define ESR_VECTORS 1
 #else
-#define ESR_INLINE static inline
+#define ESR_VECTORS 0
 #endif
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+#if ESR_LAYOUT == ESR_LAYOUT_LANES
+
+/* Lanes of the block that starts with so many channels left. */
+static uint32_t lanes_of(uint32_t channels)
+{
+    return channels > 8 ? 16 : channels > 4 ? 8 : 4;
+}
+
+uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                               uint32_t outputs)
+{
+    const uint32_t rest = outputs % 16;
+    const uint32_t lanes = outputs - rest + (rest > 0 ? lanes_of(rest) : 0);
+
+    return (uint64_t)kernel_h * kernel_w * inputs * lanes;
+}
+
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+{
+    (void)kernel_h, (void)kernel_w, (void)inputs;
+    return 0;
+}
 
 /* One block of output channels of one group. */
 typedef struct block {
@@ -43,12 +73,7 @@ ESR_INLINE void store(const esr_conv *args, const uint32_t *sums, uint32_t pixel
     }
 }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON))
+#if ESR_VECTORS
 
 /* Inputs of a pixel that are widened at once: broadcasting from memory is cheap, and a product of
  * two int8 fits in 16 bits. */
@@ -72,45 +97,71 @@ ESR_INLINE void widen(int16_t *wide, const int8_t *in, uint32_t count)
 #undef LANES
 #else
 
-/* Four channels of one pixel; `weights` are theirs, `lanes` apart from tap to tap. */
-ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t quad, uint32_t lanes)
+/* The bias of up to four channels; the others start at 0. */
+ESR_INLINE void start_sums(uint32_t sums[4], const int32_t *bias, uint32_t count)
+{
+    sums[0] = (uint32_t)bias[0];
+    sums[1] = count > 1 ? (uint32_t)bias[1] : 0;
+    sums[2] = count > 2 ? (uint32_t)bias[2] : 0;
+    sums[3] = count > 3 ? (uint32_t)bias[3] : 0;
+}
+
+/* Add four products with each of two inputs; `weights` of an input are `lanes` apart. */
+ESR_INLINE void add_run(uint32_t left[4], uint32_t right[4], const int8_t *in, size_t apart,
+                        const int8_t *weights, uint32_t lanes, uint32_t run)
+{
+    uint32_t l0 = left[0], l1 = left[1], l2 = left[2], l3 = left[3];
+    uint32_t r0 = right[0], r1 = right[1], r2 = right[2], r3 = right[3];
+
+    for (const int8_t *end = in + run; in < end; in++, weights += lanes) {
+        const int32_t l = in[0], r = in[apart];
+        int32_t w = weights[0];
+
+        l0 += (uint32_t)(l * w), r0 += (uint32_t)(r * w);
+        w = weights[1];
+        l1 += (uint32_t)(l * w), r1 += (uint32_t)(r * w);
+        w = weights[2];
+        l2 += (uint32_t)(l * w), r2 += (uint32_t)(r * w);
+        w = weights[3];
+        l3 += (uint32_t)(l * w), r3 += (uint32_t)(r * w);
+    }
+    left[0] = l0, left[1] = l1, left[2] = l2, left[3] = l3;
+    right[0] = r0, right[1] = r1, right[2] = r2, right[3] = r3;
+}
+
+/* Four channels of two pixels, from `quad` of the block on. The right pixel is the next one, or at
+ * the end of an odd row the left one again. */
+ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t next, uint32_t quad,
+                          uint32_t lanes)
 {
     const esr_conv *args = b->args;
     const int8_t *weights = b->weights + quad;
-    const int32_t *bias = args->bias + b->out_first + quad;
-    const uint32_t count = b->outputs - quad < 4 ? b->outputs - quad : 4;
-    const uint32_t run = b->run;
-    uint32_t sums[4] = {0, 0, 0, 0};
-    uint32_t s0, s1, s2, s3;
+    const uint32_t channel = b->out_first + quad, count = smaller(b->outputs - quad, 4);
+    const size_t apart = (size_t)next * args->in_channels;
+    uint32_t left[4], right[4];
 
-    for (uint32_t i = 0; i < count; i++) {
-        sums[i] = (uint32_t)bias[i];
-    }
-    s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    start_sums(left, args->bias + channel, count);
+    memcpy(right, left, sizeof right);
     for (uint32_t y = 0; y < args->kernel_h; y++) {
         const int8_t *in = esr_window_row(&args->in, y) + (size_t)pixel * args->in_channels +
                            b->in_first;
 
         for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
-            for (uint32_t i = 0; i < run; i++, weights += lanes) {
-                const int32_t value = in[i];
-
-                s0 += (uint32_t)(value * weights[0]);
-                s1 += (uint32_t)(value * weights[1]);
-                s2 += (uint32_t)(value * weights[2]);
-                s3 += (uint32_t)(value * weights[3]);
-            }
+            add_run(left, right, in, apart, weights, lanes, b->run);
+            weights += (size_t)lanes * b->run;
         }
     }
-    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
-    store(args, sums, pixel, b->out_first + quad, count);
+    store(args, left, pixel, channel, count);
+    store(args, right, pixel + next, channel, count);
 }
 
 static void conv_block(const block *b, uint32_t lanes)
 {
-    for (uint32_t pixel = 0; pixel < b->args->pixels; pixel++) {
+    const uint32_t pixels = b->args->pixels;
+
+    for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
         for (uint32_t quad = 0; quad < b->outputs; quad += 4) {
-            conv_quad(b, pixel, quad, lanes);
+            conv_quad(b, pixel, pixel + 1 < pixels, quad, lanes);
         }
     }
 }
@@ -138,7 +189,7 @@ static const int8_t *conv_group(block *b, uint32_t channels)
     const uint32_t weights_per_lane = b->args->kernel_h * b->taps * b->run;
 
     while (channels > 0) {
-        const uint32_t lanes = channels > 8 ? 16 : channels > 4 ? 8 : 4;
+        const uint32_t lanes = lanes_of(channels);
 
         b->outputs = smaller(channels, lanes);
         (lanes == 16 ? conv_16 : lanes == 8 ? conv_8 : conv_4)(b);
@@ -168,12 +219,16 @@ void esr_conv_row(const esr_conv *args)
     }
 }
 
+#endif
+
+#define DEPTHWISE_LANES 16
+
 /* Output channels [first, first + lanes) of one pixel; output c reads input c / multiplier. */
 ESR_INLINE void depthwise_lanes(const esr_conv *args, uint32_t pixel, uint32_t first,
                                 uint32_t lanes, uint32_t multiplier)
 {
     const int8_t *weights = args->weights + first;
-    uint32_t sums[ESR_LANES];
+    uint32_t sums[DEPTHWISE_LANES];
 
     for (uint32_t lane = 0; lane < lanes; lane++) {
         sums[lane] = (uint32_t)args->bias[first + lane];
@@ -207,12 +262,31 @@ ESR_HOT void esr_depthwise_row(const esr_conv *args)
             depthwise_lanes(args, pixel, first, 8, 1);
         }
         while (first < args->out_channels) {
-            const uint32_t lanes = smaller(args->out_channels - first, ESR_LANES);
+            const uint32_t lanes = smaller(args->out_channels - first, DEPTHWISE_LANES);
 
             depthwise_lanes(args, pixel, first, lanes, multiplier);
             first += lanes;
         }
     }
+}
+
+/* Both sides where vectors choose among values, else the one that is asked for. */
+ESR_INLINE int32_t slope(const esr_slopes *args, int32_t x, int32_t alpha)
+{
+#if ESR_VECTORS
+    const int32_t above = esr_multiply(x, args->positive);
+    const int32_t below = esr_multiply(x * alpha, args->negative);
+
+    return x >= 0 ? above : args->negate ? -below : below;
+#else
+    int32_t below;
+
+    if (x >= 0) {
+        return esr_multiply(x, args->positive);
+    }
+    below = esr_multiply(x * alpha, args->negative);
+    return args->negate ? -below : below;
+#endif
 }
 
 /* `count` values; alpha[i] belongs to value i. The arguments are a copy, because a compiler must
@@ -221,18 +295,16 @@ ESR_INLINE void slopes(esr_slopes args, size_t first, size_t count, const int8_t
 {
     for (size_t i = first; i < first + count; i++) {
         const int32_t x = args.in[i] - args.in_zero_point;
-        const int32_t above = esr_multiply(x, args.positive);
-        const int32_t below = esr_multiply(x * alpha[i - first], args.negative);
+        const int32_t value = slope(&args, x, alpha[i - first]);
 
-        args.out[i] = esr_store(x >= 0 ? above : args.negate ? -below : below,
-                                args.out_zero_point, args.low, args.high);
+        args.out[i] = esr_store(value, args.out_zero_point, args.low, args.high);
     }
 }
 
 /* Alphas of so many values are laid out at once; a multiple of the usual counts of channels. */
 #define PATTERN 48
 
-ESR_HOT void esr_slopes_row(const esr_slopes *args)
+ESR_HOT void esr_portable_slopes_row(const esr_slopes *args)
 {
     const size_t count = (size_t)args->pixels * args->channels;
     int8_t pattern[PATTERN];
@@ -255,6 +327,13 @@ ESR_HOT void esr_slopes_row(const esr_slopes *args)
         slopes(*args, done, count - done < step ? count - done : step, pattern);
     }
 }
+
+#if ESR_LAYOUT == ESR_LAYOUT_LANES
+void esr_slopes_row(const esr_slopes *args)
+{
+    esr_portable_slopes_row(args);
+}
+#endif
 
 void esr_table_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count)
 {
@@ -279,18 +358,23 @@ ESR_HOT void esr_sum_row(const esr_sum *args)
     }
 }
 
+/* Counts that are known early are copied without a loop. */
+ESR_INLINE void copy_pixels(esr_copy a, uint32_t count)
+{
+    for (uint32_t pixel = 0; pixel < a.pixels; pixel++, a.in += a.in_step, a.out += a.out_step) {
+        int8_t *out = a.out;
+
+        for (uint32_t repeat = 0; repeat < a.repeats; repeat++, out += count) {
+            memcpy(out, a.in, count);
+        }
+    }
+}
+
 void esr_copy_row(const esr_copy *args)
 {
-    const esr_copy a = *args;
-
-    for (uint32_t pixel = 0; pixel < a.pixels; pixel++) {
-        const int8_t *in = a.in + (size_t)pixel * a.in_step;
-        int8_t *out = a.out + (size_t)pixel * a.out_step;
-
-        for (uint32_t repeat = 0; repeat < a.repeats; repeat++) {
-            for (uint32_t i = 0; i < a.count; i++) {
-                *out++ = in[i];
-            }
-        }
+    if (args->count == 2 && args->repeats == 1) {
+        copy_pixels(*args, 2);
+    } else {
+        copy_pixels(*args, args->count);
     }
 }

@@ -1,6 +1,6 @@
 /*
- * What computes one row of one operator. A faster set of kernels (DSP, MVE, AVX2) replaces
- * esr_kernels.c at build time, with these signatures and the same bits.
+ * What computes one row of one operator. esr_kernels.c does it on any machine; esr_dsp.c and
+ * esr_mve.c replace its convolutions and slopes where esr_layout.h says so, with the same bits.
  *
  * Rows are NHWC int8: `pixels` x channels. Sizes have been checked by esr_open; where in and out
  * overlap they are equal (a unary operator or an addition in place).
@@ -8,13 +8,19 @@
 #ifndef ESR_KERNELS_H
 #define ESR_KERNELS_H
 
+#include "esr_layout.h"
 #include "esr_rounding.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Weights come in blocks of so many output channels; the last ones may be 8 or 4, padded with 0. */
-#define ESR_LANES 16
+#if defined(__GNUC__)
+#define ESR_INLINE static inline __attribute__((always_inline))
+#define ESR_NOINLINE __attribute__((noinline))
+#else
+#define ESR_INLINE static inline
+#define ESR_NOINLINE
+#endif
 
 /* A window of rows in a ring: row i lies in slot (first + i) % depth. */
 typedef struct esr_window {
@@ -35,8 +41,14 @@ static inline const int8_t *esr_window_row(const esr_window *window, uint32_t ro
  * Convolution, stride 1; the borders are in the ring already, filled with the input's zero point,
  * whose part in each sum has been taken out of the bias.
  *
- * weights: for each group, for each block of lanes of its outputs: [kernel_h][kernel_w][inputs per
- * group][lanes]. Depthwise (one input per group): [kernel_h][kernel_w][out_channels].
+ * weights, in one of the orders of esr_layout.h, for each group:
+ * lanes: for each block of lanes of its outputs: [kernel_h][kernel_w][inputs][lanes];
+ * halves: for each two outputs, int16: [four taps][output][tap], where the taps of a window are
+ *     [kernel_w][kernel_h][inputs], each column filled up to an even number, the whole to a
+ *     multiple of 8; where four divides the inputs, each four of them are in the order 0, 2, 1, 3;
+ * bytes: for each four outputs: [sixteen taps][output][tap], where the taps of a window are
+ *     [kernel_w][kernel_h][inputs], filled up to a multiple of 16.
+ * Depthwise (one input per group), always: [kernel_h][kernel_w][out_channels].
  */
 typedef struct esr_conv {
     esr_window in;
@@ -53,7 +65,14 @@ typedef struct esr_conv {
     int32_t low;              /* range of the fused activation */
     int32_t high;
     int8_t *out;
+    void *scratch;            /* whole words, at least esr_conv_scratch_bytes() */
+    size_t scratch_bytes;
 } esr_conv;
+
+/* Bytes of one group's weights, and the least scratch memory; `inputs`, `outputs`: of the group. */
+uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                               uint32_t outputs);
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs);
 
 void esr_conv_row(const esr_conv *args);
 void esr_depthwise_row(const esr_conv *args); /* groups == in_channels */
@@ -78,6 +97,7 @@ typedef struct esr_slopes {
 } esr_slopes;
 
 void esr_slopes_row(const esr_slopes *args);
+void esr_portable_slopes_row(const esr_slopes *args); /* the reference, which others fall back on */
 
 /* out = table[in + 128], `count` values. */
 void esr_table_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count);

@@ -13,10 +13,12 @@
 #ifndef ESR_PLAN_H
 #define ESR_PLAN_H
 
+#include "esr_layout.h"
+
 #include <stdint.h>
 
 #define ESR_PLAN_MAGIC UINT32_C(0x31525345) /* "ESR1" */
-#define ESR_PLAN_VERSION 1
+#define ESR_PLAN_VERSION 2
 
 /* Buffers are laid out for a width rounded up to so many units, which keeps them aligned. */
 #define ESR_UNIT_ROUND 4
@@ -33,6 +35,7 @@
 typedef struct esr_plan_header {
     uint32_t magic;
     uint32_t version;
+    uint32_t layout;      /* of weights: ESR_LAYOUT_... */
     uint32_t bytes;       /* of the whole plan */
     uint32_t buffers;     /* counts of records */
     uint32_t operators;
@@ -44,6 +47,7 @@ typedef struct esr_plan_header {
     uint32_t latency;
     uint32_t unit_bytes;  /* all buffers together take */
     uint32_t fixed_bytes; /* unit_bytes * units + fixed_bytes */
+    uint32_t scratch_bytes; /* of memory after the buffers, for convolutions; whole words */
 } esr_plan_header;
 
 /* A ring of rows: `margin` pixels, the row, `margin` pixels; margins take whole words. */

@@ -28,14 +28,13 @@ static inline int32_t esr_high_product(int32_t value, int32_t multiplier)
     return esr_signed((uint32_t)((uint64_t)product >> 31));
 }
 
-/* value / 2^exponent, rounded to nearest, ties away from zero (RoundingDivideByPOT); 0 to 31. */
+/* value / 2^exponent, rounded to nearest, ties away from zero (RoundingDivideByPOT); 0 to 31, for
+ * high products, which are neither INT32_MIN nor INT32_MAX: the last bit rounds. */
 static inline int32_t esr_divide_by_power(int32_t value, int32_t exponent)
 {
-    const uint32_t mask = (UINT32_C(1) << exponent) - 1;
-    const uint32_t rest = (uint32_t)value & mask;
-    const uint32_t threshold = (mask >> 1) + (value < 0);
+    const int32_t nearer = value + (value >> 31);
 
-    return (value >> exponent) + (rest > threshold);
+    return exponent == 0 ? value : ((nearer >> (exponent - 1)) + 1) >> 1;
 }
 
 /* MultiplyByQuantizedMultiplier. */

@@ -1,0 +1,87 @@
+/* The few instructions of Arm's DSP extension that esr_dsp.c is made of, one function each. */
+#ifndef ESR_DSP_H
+#define ESR_DSP_H
+
+#include <arm_acle.h>
+#include <stdint.h>
+
+/* Two 16-bit halves in a word. */
+typedef int32_t esr_halves;
+
+/* Four bytes as halves: the even ones, and the odd ones. */
+static inline esr_halves esr_even_bytes(uint32_t bytes)
+{
+    return __sxtb16((int8x4_t)bytes);
+}
+
+static inline esr_halves esr_odd_bytes(uint32_t bytes)
+{
+    esr_halves result;
+
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(bytes));
+    return result;
+}
+
+/* sum + a * b / 2^32, the quotient rounded to nearest, ties upward. */
+static inline int32_t esr_add_high_product(int32_t sum, int32_t a, int32_t b)
+{
+    int32_t result;
+
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+#ifndef __OPTIMIZE__
+#error "esr_dsp.c needs every register: compile it with -O1 or more, or define ESR_PORTABLE"
+#endif
+
+/*
+ * The biases of two channels, plus the products of eight taps `steps` times: those of two windows,
+ * with weights [step][4 taps, then 4][channel][tap]. Sums are window and channel: left 0, left 1,
+ * right 0, right 1. Compilers do not fit this loop into the registers, nor load many words at once.
+ */
+static inline void esr_add_products(int32_t sums[4], const int32_t bias[2], const esr_halves *left,
+                                    const esr_halves *right, const esr_halves *weights,
+                                    uint32_t steps)
+{
+    int32_t l0 = bias[0], l1 = bias[1], r0 = l0, r1 = l1;
+    /* Loading many words at once takes ascending registers. */
+    register esr_halves v0 __asm__("r4"), v1 __asm__("r5");
+    register esr_halves w0 __asm__("r8"), w1 __asm__("r9");
+    esr_halves a, b;
+
+    __asm__ volatile("1:\n\t"
+                     ".rept 2\n\t"
+                     "ldmia %[weights]!, {%[v0], %[v1], %[w0], %[w1]}\n\t"
+                     "ldrd %[a], %[b], [%[left]], #8\n\t"
+                     "smlad %[l0], %[a], %[v0], %[l0]\n\t"
+                     "smlad %[l1], %[a], %[w0], %[l1]\n\t"
+                     "smlad %[l0], %[b], %[v1], %[l0]\n\t"
+                     "smlad %[l1], %[b], %[w1], %[l1]\n\t"
+                     "ldrd %[a], %[b], [%[right]], #8\n\t"
+                     "smlad %[r0], %[a], %[v0], %[r0]\n\t"
+                     "smlad %[r1], %[a], %[w0], %[r1]\n\t"
+                     "smlad %[r0], %[b], %[v1], %[r0]\n\t"
+                     "smlad %[r1], %[b], %[w1], %[r1]\n\t"
+                     ".endr\n\t"
+                     "subs %[steps], %[steps], #1\n\t"
+                     "bne 1b"
+                     : [l0] "+&r"(l0), [l1] "+&r"(l1), [r0] "+&r"(r0), [r1] "+&r"(r1),
+                       [v0] "=&r"(v0), [v1] "=&r"(v1), [w0] "=&r"(w0), [w1] "=&r"(w1),
+                       [a] "=&r"(a), [b] "=&r"(b), [left] "+&r"(left), [right] "+&r"(right),
+                       [weights] "+&r"(weights), [steps] "+&r"(steps)
+                     :
+                     : "cc", "memory");
+    sums[0] = l0, sums[1] = l1, sums[2] = r0, sums[3] = r1;
+}
+
+/* The value, kept within int8. */
+static inline int32_t esr_saturate_byte(int32_t value)
+{
+    int32_t result;
+
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+    return result;
+}
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * Convolutions and slopes for Cortex-M with Helium (M55, M85), whose vectors hold 16 bytes: the
+ * products of 16 taps are added up in one instruction. Everything else, and whatever does not fit
+ * here, is left to the portable kernels, which are the reference.
+ *
+ * The windows of a few pixels are laid out in the scratch memory, column by column: column x holds
+ * what the kernel reads there, row after row, so that the window of a pixel is one run that starts
+ * a column behind the one of the pixel before. The last vector of a window reads beyond it; its
+ * weights are 0 there, and the scratch memory ends a vector later.
+ */
+#include "esr_kernels.h"
+
+#if ESR_LAYOUT == ESR_LAYOUT_BYTES
+
+#include "esr_mve.h"
+
+#include <string.h>
+
+/* Bytes in a vector. */
+#define VECTOR 16
+
+/* Output channels, and 32-bit values in a vector. */
+#define QUAD 4
+
+/* Pixels whose sums are kept until they are requantized; even. */
+#define STRIP 16
+
+/* Windows of neighbouring pixels, at most STRIP of them. */
+typedef struct strip {
+    const esr_conv *args;
+    const int8_t *windows;
+    uint32_t inputs;  /* channels of the group */
+    uint32_t column;  /* bytes from window to window */
+    uint32_t vectors; /* of a window */
+    uint32_t first;   /* pixel */
+    uint32_t pixels;
+} strip;
+
+static uint32_t window_vectors(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+{
+    return (kernel_h * kernel_w * inputs + VECTOR - 1) / VECTOR;
+}
+
+uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                               uint32_t outputs)
+{
+    const uint64_t quads = outputs / QUAD + (outputs % QUAD != 0);
+
+    return quads * QUAD * window_vectors(kernel_h, kernel_w, inputs) * VECTOR;
+}
+
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+{
+    return (uint64_t)kernel_h * kernel_w * inputs + VECTOR;
+}
+
+/* --- windows */
+
+/* Single bytes from consecutive columns to places `step` apart, which is at most 17. */
+static void spread_bytes(int8_t *to, const int8_t *from, uint32_t count, uint32_t step)
+{
+    const uint8x16_t places = vmulq_n_u8(vidupq_n_u8(0, 1), (uint8_t)step);
+
+    for (; count > 0; from += VECTOR, to += VECTOR * step) {
+        const mve_pred16_t lanes = vctp8q(count);
+
+        vstrbq_scatter_offset_p_s8(to, places, vldrbq_z_s8(from, lanes), lanes);
+        count -= count < VECTOR ? count : VECTOR;
+    }
+}
+
+ESR_INLINE void spread_runs(int8_t *to, const int8_t *from, uint32_t count, uint32_t step,
+                            uint32_t from_step, uint32_t run)
+{
+    for (; count > 0; count--, from += from_step, to += step) {
+        memcpy(to, from, run);
+    }
+}
+
+/* One row of all columns. */
+static void fill_row(const strip *s, int8_t *to, const int8_t *from, uint32_t columns)
+{
+    if (s->args->in_channels == 1 && s->column <= UINT8_MAX / (VECTOR - 1)) {
+        spread_bytes(to, from, columns, s->column);
+    } else if (s->inputs == 4) {
+        spread_runs(to, from, columns, s->column, s->args->in_channels, 4);
+    } else {
+        spread_runs(to, from, columns, s->column, s->args->in_channels, s->inputs);
+    }
+}
+
+static void fill_columns(const strip *s, uint32_t in_first)
+{
+    const esr_conv *args = s->args;
+
+    for (uint32_t y = 0; y < args->kernel_h; y++) {
+        const int8_t *from = esr_window_row(&args->in, y) +
+                             (size_t)s->first * args->in_channels + in_first;
+
+        fill_row(s, (int8_t *)args->scratch + y * s->inputs, from,
+                 s->pixels + args->kernel_w - 1);
+    }
+}
+
+/* --- sums */
+
+/* Four channels of the strip's pixels; an odd last one is done twice. */
+ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int32_t *sums)
+{
+    const uint32_t column = s->column, vectors = s->vectors;
+    const int8_t *window = s->windows, *last = window + (s->pixels - 1) * column;
+
+    for (; window < last; window += 2 * column, sums += 2 * QUAD) {
+        esr_add_products(sums, window, window + column, weights, vectors);
+    }
+    if (window == last) {
+        esr_add_products(sums, window, window, weights, vectors);
+    }
+}
+
+/* --- results */
+
+/* Scales of four channels, as esr_multiply() takes them apart. */
+typedef struct scales {
+    int32x4_t multiplier, left, right; /* right: 0 or less */
+} scales;
+
+static scales load_scales(const esr_scale *from, mve_pred16_t lanes)
+{
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), sizeof *from);
+    const int32x4_t shift = vldrwq_gather_offset_z_s32(&from->shift, places, lanes);
+    const int32x4_t zero = vdupq_n_s32(0);
+    const scales made = {vldrwq_gather_offset_z_s32(&from->multiplier, places, lanes),
+                         vmaxq_s32(shift, zero), vminq_s32(shift, zero)};
+
+    return made;
+}
+
+/* esr_divide_by_power(): ties upward, but for negative values of which 1 has been taken before. */
+static inline int32x4_t divide(int32x4_t value, int32x4_t right)
+{
+    const int32x4_t minus_1_if_negative = vshrq_n_s32(vandq_s32(value, right), 31);
+
+    return vrshlq_s32(vaddq_s32(value, minus_1_if_negative), right);
+}
+
+/* esr_multiply(). */
+static inline int32x4_t multiply(int32x4_t value, const scales *by)
+{
+    return divide(vqrdmulhq_s32(vshlq_s32(value, by->left), by->multiplier), by->right);
+}
+
+/* Store 32-bit values as bytes: those of the lanes, or all. */
+ESR_INLINE void store_bytes(int8_t *out, int32x4_t values, mve_pred16_t lanes, int all)
+{
+    if (all) {
+        vstrbq_s32(out, values);
+    } else {
+        vstrbq_p_s32(out, values, lanes);
+    }
+}
+
+ESR_INLINE void store_quad(const strip *s, const int32_t *sums, uint32_t channel,
+                           mve_pred16_t lanes, int all)
+{
+    const esr_conv *args = s->args;
+    const scales by = load_scales(args->scales + channel, lanes);
+    const int32x4_t bias = vldrwq_z_s32(args->bias + channel, lanes);
+    const int32x4_t low = vdupq_n_s32(args->low), high = vdupq_n_s32(args->high);
+    const int32_t zero_point = args->out_zero_point;
+    const uint32_t step = args->out_channels;
+    int8_t *out = args->out + (size_t)s->first * step + channel;
+
+    for (uint32_t pixels = s->pixels; pixels > 0; pixels--, sums += QUAD, out += step) {
+        const int32x4_t sum = vaddq_s32(vldrwq_s32(sums), bias);
+        const int32x4_t value = vaddq_n_s32(multiply(sum, &by), zero_point);
+
+        store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
+    }
+}
+
+/* `count` channels, of which four are done at most, of the strip's pixels. */
+static void run_quad(const strip *s, const int8_t *weights, uint32_t channel, uint32_t count)
+{
+    int32_t sums[STRIP * QUAD];
+
+    add_windows(s, weights, sums);
+    if (count >= QUAD) {
+        store_quad(s, sums, channel, vctp32q(QUAD), 1);
+    } else {
+        store_quad(s, sums, channel, vctp32q(count), 0);
+    }
+}
+
+/* A strip of at most so many pixels, whose windows are in place already or have to be laid out. */
+static const int8_t *run_strip(strip *s, const int8_t *weights, uint32_t group, uint32_t most)
+{
+    const esr_conv *args = s->args;
+    const uint32_t outputs = args->out_channels / args->groups, left = args->pixels - s->first;
+
+    s->pixels = left < most ? left : most;
+    if (s->windows == args->scratch) {
+        fill_columns(s, group * s->inputs);
+    }
+    for (uint32_t i = 0; i < outputs; i += QUAD) {
+        run_quad(s, weights, group * outputs + i, outputs - i);
+        weights += s->vectors * QUAD * VECTOR;
+    }
+    return weights;
+}
+
+static const int8_t *run_group(strip *s, const int8_t *weights, uint32_t group)
+{
+    const esr_conv *args = s->args;
+    const uint32_t columns = (uint32_t)(args->scratch_bytes - VECTOR) / s->column;
+    const uint32_t most = columns - (args->kernel_w - 1);
+    const int8_t *next = weights;
+
+    s->windows = args->scratch;
+    for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
+        next = run_strip(s, weights, group, most < STRIP ? most : STRIP);
+    }
+    return next;
+}
+
+/* Without a second row and without groups the windows lie in the input as they should. */
+static void run_in_place(strip *s)
+{
+    const esr_conv *args = s->args;
+
+    s->windows = esr_window_row(&args->in, 0);
+    for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
+        run_strip(s, args->weights, 0, STRIP);
+        s->windows += s->pixels * s->column;
+    }
+}
+
+void esr_conv_row(const esr_conv *args)
+{
+    const int8_t *weights = args->weights;
+    strip s;
+
+    s.args = args;
+    s.inputs = args->in_channels / args->groups;
+    s.column = args->kernel_h * s.inputs;
+    s.vectors = window_vectors(args->kernel_h, args->kernel_w, s.inputs);
+    if (args->kernel_h == 1 && args->groups == 1) {
+        run_in_place(&s);
+        return;
+    }
+    for (uint32_t group = 0; group < args->groups; group++) {
+        weights = run_group(&s, weights, group);
+    }
+}
+
+/* --- slopes */
+
+/* What is done to four neighbouring values. */
+typedef struct sides {
+    int32x4_t factor;   /* of negative values: alpha, shifted */
+    int32x4_t adjusted; /* -1 where a product with it is negative and will be divided */
+    int32x4_t positive; /* factor of the others */
+} sides;
+
+static sides make_sides(const esr_slopes *args, const int8_t *alpha, mve_pred16_t lanes)
+{
+    const int32_t up = args->negative.shift > 0 ? args->negative.shift : 0;
+    const int32x4_t factor = alpha == NULL ? vdupq_n_s32(1) : vldrbq_z_s32(alpha, lanes);
+    const mve_pred16_t adjusted = args->negative.shift < 0 ? vcmpgtq_n_s32(factor, 0) : 0;
+    const sides made = {vshlq_r_s32(factor, up),
+                        vpselq_s32(vdupq_n_s32(-1), vdupq_n_s32(0), adjusted),
+                        vdupq_n_s32(1 << (args->positive.shift > 0 ? args->positive.shift : 0))};
+
+    return made;
+}
+
+/* Four channels, or fewer, of pixels that are `step` values apart. */
+ESR_INLINE void slopes_lanes(const esr_slopes *args, const sides *s, size_t first,
+                             uint32_t pixels, uint32_t step, mve_pred16_t lanes, int all)
+{
+    const int32_t right = args->positive.shift < 0 ? args->positive.shift : 0;
+    const int32_t negative_right = args->negative.shift < 0 ? args->negative.shift : 0;
+    const int32_t multiplier = args->positive.multiplier;
+    const int32_t negative_multiplier = args->negative.multiplier;
+    const int32_t in_zero_point = args->in_zero_point, zero_point = args->out_zero_point;
+    const int32x4_t low = vdupq_n_s32(args->low), high = vdupq_n_s32(args->high);
+    const int8_t *in = args->in + first;
+    int8_t *out = args->out + first;
+
+    for (; pixels > 0; pixels--, in += step, out += step) {
+        const int32x4_t values = all ? vldrbq_s32(in) : vldrbq_z_s32(in, lanes);
+        const int32x4_t x = vsubq_n_s32(values, in_zero_point);
+        const mve_pred16_t negative = vcmpltq_n_s32(x, 0);
+        const int32x4_t y = vmulq_s32(x, vpselq_s32(s->factor, s->positive, negative));
+        const int32x4_t above = vrshlq_n_s32(vqrdmulhq_n_s32(y, multiplier), right);
+        const int32x4_t product = vqrdmulhq_n_s32(y, negative_multiplier);
+        const int32x4_t below = vrshlq_n_s32(vaddq_s32(product, s->adjusted), negative_right);
+        const int32x4_t both = vaddq_n_s32(vpselq_s32(below, above, negative), zero_point);
+
+        store_bytes(out, vminq_s32(vmaxq_s32(both, low), high), lanes, all);
+    }
+}
+
+static void slopes_quad(const esr_slopes *args, const int8_t *alpha, size_t first,
+                        uint32_t pixels, uint32_t step, uint32_t count)
+{
+    const sides s = make_sides(args, alpha, vctp32q(count));
+
+    if (count >= QUAD) {
+        slopes_lanes(args, &s, first, pixels, step, vctp32q(QUAD), 1);
+    } else {
+        slopes_lanes(args, &s, first, pixels, step, vctp32q(count), 0);
+    }
+}
+
+/* One slope for all: the values as pixels of four channels. */
+static void one_slope(const esr_slopes *args)
+{
+    const uint32_t count = args->pixels * args->channels, rest = count % QUAD;
+
+    slopes_quad(args, NULL, 0, count / QUAD, QUAD, QUAD);
+    slopes_quad(args, NULL, count - rest, rest != 0, QUAD, rest);
+}
+
+void esr_slopes_row(const esr_slopes *args)
+{
+    if (args->negate) {
+        esr_portable_slopes_row(args);
+    } else if (args->alpha == NULL) {
+        one_slope(args);
+    } else {
+        for (uint32_t i = 0; i < args->channels; i += QUAD) {
+            slopes_quad(args, args->alpha + i, i, args->pixels, args->channels,
+                        args->channels - i);
+        }
+    }
+}
+
+#endif

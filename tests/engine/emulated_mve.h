@@ -1,0 +1,184 @@
+/*
+ * What esr_mve.c uses of Helium, in plain C, so that a desk's sanitizers and random networks reach
+ * it: -DESR_LAYOUT=2 -include emulated_mve.h. As there, lanes that are not predicated are neither
+ * read nor written.
+ */
+#ifndef ESR_MVE_H
+#define ESR_MVE_H
+
+#include <stdint.h>
+
+typedef struct { int32_t at[4]; } int32x4_t;
+typedef struct { uint32_t at[4]; } uint32x4_t;
+typedef struct { int8_t at[16]; } int8x16_t;
+typedef struct { uint8_t at[16]; } uint8x16_t;
+typedef uint16_t mve_pred16_t; /* a bit for each byte */
+
+static inline int32_t wrapped(int64_t value)
+{
+    return (int32_t)(uint32_t)(uint64_t)value;
+}
+
+static inline int lane(mve_pred16_t p, int i)
+{
+    return p >> 4 * i & 1;
+}
+
+static inline int32_t shifted(int32_t value, int32_t by)
+{
+    return wrapped(by < 0 ? ((int64_t)value + ((int64_t)1 << -by >> 1)) >> -by
+                          : (int64_t)((uint64_t)(int64_t)value << by));
+}
+
+static inline int32_t high_product(int32_t a, int32_t b)
+{
+    const int64_t value = ((int64_t)a * b + ((int64_t)1 << 30)) >> 31;
+
+    return value > INT32_MAX ? INT32_MAX : (int32_t)value;
+}
+
+/* A function of four lanes, whose i-th is `value`. */
+#define LANES(head, value)                    \
+    static inline int32x4_t head              \
+    {                                         \
+        int32x4_t result;                     \
+                                              \
+        for (int i = 0; i < 4; i++) {         \
+            result.at[i] = value;             \
+        }                                     \
+        return result;                        \
+    }
+
+LANES(vdupq_n_s32(int32_t a), a)
+LANES(vaddq_s32(int32x4_t a, int32x4_t b), wrapped((int64_t)a.at[i] + b.at[i]))
+LANES(vaddq_n_s32(int32x4_t a, int32_t b), wrapped((int64_t)a.at[i] + b))
+LANES(vsubq_n_s32(int32x4_t a, int32_t b), wrapped((int64_t)a.at[i] - b))
+LANES(vmulq_s32(int32x4_t a, int32x4_t b), wrapped((int64_t)a.at[i] * b.at[i]))
+LANES(vandq_s32(int32x4_t a, int32x4_t b), a.at[i] & b.at[i])
+LANES(vmaxq_s32(int32x4_t a, int32x4_t b), a.at[i] > b.at[i] ? a.at[i] : b.at[i])
+LANES(vminq_s32(int32x4_t a, int32x4_t b), a.at[i] < b.at[i] ? a.at[i] : b.at[i])
+LANES(vshrq_n_s32(int32x4_t a, int by), a.at[i] >> by)
+LANES(vshlq_s32(int32x4_t a, int32x4_t by), shifted(a.at[i], by.at[i]))
+LANES(vshlq_r_s32(int32x4_t a, int32_t by), shifted(a.at[i], by))
+LANES(vrshlq_s32(int32x4_t a, int32x4_t by), shifted(a.at[i], by.at[i]))
+LANES(vrshlq_n_s32(int32x4_t a, int32_t by), shifted(a.at[i], by))
+LANES(vqrdmulhq_s32(int32x4_t a, int32x4_t b), high_product(a.at[i], b.at[i]))
+LANES(vqrdmulhq_n_s32(int32x4_t a, int32_t b), high_product(a.at[i], b))
+LANES(vpselq_s32(int32x4_t a, int32x4_t b, mve_pred16_t p), lane(p, i) ? a.at[i] : b.at[i])
+LANES(vldrwq_s32(const int32_t *from), from[i])
+LANES(vldrwq_z_s32(const int32_t *from, mve_pred16_t p), lane(p, i) ? from[i] : 0)
+LANES(vldrbq_s32(const int8_t *from), from[i])
+LANES(vldrbq_z_s32(const int8_t *from, mve_pred16_t p), lane(p, i) ? from[i] : 0)
+LANES(vldrwq_gather_offset_z_s32(const int32_t *from, uint32x4_t places, mve_pred16_t p),
+      lane(p, i) ? from[places.at[i] / 4] : 0)
+
+static inline mve_pred16_t vctp8q(uint32_t count)
+{
+    return (mve_pred16_t)(count >= 16 ? 65535 : (1 << count) - 1);
+}
+
+static inline mve_pred16_t vctp32q(uint32_t count)
+{
+    return vctp8q(count >= 4 ? 16 : 4 * count);
+}
+
+static inline mve_pred16_t vcmpgtq_n_s32(int32x4_t a, int32_t b)
+{
+    mve_pred16_t result = 0;
+
+    for (int i = 0; i < 4; i++) {
+        result = (mve_pred16_t)(result | (a.at[i] > b ? 15 << 4 * i : 0));
+    }
+    return result;
+}
+
+static inline mve_pred16_t vcmpltq_n_s32(int32x4_t a, int32_t b)
+{
+    return (mve_pred16_t)~vcmpgtq_n_s32(a, b - 1);
+}
+
+static inline uint32x4_t vidupq_n_u32(uint32_t first, int step)
+{
+    const uint32_t by = (uint32_t)step;
+    const uint32x4_t result = {{first, first + by, first + 2 * by, first + 3 * by}};
+
+    return result;
+}
+
+static inline uint32x4_t vmulq_n_u32(uint32x4_t a, uint32_t b)
+{
+    for (int i = 0; i < 4; i++) {
+        a.at[i] *= b;
+    }
+    return a;
+}
+
+static inline uint8x16_t vidupq_n_u8(uint32_t first, int step)
+{
+    uint8x16_t result;
+
+    for (int i = 0; i < 16; i++) {
+        result.at[i] = (uint8_t)(first + (uint32_t)(i * step));
+    }
+    return result;
+}
+
+static inline uint8x16_t vmulq_n_u8(uint8x16_t a, uint8_t b)
+{
+    for (int i = 0; i < 16; i++) {
+        a.at[i] = (uint8_t)(a.at[i] * b);
+    }
+    return a;
+}
+
+static inline int8x16_t vldrbq_z_s8(const int8_t *from, mve_pred16_t p)
+{
+    int8x16_t result;
+
+    for (int i = 0; i < 16; i++) {
+        result.at[i] = p >> i & 1 ? from[i] : 0;
+    }
+    return result;
+}
+
+static inline void vstrbq_scatter_offset_p_s8(int8_t *to, uint8x16_t places, int8x16_t values,
+                                              mve_pred16_t p)
+{
+    for (int i = 0; i < 16; i++) {
+        if (p >> i & 1) {
+            to[places.at[i]] = values.at[i];
+        }
+    }
+}
+
+static inline void vstrbq_p_s32(int8_t *to, int32x4_t values, mve_pred16_t p)
+{
+    for (int i = 0; i < 4; i++) {
+        if (lane(p, i)) {
+            to[i] = (int8_t)values.at[i];
+        }
+    }
+}
+
+static inline void vstrbq_s32(int8_t *to, int32x4_t values)
+{
+    vstrbq_p_s32(to, values, 65535);
+}
+
+static inline void esr_add_products(int32_t sums[8], const int8_t *left, const int8_t *right,
+                                    const int8_t *weights, uint32_t vectors)
+{
+    for (int i = 0; i < 8; i++) {
+        sums[i] = 0;
+    }
+    for (; vectors > 0; vectors--, left += 16, right += 16) {
+        for (int i = 0; i < 4; i++, weights += 16) {
+            for (int tap = 0; tap < 16; tap++) {
+                sums[i] = wrapped((int64_t)sums[i] + left[tap] * weights[tap]);
+                sums[4 + i] = wrapped((int64_t)sums[4 + i] + right[tap] * weights[tap]);
+            }
+        }
+    }
+}
+
+#endif

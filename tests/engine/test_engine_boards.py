@@ -1,0 +1,83 @@
+"""Each set of kernels on the machine that it is for, emulated: which one is built, and its bits.
+
+The networks are drawn once and for all, to have what vectors stumble over: counts of channels that
+are no multiple of anything, rows of one pixel, even kernels, groups.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from random_models import RandomNetwork, Step
+from tflm_oracle import run_tflm
+
+from firmware_harness import board as boards
+from firmware_harness import build, emulate, oracle, project
+
+pytestmark = [pytest.mark.cross, pytest.mark.slow]
+
+WIDE = RandomNetwork(
+    height=5,
+    width=37,
+    channels=1,
+    steps=(
+        Step("window", kernel=(5, 5), channels=17, activation="RELU"),
+        Step("PRELU"),
+        Step("window", kernel=(1, 1), channels=5),
+        Step("LEAKY_RELU"),
+        Step("window", kernel=(2, 4), channels=6, groups=5),
+        Step("window", kernel=(3, 3), channels=10, groups=5, activation="RELU6"),
+        Step("join", partner=3),
+        Step("sum", partner=1),
+        Step("window", kernel=(1, 3), channels=8),
+        Step("DEPTH_TO_SPACE"),
+    ),
+    seed=7,
+)
+NARROW = RandomNetwork(
+    height=6,
+    width=1,
+    channels=3,
+    steps=(
+        Step("window", kernel=(3, 3), channels=3),
+        Step("TANH"),
+        Step("window", kernel=(5, 2), channels=16),
+        Step("PRELU"),
+        Step("window", kernel=(7, 1), channels=20, groups=4),
+        Step("QUANTIZE"),
+        Step("window", kernel=(3, 3), channels=1, activation="RELU"),
+        Step("RELU"),
+    ),
+    seed=8,
+)
+
+SETS = {
+    "dsp": ("mps2-an386", "", {"smlad"}),
+    "helium": ("mps3-an547", "", {"vmlava"}),
+    "portable": ("mps2-an386", "-DESR_PORTABLE", set()),
+}
+"""Board, flags, and the instructions that give kernels away; vmlava is vmladava by another name."""
+
+
+@pytest.mark.parametrize("network", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("kernels", SETS)
+def test_bits_equal_tflm(kernels: str, network: RandomNetwork, tmp_path: Path) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    name, flags, marks = SETS[kernels]
+    board, model, frame = boards.find(name), network.write(), network.image()
+    project.write(tmp_path, project.Project("model", name, network.width), model)
+    image = build.build(tmp_path, f"-Werror {flags}")
+    assert marks_in(image) == marks
+    done = emulate.run(image, board, frame[0])
+    assert done.status == 0
+    oracle.check(done.output, run_tflm(model, frame)[0])
+
+
+def marks_in(image: Path) -> set[str]:
+    """Which instructions there are of those that give kernels away."""
+    command = ["arm-none-eabi-objdump", "-d", "-m", "armv8.1-m.main", str(image)]
+    code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {name for name in ("smlad", "vmlava") if name in code}
