@@ -167,7 +167,7 @@ def _print_costs(network: Network, made: "Plan") -> None:
             ("latency", f"{made.latency} rows after the one it belongs to, a row is finished"),
             ("halo", f"{made.halo} columns on each side, where frames are cut into strips"),
             ("MACs per LR pixel", f"{made.macs:,.10g}"),
-            ("flash of the model", f"{made.flash_bytes:,} bytes; the engine's code comes on top"),
+            ("flash of the model, bytes", made.flash),
         ],
     )
 

@@ -22,6 +22,11 @@ class Layout(IntEnum):
     HALVES = 1
     BYTES = 2
 
+    @property
+    def kernels(self) -> str:
+        """For people: which kernels want it."""
+        return {0: "portable kernels", 1: "DSP (Cortex-M4, M7, M33)", 2: "Helium (M55)"}[self]
+
 
 def pack_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
     """Order the weights of a convolution.

@@ -134,11 +134,15 @@ class Plan:
 
     @property
     def flash_bytes(self) -> int:
-        """Constant memory that the plan takes, weights included; the engine's code comes on top.
-
-        It is said for portable kernels; those for the DSP extension want weights of twice the size.
+        """Constant memory that the plan takes, weights included, with any kernels at most; the
+        engine's code comes on top.
         """
-        return len(self.blob)
+        return max(map(len, self.blobs.values()))
+
+    @property
+    def flash(self) -> str:
+        """For people: constant memory that the plan takes with each set of kernels."""
+        return ", ".join(f"{len(blob):,} {layout.kernels}" for layout, blob in self.blobs.items())
 
     def wide_units(self, width: int) -> int:
         """Units that rings are laid out for at that width: rounded up, which aligns them."""

@@ -40,6 +40,6 @@ def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
         ram=ram,
         facts=(
             (f"RAM of the engine at width {width}", f"{ram:,} bytes; stack comes on top"),
-            ("flash of the model", f"{plan.flash_bytes:,} bytes; the engine's code comes on top"),
+            ("flash of the model, bytes", plan.flash),
         ),
     )
