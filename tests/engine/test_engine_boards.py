@@ -69,7 +69,7 @@ def test_bits_equal_tflm(kernels: str, network: RandomNetwork, tmp_path: Path) -
     name, flags, marks = SETS[kernels]
     board, model, frame = boards.find(name), network.write(), network.image()
     project.write(tmp_path, project.Project("model", name, network.width), model)
-    image = build.build(tmp_path, f"-Werror {flags}")
+    image = build.build(tmp_path, board, f"-Werror {flags}")
     assert marks_in(image) == marks
     done = emulate.run(image, board, frame[0])
     assert done.status == 0
