@@ -3,7 +3,9 @@
     python scripts/ship.py RUN --test-sets DIR --trained-on "DIV2K train"
 
 RUN is the folder of `edge-sr train --int8`; DIR holds set5, set14 and bsd100. The test sets are
-read here alone, after all choices have been made.
+read here alone, after all choices have been made. A RUN that started from the shipped float network
+leaves that one in place: only what int8 was tuned from is RUN's. Then --float-by says how the float
+network is made.
 """
 
 import argparse
@@ -35,11 +37,12 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the training run")
     parser.add_argument("--test-sets", type=Path, required=True, help="folder of the test sets")
     parser.add_argument("--trained-on", required=True, help="what the training images are")
+    parser.add_argument("--float-by", help="command that makes the float network, if it is kept")
     arguments = parser.parse_args()
-    ship(arguments.run, arguments.test_sets, arguments.trained_on)
+    ship(arguments.run, arguments.test_sets, arguments.trained_on, arguments.float_by)
 
 
-def ship(run: Path, test_sets: Path, trained_on: str) -> None:
+def ship(run: Path, test_sets: Path, trained_on: str, float_by: str | None) -> None:
     """Replace the zoo's entry by that of a run, whole or not at all."""
     plain = checkpoints.read(run / "best.safetensors")
     tuned = checkpoints.read(run / "int8" / "best.safetensors")
@@ -49,8 +52,11 @@ def ship(run: Path, test_sets: Path, trained_on: str) -> None:
     with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
         folder = Path(scratch) / "entry"
         folder.mkdir()
-        write_files(run, folder)
-        card = make_card(entry, folder, run, tuned.notes, trained_on)
+        kept = _is_kept(entry, tuned.notes)
+        if kept != (float_by is not None):
+            raise SystemExit("--float-by is for runs that started from the shipped float network")
+        write_files(run, folder, entry.float_checkpoint if kept else run / "best.safetensors")
+        card = make_card(entry, folder, run, tuned.notes, trained_on, float_by)
         card["quality"] = measure(folder, entry.scale, test_sets)
         (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
         if entry.folder.exists():
@@ -58,33 +64,52 @@ def ship(run: Path, test_sets: Path, trained_on: str) -> None:
         folder.rename(entry.folder)
 
 
-def write_files(run: Path, folder: Path) -> None:
+def _is_kept(entry: zoo.Entry, notes: dict[str, Any]) -> bool:
+    start = notes["training"].get("start")
+    if start is None:
+        return False
+    if start != checkpoints.digest(checkpoints.read(entry.float_checkpoint).weights):
+        raise SystemExit("the run started from other weights than the shipped float network's")
+    return True
+
+
+def write_files(run: Path, folder: Path, plain: Path) -> None:
     """Copy the weights and convert them."""
-    for kind, best in (("float32", run), ("int8", run / "int8")):
+    for kind, best in (("float32", plain), ("int8", run / "int8" / "best.safetensors")):
         weights = folder / f"{'float' if kind == 'float32' else kind}.safetensors"
-        shutil.copyfile(best / "best.safetensors", weights)
+        shutil.copyfile(best, weights)
         model = convert(weights, SIDE, SIDE, kind == "int8")
         (folder / f"{kind}.tflite").write_bytes(model)
         (folder / f"{kind}.onnx").write_bytes(from_tflite(model))
 
 
 def make_card(
-    entry: zoo.Entry, folder: Path, run: Path, notes: dict[str, Any], trained_on: str
+    entry: zoo.Entry,
+    folder: Path,
+    run: Path,
+    notes: dict[str, Any],
+    trained_on: str,
+    float_by: str | None,
 ) -> dict[str, Any]:
     """What the network is and how it was trained."""
     training, tuning = notes["training"], notes["tuning"]
+    start = " --start float.safetensors" if float_by else ""
     command = (
         f"edge-sr train --model {entry.model} --scale {entry.scale} "
-        f"--recipe {training['recipe']['name']} --seed {training['seed']} "
+        f"--recipe {training['recipe']['name']}{start} --seed {training['seed']} "
         f"--int8 --int8-recipe {tuning['recipe']['name']} --data DIR"
     )
+    described = _describe_run(training, run)
+    runs = {"training": described}
+    if float_by:
+        runs = {"training": entry.card["training"], "rounding": described}
     return {
         "model": entry.model,
         "scale": entry.scale,
         "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
         "data": f"{trained_on}; validation images held out of them",
-        "remade_by": command,
-        "training": _describe_run(training, run),
+        "remade_by": [float_by, command] if float_by else [command],
+        **runs,
         "tuning": _describe_run(tuning, run / "int8"),
         "sha256": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()

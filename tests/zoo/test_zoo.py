@@ -54,8 +54,15 @@ def test_files_are_those_of_the_card(entry):
 def test_card_tells_how_the_weights_came_about(entry):
     spec = registry.get(entry.model)
     assert entry.card["parameters"] == sum(count for _, count in spec.published[entry.scale])
-    for part, weights in (("training", entry.float_checkpoint), ("tuning", entry.int8_checkpoint)):
-        notes = checkpoint.read_for(weights, entry.model, entry.scale).notes[part]
+    plain, tuned = (
+        checkpoint.read_for(weights, entry.model, entry.scale)
+        for weights in (entry.float_checkpoint, entry.int8_checkpoint)
+    )
+    runs = [("training", plain.notes["training"]), ("tuning", tuned.notes["tuning"])]
+    if "rounding" in entry.card:  # int8 was tuned from a network that started from the float one
+        runs.append(("rounding", tuned.notes["training"]))
+        assert tuned.notes["training"]["start"] == checkpoint.digest(plain.weights)
+    for part, notes in runs:
         assert entry.card[part]["seed"] == notes["seed"]
         assert entry.card[part]["recipe"] == notes["recipe"]
         stop = notes["recipe"]["stop"]

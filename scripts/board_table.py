@@ -1,0 +1,59 @@
+"""Build a model for every emulated core, run it on a photograph, and print what it takes.
+
+    python scripts/board_table.py [--model tinypssr] [--scale 2] [--width 160] [--boards NAME ...]
+
+Every output byte is compared with TensorFlow Lite Micro's, else there is no table. Instructions are
+emulated: executed, not cycles.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edge_sr.cli.firmware import read_frame
+from edge_sr.graph import read_graph
+from edge_sr.zoo import find
+from firmware_harness import board as boards
+from firmware_harness import build, elf, emulate, oracle, project
+
+
+def main() -> None:
+    """Read the arguments and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--model", default="tinypssr", help="name of a shipped model")
+    parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--width", type=int, default=160)
+    names = boards.emulated()
+    parser.add_argument("--boards", nargs="*", choices=names, default=names, metavar="NAME")
+    arguments = parser.parse_args()
+    model = find(arguments.model, arguments.scale).artifact("int8", ".tflite").read_bytes()
+    frame = read_frame(None, arguments.width, read_graph(model))[0]
+    expected = oracle.tflm_output(model, frame)
+    print("| board | flash, engine and model | RAM, all but frames | instructions per LR pixel |")
+    print("|---|---:|---:|---:|")
+    for name in arguments.boards:
+        print(row(name, arguments.model, model, frame, expected), flush=True)
+
+
+def row(name: str, title: str, model: bytes, frame: np.ndarray, expected: np.ndarray) -> str:
+    """The line of one board."""
+    height, width, _ = frame.shape
+    board = boards.find(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        project.write(folder, project.Project(title, name, width), model)
+        image = build.build(folder, board)
+        flash, ram = elf.measure(image)
+        done = emulate.run(image, board, frame)
+    oracle.check(done.output, expected)
+    total = ram.arena + ram.data + ram.bss + done.stack_used
+    return (
+        f"| {name}, {board.core} | {flash.engine_and_model:,} bytes | {total:,} bytes "
+        f"| {done.frame_instructions / (height * width):,.0f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
