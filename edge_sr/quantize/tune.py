@@ -11,6 +11,7 @@ from edge_sr.models import checkpoint as checkpoints
 from edge_sr.quantize import network
 from edge_sr.quantize.bias import correct
 from edge_sr.quantize.equalize import equalize
+from edge_sr.quantize.gain import fit_gain
 from edge_sr.training import fit
 from edge_sr.training.distil import taught
 from edge_sr.training.recipe import Recipe, to_dict
@@ -48,7 +49,7 @@ class Tuner:
         tf_keras.utils.set_random_seed(seed)
         scale, options = source.config.scale, recipe.int8
         rng = np.random.default_rng(seed)
-        self._patches, _ = sample_patches(
+        self._patches, self._targets = sample_patches(
             samples.train, scale, recipe.data.patch, CALIBRATION_PATCHES, rng
         )
         identity = {"model": source.spec.name, "source": checkpoints.digest(source.weights)}
@@ -87,20 +88,20 @@ class Tuner:
             UserError: as `fit.Trainer.run`.
         """
         self._trainer.run(self._keep, observer)
-        if self._options.correct_bias:
-            self._correct_bias()
         return self._best
 
     def _keep(self, weights: fit.Weights) -> None:
         spec, config = self._source.spec, self._source.config
-        checkpoints.write(self._best, checkpoints.Checkpoint(spec, config, weights, self._notes))
+        tuned = checkpoints.Checkpoint(spec, config, weights, self._notes)
+        if self._options.correct_bias:
+            tuned = self._better(tuned, correct(tuned, self._patches))
+        if self._options.fit_gain:
+            tuned = self._better(tuned, fit_gain(tuned, self._patches, self._targets))
+        checkpoints.write(self._best, tuned)
 
-    def _correct_bias(self) -> None:
-        """Keep the corrected network if it is better on the validation images."""
-        tuned = checkpoints.read(self._best)
-        corrected = correct(tuned, self._patches)
-        if self._score(corrected) > self._score(tuned):
-            checkpoints.write(self._best, corrected)
+    def _better(self, *candidates: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+        """The one that does best on the validation images; the first of equals."""
+        return max(candidates, key=self._score)
 
     def _score(self, tuned: checkpoints.Checkpoint) -> float:
         model = network.fake_quantized(tuned)

@@ -103,13 +103,16 @@ class Int8Options:
         equalize: equalize channel ranges before tuning (see `quantize.equalize`).
         learned_ranges: train the ranges of activations; else they stay as calibrated.
         rounded_slopes: round slopes of PReLU while tuning, as the converter will.
-        correct_bias: correct biases after tuning where that is better on the validation images.
+        correct_bias: correct biases of what is kept where that is better on the validation images.
+        fit_gain: fit gains and biases of the last convolution in the same way (see
+            `quantize.gain`).
     """
 
     equalize: bool = False
     learned_ranges: bool = True
     rounded_slopes: bool = True
     correct_bias: bool = False
+    fit_gain: bool = False
 
 
 @dataclass(frozen=True)

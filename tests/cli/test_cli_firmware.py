@@ -173,7 +173,7 @@ def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> 
         (["--board", "zz"], "a .toml of your own may be named"),
         (["--board", "absent.toml"], "cannot read the board file absent.toml: No such file"),
         (["--board", "pico"], "`edge-sr firmware export --target cmake` writes a library"),
-        (["--board", "microbit", "--width", "640"], "12,920 bytes more RAM than microbit has; it"),
+        (["--board", "microbit", "--width", "640"], "13,416 bytes more RAM than microbit has; it"),
         (["--board", "mps2-an386", "--model", "resnet"], "there is no model 'resnet'"),
         (["--board", "mps2-an386", "--model", "a.onnx"], "from an int8 .tflite, not from a.onnx"),
         (["--board", "mps2-an386", "--model", "a.tflite"], "cannot read a.tflite"),

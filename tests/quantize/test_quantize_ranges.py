@@ -10,6 +10,7 @@ from edge_sr.models import checkpoint as checkpoints
 from edge_sr.quantize import network
 from edge_sr.quantize.bias import correct
 from edge_sr.quantize.equalize import equalize
+from edge_sr.quantize.gain import fit_gain
 from edge_sr.zoo import entries
 
 ENTRIES = entries()
@@ -73,3 +74,29 @@ def test_corrected_biases_restore_the_mean_of_the_output(patches):
         for c in (clipped, correct(clipped, patches))
     ]
     assert errors[1] < errors[0] / 2
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+def test_a_fitted_gain_undoes_a_wrong_one_and_changes_no_integer(entry):
+    """Targets are the network's own output: what is fitted must lead back to it."""
+    tuned = checkpoints.read(entry.int8_checkpoint)
+    rng = np.random.default_rng(4)
+    low = rng.integers(20, 235, (16, 12, 12, 1)).repeat(3, 1).repeat(3, 2).astype(np.uint8)
+    wanted = network.fake_quantized(tuned)(low.astype(np.float32) / 255, training=False).numpy()
+    high = np.rint(wanted * 255).astype(np.uint8)
+    last = max(name for name in tuned.weights if "conv4/kernel" in name)
+    filters = tuned.weights[last].shape[-1]
+    factors = np.linspace(0.97, 1.04, filters, dtype=np.float32)
+    wrong = dataclasses.replace(
+        tuned, weights={**tuned.weights, last: tuned.weights[last] * factors}
+    )
+
+    fitted = fit_gain(wrong, low, high)
+
+    def levels(checkpoint):
+        kernel = checkpoint.weights[last]
+        return kernel * 127 / np.abs(kernel).max(axis=(0, 1, 2))
+
+    np.testing.assert_allclose(levels(fitted), levels(wrong), atol=1e-3)
+    ratio = (fitted.weights[last] / tuned.weights[last]).reshape(-1, filters)
+    np.testing.assert_allclose(ratio, 1, atol=0.01)
