@@ -8,6 +8,11 @@
  * starts a column behind the one of the pixel before. Two pixels and two output channels are
  * computed at a time.
  */
+/* The loops in assembly need nearly all registers, in debug builds too. */
+#if defined(__arm__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2", "omit-frame-pointer")
+#endif
+
 #include "esr_kernels.h"
 
 #if ESR_LAYOUT == ESR_LAYOUT_HALVES

@@ -2,7 +2,6 @@
 #ifndef ESR_DSP_H
 #define ESR_DSP_H
 
-#include <arm_acle.h>
 #include <stdint.h>
 
 /* Two 16-bit halves in a word. */
@@ -11,7 +10,10 @@ typedef int32_t esr_halves;
 /* Four bytes as halves: the even ones, and the odd ones. */
 static inline esr_halves esr_even_bytes(uint32_t bytes)
 {
-    return __sxtb16((int8x4_t)bytes);
+    esr_halves result;
+
+    __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(bytes));
+    return result;
 }
 
 static inline esr_halves esr_odd_bytes(uint32_t bytes)

@@ -8,6 +8,11 @@
  * a column behind the one of the pixel before. The last vector of a window reads beyond it; its
  * weights are 0 there, and the scratch memory ends a vector later.
  */
+/* The loops in assembly need nearly all registers, in debug builds too. */
+#if defined(__arm__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2", "omit-frame-pointer")
+#endif
+
 #include "esr_kernels.h"
 
 #if ESR_LAYOUT == ESR_LAYOUT_BYTES
