@@ -115,7 +115,8 @@ def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarra
     """Set the ranges of a fake-quantized model by what the float network shows.
 
     Each is the part of the span from least to greatest value that has the least mean squared error
-    of rounding and clipping together.
+    of rounding and clipping together, and takes in what flat black and white give: photographs have
+    little of either, but a network that clips them shows it.
 
     Args:
         model: from `fake_quantized`.
@@ -125,10 +126,16 @@ def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarra
     plain = checkpoints.build_model(checkpoint, tf_keras)
     probe = tf_keras.Model(plain.input, {layer.name: layer.output for layer in plain.layers})
     outputs = probe(patches.astype(np.float32) / 255)
+    side = patches.shape[1]
+    flat = probe(np.ones((2, side, side, 1), np.float32) * np.array([0, 1]).reshape(2, 1, 1, 1))
     variables = checkpoints.variables_of(model)
     for name, output in outputs.items():
         if f"{checkpoints.QUANTIZED}{name}/output_min" in variables:
             low, high = best_range(output)
+            middle = flat[name].shape[1] // 2
+            ends = flat[name][:, middle, middle]  # beyond the reach of padding
+            low = min(low, float(tf.reduce_min(ends)))
+            high = max(high, float(tf.reduce_max(ends)))
             variables[f"{checkpoints.QUANTIZED}{name}/output_min"].assign(low)
             variables[f"{checkpoints.QUANTIZED}{name}/output_max"].assign(high)
 

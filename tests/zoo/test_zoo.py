@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 
 from edge_sr import graph, metrics, zoo
@@ -32,9 +33,14 @@ FLOORS = {
     ("tinypssr-anchor", 4): {"set5": (29.9, 0.85), "set14": (27.0, 0.75), "bsd100": (26.6, 0.71)},
 }
 
-# dB that int8 may lose on Set14 and BSD100: what was reached, so that it gets no worse. The aim is
-# 0.05 for the anchored network and 0.10 for the other.
-LOSSES = {"tinypssr": 0.35, "tinypssr-anchor": 0.06}
+# dB that int8 may lose on Set14 and BSD100. tinypssr at x2 has what was reached, so that it gets no
+# worse; the aim is 0.10 for it as well.
+LOSSES = {
+    ("tinypssr", 2): 0.22,
+    ("tinypssr-anchor", 2): 0.05,
+    ("tinypssr", 4): 0.10,
+    ("tinypssr-anchor", 4): 0.05,
+}
 
 
 def test_every_registered_network_ships():
@@ -98,7 +104,7 @@ def test_quality_on_the_card_is_what_was_promised(entry):
         assert quality["float32"][name]["ssim"] >= ssim
         if name != "set5":
             lost = quality["float32"][name]["psnr"] - quality["int8"][name]["psnr"]
-            assert lost <= LOSSES[entry.model]
+            assert lost <= LOSSES[entry.model, entry.scale]
 
 
 @pytest.mark.slow
@@ -131,3 +137,16 @@ def test_unknown_networks_are_refused():
         zoo.find("edsr", 2)
     with pytest.raises(UserError, match="tinypssr has no scale 3"):
         zoo.find("tinypssr", 3)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+def test_int8_keeps_black_white_and_every_gray_between(entry):
+    """Photographs have little of either end, so that ranges chosen by them would clip."""
+    plain, int8 = (
+        open_session(entry.artifact(k, ".tflite"), "litert") for k in ("float32", "int8")
+    )
+    middle = slice(20 * entry.scale, 28 * entry.scale)
+    for level in (0, 8, 64, 128, 192, 240, 255):
+        image = np.full((48, 48), level, np.uint8)
+        one, other = (run_plane(s, image)[middle, middle].astype(int) for s in (plain, int8))
+        assert abs(one.mean() - other.mean()) <= 3
