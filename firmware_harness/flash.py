@@ -128,10 +128,10 @@ def _file(board: Board, image: Path, tool: str) -> Path:
         if made.text != board.text:
             raise UserError(f"{image} was built for {made.name}, not for {board.name}")
         image = image / f"firmware{suffixes[0]}"
+    if not image.is_file():
+        raise UserError(f"there is no file {image}; {_maker(board)}")
     if image.suffix.lower() not in suffixes:
         raise UserError(f"{tool} writes {' or '.join(suffixes)} files, which {image} is not")
-    if not image.is_file():
-        raise UserError(f"there is no file {image}; `edge-sr firmware build` makes images")
     size = image.stat().st_size
     if size == 0:
         raise UserError(f"{image} is empty; build the firmware again")
@@ -139,6 +139,13 @@ def _file(board: Board, image: Path, tool: str) -> Path:
         excess = size - board.flash.size
         raise UserError(f"{image} is {excess:,} bytes larger than the flash of {board.name}")
     return image
+
+
+def _maker(board: Board) -> str:
+    """What makes images for a board."""
+    if board.no_image is not None:
+        return board.no_image
+    return f"`edge-sr firmware build --board {board.name}` makes images"
 
 
 # --- running the tool

@@ -8,14 +8,10 @@ For a board that is emulated the program runs a frame of the host's, for another
 """
 
 import json
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from edge_sr import engine, graph
+from edge_sr import engine, files, graph
 from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
 from edge_sr.errors import UserError
 from firmware_harness import board as boards
@@ -25,6 +21,7 @@ from firmware_harness.board import Board
 FACTS = "project.json"
 BOARD = "board.toml"
 MODEL = "model.tflite"
+_MAX_FACTS_BYTES = 65536
 _HERE = Path(__file__).parent
 
 _MODEL_H = """\
@@ -57,25 +54,9 @@ class Project:
     width: int
 
 
-@contextmanager
-def replacing(folder: Path, force: bool) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of `folder` at the end, or goes on an error.
-
-    Raises:
-        UserError: as `check_target`.
-    """
-    check_target(folder, force)
-    folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(6)}.part")
-    temporary.mkdir()
-    try:
-        yield temporary
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def is_project(folder: Path) -> bool:
+    """Whether a folder is one that `write` made."""
+    return (folder / FACTS).is_file()
 
 
 def check_target(folder: Path, force: bool) -> None:
@@ -84,16 +65,7 @@ def check_target(folder: Path, force: bool) -> None:
     Raises:
         UserError: so.
     """
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if not folder.is_dir():
-        raise UserError(f"{folder} is a file; name a folder")
-    if not any(folder.iterdir()):
-        return
-    if not (folder / FACTS).is_file():
-        raise UserError(f"{folder} holds something else than firmware; name a folder of its own")
-    if not force:
-        raise UserError(f"{folder} exists; --force replaces it")
+    files.check_replaceable(folder, force, is_project, "firmware")
 
 
 def write(folder: Path, project: Project, model: bytes) -> None:
@@ -143,11 +115,12 @@ def read(folder: Path) -> Project:
     Raises:
         UserError: the folder holds no project, or a damaged one.
     """
-    if not (folder / FACTS).is_file():
+    if not is_project(folder):
         raise UserError(f"{folder} holds no firmware; `edge-sr firmware build` makes it")
     try:
-        made = Project(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
-    except (ValueError, TypeError):
+        with (folder / FACTS).open("rb") as file:
+            made = Project(**json.loads(file.read(_MAX_FACTS_BYTES)))
+    except (ValueError, TypeError, RecursionError):
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again") from None
     kinds = [type(value) for value in (made.name, made.board, made.width)]
     if kinds != [str, str, int] or made.width < 1:

@@ -35,7 +35,8 @@ EMULATED = "emulated: instructions, not cycles"
 
 _WIDTHS = (160, 320, 640)
 _BUILT_WIDTH = 160
-_MAX_TFLM_BYTES = 2**29  # of an arena that is only asked for its size
+_MAX_TFLM_BYTES = 2**29  # of the arena of a frame that TFLM is asked about
+_DEFAULT_PIXELS = 640 * 480  # of the photograph at most; a wide one has fewer rows than 4:3
 
 app = typer.Typer(help="Plan, build and run a network as firmware.")
 
@@ -237,6 +238,7 @@ def build(
     another one it runs a self-test on a made frame; what it finds stays in RAM, where a debugger
     reads it.
     """
+    from edge_sr.files import replacing_folder
     from firmware_harness import board as boards
     from firmware_harness import build as building
     from firmware_harness import elf, project
@@ -249,7 +251,7 @@ def build(
     check_folder(folder)
     building.check_tools(target)
     made = project.Project(network.name, board, width)
-    with project.replacing(folder, force) as temporary:
+    with replacing_folder(folder) as temporary:
         project.write(temporary, made, network.model)
         building.build(temporary, target)
     image = folder / building.IMAGE
@@ -315,7 +317,7 @@ def run(
             parser=parse_path,
             metavar="PATH",
             help="An image as wide as the firmware was built for.",
-            show_default="a photograph of 4:3",
+            show_default="a photograph, 4:3 or flatter",
         ),
     ] = None,
 ) -> None:
@@ -335,6 +337,7 @@ def run(
     network = read_graph(model)
     flash, ram = elf.measure(folder / building.IMAGE)
     frame, source = read_frame(image, made.width, network)
+    _check_tflm(model, *frame.shape[:2])
     expected = oracle.tflm_output(model, frame)
     done = emulate.run(folder / building.IMAGE, target, frame)
     if done.status != 0:
@@ -349,14 +352,17 @@ def read_frame(image: Path | None, width: int, network: "Graph") -> tuple["np.nd
     """The frame (H, W, C) int8, and what it shows.
 
     Raises:
-        UserError: the image cannot be read or is of another width.
+        UserError: the image cannot be read or is of another width, or no frame has this width.
     """
     from edge_sr.data.images import read_image
     from edge_sr.engine.plan import make_plan
     from firmware_harness import frames
 
+    plan = make_plan(network)
+    plan.arena_bytes(width)  # refuses what only a damaged project names
     if image is None:
-        height = frame_height(width, make_plan(network).rate)
+        most = max(1, _DEFAULT_PIXELS // (width * plan.rate)) * plan.rate
+        height = min(frame_height(width, plan.rate), most)
         pixels, source = frames.default_pixels(height, width)
     else:
         pixels, source = read_image(image).pixels, str(image)
@@ -366,6 +372,22 @@ def read_frame(image: Path | None, width: int, network: "Graph") -> tuple["np.nd
             f"`edge-sr firmware build --width {pixels.shape[1]}` makes one for it"
         )
     return frames.encode_pixels(pixels, network.input), source
+
+
+def _check_tflm(model: bytes, height: int, width: int) -> None:
+    """Refuse a frame for which TFLM, which says what must come out, would take too much memory.
+
+    Raises:
+        UserError: so.
+    """
+    from edge_sr import graph
+    from edge_sr.runtime.tflm import arena_bound
+
+    if arena_bound(graph.read_graph(graph.resize(model, height, width))) > _MAX_TFLM_BYTES:
+        raise UserError(
+            f"a frame of {width}x{height} is too large for TFLM, with which the output is "
+            "compared; name one of fewer rows with --image"
+        )
 
 
 def _print_run(

@@ -87,9 +87,8 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if error.filename is None:
-            raise
-        return _end(f"{error.filename}: {error.strerror}", 2)
+        reason = error.strerror or str(error)
+        return _end(reason if error.filename is None else f"{error.filename}: {reason}", 2)
     return 0
 
 

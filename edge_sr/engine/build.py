@@ -55,7 +55,7 @@ def find_compiler() -> str:
     if found is None:
         raise UserError(
             "the engine's library is not built and there is no C compiler here; install gcc or "
-            "clang, or choose another --runtime"
+            "clang"
         )
     return found
 

@@ -13,6 +13,9 @@ from PIL import Image
 from tflite_factory import TfliteWriter, Value, tinypssr
 
 from edge_sr import zoo
+from edge_sr.cli.firmware import read_frame
+from edge_sr.errors import UserError
+from edge_sr.graph import read_graph
 from export.arena import arena_bytes
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
@@ -112,7 +115,9 @@ def test_built_firmware_runs_with_the_bits_of_tflm(edge_sr: EdgeSr, firmware: Pa
 
 @cross
 @needs_tools
-def test_an_image_of_ones_own(edge_sr: EdgeSr, firmware: Path, tmp_path: Path) -> None:
+def test_an_image_of_ones_own(
+    edge_sr: EdgeSr, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (7, 25), dtype=np.uint8)
     Image.fromarray(noise[:, :24]).save(tmp_path / "fits.png")
     Image.fromarray(noise).save(tmp_path / "wide.png")
@@ -122,6 +127,17 @@ def test_an_image_of_ones_own(edge_sr: EdgeSr, firmware: Path, tmp_path: Path) -
     assert "is 25 pixels wide, but the firmware was built for 24" in text
     text = edge_sr.refuses("firmware", "run", firmware, "--image", tmp_path / "absent.png")
     assert "no such file" in text
+    monkeypatch.setattr("edge_sr.cli.firmware._MAX_TFLM_BYTES", 2**16)
+    text = edge_sr.refuses("firmware", "run", firmware, "--image", tmp_path / "fits.png")
+    assert "a frame of 24x7 is too large for TFLM" in text
+
+
+def test_the_frame_of_a_very_wide_image_is_flat() -> None:
+    network = read_graph(tinypssr(8, 8))
+    for width, height in ((160, 120), (640, 480), (99744, 3), (400_000, 1)):
+        assert read_frame(None, width, network)[0].shape == (height, width, 1)
+    with pytest.raises(UserError, match="cannot run at width 100000000"):
+        read_frame(None, 100_000_000, network)
 
 
 @cross

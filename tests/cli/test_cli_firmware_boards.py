@@ -282,7 +282,12 @@ def test_a_tool_that_does_not_heed_ctrl_c_is_ended(tools: Path, image: Path) -> 
     ("arguments", "message"),
     [
         (["pico3", "--image", "my.elf"], "there is no board 'pico3'; did you mean pico or pico2"),
-        (["pico2", "--image", "absent.elf"], "there is no file absent.elf"),
+        (["pico2", "--image", "absent.elf"], "absent.elf; `edge-sr firmware build --board pico2`"),
+        (["stm32f746g-disco", "--image", "absent"], "there is no file absent;"),
+        (
+            ["esp32-s3-devkitc-1", "--image", "absent.bin"],
+            "there is no file absent.bin; its Xtensa cores start through ESP-IDF's boot loader",
+        ),
         (
             ["pico2", "--image", "my.hex"],
             "picotool writes .elf or .uf2 or .bin files, which my.hex",

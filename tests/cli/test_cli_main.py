@@ -94,6 +94,7 @@ def test_models_takes_one_form(edge_sr: EdgeSr) -> None:
         (UserError("no"), 2, "edge-sr: no\n"),
         (VerificationError("no"), 1, "edge-sr: no\n"),
         (OSError(28, "No space left on device", "a.png"), 2, "edge-sr: a.png: No space left"),
+        (OSError(28, "No space left on device"), 2, "edge-sr: No space left on device\n"),
     ],
     ids=repr,
 )

@@ -8,6 +8,7 @@ import pytest
 from tflite_factory import TfliteWriter, tinypssr
 
 from edge_sr.errors import UserError, VerificationError
+from edge_sr.files import replacing_folder
 from edge_sr.graph import read_graph
 from firmware_harness import elf, frames, oracle, project
 from firmware_harness.board import Board
@@ -50,11 +51,15 @@ def test_a_model_that_exceeds_the_ram_says_by_how_much_and_what_would_fit(tmp_pa
 
 def test_replacing_leaves_all_or_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "firmware"
-    with pytest.raises(FileNotFoundError), project.replacing(folder, False) as temporary:
-        (temporary / "absent" / "file").write_text("")
+    full = OSError(28, "No space left on device", "/ours/start.c", None, "/temporary/start.c")
+    with (
+        pytest.raises(UserError, match=f"^cannot write {folder}: No space left on device$"),
+        replacing_folder(folder),
+    ):
+        raise full
     assert list((tmp_path / "new").iterdir()) == []
     for number in range(2):
-        with project.replacing(folder, force=number > 0) as temporary:
+        with replacing_folder(folder) as temporary:
             (temporary / project.FACTS).write_text(f"{number}")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["firmware"]
     assert (folder / project.FACTS).read_text() == "1"
@@ -64,7 +69,7 @@ def test_the_current_folder_can_be_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with project.replacing(Path(), False) as temporary:
+    with replacing_folder(Path()) as temporary:
         (temporary / project.FACTS).write_text("")
     assert [path.name for path in tmp_path.iterdir()] == [project.FACTS]
 
@@ -74,7 +79,9 @@ def test_the_current_folder_can_be_replaced(
     [
         *("", "[]", "{}", "\xff", '{"name": 1, "board": "a", "width": 2}'),
         *('{"name": "a", "board": "b", "width": 0}', '{"name": "a", "board": "b", "width": true}'),
+        "[" * 100_000,
     ],
+    ids=lambda text: text[:40],
 )
 def test_a_damaged_project_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / project.FACTS).write_text(text, encoding="latin-1")
