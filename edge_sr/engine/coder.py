@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import math
 from collections.abc import Sequence
 from ctypes import POINTER, byref, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any
@@ -52,11 +53,19 @@ def _check(status: int) -> None:
 
 
 def _begin(shape: tuple[int, ...]) -> np.ndarray:
-    if len(shape) != 3 or not all(1 <= size <= MAX_SIDE for size in shape):
-        raise UserError(f"{_STATUS[2][:7]} are (channels, height, width), all at least 1 and {shape} is not")
+    if len(shape) != 3 or not all(0 <= size <= MAX_SIDE for size in shape):
+        raise UserError(f"samples are (channels, height, width), not {shape}")
     coder = aligned(_library().esr_coder_bytes())
     _check(_library().esr_coder_begin(coder.ctypes.data, byref(_Shape(*shape))))
     return coder
+
+
+def most_bytes(shape: tuple[int, ...]) -> int:
+    """Bytes that a segment of samples of this shape can have at most.
+
+    A chance is at least 8 in 4096, less what rounding takes: a bit costs less than 10.
+    """
+    return 10 * math.prod(shape) // 8 + 8
 
 
 def encode(samples: np.ndarray, planes: int = PLANES) -> list[bytes]:
@@ -74,13 +83,14 @@ def encode(samples: np.ndarray, planes: int = PLANES) -> list[bytes]:
     """
     samples = np.ascontiguousarray(samples, np.uint8)
     coder = _begin(samples.shape)
-    # A bit costs 9 bits at most: chances are at least 8 in 4096.
-    buffer = np.empty(samples.size * 9 // 8 + 64, np.uint8)
+    buffer = np.empty(most_bytes(samples.shape), np.uint8)
     esr, segments = _library(), []
     for _ in range(planes):
         to = _Bytes(buffer.ctypes.data, buffer.size, 0)
         _check(
-            esr.esr_encode_plane(coder.ctypes.data, samples.ctypes.data, esr.esr_put_bytes, byref(to))
+            esr.esr_encode_plane(
+                coder.ctypes.data, samples.ctypes.data, esr.esr_put_bytes, byref(to)
+            )
         )
         segments.append(buffer[: to.used].tobytes())
     return segments
