@@ -40,10 +40,9 @@ enum { W, N, NW, NE, WW, NN, E, S, SW, SE, NEAR };
 /* Added to the energy of the taps: without any there is little to learn. */
 #define LEAST_ENERGY 8u
 
-/* Classes of what is foretold, on each side of 0 and in eighths, and of activity. */
+/* Classes of what is foretold on each side of 0, in eighths. */
 #define SIDES 12
 #define EIGHTH_SHIFT 13
-#define ACTIVITIES 8
 
 /* From the sample whose bit comes next. */
 typedef struct step {
@@ -61,9 +60,21 @@ static const int32_t first_weights[ESR_CODER_TAPS] = {
     [W] = 24576, [N] = 24576, [NW] = -8192, [E] = 12288, [S] = 12288,
 };
 
-/* A value belongs to the class whose number is how many of these it reaches. */
-static const uint8_t side_limits[SIDES - 1] = {1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80};
-static const uint8_t activity_limits[ACTIVITIES - 1] = {3, 6, 10, 16, 26, 44, 80};
+/* The class of a value; what is larger has the class of the last. The number of a class is how many
+ * of these limits are reached: 1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80. */
+#define CLASS_MAX 80
+static const uint8_t side_classes[CLASS_MAX + 1] = {
+    0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8, 8,
+    8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 10, 10, 10, 10,
+    10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11,
+};
+
+/* And of these: 3, 6, 10, 16, 26, 44, 80. */
+static const uint8_t activity_classes[CLASS_MAX + 1] = {
+    0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5,
+    5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7,
+};
 
 /* The sample whose bit comes next. */
 typedef struct spot {
@@ -72,6 +83,8 @@ typedef struct spot {
     uint32_t y;
     uint32_t x;
     unsigned plane;
+    ptrdiff_t near[NEAR]; /* from here to its neighbours, where they are within the frame */
+    ptrdiff_t across[ACROSS];
 } spot;
 
 /* What is known of its bit. */
@@ -112,31 +125,41 @@ static inline int32_t within(uint32_t from, int32_t by, uint32_t size)
     return to < 0 ? -(int32_t)from : to >= (int64_t)size ? (int32_t)(size - 1 - from) : by;
 }
 
-/* The neighbour or, where it is not known to be inside the frame, the sample at the edge of the frame that is nearest to where it would be. */
-static inline step reachable(const esr_coder_shape *shape, const spot *at, int inside,
-                             step to)
+static inline ptrdiff_t distance(const esr_coder_shape *shape, step to)
 {
-    if (!inside) {
-        to.down = within(at->y, to.down, shape->height);
-        to.right = within(at->x, to.right, shape->width);
-    }
+    return (ptrdiff_t)to.down * (ptrdiff_t)shape->width + to.right;
+}
+
+/* The sample at the edge of the frame that is nearest to the neighbour, or the neighbour. */
+static inline step reachable(const esr_coder_shape *shape, const spot *at, step to)
+{
+    to.down = within(at->y, to.down, shape->height);
+    to.right = within(at->x, to.right, shape->width);
     return to;
 }
 
-static inline uint8_t sample_at(const esr_coder_shape *shape, const uint8_t *from, step to)
+/* Taps of the channel itself where no neighbour is beyond the frame. */
+static inline void look_near(const spot *at, int32_t *taps)
 {
-    return from[(ptrdiff_t)to.down * (ptrdiff_t)shape->width + to.right];
+    const int32_t own = due(*at->here, at->plane);
+
+    for (int i = 0; i < NEAR_CODED; i++) {
+        taps[i] = clamp(known(at->here[at->near[i]], at->plane) - own, TAP_MAX);
+    }
+    for (int i = NEAR_CODED; i < NEAR; i++) {
+        taps[i] = clamp(due(at->here[at->near[i]], at->plane) - own, TAP_MAX);
+    }
 }
 
-static inline void look_near(const esr_coder_shape *shape, const spot *at, int inside,
-                             int32_t *taps)
+/* The same anywhere. */
+static void look_near_edge(const esr_coder_shape *shape, const spot *at, int32_t *taps)
 {
     const int32_t own = due(*at->here, at->plane);
 
     for (int i = 0; i < NEAR; i++) {
-        const step to = reachable(shape, at, inside, near_steps[i]);
+        const step to = reachable(shape, at, near_steps[i]);
         const int there = to.down == near_steps[i].down && to.right == near_steps[i].right;
-        const uint8_t sample = sample_at(shape, at->here, to);
+        const uint8_t sample = at->here[distance(shape, to)];
         const int32_t value =
             there && i < NEAR_CODED ? known(sample, at->plane) : due(sample, at->plane);
 
@@ -144,34 +167,25 @@ static inline void look_near(const esr_coder_shape *shape, const spot *at, int i
     }
 }
 
+/* Taps of the channels before. */
 static inline void look_across(const esr_coder_shape *shape, const spot *at, int inside,
-                             int32_t *taps)
+                               int32_t *taps)
 {
-    const size_t channel_size = (size_t)shape->height * shape->width;
+    const uint8_t *here = at->here;
 
     for (uint32_t i = 0; i < CHANNELS_BEFORE; i++, taps += ACROSS) {
-        const uint8_t *here = i < at->channel ? at->here - (i + 1) * channel_size : NULL;
-
+        if (i >= at->channel) {
+            memset(taps, 0, ACROSS * sizeof taps[0]);
+            continue;
+        }
+        here -= (size_t)shape->height * shape->width;
         for (int j = 0; j < ACROSS; j++) {
-            taps[j] = 0;
-            if (here != NULL) {
-                const step to = reachable(shape, at, inside, across_steps[j]);
-                const uint8_t other = sample_at(shape, here, to);
+            const ptrdiff_t to =
+                inside ? at->across[j] : distance(shape, reachable(shape, at, across_steps[j]));
 
-                taps[j] = clamp(known(*here, at->plane) - known(other, at->plane), TAP_MAX);
-            }
+            taps[j] = clamp(known(*here, at->plane) - known(here[to], at->plane), TAP_MAX);
         }
     }
-}
-
-static inline int32_t class_of(int32_t value, const uint8_t *limits, int count)
-{
-    int32_t reached = 0;
-
-    for (int i = 0; i < count; i++) {
-        reached += value >= limits[i];
-    }
-    return reached;
 }
 
 /* How much the surroundings differ among themselves. */
@@ -200,10 +214,12 @@ static inline void foretell(const int32_t *weights, guess *made)
 
 static inline esr_context *choose(esr_coder *coder, const guess *made)
 {
-    const int32_t side = class_of(size_of(made->value) >> EIGHTH_SHIFT, side_limits, SIDES - 1);
-    const int32_t lively = class_of(activity(made->taps), activity_limits, ACTIVITIES - 1);
+    const int32_t far = size_of(made->value) >> EIGHTH_SHIFT;
+    const int32_t lively = activity(made->taps);
+    const int side = side_classes[far < CLASS_MAX ? far : CLASS_MAX];
+    const int liveliness = activity_classes[lively < CLASS_MAX ? lively : CLASS_MAX];
 
-    return &coder->contexts[2 * SIDES * lively +
+    return &coder->contexts[2 * SIDES * liveliness +
                             (made->value < 0 ? SIDES - 1 - side : SIDES + side)];
 }
 
@@ -212,9 +228,12 @@ static inline void learn(int32_t *weights, const guess *made, unsigned bit)
 {
     const int32_t target = bit != 0 ? ONE : -ONE;
     const int beyond = bit != 0 ? made->value > ONE : made->value < -ONE;
-    const int32_t error = beyond ? 0 : clamp(target - made->value, ERROR_MAX);
+    const int32_t error = clamp(target - made->value, ERROR_MAX);
     const unsigned shift = esr_log2(made->energy) + LEARN_SHIFT;
 
+    if (beyond) {
+        return;
+    }
     for (int i = 0; i < ESR_CODER_TAPS; i++) {
         const int32_t change = error * made->taps[i];
 
@@ -229,7 +248,11 @@ static inline unsigned code_bit(esr_coder *coder, const spot *at, int inside, in
     unsigned bit = (*at->here >> at->plane) & 1u;
     guess made;
 
-    look_near(&coder->shape, at, inside, made.taps);
+    if (inside) {
+        look_near(at, made.taps);
+    } else {
+        look_near_edge(&coder->shape, at, made.taps);
+    }
     look_across(&coder->shape, at, inside, made.taps + NEAR);
     foretell(weights, &made);
     made.context = choose(coder, &made);
@@ -273,8 +296,14 @@ ESR_HOT static void decode_row(esr_coder *coder, spot *at, uint8_t *row)
 static void code_rows(esr_coder *coder, const uint8_t *samples, uint8_t *out)
 {
     const esr_coder_shape *shape = &coder->shape;
-    spot at = {samples, 0, 0, 0, coder->left};
+    spot at = {samples, 0, 0, 0, coder->left, {0}, {0}};
 
+    for (int i = 0; i < NEAR; i++) {
+        at.near[i] = distance(shape, near_steps[i]);
+    }
+    for (int i = 0; i < ACROSS; i++) {
+        at.across[i] = distance(shape, across_steps[i]);
+    }
     for (at.channel = 0; at.channel < shape->channels; at.channel++) {
         for (at.y = 0; at.y < shape->height && coder->range.stopped == 0; at.y++) {
             if (out == NULL) {
