@@ -10,11 +10,6 @@
 
 #include <string.h>
 
-/* Compilers that can are told to make several versions of a function; see build.py. */
-#ifndef ESR_HOT
-#define ESR_HOT
-#endif
-
 /* Values are in half steps: STEP of them are what the bit to be coded is worth. */
 #define STEP 2
 
@@ -117,7 +112,7 @@ static inline int32_t due(uint8_t sample, unsigned plane)
     return ((sample >> plane >> 1) << 2) + STEP;
 }
 
-/* How far to go, if not beyond the frame. */
+/* How far to go without leaving the frame. */
 static inline int32_t within(uint32_t from, int32_t by, uint32_t size)
 {
     const int64_t to = (int64_t)from + by;
@@ -265,7 +260,7 @@ static inline unsigned code_bit(esr_coder *coder, const spot *at, int inside, in
     return bit;
 }
 
-ESR_HOT static void encode_row(esr_coder *coder, spot *at)
+static void encode_row(esr_coder *coder, spot *at)
 {
     const esr_coder_shape *shape = &coder->shape;
     const int middle = at->y >= 2 && at->y + 1 < shape->height;
@@ -279,7 +274,7 @@ ESR_HOT static void encode_row(esr_coder *coder, spot *at)
     }
 }
 
-ESR_HOT static void decode_row(esr_coder *coder, spot *at, uint8_t *row)
+static void decode_row(esr_coder *coder, spot *at, uint8_t *row)
 {
     const esr_coder_shape *shape = &coder->shape;
     const int middle = at->y >= 2 && at->y + 1 < shape->height;

@@ -75,7 +75,7 @@ typedef struct esr_range {
     void *user;
 } esr_range;
 
-/* About 1.6 KB. */
+/* About 1.5 KB. */
 typedef struct esr_coder {
     esr_coder_shape shape;
     uint32_t left; /* planes */
@@ -95,8 +95,8 @@ esr_coder_status esr_encode_plane(esr_coder *coder, const uint8_t *samples, esr_
                                   void *user);
 
 /*
- * Decode the next plane into the samples, whose bits in this plane and below are 0. All bytes of the
- * segment are asked for that are needed, seldom a few more; those that are missing count as 0.
+ * Decode the next plane into the samples, whose bits in this plane and below are 0. Bytes are asked for
+ * some at a time until `take` has no more; missing ones count as 0.
  * ESR_CODER_NULL, ESR_CODER_ENDED.
  */
 esr_coder_status esr_decode_plane(esr_coder *coder, uint8_t *samples, esr_take take, void *user);
