@@ -1,0 +1,127 @@
+/*
+ * Lossless coding of 8-bit samples, bit plane by bit plane from the most significant: what the
+ * codec keeps of an image. docs/tcz.md describes every bit of it.
+ *
+ *     esr_coder_begin(&coder, &shape);
+ *     for (i = 0; i < planes; i++) esr_encode_plane(&coder, samples, put, user);
+ *
+ * and to decode, with as many planes as there are or are wanted:
+ *
+ *     esr_coder_begin(&coder, &shape);
+ *     memset(samples, 0, ...);
+ *     for (i = 0; i < planes; i++) esr_decode_plane(&coder, samples, take, user);
+ *
+ * Every plane is a segment of bytes of its own. All state is in the caller's esr_coder: no heap, no
+ * globals. Whatever bytes are decoded, nothing outside of coder and samples is touched.
+ */
+#ifndef ESR_CODER_H
+#define ESR_CODER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ESR_CODER_PLANES 8
+#define ESR_CODER_CHANNELS 4   /* at most */
+#define ESR_CODER_SIDE 65535u  /* of width and height, at most */
+#define ESR_CODER_TAPS 18      /* samples nearby that a bit is foretold from */
+#define ESR_CODER_CONTEXTS 192
+#define ESR_RANGE_BUFFER 32    /* bytes handed over at a time, at most */
+
+typedef enum esr_coder_status {
+    ESR_CODER_OK = 0,
+    ESR_CODER_NULL,    /* a pointer is null */
+    ESR_CODER_SHAPE,   /* a side or the number of channels is 0 or too large */
+    ESR_CODER_ENDED,   /* no plane is left, or the coder has stopped: esr_coder_begin starts anew */
+    ESR_CODER_STOPPED  /* the caller's function asked to stop */
+} esr_coder_status;
+
+/* Takes `count` bytes of a segment; anything but 0 stops the coder. */
+typedef int (*esr_put)(void *user, const uint8_t *bytes, size_t count);
+
+/* Fills in up to `room` bytes of a segment and says how many; 0: there are no more. */
+typedef size_t (*esr_take)(void *user, uint8_t *bytes, size_t room);
+
+typedef struct esr_coder_shape {
+    uint32_t channels; /* 1 to ESR_CODER_CHANNELS */
+    uint32_t height;   /* 1 to ESR_CODER_SIDE */
+    uint32_t width;    /* 1 to ESR_CODER_SIDE */
+} esr_coder_shape;
+
+/* What follows, down to esr_coder, is for the caller to hold, not to touch. */
+
+typedef struct esr_context {
+    uint16_t fast; /* two estimates of how likely a 1 is, in 2^-16 */
+    uint16_t slow;
+    uint16_t count; /* of bits seen, up to a limit */
+} esr_context;
+
+typedef struct esr_range {
+    uint64_t low;
+    uint32_t range;
+    uint32_t waiting; /* 0xFF that a carry could still change */
+    uint8_t held;     /* the byte before them */
+    uint8_t started;
+    uint8_t stopped; /* the caller wants no more bytes */
+    uint8_t ended;   /* the caller has no more */
+    uint8_t used; /* bytes of the buffer that were put or taken */
+    uint8_t filled;
+    uint8_t buffer[ESR_RANGE_BUFFER];
+    esr_put put;
+    esr_take take;
+    void *user;
+} esr_range;
+
+/* About 1.5 KB. */
+typedef struct esr_coder {
+    esr_coder_shape shape;
+    uint32_t left; /* planes */
+    int32_t weights[ESR_CODER_CHANNELS][ESR_CODER_TAPS];
+    esr_context contexts[ESR_CODER_CONTEXTS];
+    esr_range range;
+} esr_coder;
+
+/* Forget everything and expect the most significant plane. ESR_CODER_NULL, ESR_CODER_SHAPE. */
+esr_coder_status esr_coder_begin(esr_coder *coder, const esr_coder_shape *shape);
+
+/*
+ * Encode the next plane of the samples: channels x height x width, row after row. After
+ * ESR_CODER_STOPPED only esr_coder_begin is accepted. ESR_CODER_NULL, ESR_CODER_ENDED.
+ */
+esr_coder_status esr_encode_plane(esr_coder *coder, const uint8_t *samples, esr_put put,
+                                  void *user);
+
+/*
+ * Decode the next plane into the samples, whose bits in this plane and below are 0. Bytes are asked for
+ * some at a time until `take` has no more; missing ones count as 0.
+ * ESR_CODER_NULL, ESR_CODER_ENDED.
+ */
+esr_coder_status esr_decode_plane(esr_coder *coder, uint8_t *samples, esr_take take, void *user);
+
+/* Segments in memory: `user` of the two functions below. */
+typedef struct esr_bytes {
+    uint8_t *bytes;
+    size_t room; /* for esr_put_bytes: bytes that fit; for esr_take_bytes: that there are */
+    size_t used; /* 0 at first */
+} esr_bytes;
+
+/* An esr_put: append, or stop when they do not fit. */
+int esr_put_bytes(void *user, const uint8_t *bytes, size_t count);
+
+/* An esr_take. */
+size_t esr_take_bytes(void *user, uint8_t *bytes, size_t room);
+
+/* Goes on with a CRC-32 as zlib, PNG and Ethernet have it; 0 at first. */
+uint32_t esr_crc32(uint32_t crc, const uint8_t *bytes, size_t count);
+
+/* sizeof(esr_coder), for callers in other languages. */
+size_t esr_coder_bytes(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
