@@ -14,9 +14,11 @@ from tflite_factory import TfliteWriter, Value, tinypssr
 
 from edge_sr import zoo
 from edge_sr.cli.firmware import read_frame
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
 from export.arena import arena_bytes
+from firmware_harness import board as boards
+from firmware_harness import build as building
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
 BUILD = ("firmware", "build", "--model", "tinypssr")
@@ -207,6 +209,58 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     assert message in edge_sr.refuses("firmware", "build", *arguments, "--out", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+@cross
+@needs_tools
+@pytest.mark.parametrize("flag", ["-mcpu=cortex-m99", "-fno-such-thing"])
+def test_flags_that_the_compiler_does_not_know(edge_sr: EdgeSr, tmp_path: Path, flag: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(boards.find("mps2-an386").text.replace('"-O2"', f'"{flag}"'))
+    text = edge_sr.refuses(*BUILD, "--board", own, "--out", tmp_path / "out")
+    assert "arm-none-eabi-gcc refuses `flags` of the board own: " in text
+    assert flag.split("=")[-1] in text
+    assert list(tmp_path.iterdir()) == [own]
+
+
+@cross
+@needs_tools
+@pytest.mark.parametrize("wrong", ['machine = "no-machine"', 'cpu = "no-cpu"\nmachine = "virt"'])
+def test_a_board_that_the_emulator_does_not_know(
+    edge_sr: EdgeSr, firmware: Path, wrong: str
+) -> None:
+    board = firmware / "board.toml"
+    board.write_text(board.read_text().replace('machine = "mps2-an386"', wrong))
+    text = edge_sr.refuses("firmware", "run", firmware)
+    assert "`emulator` of the board mps2-an386 is not QEMU's: qemu-system-arm: un" in text
+
+
+@pytest.mark.parametrize(
+    ("log", "kind", "reason"),
+    [
+        (
+            "/usr/bin/ld: main.o: in function `main':\nmain.c:(.text+0x4): undefined reference to "
+            "`f'\ncollect2: error: ld returned 1 exit status\nmake: *** [Makefile:9: x] Error 1",
+            *(VerificationError, "undefined reference to `f'"),
+        ),
+        (
+            "a.c:1: note: b\na.c:2:1: error: no\nmake: *** Error 1",
+            VerificationError,
+            "2:1: error: no",
+        ),
+        (
+            "ld: cannot find -lx\ncollect2: error: ld returned 1",
+            VerificationError,
+            "ld: cannot find",
+        ),
+        ("as: error: closing a.o: No space left on device", UserError, "No space left on device"),
+        ("", VerificationError, "no reason is given"),
+    ],
+)
+def test_the_reason_of_a_compiler(log: str, kind: type[Exception], reason: str) -> None:
+    failure = building._failure(log)
+    assert type(failure) is kind
+    assert reason in str(failure)
 
 
 def test_a_model_that_the_engine_lacks_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
