@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,11 @@ _MAX_BYTES = 65536
 _ADDRESSES = 2**32
 _MAX_MEMORY = 2**30
 _MIN_STACK = 512
+
+_KEYS = (
+    *("title", "core", "stack", "flash", "ram", "external_ram", "port", "boot", "flags"),
+    *("no_image", "emulator", "flasher"),
+)
 
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 +.,()/-]{0,79}")
 _SENTENCE = re.compile(r"[ -~]{1,400}")
@@ -32,11 +37,15 @@ class _WrongError(Exception):
 
 
 class _Table:
-    """A TOML table whose keys are taken one by one; what is left at the end is unknown."""
+    """A TOML table whose keys are taken one by one; what is left at the end is unknown.
 
-    def __init__(self, fields: dict[str, Any], place: str = "") -> None:
+    Keys that are never known are refused first: a misspelt one tells more than the missing one.
+    """
+
+    def __init__(self, fields: dict[str, Any], keys: tuple[str, ...], place: str = "") -> None:
         self._fields = dict(fields)
         self._place = place
+        self._refuse(key for key in fields if key not in keys)
 
     def has(self, key: str) -> bool:
         return key in self._fields
@@ -74,25 +83,28 @@ class _Table:
         return tuple(values)
 
     @contextmanager
-    def table(self, key: str) -> Iterator["_Table"]:
+    def table(self, key: str, *keys: str) -> Iterator["_Table"]:
         value = self._take(key, "a table")
         if not isinstance(value, dict):
             raise self._wrong(key, "a table", value)
-        inner = _Table(value, f"{self._place}{key}.")
+        inner = _Table(value, keys, f"{self._place}{key}.")
         yield inner
         inner.finish()
 
-    def tables(self, key: str) -> Iterator["_Table"]:
+    def tables(self, key: str, *keys: str) -> Iterator["_Table"]:
         values = self._fields.pop(key, [])
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            raise self._wrong(key, "tables", values)
+            raise self._wrong(key, f"tables, each under [[{key}]]", values)
         for value in values:
-            inner = _Table(value, f"{self._place}{key}.")
+            inner = _Table(value, keys, f"{self._place}{key}.")
             yield inner
             inner.finish()
 
     def finish(self) -> None:
-        for key in self._fields:
+        self._refuse(self._fields)
+
+    def _refuse(self, unknown: Iterable[str]) -> None:
+        for key in unknown:
             raise _WrongError(f"`{self._place}{_shown(key)[1:-1]}` is not known")
 
     def _take(self, key: str, what: str) -> Any:
@@ -142,9 +154,12 @@ def _content(path: Path) -> bytes:
 
 def _parse(name: str, content: bytes) -> Board:
     if _WORD.fullmatch(name) is None:
-        raise _WrongError("its name, which becomes the board's, must be letters, digits, - and _")
+        raise _WrongError(
+            "its name, which becomes the board's, must be letters, digits, - _ and ., "
+            "a letter or digit first"
+        )
     text = content.decode("utf-8")
-    return _board(name, text, _Table(tomllib.loads(text)))
+    return _board(name, text, _Table(tomllib.loads(text), _KEYS))
 
 
 def _board(name: str, text: str, top: _Table) -> Board:
@@ -159,7 +174,7 @@ def _board(name: str, text: str, top: _Table) -> Board:
         image=_image(top),
         no_image=top.optional("no_image", _SENTENCE, "one line of ASCII text"),
         emulator=_emulator(top) if top.has("emulator") else None,
-        flashers=tuple(_flasher(table) for table in top.tables("flasher")),
+        flashers=tuple(_flasher(table) for table in top.tables("flasher", "tool", "target")),
         text=text,
     )
     top.finish()
@@ -168,7 +183,7 @@ def _board(name: str, text: str, top: _Table) -> Board:
 
 
 def _region(top: _Table, key: str) -> Region:
-    with top.table(key) as table:
+    with top.table(key, "origin", "bytes") as table:
         return Region(
             table.number("origin", 0, _ADDRESSES - 1), table.number("bytes", 1, _MAX_MEMORY)
         )
@@ -177,7 +192,7 @@ def _region(top: _Table, key: str) -> Region:
 def _external(top: _Table) -> int:
     if not top.has("external_ram"):
         return 0
-    with top.table("external_ram") as table:
+    with top.table("external_ram", "bytes") as table:
         return table.number("bytes", 1, _MAX_MEMORY)
 
 
@@ -192,7 +207,7 @@ def _image(top: _Table) -> Image | None:
 
 
 def _emulator(top: _Table) -> Emulator:
-    with top.table("emulator") as table:
+    with top.table("emulator", "machine", "cpu", "ticks_hz") as table:
         return Emulator(
             machine=table.text("machine", _WORD, "QEMU's name of a machine"),
             cpu=table.optional("cpu", _CPU, "QEMU's name of a processor"),

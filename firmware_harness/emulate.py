@@ -1,5 +1,6 @@
 """Runs an image in QEMU on one frame; counts instructions, which are not cycles."""
 
+import re
 import shutil
 import struct
 import subprocess
@@ -21,6 +22,7 @@ _EXITS = {
     2: "the frame is not of the size it was built for",
     100: "the processor faulted",
 }
+_UNKNOWN_BOARD = re.compile(r"machine type|CPU (model|type)|used with CPU")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def execute(image: Path, board: Board, folder: Path) -> None:
     counter counts instructions.
 
     Raises:
-        UserError: the emulator is missing.
+        UserError: the emulator is missing, or does not know what the board calls for.
         VerificationError: the exit code is not 0, or the image does not end.
     """
     emulator, port = check_tools(board), ports.of(board)
@@ -117,6 +119,8 @@ def execute(image: Path, board: Board, folder: Path) -> None:
         raise VerificationError(f"{image} did not end within {_TIMEOUT} s of emulation") from None
     if done.returncode != 0:
         reason = _reason(done.returncode, done.stderr.decode(errors="replace"))
+        if _UNKNOWN_BOARD.search(reason):
+            raise UserError(f"`emulator` of the board {board.name} is not QEMU's: {reason}")
         raise VerificationError(f"{image} ended with exit code {done.returncode}: {reason}")
 
 

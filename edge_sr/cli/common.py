@@ -87,12 +87,14 @@ def choose(model: str, scale: int | None, runtime: str | None, int8: bool | None
     if runtime is not None and runtime not in RUNTIMES:
         raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
     suffixes = {known.suffix: name for name, known in reversed(RUNTIMES.items())}
+    runnable = [known for name, known in RUNTIMES.items() if runtime in (None, name)]
+    taken = ", ".join(dict.fromkeys(known.suffix for known in runnable))
     suffix = Path(model).suffix.lower()
     if suffix in suffixes or os.sep in model:
         if suffix not in suffixes:
-            raise UserError(f"{model} is not a model; it takes a file of {', '.join(suffixes)}")
+            raise UserError(f"{model} is not a model; it takes a file of {taken}")
         return Artifact(Path(model).name, Path(model), runtime or suffixes[suffix])
-    return _shipped(model, known_scale(scale), runtime or "litert", int8)
+    return _shipped(model, known_scale(scale), runtime or "litert", int8, taken)
 
 
 def known_scale(scale: int | None) -> int:
@@ -100,7 +102,8 @@ def known_scale(scale: int | None) -> int:
     return DEFAULT_SCALE if scale is None else scale
 
 
-def _shipped(model: str, scale: int, runtime: str, int8: bool | None) -> Artifact:
+def _shipped(model: str, scale: int, runtime: str, int8: bool | None, taken: str) -> Artifact:
+    """One of the shipped artifacts; `taken` names the suffixes of files that would do instead."""
     from edge_sr import zoo
     from edge_sr.models import registry
     from edge_sr.runtime.session import RUNTIMES
@@ -108,7 +111,7 @@ def _shipped(model: str, scale: int, runtime: str, int8: bool | None) -> Artifac
     if model not in registry.names():
         raise UserError(
             f"there is no model {model!r}; there are {', '.join(registry.names())}, and a file of "
-            f"{', '.join(dict.fromkeys(known.suffix for known in RUNTIMES.values()))} may be named"
+            f"{taken} may be named"
         )
     entry = zoo.find(model, scale)
     if runtime == "keras":

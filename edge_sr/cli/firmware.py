@@ -67,7 +67,7 @@ def read_network(model: str, scale: int | None) -> Network:
     from edge_sr import graph
     from edge_sr.graph import read_bytes, read_graph
 
-    artifact = choose(model, scale, None, True)
+    artifact = choose(model, scale, "litert", True)
     if artifact.path.suffix.lower() != ".tflite":
         raise UserError(f"firmware is made from an int8 .tflite, not from {artifact.path}")
     network = read_graph(artifact.path)
@@ -146,19 +146,23 @@ def frame_height(width: int, rate: int) -> int:
     return -(-width * 3 // 4 // rate) * rate
 
 
-def _tflm_arena(network: Network, height: int, width: int) -> int | None:
-    """Bytes; None where TFLM cannot be asked: no wheel for this machine, or far too large."""
+def _tflm_arena(network: Network, height: int, width: int) -> int | str:
+    """Bytes, or why TFLM does not say them."""
+    import importlib.util
+
     from edge_sr import graph
     from edge_sr.runtime.tflm import arena_bound
     from export.arena import arena_bytes
 
+    if importlib.util.find_spec("tflite_micro") is None:
+        return "not known without tflite-micro"
     try:
         resized = graph.resize(network.model, height, width)
         if arena_bound(graph.read_graph(resized)) > _MAX_TFLM_BYTES:
-            return None
+            return "not known: too large to be tried"
         return arena_bytes(resized)
     except (UserError, VerificationError):
-        return None
+        return "not known: TFLM cannot run it"
 
 
 def _print_costs(network: Network, made: "Plan") -> None:
@@ -180,7 +184,7 @@ def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
     for width, ram in arenas.items():
         height = frame_height(width, made.rate)
         tflm = _tflm_arena(network, height, width)
-        theirs = ("not known", "") if tflm is None else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
+        theirs = (tflm, "") if isinstance(tflm, str) else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
         rows.append((f"{width}x{height}", f"{ram:,} bytes", *theirs))
     print_markdown(
         ["frame", "engine's arena", f"TFLM's arena, frames included, {host_abi()}", "ratio"], rows

@@ -158,10 +158,15 @@ class Plan:
         total = HEAD_BYTES + self.arena.at(self.wide_units(width)) + self.scratch
         if rest or not 1 <= units <= MAX_UNITS or total > MAX_ARENA:
             raise UserError(
-                f"the model cannot run at width {width}; it takes multiples of {self.rate} up to "
-                f"{MAX_UNITS * self.rate} with an arena below 2 GiB"
+                f"the model cannot run at width {width}; it takes {_multiples(self.rate)} "
+                f"to {MAX_UNITS * self.rate} with an arena below 2 GiB"
             )
         return total
+
+
+def _multiples(rate: int) -> str:
+    """Names the widths that a network takes."""
+    return "whole numbers from 1" if rate == 1 else f"multiples of {rate} from {rate}"
 
 
 def make_plan(graph: Graph) -> Plan:

@@ -14,9 +14,11 @@ from tflite_factory import TfliteWriter, Value, tinypssr
 
 from edge_sr import zoo
 from edge_sr.cli.firmware import read_frame
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
 from export.arena import arena_bytes
+from firmware_harness import board as boards
+from firmware_harness import build as building
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
 BUILD = ("firmware", "build", "--model", "tinypssr")
@@ -74,7 +76,7 @@ def test_plan_of_a_network_that_takes_blocks(edge_sr: EdgeSr, tmp_path: Path) ->
     rows = cells(edge_sr("firmware", "plan", model).out)
     assert {"162x123", "321x243", "642x483"} <= set(rows)
     text = edge_sr.refuses("firmware", "plan", model, "--width", 160)
-    assert "cannot run at width 160; it takes multiples of 3" in text
+    assert "cannot run at width 160; it takes multiples of 3 from 3 to 3145728 with" in text
 
 
 def space_to_depth(writer: TfliteWriter, image: Value, block: int) -> Value:
@@ -90,7 +92,10 @@ def space_to_depth(writer: TfliteWriter, image: Value, block: int) -> Value:
 def test_plan_works_without_tflm(edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
     rows = cells(edge_sr("firmware", "plan", "tinypssr").out)
-    assert rows["160x120"][1:] == ["not known"]
+    assert rows["160x120"][1:] == ["not known without tflite-micro"]
+    monkeypatch.undo()
+    rows = cells(edge_sr("firmware", "plan", "tinypssr", "--width", 8000).out)
+    assert rows["8000x6000"][1:] == ["not known: too large to be tried"]
 
 
 @cross
@@ -190,11 +195,15 @@ def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> 
         (["--board", "absent.toml"], "cannot read the board file absent.toml: No such file"),
         (["--board", "pico"], "`edge-sr firmware export --target cmake` writes a library"),
         (["--board", "microbit", "--width", "640"], "13,416 bytes more RAM than microbit has; it"),
-        (["--board", "mps2-an386", "--model", "resnet"], "there is no model 'resnet'"),
+        (["--board", "mps2-an386", "--model", "resnet"], ", and a file of .tflite may be named"),
+        (["--board", "mps2-an386", "--model", "./resnet"], "model; it takes a file of .tflite\n"),
         (["--board", "mps2-an386", "--model", "a.onnx"], "from an int8 .tflite, not from a.onnx"),
         (["--board", "mps2-an386", "--model", "a.tflite"], "cannot read a.tflite"),
         (["--board", "mps2-an386", "--scale", "3"], "has no scale 3"),
-        (["--board", "mps2-an386", "--width", "0"], "cannot run at width 0; it takes multiples"),
+        (
+            ["--board", "mps2-an386", "--width", "0"],
+            "cannot run at width 0; it takes whole numbers from 1",
+        ),
         (["--board", "mps2-an386", "--width", "-4"], "cannot run at width -4"),
         (["--board", "mps3-an547", "--width", "20000"], "bytes more RAM than mps3-an547 has; it"),
         (["--board", "mps3-an547", "--width", "999999999"], "cannot run at width 999999999"),
@@ -207,6 +216,58 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     assert message in edge_sr.refuses("firmware", "build", *arguments, "--out", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+@cross
+@needs_tools
+@pytest.mark.parametrize("flag", ["-mcpu=cortex-m99", "-fno-such-thing"])
+def test_flags_that_the_compiler_does_not_know(edge_sr: EdgeSr, tmp_path: Path, flag: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(boards.find("mps2-an386").text.replace('"-O2"', f'"{flag}"'))
+    text = edge_sr.refuses(*BUILD, "--board", own, "--out", tmp_path / "out")
+    assert "arm-none-eabi-gcc refuses `flags` of the board own: " in text
+    assert flag.split("=")[-1] in text
+    assert list(tmp_path.iterdir()) == [own]
+
+
+@cross
+@needs_tools
+@pytest.mark.parametrize("wrong", ['machine = "no-machine"', 'cpu = "no-cpu"\nmachine = "virt"'])
+def test_a_board_that_the_emulator_does_not_know(
+    edge_sr: EdgeSr, firmware: Path, wrong: str
+) -> None:
+    board = firmware / "board.toml"
+    board.write_text(board.read_text().replace('machine = "mps2-an386"', wrong))
+    text = edge_sr.refuses("firmware", "run", firmware)
+    assert "`emulator` of the board mps2-an386 is not QEMU's: qemu-system-arm: un" in text
+
+
+@pytest.mark.parametrize(
+    ("log", "kind", "reason"),
+    [
+        (
+            "/usr/bin/ld: main.o: in function `main':\nmain.c:(.text+0x4): undefined reference to "
+            "`f'\ncollect2: error: ld returned 1 exit status\nmake: *** [Makefile:9: x] Error 1",
+            *(VerificationError, "undefined reference to `f'"),
+        ),
+        (
+            "a.c:1: note: b\na.c:2:1: error: no\nmake: *** Error 1",
+            VerificationError,
+            "2:1: error: no",
+        ),
+        (
+            "ld: cannot find -lx\ncollect2: error: ld returned 1",
+            VerificationError,
+            "ld: cannot find",
+        ),
+        ("as: error: closing a.o: No space left on device", UserError, "No space left on device"),
+        ("", VerificationError, "no reason is given"),
+    ],
+)
+def test_the_reason_of_a_compiler(log: str, kind: type[Exception], reason: str) -> None:
+    failure = building._failure(log)
+    assert type(failure) is kind
+    assert reason in str(failure)
 
 
 def test_a_model_that_the_engine_lacks_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:

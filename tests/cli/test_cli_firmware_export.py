@@ -28,7 +28,7 @@ def test_export_says_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
         (["--target", "mbed"], "no target 'mbed'; there are cmake, arduino, esp-idf, zephyr, pl"),
         (["--engine", "tvm"], "no engine 'tvm'; there are streaming, tflm"),
         (["--scale", "3"], "has no scale 3"),
-        (["--width", "0"], "cannot run at width 0; it takes multiples of 1"),
+        (["--width", "0"], "cannot run at width 0; it takes whole numbers from 1"),
         (["--height", "-1"], "64x-1 cannot be the example's frame"),
         (["--width", "2000", "--height", "2000"], "2000x2000 cannot be the example's frame"),
         (["--engine", "tflm", "--width", "0"], "0x0 cannot be the example's frame"),

@@ -104,7 +104,9 @@ def test_a_board_of_ones_own_travels_with_its_project(tmp_path: Path) -> None:
             "`flasher.target` must be",
         ),
         ('tool = "picotool"', 'tool = "picotool"\nx = 1', "`flasher.x` is not known"),
-        ("[[flasher]]", "[flasher]", "`flasher` must be tables"),
+        ("[[flasher]]", "[flasher]", r"must be tables, each under \[\[flasher\]\], not"),
+        ("title = ", "titel = ", "`titel` is not known"),
+        ("bytes = 0x82000", "byte = 1", "`ram.byte` is not known"),
         ("[ram]", "[emulator]\nmachine = 'virt,dumpdtb=x'\nticks_hz = 1\n[ram]", "`emulator.mach"),
         ('port = "cortex_m"', "", "`boot` is not known|`flags` is not known"),
         ("stack = 4096", "stack = 4096\nno_image = 'none'", "either `port` or `no_image`"),
@@ -129,8 +131,10 @@ def test_no_board_file_at_all(tmp_path: Path) -> None:
         boards.find(str(tmp_path))
     with pytest.raises(UserError, match="it is larger than 65,536 bytes"):
         boards.find(str(own(tmp_path, "#" * 65537)))
-    with pytest.raises(UserError, match="its name, which becomes the board's"):
-        boards.find(str(own(tmp_path, GOOD, "a b;c.toml")))
+    for name in ("a b;c", "-a", "_a", ".a"):
+        with pytest.raises(UserError, match=r"must be letters, .* a letter or digit first"):
+            boards.find(str(own(tmp_path, GOOD, f"{name}.toml")))
+    assert boards.find(str(own(tmp_path, GOOD, "a.b-1_c.toml"))).name == "a.b-1_c"
 
 
 @given(st.binary(max_size=200), st.integers(0, len(GOOD)), st.integers(0, 40))
