@@ -16,6 +16,9 @@ from edge_sr.quantize.configs import LayerConfig, output_rounding
 from edge_sr.quantize.quantizers import UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
 
 
+_MARGIN = 1.05  # for what tuning does to flat black and white, which it hardly ever sees
+
+
 class _InputRange(tfmot.default_8bit.default_8bit_transforms.InputLayerQuantize):
     """Puts a rounding of fixed range behind the input."""
 
@@ -134,8 +137,8 @@ def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarra
             low, high = best_range(output)
             middle = flat[name].shape[1] // 2
             ends = flat[name][:, middle, middle]  # beyond the reach of padding
-            low = min(low, float(tf.reduce_min(ends)))
-            high = max(high, float(tf.reduce_max(ends)))
+            low = min(low, _MARGIN * float(tf.reduce_min(ends)))
+            high = max(high, _MARGIN * float(tf.reduce_max(ends)))
             variables[f"{checkpoints.QUANTIZED}{name}/output_min"].assign(low)
             variables[f"{checkpoints.QUANTIZED}{name}/output_max"].assign(high)
 
