@@ -3,9 +3,9 @@
     python scripts/ship.py RUN --test-sets DIR --trained-on "DIV2K train"
 
 RUN is the folder of `edge-sr train --int8`; DIR holds set5, set14 and bsd100. The test sets are
-read here alone, after all choices have been made. A RUN that started from the shipped float network
-leaves that one in place: only what int8 was tuned from is RUN's. Then --float-by says how the float
-network is made.
+read here alone, after all choices have been made. A RUN that started from the shipped float
+network, or whose best.safetensors is that network, leaves it in place. Then --float-by says how it
+is made.
 """
 
 import argparse
@@ -52,9 +52,9 @@ def ship(run: Path, test_sets: Path, trained_on: str, float_by: str | None) -> N
     with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
         folder = Path(scratch) / "entry"
         folder.mkdir()
-        kept = _is_kept(entry, tuned.notes)
+        kept = _is_kept(entry, plain)
         if kept != (float_by is not None):
-            raise SystemExit("--float-by is for runs that started from the shipped float network")
+            raise SystemExit("--float-by is for runs that leave the shipped float network in place")
         write_files(run, folder, entry.float_checkpoint if kept else run / "best.safetensors")
         card = make_card(entry, folder, run, tuned.notes, trained_on, float_by)
         card["quality"] = measure(folder, entry.scale, test_sets)
@@ -64,13 +64,13 @@ def ship(run: Path, test_sets: Path, trained_on: str, float_by: str | None) -> N
         folder.rename(entry.folder)
 
 
-def _is_kept(entry: zoo.Entry, notes: dict[str, Any]) -> bool:
-    start = notes["training"].get("start")
-    if start is None:
-        return False
-    if start != checkpoints.digest(checkpoints.read(entry.float_checkpoint).weights):
+def _is_kept(entry: zoo.Entry, run: checkpoints.Checkpoint) -> bool:
+    """Whether a run's float network is the shipped one, or started from it."""
+    shipped = checkpoints.digest(checkpoints.read(entry.float_checkpoint).weights)
+    start = run.notes["training"].get("start")
+    if start not in (None, shipped):
         raise SystemExit("the run started from other weights than the shipped float network's")
-    return True
+    return shipped in (start, checkpoints.digest(run.weights))
 
 
 def write_files(run: Path, folder: Path, plain: Path) -> None:
@@ -93,22 +93,28 @@ def make_card(
 ) -> dict[str, Any]:
     """What the network is and how it was trained."""
     training, tuning = notes["training"], notes["tuning"]
-    start = " --start float.safetensors" if float_by else ""
-    command = (
-        f"edge-sr train --model {entry.model} --scale {entry.scale} "
-        f"--recipe {training['recipe']['name']}{start} --seed {training['seed']} "
-        f"--int8 --int8-recipe {tuning['recipe']['name']} --data DIR"
-    )
-    described = _describe_run(training, run)
-    runs = {"training": described}
-    if float_by:
-        runs = {"training": entry.card["training"], "rounding": described}
+    data = f"--recipe {tuning['recipe']['name']} --data DIR"
+    made_by, tuned_by = training["recipe"]["name"], tuning["recipe"]["name"]
+    if float_by and "start" not in training:
+        runs = {"training": entry.card["training"]}
+        quantize = "edge-sr quantize --checkpoint float.safetensors"
+        commands = [float_by, f"{quantize} --recipe {tuned_by} --data DIR"]
+    else:
+        start = "--start float.safetensors " if float_by else ""
+        command = (
+            f"edge-sr train --model {entry.model} --scale {entry.scale} {start}--recipe {made_by} "
+            f"--seed {training['seed']} --int8 --int8-recipe {tuned_by} --data DIR"
+        )
+        described = _describe_run(training, run)
+        kept = {"training": entry.card["training"], "rounding": described}
+        runs = kept if float_by else {"training": described}
+        commands = [float_by, command] if float_by else [command]
     return {
         "model": entry.model,
         "scale": entry.scale,
         "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
         "data": f"{trained_on}; validation images held out of them",
-        "remade_by": [float_by, command] if float_by else [command],
+        "remade_by": commands,
         **runs,
         "tuning": _describe_run(tuning, run / "int8"),
         "sha256": {

@@ -15,7 +15,6 @@ from edge_sr.models import layers
 from edge_sr.quantize.configs import LayerConfig, output_rounding
 from edge_sr.quantize.quantizers import UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
 
-
 _MARGIN = 1.05  # for what tuning does to flat black and white, which it hardly ever sees
 
 

@@ -33,7 +33,7 @@ def test_export_says_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
         (["--width", "2000", "--height", "2000"], "2000x2000 cannot be the example's frame"),
         (["--engine", "tflm", "--width", "0"], "0x0 cannot be the example's frame"),
         (["--ram", "0"], "invalid value for '--ram'"),
-        (["--ram", "1000"], "at width 64 needs 2,872 bytes of RAM, 1,872 more than the 1,000 of -"),
+        (["--ram", "1000"], "at width 64 needs 3,368 bytes of RAM, 2,368 more than the 1,000 of -"),
         (["--ram", "100"], "it fits up to a width of 0"),
         (["--engine", "tflm", "--ram", "65536"], "a smaller --width or --height takes less, and"),
     ],
