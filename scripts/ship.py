@@ -93,7 +93,6 @@ def make_card(
 ) -> dict[str, Any]:
     """What the network is and how it was trained."""
     training, tuning = notes["training"], notes["tuning"]
-    data = f"--recipe {tuning['recipe']['name']} --data DIR"
     made_by, tuned_by = training["recipe"]["name"], tuning["recipe"]["name"]
     if float_by and "start" not in training:
         runs = {"training": entry.card["training"]}

@@ -37,8 +37,11 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
     _draw_box(axis, (0, events), (0, HEAD_BYTES), "", _HEAD)
     for ring in plan.rings:
         _draw_ring(axis, plan, ring, width)
+    end = plan.arena_bytes(width)
+    scratch = (end - plan.scratch, plan.scratch)
+    _draw_box(axis, (0, events), scratch, "what kernels lay out for themselves", _SOMETIMES)
     axis.set_xlim(0, events)
-    axis.set_ylim(0, plan.arena_bytes(width))
+    axis.set_ylim(0, end)
     axis.set_xticks(
         [place + 0.5 for place in range(events)],
         [_event_label(plan, event) for event in plan.program],
@@ -47,7 +50,7 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
     )
     axis.set_xlabel("one step of the engine: what happens, in this order")
     axis.set_ylabel("byte of the arena")
-    axis.set_title(f"{title}: {plan.arena_bytes(width):,} bytes at width {width}", fontsize=10)
+    axis.set_title(f"{title}: {end:,} bytes at width {width}", fontsize=10)
     figure.legend(handles=_legend(), fontsize=8, loc="outside lower center", ncols=3)
     with replacing(out) as temporary:
         figure.savefig(temporary, format=out.suffix.lower().removeprefix("."), dpi=110)

@@ -197,10 +197,13 @@ def _print_map(made: "Plan", width: int) -> None:
 
     units = made.wide_units(width)
     head = ("the engine itself", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}")
+    end = made.arena_bytes(width)
+    place = f"{end - made.scratch}..{end}"
+    scratch = ("what kernels lay out for themselves", "", "", f"{made.scratch:,}", place)
     rings = sorted(made.rings, key=lambda ring: (ring.place.at(units), ring.tensors))
     print_markdown(
         [f"arena at width {width}", "rows", "pixels x channels", "bytes", "from..to"],
-        [head, *(_ring_row(made, ring, units, HEAD_BYTES) for ring in rings)],
+        [head, *(_ring_row(made, ring, units, HEAD_BYTES) for ring in rings), scratch],
     )
 
 

@@ -111,7 +111,7 @@ def _widest(plan: "Plan", ram: int) -> str:
     low, high = 0, MAX_UNITS
     while low < high:
         units = (low + high + 1) // 2
-        if HEAD_BYTES + plan.arena.at(plan.wide_units(units * plan.rate)) <= ram:
+        if HEAD_BYTES + plan.arena.at(plan.wide_units(units * plan.rate)) + plan.scratch <= ram:
             low = units
         else:
             high = units - 1
