@@ -56,18 +56,24 @@ def quantize(
         chosen = recipes.with_epochs(chosen, epochs)
     run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)
     runs.check(run, [checkpoint])
-    require_tuning()
+    require_tuning(chosen)
     samples = load_samples(data, scale, chosen)
     tune_checkpoint(checkpoint, chosen, samples, run)
 
 
-def require_tuning() -> None:
+def require_tuning(recipe: "Recipe") -> None:
     """Check that what tuning needs is installed and chosen.
 
     Raises:
-        UserError: it is not.
+        UserError: it is not, or the recipe is one of float training.
     """
     from edge_sr.runtime.keras import import_keras
+
+    if recipe.at(recipe.stop.epochs).rounded:
+        raise UserError(
+            f"recipe {recipe.name} has `rounded`, which is for float training: tuning rounds by "
+            "itself; int8-x2 and int8-x4 are recipes of tuning"
+        )
 
     keras = import_keras()
     if keras.backend.backend() != "tensorflow":

@@ -150,7 +150,7 @@ def _prepare_tuning(
     recipe = recipes.load_for(name or f"int8-x{scale}", scale)
     held_out = training.data.validation_images
     options = dataclasses.replace(recipe.data, validation_images=held_out)
-    require_tuning()
+    require_tuning(recipe)
     recipe = dataclasses.replace(recipe, data=options)
     return recipe, load_samples(data, scale, recipe)
 

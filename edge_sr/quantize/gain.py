@@ -41,7 +41,8 @@ def fit_gain(
     for channel in range(output.shape[3]):
         counted = output[inside][..., channel] > 0
         x, y = (values[inside][..., channel][counted] for values in (found, wanted))
-        gains[channel], offsets[channel] = np.polyfit(x.astype(np.float64), y, 1)
+        if x.size and np.ptp(x) > 0:  # else the channel is dead, and tells nothing
+            gains[channel], offsets[channel] = np.polyfit(x.astype(np.float64), y, 1)
     kernel.assign(kernel.numpy() * gains)
     bias.assign(bias.numpy() * gains + offsets)
     return dataclasses.replace(tuned, weights=checkpoints.weights_of(model))

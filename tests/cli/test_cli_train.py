@@ -207,6 +207,16 @@ def test_a_folder_without_images(edge_sr: EdgeSr, tmp_path: Path) -> None:
     assert "empty" in result.err
 
 
+def test_a_recipe_of_float_training_tunes_nothing(
+    edge_sr: EdgeSr, photographs: Path, tmp_path: Path
+) -> None:
+    checkpoint_file = zoo.find("tinypssr", 2).float_checkpoint
+    options = ["--data", photographs, "--recipe", "rounded-x2", "--out", tmp_path / "run"]
+    text = edge_sr.refuses("quantize", "--checkpoint", checkpoint_file, *options)
+    assert "`rounded`, which is for float training" in text
+    assert not (tmp_path / "run").exists()
+
+
 def test_wrong_checkpoints_for_quantize(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
     spec = registry.get("tinypssr")
     weights = {"stage1_conv1/bias": np.full(16, np.nan, np.float32)}

@@ -100,3 +100,14 @@ def test_a_fitted_gain_undoes_a_wrong_one_and_changes_no_integer(entry):
     np.testing.assert_allclose(levels(fitted), levels(wrong), atol=1e-3)
     ratio = (fitted.weights[last] / tuned.weights[last]).reshape(-1, filters)
     np.testing.assert_allclose(ratio, 1, atol=0.01)
+
+
+def test_a_dead_network_keeps_its_gain(patches):
+    tuned = checkpoints.read(ENTRIES[0].int8_checkpoint)
+    last = max(name for name in tuned.weights if "conv4/kernel" in name)
+    bias = last.replace("kernel", "bias")
+    weights = {**tuned.weights, last: tuned.weights[last] * 0, bias: tuned.weights[bias] * 0 - 1}
+    dead = dataclasses.replace(tuned, weights=weights)
+    fitted = fit_gain(dead, patches, patches.repeat(2, axis=1).repeat(2, axis=2))
+    for name, array in dead.weights.items():
+        np.testing.assert_array_equal(fitted.weights[name], array)
