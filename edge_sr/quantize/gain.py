@@ -37,7 +37,7 @@ def fit_gain(
     inside = (slice(None), slice(rim, -rim), slice(rim, -rim))
     variables = checkpoints.variables_of(model)
     kernel, bias = (variables[f"{name}/{part}"] for part in ("kernel", "bias"))
-    gains, offsets = np.ones((2, output.shape[3]))
+    gains, offsets = np.ones(output.shape[3]), np.zeros(output.shape[3])
     for channel in range(output.shape[3]):
         counted = output[inside][..., channel] > 0
         x, y = (values[inside][..., channel][counted] for values in (found, wanted))
