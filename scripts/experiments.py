@@ -24,7 +24,7 @@ from edge_sr.cli.runs import Run
 from edge_sr.cli.train import train_float
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.runtime.keras import import_keras
-from edge_sr.training import distil, fit
+from edge_sr.training import distil, quality
 from edge_sr.training import recipe as recipes
 from edge_sr.training.samples import load_samples
 
@@ -120,13 +120,13 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
 
 def _score(model: Any, held_out: Any, trial: Trial) -> Any:
 
-    return fit.validate(model, held_out, trial.scale)
+    return quality.validate(model, held_out, trial.scale)
 
 
 def _teacher(trial: Trial) -> Any:
 
     model = checkpoints.load_model(zoo.find(trial.teacher, trial.scale).float_checkpoint)
-    return partial(distil.ensemble, partial(fit.upscale_plane, model))
+    return partial(distil.ensemble, partial(quality.upscale_plane, model))
 
 
 def table(trials: list[Trial], results: Mapping[str, Mapping[str, str]]) -> str:

@@ -86,7 +86,7 @@ def require_tuning(recipe: "Recipe") -> None:
 def tune_checkpoint(checkpoint: Path, recipe: "Recipe", samples: "Samples", run: Run) -> None:
     """Tune a float checkpoint into the run's folder, showing progress."""
     from edge_sr.cli.progress import TrainingDisplay
-    from edge_sr.cli.train import report
+    from edge_sr.cli.runs import report
     from edge_sr.models import checkpoint as checkpoints
     from edge_sr.runtime.keras import import_keras
 

@@ -97,3 +97,14 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("edge-sr: interrupted; --resume goes on after the last whole epoch", err=True)
         raise typer.Exit(130) from None
+
+
+def report(run: Run) -> None:
+    """Print where the result is.
+
+    Raises:
+        UserError: a complete run was resumed whose result is gone.
+    """
+    if not run.best.is_file():
+        raise UserError(f"{run.best} is gone from a complete run; --force trains it anew")
+    typer.echo(f"{run.best}")

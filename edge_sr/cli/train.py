@@ -26,10 +26,16 @@ def train(
         typer.Option(parser=parse_path, metavar="DIR", help="Images, plain or laid out as DIV2K."),
     ],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "tinypssr",
-    scale: Annotated[int, typer.Option(help="Scale.")] = 2,
+    scale: Annotated[
+        int | None, typer.Option(help="Scale of a super-resolution network.", show_default="2")
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(help="Rate of a codec: 4, 16, 64 or 256.", show_default="4"),
+    ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Name of a recipe or a TOML file.", show_default="x<scale>"),
+        typer.Option(help="Name of a recipe or a TOML file.", show_default="x<scale>, or codec"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -37,7 +43,7 @@ def train(
             parser=parse_path,
             metavar="DIR",
             help="Folder of the run.",
-            show_default="runs/<model>-x<scale>",
+            show_default="runs/<model>-x<scale>, or runs/<model>-<rate>",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and patches.")] = 0,
@@ -78,6 +84,18 @@ def train(
 
     if int8_recipe is not None and not int8:
         raise UserError("--int8-recipe is for tuning: give --int8 as well")
+    if registry.get(model).kind == "codec":
+        if scale is not None or teacher is not None:
+            raise UserError(f"{model} is a codec: it has a --rate, and no --scale or --teacher")
+        from edge_sr.cli.train_codec import Request, train_codec
+
+        rate = 4 if rate is None else rate
+        run = Run(out or Path("runs") / f"{model}-{rate}", seed, resume, force, tensorboard)
+        train_codec(Request(model, rate, data, recipe, epochs, start, int8, int8_recipe), run)
+        return
+    if rate is not None:
+        raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
+    scale = 2 if scale is None else scale
     registry.get(model).config(scale)
     chosen = recipes.load_for(recipe or f"x{scale}", scale)
     if epochs is not None:
@@ -213,15 +231,4 @@ def train_float(
     if not trainer.finished():
         with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
             trainer.run(keep, display)
-    report(run)
-
-
-def report(run: Run) -> None:
-    """Print where the result is.
-
-    Raises:
-        UserError: a complete run was resumed whose result is gone.
-    """
-    if not run.best.is_file():
-        raise UserError(f"{run.best} is gone from a complete run; --force trains it anew")
-    typer.echo(f"{run.best}")
+    runs.report(run)

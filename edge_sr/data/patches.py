@@ -1,5 +1,6 @@
 """Random training patches: aligned crops in all eight orientations, one channel at a time."""
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,30 +78,70 @@ def sample_patches(
         drawn = sample_patches(planes, scale, patch, count * candidates, rng)
         kept = _hard_ones(*drawn, count, rng)
         return drawn[0][kept], drawn[1][kept]
-    areas = np.array([lr.size if min(lr.shape) >= patch else 0 for lr, _ in planes], np.int64)
-    ends = np.cumsum(areas)
-    if not planes or ends[-1] == 0:
+    sides = [lr.shape for lr, _ in planes]
+    if not any(min(shape) >= patch for shape in sides):
         raise UserError(
             f"no training image reduced {scale} times is as large as a patch of {patch}x{patch}; "
             "use larger images or smaller patches"
         )
-    chosen = np.searchsorted(ends, rng.integers(ends[-1], size=count), side="right")
-    positions = rng.random((count, 2))
-    turns = rng.integers(8, size=count)
     side = scale * patch
     lr_batch = np.empty((count, patch, patch, 1), np.uint8)
     hr_batch = np.empty((count, side, side, 1), np.uint8)
-    for n, (index, (v, u), turn) in enumerate(
-        zip(chosen.tolist(), positions.tolist(), turns.tolist(), strict=True)
-    ):
+    for n, (index, y, x, turn) in enumerate(_draw(sides, patch, count, rng)):
         lr, hr = planes[index]
-        y = int(v * (lr.shape[0] - patch + 1))
-        x = int(u * (lr.shape[1] - patch + 1))
         lr_crop = lr[y : y + patch, x : x + patch]
         hr_crop = hr[scale * y : scale * y + side, scale * x : scale * x + side]
         lr_batch[n, ..., 0] = _orient(lr_crop, turn)
         hr_batch[n, ..., 0] = _orient(hr_crop, turn)
     return lr_batch, hr_batch
+
+
+def sample_pictures(
+    pictures: Sequence[Pixels], patch: int, count: int, rng: np.random.Generator
+) -> Pixels:
+    """Draw random crops of RGB pictures, as `sample_patches` does of planes.
+
+    Args:
+        pictures: uint8 (H, W, 3).
+        patch: side of the crop, in pixels.
+        count: crops to draw.
+        rng: the only source of randomness.
+
+    Returns:
+        uint8 (count, patch, patch, 3).
+
+    Raises:
+        UserError: no picture is as large as the patch.
+    """
+    sides = [(picture.shape[0], picture.shape[1]) for picture in pictures]
+    if not any(min(shape) >= patch for shape in sides):
+        raise UserError(
+            f"no training image is as large as a patch of {patch}x{patch}; use larger images or "
+            "smaller patches"
+        )
+    batch = np.empty((count, patch, patch, 3), np.uint8)
+    for n, (index, y, x, turn) in enumerate(_draw(sides, patch, count, rng)):
+        batch[n] = _orient(pictures[index][y : y + patch, x : x + patch], turn)
+    return batch
+
+
+def _draw(
+    sides: Sequence[tuple[int, ...]], patch: int, count: int, rng: np.random.Generator
+) -> list[tuple[int, int, int, int]]:
+    """Image, row, column and orientation of each of `count` crops; one image must be as large."""
+    areas = [math.prod(shape) if min(shape) >= patch else 0 for shape in sides]
+    ends = np.cumsum(np.array(areas, np.int64))
+    chosen = np.searchsorted(ends, rng.integers(ends[-1], size=count), side="right")
+    positions = rng.random((count, 2))
+    turns = rng.integers(8, size=count)
+    return [
+        (
+            index,
+            *(int(r * (size - patch + 1)) for r, size in zip(at, sides[index], strict=True)),
+            turn,
+        )
+        for index, at, turn in zip(chosen.tolist(), positions.tolist(), turns.tolist(), strict=True)
+    ]
 
 
 def _hard_ones(lr: Pixels, hr: Pixels, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -120,4 +161,4 @@ def _orient(crop: Pixels, turn: int) -> Pixels:
         crop = crop[::-1]
     if turn & 2:
         crop = crop[:, ::-1]
-    return crop.T if turn & 4 else crop
+    return crop.swapaxes(0, 1) if turn & 4 else crop

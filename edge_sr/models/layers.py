@@ -15,14 +15,18 @@ def is_keras_3(keras: Any) -> bool:
     return hasattr(keras, "ops")
 
 
+def _function(keras: Any, name: str) -> Any:
+    """ "depth_to_space" or "space_to_depth" of the namespace."""
+    if is_keras_3(keras):
+        return getattr(keras.ops, name)
+    import tensorflow as tf
+
+    return getattr(tf.nn, name)
+
+
 @lru_cache(maxsize=2)
 def _depth_to_space_layer(keras: Any) -> type:
-    if is_keras_3(keras):
-        function = keras.ops.depth_to_space
-    else:
-        import tensorflow as tf
-
-        function = tf.nn.depth_to_space
+    function = _function(keras, "depth_to_space")
 
     @keras.saving.register_keras_serializable(package="edge_sr")
     class DepthToSpace(keras.layers.Layer):
@@ -53,6 +57,39 @@ def depth_to_space(keras: Any, block: int, name: str) -> Any:
     return _depth_to_space_layer(keras)(block, name=name)
 
 
+@lru_cache(maxsize=2)
+def _space_to_depth_layer(keras: Any) -> type:
+    function = _function(keras, "space_to_depth")
+
+    @keras.saving.register_keras_serializable(package="edge_sr")
+    class SpaceToDepth(keras.layers.Layer):
+        """Moves blocks of pixels to blocks of channels: (N,bH,bW,C) to (N,H,W,b*b*C)."""
+
+        def __init__(self, block: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.block = block
+
+        def call(self, inputs: Any) -> Any:
+            return function(inputs, self.block)
+
+        def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+            n, h, w, c = shape
+            block = self.block
+            return (n, h and h // block, w and w // block, c * block**2)
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "block": self.block}
+
+    return SpaceToDepth
+
+
+def space_to_depth(keras: Any, block: int, name: str) -> Any:
+    """The inverse of `depth_to_space`: input channel c of sub-pixel (i, j) becomes output channel
+    (i*block + j)*C + c. Height and width must be multiples of the block.
+    """
+    return _space_to_depth_layer(keras)(block, name=name)
+
+
 EDGES = np.array(
     [
         [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
@@ -77,18 +114,19 @@ def middle_kernel(size: int, channels: int, filters: int) -> np.ndarray:
     return kernel
 
 
-def _carrying(keras: Any, kind: str, carries: int) -> Any:
-    """An initializer of kernels (k,k,Cin,Cout) or matrices (Cin,Cout): random of that kind, and a
-    1 from the first channel to that many filters.
+def _carrying(keras: Any, kind: str, carries: np.ndarray | None) -> Any:
+    """An initializer of kernels (k,k,Cin,Cout) or matrices (Cin,Cout): random of that kind, plus
+    `carries` (c,f) from the first c channels to the first f filters.
     """
     random = keras.initializers.get(kind)
-    if not carries:
+    if carries is None:
         return random
 
     def start(shape: tuple[int, ...], dtype: Any = None) -> Any:
-        ones = np.zeros(shape, np.float32)
-        ones[tuple(side // 2 for side in shape[:-2])][0, :carries] = 1
-        return random(shape, dtype) + ones
+        handed_on = np.zeros(shape, np.float32)
+        middle = handed_on[tuple(side // 2 for side in shape[:-2])]
+        middle[: carries.shape[0], : carries.shape[1]] = carries
+        return random(shape, dtype) + handed_on
 
     return start
 
@@ -111,17 +149,19 @@ def _expanded_conv_layer(keras: Any) -> type:
             kernel_size: int,
             expand: int,
             branches: bool,
-            carries: int,
+            carries: np.ndarray | None,
+            bias: float,
             **kwargs: Any,
         ) -> None:
             super().__init__(**kwargs)
             self.filters, self.kernel_size, self.expand = filters, kernel_size, expand
-            self.branches, self.carries = branches, carries
+            self.branches, self.carries, self.start = branches, carries, bias
 
         def build(self, shape: Any) -> None:
             k, channels = self.kernel_size, shape[-1]
             # Each factor at unit gain, so that their product starts as a plain kernel would.
-            wide = _carrying(keras, "lecun_normal", min(self.carries, 1))
+            same = None if self.carries is None else np.eye(len(self.carries))
+            wide = _carrying(keras, "lecun_normal", same)
             narrow = _carrying(keras, "lecun_normal", self.carries)
             self.wide = self.add_weight(
                 shape=(k, k, channels, self.expand), initializer=wide, name="wide"
@@ -134,7 +174,8 @@ def _expanded_conv_layer(keras: Any) -> type:
             if self.branches and k >= 3:
                 shape = (3, channels, self.filters)
                 self.edges = self.add_weight(shape=shape, initializer="zeros", name="edges")
-            self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+            start = keras.initializers.Constant(self.start)
+            self.bias = self.add_weight(shape=(self.filters,), initializer=start, name="bias")
             self.built = True
 
         @property
@@ -164,7 +205,8 @@ def conv2d(
     expand: int,
     branches: bool,
     name: str,
-    carries: int = 0,
+    carries: np.ndarray | None = None,
+    bias: float = 0.0,
 ) -> Any:
     """A convolution, stride 1, zero 'same' padding, with bias.
 
@@ -177,16 +219,22 @@ def conv2d(
         branches: with `expand`, add a residual branch and, to kernels of 3x3 and more, edge
             branches; folded like the rest.
         name: layer name; folding keeps it.
-        carries: filters that the first channel is handed to when training starts, on top of what
-            the random kernel gives.
+        carries: (c,f): how much of the first c channels the first f filters are handed when
+            training starts, on top of what the random kernel gives.
+        bias: what all biases start from.
     """
     if expand:
         block = _expanded_conv_layer(keras)
-        return block(filters, kernel_size, expand, branches, carries, name=name)
+        return block(filters, kernel_size, expand, branches, carries, bias, name=name)
     # tf_keras cannot clone a start of our own, and never trains from one.
     start = _carrying(keras, "glorot_uniform", carries) if is_keras_3(keras) else "glorot_uniform"
     return keras.layers.Conv2D(
-        filters, kernel_size, padding="same", kernel_initializer=start, name=name
+        filters,
+        kernel_size,
+        padding="same",
+        kernel_initializer=start,
+        bias_initializer=keras.initializers.Constant(bias),
+        name=name,
     )
 
 
@@ -194,6 +242,37 @@ def prelu(keras: Any, name: str) -> Any:
     """PReLU with one slope per channel, 0.25 at first (He et al. 2015; Keras would start at 0)."""
     start = keras.initializers.Constant(0.25)
     return keras.layers.PReLU(alpha_initializer=start, shared_axes=[1, 2], name=name)
+
+
+_LEAK = 0.1
+
+
+@lru_cache(maxsize=1)
+def _unit_clip_layer(keras: Any) -> type:
+    @keras.saving.register_keras_serializable(package="edge_sr")
+    class UnitClip(keras.layers.Layer):
+        """Clips to [0, 1]; in training a tenth of the gradient passes beyond, or a channel that
+        has left would never come back.
+        """
+
+        def call(self, inputs: Any, training: Any = None) -> Any:
+            clipped = keras.ops.clip(inputs, 0.0, 1.0)
+            if not training:
+                return clipped
+            beyond = inputs - clipped
+            return clipped + _LEAK * (beyond - keras.ops.stop_gradient(beyond))
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    return UnitClip
+
+
+def unit_clip(keras: Any, name: str) -> Any:
+    """Clips to [0, 1]."""
+    if not is_keras_3(keras):  # it never trains by that gradient: ranges clip what is tuned
+        return keras.layers.ReLU(max_value=1.0, name=name)
+    return _unit_clip_layer(keras)(name=name)
 
 
 def add_repeated(keras: Any, x: Any, image: Any, times: int, name: str) -> Any:

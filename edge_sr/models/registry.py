@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_sr.errors import UserError
 
-_MODULES = ("edge_sr.models.tinypssr",)
+_MODULES = ("edge_sr.models.tinypssr", "edge_sr.models.tinycompress")
 _REGISTRY: dict[str, "ModelSpec"] = {}
 
 LayerCounts = tuple[tuple[str, int], ...]
@@ -34,6 +34,8 @@ class ModelConfig:
         return replace(self, expand=0, branches=0)
 
 
+KINDS = ("super-resolution", "codec")
+
 Builder = Callable[[Any, Any], Any]
 
 
@@ -47,6 +49,7 @@ class ModelSpec:
         config_type: the dataclass that `build` takes.
         paper: where the architecture was published.
         published: for each supported scale, the layers with their published parameter counts.
+        kind: one of `KINDS`.
     """
 
     name: str
@@ -54,6 +57,7 @@ class ModelSpec:
     config_type: type[ModelConfig]
     paper: str
     published: Mapping[int, LayerCounts]
+    kind: str
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -90,7 +94,11 @@ class ModelSpec:
 
 
 def register(
-    name: str, config: type[ModelConfig], paper: str, published: Mapping[int, LayerCounts]
+    name: str,
+    config: type[ModelConfig],
+    paper: str,
+    published: Mapping[int, LayerCounts],
+    kind: str = KINDS[0],
 ) -> Callable[[Builder], Builder]:
     """Register the decorated `build(config, keras)` under `name`.
 
@@ -101,17 +109,17 @@ def register(
     def decorate(build: Builder) -> Builder:
         if name in _REGISTRY:
             raise ValueError(f"a model named {name!r} is registered already")
-        _REGISTRY[name] = ModelSpec(name, build, config, paper, published)
+        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind)
         return build
 
     return decorate
 
 
-def names() -> tuple[str, ...]:
-    """All registered names, sorted."""
+def names(kind: str | None = None) -> tuple[str, ...]:
+    """All registered names, or those of one kind, sorted."""
     for module in _MODULES:
         importlib.import_module(module)
-    return tuple(sorted(_REGISTRY))
+    return tuple(sorted(name for name, spec in _REGISTRY.items() if kind in (None, spec.kind)))
 
 
 def get(name: str) -> ModelSpec:

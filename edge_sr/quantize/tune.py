@@ -12,7 +12,7 @@ from edge_sr.quantize import network
 from edge_sr.quantize.bias import correct
 from edge_sr.quantize.equalize import equalize
 from edge_sr.quantize.gain import fit_gain
-from edge_sr.training import fit
+from edge_sr.training import fit, quality
 from edge_sr.training.distil import taught
 from edge_sr.training.recipe import Recipe, to_dict
 from edge_sr.training.samples import Samples
@@ -55,7 +55,7 @@ class Tuner:
         identity = {"model": source.spec.name, "source": checkpoints.digest(source.weights)}
         if recipe.teacher:
             teacher = checkpoints.build_model(source, tf_keras)
-            samples = taught(samples, partial(fit.upscale_plane, teacher), recipe.teacher)
+            samples = taught(samples, partial(quality.upscale_plane, teacher), recipe.teacher)
         if options.equalize:
             source = equalize(source, self._patches)
         model = network.fake_quantized(
@@ -105,4 +105,4 @@ class Tuner:
 
     def _score(self, tuned: checkpoints.Checkpoint) -> float:
         model = network.fake_quantized(tuned)
-        return fit.validate(model, self._samples.validation, tuned.config.scale).psnr
+        return quality.validate(model, self._samples.validation, tuned.config.scale).psnr

@@ -13,14 +13,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge_sr import metrics
-from edge_sr.data.patches import Planes, sample_patches
+from edge_sr.data.patches import Pixels
 from edge_sr.errors import UserError
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import checkpoint
-from edge_sr.training import losses, rounding, soap, state
-from edge_sr.training.recipe import OptimizerOptions, Recipe, to_dict
-from edge_sr.training.samples import Samples
+from edge_sr.training import losses, rounding, smoothing, soap, state
+from edge_sr.training.quality import Score
+from edge_sr.training.recipe import DataOptions, OptimizerOptions, Recipe, to_dict
 
 CHUNK = 100
 """Steps after which the learning rate and the average of the weights are renewed."""
@@ -28,14 +27,6 @@ CHUNK = 100
 STATE, LOG = "state.safetensors", "log.csv"
 
 Weights = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Mean quality over the validation images: PSNR in dB and SSIM on 8-bit values."""
-
-    psnr: float
-    ssim: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +48,24 @@ class Epoch:
     best: bool
 
 
+class Material(Protocol):
+    """What a network is trained on and validated by."""
+
+    @property
+    def images(self) -> str:
+        """How many, and a digest of their names."""
+
+    @property
+    def digest(self) -> str:
+        """Of their pixels."""
+
+    def cut(self, data: DataOptions, count: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """Inputs and targets: uint8 (count,h,w,c) and (count,H,W,C)."""
+
+    def validate(self, model: Any) -> Score:
+        """Mean quality over the images held out."""
+
+
 class Observer(Protocol):
     """Is told how the training goes."""
 
@@ -72,7 +81,7 @@ class Task:
     """What is trained, on what.
 
     Attributes:
-        model: an uncompiled Keras model (N,H,W,1) in [0, 1] to (N,sH,sW,1).
+        model: an uncompiled Keras model (N,h,w,c) in [0, 1] to (N,H,W,C).
         keras: the namespace of the model.
         recipe: how.
         scale: the model's scale.
@@ -86,28 +95,9 @@ class Task:
     keras: Any
     recipe: Recipe
     scale: int
-    samples: Samples
+    samples: Material
     seed: int
     identity: Mapping[str, Any]
-
-
-def validate(model: Any, validation: Planes, scale: int) -> Score:
-    """Mean PSNR and SSIM of a Keras model over planes, as `edge-sr eval` computes them."""
-    scores = []
-    for low, high in validation:
-        image = upscale_plane(model, low)
-        scores.append((metrics.psnr(high, image, scale), metrics.ssim(high, image, scale)))
-    psnr, ssim = np.mean(scores, axis=0)
-    return Score(float(psnr), float(ssim))
-
-
-def upscale_plane(model: Any, plane: np.ndarray) -> np.ndarray:
-    """A uint8 plane (H,W) through a Keras model in [0, 1]; uint8 (sH,sW)."""
-    from keras import ops  # PyTorch's tensors need its way back to NumPy
-
-    image = plane[None, :, :, None].astype(np.float32) / 255
-    output = ops.convert_to_numpy(model(image, training=False))
-    return np.rint(np.clip(output[0, :, :, 0], 0, 1) * 255).astype(np.uint8)
 
 
 class Trainer:
@@ -127,9 +117,7 @@ class Trainer:
         self.task, self.folder = task, folder
         options = task.recipe.optimizer
         self.optimizer = _optimizer(task.keras, options)
-        self._models = {False: task.model}
-        if task.recipe.at(task.recipe.stop.epochs).rounded:
-            self._models[True] = rounding.rounded(task.keras, task.model)
+        self._models = _twins(task)
         self._enter(task.recipe.at(0))
         self.optimizer.build(task.model.trainable_variables)
         self.average = checkpoint.weights_of(task.model)
@@ -185,7 +173,8 @@ class Trainer:
         self.recipe = recipe
         rim = losses.Rim(recipe.data.rim * self.task.scale, recipe.data.rim_weight)
         loss = losses.mixture(recipe.loss, rim)
-        self.trained = self._models[recipe.rounded]
+        twin = "rounded" if recipe.rounded else "smooth" if recipe.smooth else "plain"
+        self.trained = self._models[twin]
         self.trained.compile(optimizer=self.optimizer, loss=loss)
 
     def run_epoch(self, observer: Observer) -> Epoch:
@@ -223,8 +212,7 @@ class Trainer:
         sizes = [min(CHUNK, left - i) * data.batch for i in range(0, left, CHUNK)]
 
         def cut(count: int) -> tuple[np.ndarray, np.ndarray]:
-            planes, scale = self.task.samples.train, self.task.scale
-            return sample_patches(planes, scale, data.patch, count, rng, data.candidates)
+            return self.task.samples.cut(data, count, rng)
 
         with ThreadPoolExecutor(1) as pool:
             yield from _ahead(pool, cut, sizes)
@@ -260,7 +248,7 @@ class Trainer:
     def _validate_average(self) -> Score:
         weights = checkpoint.weights_of(self.task.model)
         checkpoint.assign(self.task.model, self.average)
-        score = validate(self.task.model, self.task.samples.validation, self.task.scale)
+        score = self.task.samples.validate(self.task.model)
         checkpoint.assign(self.task.model, weights)
         return score
 
@@ -305,6 +293,16 @@ class Trainer:
         self.best = saved.progress["best"]
         self.rate_factor = saved.progress["rate_factor"]
         _cut_log(self.folder / LOG, self.epochs_done)
+
+
+def _twins(task: Task) -> dict[str, Any]:
+    """The model, and those of the same weights that the recipe trains in its place at times."""
+    twins = {"plain": task.model}
+    if task.recipe.at(task.recipe.stop.epochs).rounded:
+        twins["rounded"] = rounding.rounded(task.keras, task.model)
+    if task.recipe.smooth:
+        twins["smooth"] = smoothing.smooth(task.keras, task.model, task.recipe.smooth)
+    return twins
 
 
 def _optimizer(keras: Any, options: OptimizerOptions) -> Any:

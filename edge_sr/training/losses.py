@@ -23,6 +23,16 @@ def mse(target: Any, output: Any, weights: Any = 1.0) -> Any:
     return ops.mean(ops.square(target - output) * weights)
 
 
+_LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255  # ITU-R BT.601, studio range
+
+
+def luma_loss(target: Any, output: Any) -> Any:
+    """Mean squared error of BT.601 luma of (N,H,W,3) RGB tensors in [0, 1]; a scalar."""
+    from keras import ops
+
+    return ops.mean(ops.square(ops.sum((target - output) * _LUMA, axis=-1)))
+
+
 def ssim_loss(target: Any, output: Any) -> Any:
     """1 - SSIM (Wang et al. 2004) of (N,H,W,1) tensors in [0, 1]; a scalar.
 
@@ -77,7 +87,9 @@ class Rim:
 
 
 def mixture(terms: Mapping[str, float], rim: Rim = Rim()) -> Loss:
-    """The weighted sum of losses by name: "mae", "mse" with the rim weighted, "ssim" within it."""
+    """The weighted sum of losses by name: "mae", "mse" with the rim weighted, "ssim" within it,
+    "luma" of RGB.
+    """
 
     def loss(target: Any, output: Any) -> Any:
         height, width = output.shape[1:3]
@@ -87,6 +99,8 @@ def mixture(terms: Mapping[str, float], rim: Rim = Rim()) -> Loss:
         for name, weight in terms.items():
             if name == "ssim":
                 term = ssim_loss(target[:, inside, inside], output[:, inside, inside])
+            elif name == "luma":
+                term = luma_loss(target, output)
             else:
                 term = {"mae": mae, "mse": mse}[name](target, output, pixels)
             total = total + float(weight) * term

@@ -35,6 +35,8 @@ class DataOptions:
             chance (see `sample_patches`).
         rim: low-resolution pixels along a patch's edges whose part in the loss is changed.
         rim_weight: of each of those pixels, 1 being that of the others.
+        drawn: share of the pixels to cut patches from that are drawn pages (see
+            `data.graphics`), in [0, 1).
     """
 
     colour: str = "luminance"
@@ -44,6 +46,7 @@ class DataOptions:
     candidates: int = 1
     rim: int = 0
     rim_weight: float = 1.0
+    drawn: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,21 @@ class Int8Options:
 
 
 @dataclass(frozen=True)
+class LatentOptions:
+    """What a codec's latents go through while it trains; see `bottleneck`.
+
+    Attributes:
+        quantized: noise of a quantizer's step in training, rounding in validation.
+        rate_weight: of a bit per pixel in the loss; 0 leaves the rate alone.
+        clip: whether encoder passes are clipped to [0, 1] (see `models.tinycompress`).
+    """
+
+    quantized: bool = False
+    rate_weight: float = 0.0
+    clip: bool = True
+
+
+@dataclass(frozen=True)
 class Phase:
     """What changes in a run when it has come so far.
 
@@ -145,7 +163,11 @@ class Recipe:
         branches: whether these have residual and edge branches too.
         rounded: whether a float network's kernels and inner activations are rounded to 8 bits
             while it trains (see `rounding.rounded`).
-        loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM).
+        smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
+            sharp bend from the start.
+        loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM); "luma" (squared error of it) of
+            RGB images.
+        latents: what a codec's latents go through; they play no part elsewhere.
         teacher: share of a teacher's images in the targets, in [0, 1] (see `distil.taught`). The
             teacher of a network that is tuned for int8 is its float self.
         phases: what changes on the way, in order.
@@ -156,11 +178,13 @@ class Recipe:
     expand: int = 0
     branches: bool = False
     rounded: bool = False
+    smooth: float = 0.0
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
     data: DataOptions = field(default_factory=DataOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     stop: StopOptions = field(default_factory=StopOptions)
     int8: Int8Options = field(default_factory=Int8Options)
+    latents: LatentOptions = field(default_factory=LatentOptions)
     teacher: float = 0.0
     phases: tuple[Phase, ...] = ()
 
@@ -173,7 +197,7 @@ class Recipe:
                 data = replace(now.data, patch=patch, batch=batch)
                 rounded = now.rounded or phase.rounded
                 now = replace(now, data=data, loss=phase.loss or now.loss, rounded=rounded)
-        return now
+        return replace(now, smooth=0.0) if now.rounded else now
 
     @property
     def largest_patch(self) -> int:
@@ -286,6 +310,10 @@ def _float(key: str, value: float) -> float:
 def _check(recipe: Recipe) -> None:
     _check_numbers(recipe)
     _check_choices(recipe)
+    if recipe.smooth and not any(phase.rounded for phase in recipe.phases):
+        raise UserError(
+            "smooth bends must become sharp before training ends: set rounded = true in a phase"
+        )
     starts = [phase.start for phase in recipe.phases]
     if not all(0 < start < 1 for start in starts) or starts != sorted(set(starts)):
         raise UserError(f"phases must start in ascending order between 0 and 1, not at {starts}")
@@ -324,6 +352,16 @@ def _check_numbers(recipe: Recipe) -> None:
         raise UserError(f"a rim of {data.rim} pixels leaves nothing of a patch of {data.patch}")
     if not 0 <= recipe.teacher <= 1:
         raise UserError(f"teacher must be in [0, 1], it is {recipe.teacher}")
+    if not 0 <= recipe.latents.rate_weight < math.inf:
+        raise UserError(
+            f"rate_weight must be finite and not negative, it is {recipe.latents.rate_weight}"
+        )
+    if recipe.latents.rate_weight and not recipe.latents.quantized:
+        raise UserError("the rate is that of quantized latents: set quantized = true as well")
+    if not 0 <= data.drawn < 1:
+        raise UserError(f"drawn must be in [0, 1), it is {data.drawn}")
+    if not 0 <= recipe.smooth < math.inf:
+        raise UserError(f"smooth must be finite and not negative, it is {recipe.smooth}")
     if not 0 <= data.rim_weight < math.inf:
         raise UserError(f"rim_weight must be finite and not negative, it is {data.rim_weight}")
     if not 0 <= optimizer.weight_decay < math.inf:
@@ -348,8 +386,8 @@ def _check_choices(recipe: Recipe) -> None:
     for name, value, allowed in choices:
         if value not in allowed:
             raise UserError(f"{name} must be one of {', '.join(allowed)}, it is {value!r}")
-    if not recipe.loss or set(recipe.loss) - {"mae", "mse", "ssim"}:
-        raise UserError(f"loss must weigh mae, mse or ssim, it is {dict(recipe.loss)}")
+    if not recipe.loss or set(recipe.loss) - {"mae", "mse", "ssim", "luma"}:
+        raise UserError(f"loss must weigh mae, mse, ssim or luma, it is {dict(recipe.loss)}")
     for name, weight in recipe.loss.items():
         if type(weight) not in (int, float) or not 0 < _float(name, weight) < math.inf:
             raise UserError(f"the weight of {name} in loss must be a positive number: {weight!r}")

@@ -1,14 +1,21 @@
 """The images of a run: planes to train on and planes held out to validate."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from edge_sr.data.datasets import find_pairs, split_validation
-from edge_sr.data.patches import Planes, load_planes
+import numpy as np
+
+from edge_sr.data import graphics
+from edge_sr.data.datasets import Pair, find_pairs, split_validation
+from edge_sr.data.degradation import bicubic_downscale
+from edge_sr.data.patches import Pixels, Planes, load_planes, sample_patches
 from edge_sr.errors import UserError
 from edge_sr.metrics import SSIM_WINDOW
-from edge_sr.training.recipe import Recipe
+from edge_sr.training.quality import Score, validate
+from edge_sr.training.recipe import DataOptions, Recipe
 
 
 @dataclass(frozen=True)
@@ -20,12 +27,22 @@ class Samples:
         validation: luminance planes of the images held out.
         images: how many images, and a digest of their names.
         digest: of all planes' pixels.
+        scale: of the planes.
     """
 
     train: Planes
     validation: Planes
     images: str
     digest: str
+    scale: int
+
+    def cut(self, data: DataOptions, count: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """Patches of both resolutions; see `sample_patches`."""
+        return sample_patches(self.train, self.scale, data.patch, count, rng, data.candidates)
+
+    def validate(self, model: Any) -> Score:
+        """Mean quality of a Keras model over the images held out."""
+        return validate(model, self.validation, self.scale)
 
 
 def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
@@ -37,13 +54,7 @@ def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
     """
     options, largest = recipe.data, recipe.largest_patch
     pairs = find_pairs(folder, scale)
-    if len(pairs) <= options.validation_images:
-        raise UserError(
-            f"{folder} has {len(pairs)} images and {options.validation_images} are held out for "
-            "validation; add images or lower validation_images in the recipe"
-        )
-    train, validation = split_validation(pairs, options.validation_images, seed=0)
-    names = "\n".join(sorted(pair.name for pair in pairs)).encode()
+    train, validation = hold_out(folder, pairs, options.validation_images)
     planes = [
         (low, high)
         for low, high in load_planes(train, scale, options.colour)
@@ -54,6 +65,7 @@ def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
             f"no image in {folder} is as large as a patch ({largest * scale} pixels at "
             "high resolution); lower patch in the recipe"
         )
+    planes += _drawn(sum(high.size for _, high in planes), scale, options.drawn)
     held_out = load_planes(validation, scale, "luminance")
     for pair, (_, high) in zip(validation, held_out, strict=True):
         if min(high.shape) < 2 * scale + SSIM_WINDOW:
@@ -64,16 +76,43 @@ def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
     return Samples(
         planes,
         held_out,
-        f"{len(pairs)} images, {hashlib.sha256(names).hexdigest()[:12]}",
+        names_of(pairs),
         digest([*planes, *held_out]),
+        scale,
     )
 
 
-def digest(planes: Planes) -> str:
-    """Tells sets of planes apart by their pixels."""
+def _drawn(pixels: int, scale: int, share: float) -> Planes:
+    """Drawn pages that make up a share of all pixels, those given included."""
+    count = round(pixels * share / (1 - share) / graphics.SIDE**2)
+    return [(bicubic_downscale(page, scale), page) for page in graphics.pages(count, seed=0)]
+
+
+def hold_out(folder: Path, pairs: list[Pair], count: int) -> tuple[list[Pair], list[Pair]]:
+    """Images to train on and images to validate by: the same ones for every seed.
+
+    Raises:
+        UserError: too few images.
+    """
+    if len(pairs) <= count:
+        raise UserError(
+            f"{folder} has {len(pairs)} images and {count} are held out for "
+            "validation; add images or lower validation_images in the recipe"
+        )
+    return split_validation(pairs, count, seed=0)
+
+
+def names_of(pairs: Sequence[Pair]) -> str:
+    """How many images, and a digest of their names."""
+    names = "\n".join(sorted(pair.name for pair in pairs)).encode()
+    return f"{len(pairs)} images, {hashlib.sha256(names).hexdigest()[:12]}"
+
+
+def digest(groups: Iterable[tuple[Pixels, ...]]) -> str:
+    """Tells sets of images apart by their pixels."""
     found = hashlib.sha256()
-    for low, high in planes:
-        found.update(repr((low.shape, high.shape)).encode())
-        found.update(low.tobytes())
-        found.update(high.tobytes())
+    for group in groups:
+        found.update(repr(tuple(image.shape for image in group)).encode())
+        for image in group:
+            found.update(image.tobytes())
     return found.hexdigest()[:16]

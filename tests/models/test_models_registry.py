@@ -9,13 +9,20 @@ import pytest
 import tf_keras
 
 from edge_sr.errors import UserError
-from edge_sr.models import checkpoint, registry
+from edge_sr.models import checkpoint, registry, tinycompress
 from edge_sr.models.registry import ModelConfig
 
 ALL = [(name, scale) for name in registry.names() for scale in registry.get(name).scales]
 
+SUPER_RESOLUTION = [(n, s) for n, s in ALL if registry.get(n).kind == "super-resolution"]
+
 # As printed in the slides' table "Parameters per layer and activation function of TinyPSSR".
 SLIDES = [416, 16, 68, 4, 808, 8, 36]
+
+
+def _image(name):
+    channels = 1 if registry.get(name).kind == "super-resolution" else 3
+    return np.random.default_rng(1).random((1, 16, 12, channels), dtype=np.float32)
 
 
 @pytest.mark.parametrize(("name", "scale"), ALL)
@@ -39,7 +46,7 @@ def test_tinypssr_has_the_parameters_of_the_slides(name):
     assert sum(x4) == 2716
 
 
-@pytest.mark.parametrize(("name", "scale"), ALL)
+@pytest.mark.parametrize(("name", "scale"), SUPER_RESOLUTION)
 @pytest.mark.parametrize("size", [(1, 1), (3, 8), (17, 5)])
 def test_output_grows_by_the_scale(name, scale, size):
     spec = registry.get(name)
@@ -56,7 +63,7 @@ def test_both_namespaces_compute_the_same(name, scale):
     one = spec.build(spec.config(scale), keras)
     other = spec.build(spec.config(scale), tf_keras)
     checkpoint.assign(other, checkpoint.weights_of(one))
-    image = np.random.default_rng(0).random((1, 12, 9, 1), dtype=np.float32)
+    image = _image(name)
     np.testing.assert_allclose(np.asarray(one(image)), np.asarray(other(image)), atol=1e-6)
 
 
@@ -65,6 +72,53 @@ def test_config_survives_json(name, scale):
     spec = registry.get(name)
     config = spec.config(scale, expand=16)
     assert spec.config_from_dict(json.loads(json.dumps(registry.config_dict(config)))) == config
+
+
+@pytest.mark.parametrize("rate", [4, 16, 64, 256])
+def test_tinycompress_has_the_shapes_and_parameters_of_the_slides(rate):
+    image = np.random.default_rng(0).random((1, 32, 48, 3), dtype=np.float32)
+    side = round(rate**0.5)
+    counts = {}
+    for name, given, due in (
+        ("tinycompress-encoder", image, (1, 32 // side, 48 // side, 3)),
+        ("tinycompress-decoder", image[:, :2, :3], (1, 2 * side, 3 * side, 3)),
+        ("tinycompress", image, image.shape),
+    ):
+        spec = registry.get(name)
+        model = spec.build(spec.config(1, rate=rate), keras)
+        counts[name] = model.count_params()
+        output = np.asarray(model(given))
+        assert output.shape == due
+        assert output.min() >= 0 and output.max() <= 1
+    assert counts == {
+        "tinycompress-encoder": 5427,
+        "tinycompress-decoder": 1071,
+        "tinycompress": 6498,
+    }
+
+
+def test_parts_of_a_codec_make_the_whole():
+    spec = registry.get("tinycompress")
+    keras.utils.set_random_seed(1)
+    whole = spec.build(spec.config(1, rate=16), keras)
+    x = image = _image("tinycompress")
+    for part in tinycompress.PARTS:
+        half = registry.get(f"tinycompress-{part}")
+        model = half.build(half.config(1, rate=16), keras)
+        checkpoint.assign(model, tinycompress.part_of(checkpoint.weights_of(whole), part))
+        x = model(x)
+    np.testing.assert_allclose(np.asarray(x), np.asarray(whole(image)), atol=1e-6)
+
+
+def test_a_codec_starts_with_the_image_in_sight():
+    keras.utils.set_random_seed(0)
+    spec = registry.get("tinycompress")
+    model = spec.build(spec.config(1, rate=4), keras)
+    image = np.random.default_rng(1).random((1, 12, 12, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    output = np.asarray(model(image.astype(np.float32)))
+    for channel in range(3):
+        pair = output[..., channel].ravel(), image[..., channel].ravel()
+        assert np.corrcoef(*pair)[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -90,7 +144,7 @@ def test_folding_computes_the_same(name, scale, branches):
             variable.assign(rng.normal(0, 0.1, variable.shape))
     plain = spec.build(spec.config(scale), keras)
     checkpoint.assign(plain, checkpoint.fold(checkpoint.weights_of(wide)))
-    image = np.random.default_rng(1).random((1, 16, 16, 1), dtype=np.float32)
+    image = _image(name)
     output, expected = np.asarray(wide(image)), np.asarray(plain(image))
     np.testing.assert_allclose(output, expected, atol=4e-6 * max(expected.max(), 1))
 
@@ -116,10 +170,12 @@ def test_a_name_is_registered_once():
 
 
 def test_unknown_model_scale_and_option_are_refused():
-    with pytest.raises(UserError, match="there are tinypssr"):
+    with pytest.raises(UserError, match="there are tinycompress, "):
         registry.get("tinypsr")
     with pytest.raises(UserError, match="no scale 3; it has 2, 4"):
         registry.get("tinypssr").config(3)
+    with pytest.raises(UserError, match="no rate 32; it has 4, 16, 64, 256"):
+        registry.get("tinycompress").config(1, rate=32)
     with pytest.raises(UserError, match="no option depth"):
         registry.get("tinypssr").config(2, depth=4)
 

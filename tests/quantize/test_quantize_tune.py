@@ -14,7 +14,7 @@ from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.quantize import network
 from edge_sr.quantize.tune import Tuner
 from edge_sr.runtime.session import open_session, run_plane
-from edge_sr.training import fit
+from edge_sr.training import quality
 from edge_sr.training import recipe as recipes
 from edge_sr.training.samples import Samples, load_samples
 from export.tflite import convert
@@ -70,7 +70,7 @@ def test_simulation_and_exported_integers_agree(tuned, samples, tmp_path):
     path.write_bytes(convert(tuned, 32, 32, int8=True))
     session = open_session(path, "litert", 1)
     for low, high in samples.validation:
-        one, other = fit.upscale_plane(simulated, low), run_plane(session, low)
+        one, other = quality.upscale_plane(simulated, low), run_plane(session, low)
         assert metrics.psnr(high, one, 2) == pytest.approx(metrics.psnr(high, other, 2), abs=0.05)
         assert np.abs(one.astype(int) - other).max() <= 3
 

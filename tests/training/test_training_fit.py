@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from edge_sr.data.datasets import find_pairs, split_validation
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
-from edge_sr.training import fit, state
+from edge_sr.training import fit, quality, state
 from edge_sr.training import recipe as recipes
 from edge_sr.training.recipe import DataOptions, OptimizerOptions, Phase, Recipe, StopOptions
 from edge_sr.training.samples import load_samples
@@ -105,10 +105,10 @@ def test_training_learns(photographs, tmp_path):
     keras.utils.set_random_seed(7)
     spec = registry.get("tinypssr-anchor")
     model = spec.build(spec.config(2), keras)
-    untrained = fit.validate(model, held_out, 2)
+    untrained = quality.validate(model, held_out, 2)
     _, kept = run(photographs, tmp_path / "a", recipe)
     checkpoint.assign(model, checkpoint.fold(kept[-1]))
-    assert fit.validate(model, held_out, 2).psnr > untrained.psnr + 2
+    assert quality.validate(model, held_out, 2).psnr > untrained.psnr + 2
 
 
 def test_validation_images_are_not_trained_on(photographs):

@@ -13,7 +13,7 @@ from edge_sr.evaluate import evaluate, mean
 from edge_sr.models import checkpoint, registry
 from edge_sr.quantize import network
 from edge_sr.runtime.session import open_session, run_plane
-from edge_sr.training import fit
+from edge_sr.training import quality
 from export.onnx import from_tflite
 from export.tflite import convert
 
@@ -113,7 +113,7 @@ def test_simulated_and_exported_int8_agree(entry, photographs):
     simulated = network.fake_quantized(checkpoint.read(entry.int8_checkpoint))
     session = open_session(entry.artifact("int8", ".tflite"), "tflm")
     for low, high in load_planes(find_pairs(photographs, entry.scale), entry.scale):
-        one, other = fit.upscale_plane(simulated, low), run_plane(session, low)
+        one, other = quality.upscale_plane(simulated, low), run_plane(session, low)
         found = metrics.psnr(high, one, entry.scale)
         assert found == pytest.approx(metrics.psnr(high, other, entry.scale), abs=0.05)
 

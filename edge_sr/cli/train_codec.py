@@ -1,0 +1,130 @@
+"""`edge-sr train` for codecs: encoder and decoder together, at one rate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_sr.cli import runs
+from edge_sr.cli.runs import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edge_sr.training.pictures import Pictures
+    from edge_sr.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; None where it leaves it open."""
+
+    model: str
+    rate: int
+    data: Path
+    recipe: str | None
+    epochs: int | None
+    start: Path | None
+    int8: bool
+    int8_recipe: str | None
+
+
+def train_codec(request: Request, run: Run) -> None:
+    """Train a float codec, and tune it for int8 if that is asked for."""
+    from edge_sr.models import registry
+    from edge_sr.runtime.keras import import_keras
+    from edge_sr.training import recipe as recipes
+    from edge_sr.training.pictures import load_pictures
+
+    registry.get(request.model).config(1, rate=request.rate)
+    recipe = recipes.load(request.recipe or "codec")
+    if request.epochs is not None:
+        recipe = recipes.with_epochs(recipe, request.epochs)
+    runs.check(run)
+    import_keras()
+    start = None if request.start is None else _start(request.start, request.model)
+    train_float(
+        request.model, request.rate, recipe, load_pictures(request.data, recipe), run, start
+    )
+    runs.report(run)
+
+
+def _start(path: Path, model: str) -> "dict[str, np.ndarray]":
+    """The weights to start from; those of another rate serve as well."""
+    from edge_sr.models import checkpoint
+
+    found = checkpoint.read_for(path, model, 1)
+    checkpoint.require_float(found, str(path))
+    return found.weights
+
+
+def train_float(
+    model: str,
+    rate: int,
+    recipe: "Recipe",
+    pictures: "Pictures",
+    run: Run,
+    start: "dict[str, np.ndarray] | None" = None,
+) -> None:
+    """Train a float codec into the run's folder, showing progress.
+
+    Args:
+        model: registered name.
+        rate: pixels for each sample of a latent channel.
+        recipe: how.
+        pictures: to train on, and to validate by.
+        run: where.
+        start: weights to start from instead of random ones.
+    """
+    from edge_sr.runtime.keras import import_keras
+
+    keras = import_keras()
+
+    from edge_sr.cli.progress import TrainingDisplay
+    from edge_sr.models import checkpoint, registry
+    from edge_sr.training import bottleneck, fit
+    from edge_sr.training import recipe as recipes
+
+    runs.seed_everything(keras, run.seed)
+    network, config = _network(rate, recipe, keras)
+    identity = {"model": model, "rate": rate}
+    if start:
+        parts = checkpoint.variables_of(network)
+        own = {n: parts[n].numpy() for n in parts if n.startswith(bottleneck.NAME)}
+        checkpoint.assign(network, {**own, **start}, "the checkpoint to start from")
+        identity["start"] = checkpoint.digest(start)
+    task = fit.Task(network, keras, recipe, 1, pictures, run.seed, identity)
+    notes = {
+        **identity,
+        "images": pictures.images,
+        "recipe": recipes.to_dict(recipe),
+        "seed": run.seed,
+    }
+
+    def keep(weights: fit.Weights) -> None:
+        kept = {n: array for n, array in weights.items() if not n.startswith(bottleneck.NAME)}
+        spec = registry.get(model)
+        found = checkpoint.Checkpoint(
+            spec, config.folded, checkpoint.fold(kept), {"training": notes}
+        )
+        checkpoint.write(run.best, found)
+
+    if run.force:
+        runs.clear(run.folder)
+    trainer = fit.Trainer(task, run.folder, run.resume)
+    if not trainer.finished():
+        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+            trainer.run(keep, display)
+
+
+def _network(rate: int, recipe: "Recipe", keras: Any) -> tuple[Any, Any]:
+    """The model with what stands in its middle while it trains, and its config."""
+    from edge_sr.models import tinycompress
+    from edge_sr.training.bottleneck import bottleneck
+
+    blocks = {"expand": recipe.expand, "branches": int(recipe.branches)}
+    clip = int(recipe.latents.clip)
+    config = tinycompress.CodecConfig(rate=rate, clip=clip, **blocks)
+    layer = None
+    if recipe.latents.quantized:
+        layer = bottleneck(keras, recipe.latents.rate_weight, rate)
+    return tinycompress.autoencoder(config, keras, layer), config

@@ -1,0 +1,177 @@
+"""TinyCompress: an autoencoder that compresses by 4, 16, 64 or 256.
+
+Source: N. Chiapputo, C. P. Bailey, "Efficient Convolutional Neural Networks in Image Processing
+Applications", University of North Texas. RGB in [0, 1], every pass of a block at half the size of
+the one before:
+
+    encoder block  (N,H,W,3) - conv 9x9,15 - PReLU - conv 1x1,3 - PReLU - space-to-depth 2
+                   - conv 3x3,15 - PReLU - conv 1x1,3 - PReLU - (N,H/2,W/2,3)
+    decoder block  (N,H,W,3) - conv 3x3,12 - PReLU - depth-to-space 2 - conv 5x5,9 - PReLU
+                   - conv 1x1,3 - sigmoid - (N,2H,2W,3)
+
+A rate of 4^n applies each block n times, with the same weights every time. Convolutions are
+zero-padded to keep the size, and PReLU has one slope per channel, as the published counts prove.
+
+Ours: what a pass of the encoder gives is clipped to [0, 1]. The slides clip or normalize the
+latents when they quantize them; a network that knows it learns to live within, and int8 needs one
+range for all passes.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_sr.errors import UserError
+from edge_sr.models import layers
+from edge_sr.models.registry import LayerCounts, ModelConfig, register
+
+CHANNELS = 3
+RATES = (4, 16, 64, 256)
+"""Pixels of the image for each sample of a latent channel."""
+
+PARTS = ("encoder", "decoder")
+
+_PAPER = "Chiapputo & Bailey, Efficient CNNs in Image Processing Applications (TinyCompress)"
+
+_ENCODER: LayerCounts = (
+    ("conv 9x9x15", 3660),
+    ("prelu", 15),
+    ("conv 1x1x3", 48),
+    ("prelu", 3),
+    ("pixel shuffle down", 0),
+    ("conv 3x3x15", 1635),
+    ("prelu", 15),
+    ("conv 1x1x3", 48),
+    ("prelu", 3),
+)
+_DECODER: LayerCounts = (
+    ("conv 3x3x12", 336),
+    ("prelu", 12),
+    ("pixel shuffle up", 0),
+    ("conv 5x5x9", 684),
+    ("prelu", 9),
+    ("conv 1x1x3", 30),
+    ("sigmoid", 0),
+)
+
+
+@dataclass(frozen=True)
+class CodecConfig(ModelConfig):
+    """What a codec is told beside.
+
+    Attributes:
+        scale: 1: its image is as large as the one it was given.
+        rate: pixels for each sample of a latent channel: 4, 16, 64 or 256.
+        clip: 1 to clip what a pass of the encoder gives to [0, 1], 0 for the network as published.
+    """
+
+    scale: int = 1
+    rate: int = 4
+    clip: int = 1
+
+    def __post_init__(self) -> None:
+        if self.rate not in RATES:
+            rates = ", ".join(map(str, RATES))
+            raise UserError(f"TinyCompress has no rate {self.rate}; it has {rates}")
+
+    @property
+    def passes(self) -> int:
+        """How often each block is applied."""
+        return round(math.log(self.rate, 4))
+
+
+def block(config: ModelConfig, keras: Any, part: str) -> list[Any]:
+    """The layers of the encoder's or the decoder's block, to be applied in order."""
+    return (_encoder_block if part == "encoder" else _decoder_block)(config, keras)
+
+
+def _encoder_block(config: ModelConfig, keras: Any) -> list[Any]:
+    options = config.expand, bool(config.branches)
+    # At first a pass gives the mean of each 2x2 pixels' colours.
+    same, mean = np.eye(CHANNELS), np.tile(np.eye(CHANNELS) / 4, (4, 1))
+    found = []
+    for number, (filters, kernel, carries) in enumerate(
+        ((15, 9, same), (3, 1, same), (15, 3, mean), (3, 1, same)), start=1
+    ):
+        name = f"encoder_conv{number}"
+        found.append(layers.conv2d(keras, filters, kernel, *options, name, carries))
+        found.append(layers.prelu(keras, f"encoder_prelu{number}"))
+        if number == 2:
+            found.append(layers.space_to_depth(keras, 2, "encoder_shuffle"))
+    return found
+
+
+def _decoder_block(config: ModelConfig, keras: Any) -> list[Any]:
+    options = config.expand, bool(config.branches)
+    # At first a pass repeats its pixels, as nearly as the sigmoid allows: it is x near 1/2.
+    same, four = np.eye(CHANNELS), np.tile(np.eye(CHANNELS), (1, 4))
+    return [
+        layers.conv2d(keras, 12, 3, *options, "decoder_conv1", four),
+        layers.prelu(keras, "decoder_prelu1"),
+        layers.depth_to_space(keras, 2, "decoder_shuffle"),
+        layers.conv2d(keras, 9, 5, *options, "decoder_conv2", same),
+        layers.prelu(keras, "decoder_prelu2"),
+        layers.conv2d(keras, 3, 1, *options, "decoder_conv3", 4 * same, bias=-2.0),
+        keras.layers.Activation("sigmoid", name="decoder_sigmoid"),
+    ]
+
+
+def _passes(config: CodecConfig, keras: Any, part: str, x: Any) -> Any:
+    found = block(config, keras, part)
+    if part == "encoder" and config.clip:
+        found.append(layers.unit_clip(keras, "encoder_clip"))
+    for _ in range(config.passes):
+        for layer in found:
+            x = layer(x)
+    return x
+
+
+def autoencoder(config: CodecConfig, keras: Any, bottleneck: Any = None) -> Any:
+    """Encoder and decoder in one model, (N,H,W,3) to (N,H,W,3).
+
+    Args:
+        config: of the codec.
+        keras: the namespace.
+        bottleneck: a layer between the two, for training.
+    """
+    image = keras.layers.Input((None, None, CHANNELS), name="image")
+    latents = _passes(config, keras, "encoder", image)
+    if bottleneck is not None:
+        latents = bottleneck(latents)
+    return keras.Model(image, _passes(config, keras, "decoder", latents), name="codec")
+
+
+def _build_part(config: CodecConfig, keras: Any, part: str) -> Any:
+    source = keras.layers.Input((None, None, CHANNELS), name="image")
+    return keras.Model(source, _passes(config, keras, part, source), name=part)
+
+
+def part_of(weights: dict[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
+    """The weights of the encoder or the decoder, of those of both."""
+    return {name: array for name, array in weights.items() if name.startswith(f"{part}_")}
+
+
+@register("tinycompress", CodecConfig, _PAPER, {1: (*_ENCODER, *_DECODER)}, "codec")
+def build_tinycompress(config: CodecConfig, keras: Any) -> Any:
+    """TinyCompress, encoder and decoder: (N,H,W,3) in [0, 1] to (N,H,W,3) in [0, 1].
+
+    Height and width are multiples of 2^passes.
+    """
+    return autoencoder(config, keras)
+
+
+@register("tinycompress-encoder", CodecConfig, _PAPER, {1: _ENCODER}, "codec")
+def build_encoder(config: CodecConfig, keras: Any) -> Any:
+    """The encoder: (N,H,W,3) in [0, 1] to latents (N,H/2^p,W/2^p,3), in [0, 1] if they are clipped.
+
+    Height and width are multiples of 2^p, p passes.
+    """
+    return _build_part(config, keras, "encoder")
+
+
+@register("tinycompress-decoder", CodecConfig, _PAPER, {1: _DECODER}, "codec")
+def build_decoder(config: CodecConfig, keras: Any) -> Any:
+    """The decoder: latents (N,h,w,3) to (N,2^p h,2^p w,3) in [0, 1], p passes."""
+    return _build_part(config, keras, "decoder")
