@@ -89,7 +89,8 @@ def test_tinycompress_has_the_shapes_and_parameters_of_the_slides(rate):
         counts[name] = model.count_params()
         output = np.asarray(model(given))
         assert output.shape == due
-        assert output.min() >= 0 and output.max() <= 1
+        assert output.min() >= 0
+        assert output.max() <= 1
     assert counts == {
         "tinycompress-encoder": 5427,
         "tinycompress-decoder": 1071,
@@ -108,17 +109,6 @@ def test_parts_of_a_codec_make_the_whole():
         checkpoint.assign(model, tinycompress.part_of(checkpoint.weights_of(whole), part))
         x = model(x)
     np.testing.assert_allclose(np.asarray(x), np.asarray(whole(image)), atol=1e-6)
-
-
-def test_a_codec_starts_with_the_image_in_sight():
-    keras.utils.set_random_seed(0)
-    spec = registry.get("tinycompress")
-    model = spec.build(spec.config(1, rate=4), keras)
-    image = np.random.default_rng(1).random((1, 12, 12, 3)).repeat(4, axis=1).repeat(4, axis=2)
-    output = np.asarray(model(image.astype(np.float32)))
-    for channel in range(3):
-        pair = output[..., channel].ravel(), image[..., channel].ravel()
-        assert np.corrcoef(*pair)[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("scale", [2, 4])
