@@ -114,9 +114,9 @@ def middle_kernel(size: int, channels: int, filters: int) -> np.ndarray:
     return kernel
 
 
-def _carrying(keras: Any, kind: str, carries: np.ndarray | None) -> Any:
-    """An initializer of kernels (k,k,Cin,Cout) or matrices (Cin,Cout): random of that kind, plus
-    `carries` (c,f) from the first c channels to the first f filters.
+def _carrying(keras: Any, kind: str, carries: np.ndarray | None, noise: float) -> Any:
+    """An initializer of kernels (k,k,Cin,Cout) or matrices (Cin,Cout): random of that kind, times
+    `noise`, plus `carries` (c,f) from the first c channels to the first f filters.
     """
     random = keras.initializers.get(kind)
     if carries is None:
@@ -126,7 +126,7 @@ def _carrying(keras: Any, kind: str, carries: np.ndarray | None) -> Any:
         handed_on = np.zeros(shape, np.float32)
         middle = handed_on[tuple(side // 2 for side in shape[:-2])]
         middle[: carries.shape[0], : carries.shape[1]] = carries
-        return random(shape, dtype) + handed_on
+        return noise * random(shape, dtype) + handed_on
 
     return start
 
@@ -151,18 +151,20 @@ def _expanded_conv_layer(keras: Any) -> type:
             branches: bool,
             carries: np.ndarray | None,
             bias: float,
+            noise: float,
             **kwargs: Any,
         ) -> None:
             super().__init__(**kwargs)
             self.filters, self.kernel_size, self.expand = filters, kernel_size, expand
-            self.branches, self.carries, self.start = branches, carries, bias
+            self.branches, self.carries = branches, carries
+            self.start, self.randomness = bias, noise
 
         def build(self, shape: Any) -> None:
             k, channels = self.kernel_size, shape[-1]
             # Each factor at unit gain, so that their product starts as a plain kernel would.
             same = None if self.carries is None else np.eye(len(self.carries))
-            wide = _carrying(keras, "lecun_normal", same)
-            narrow = _carrying(keras, "lecun_normal", self.carries)
+            wide = _carrying(keras, "lecun_normal", same, self.randomness)
+            narrow = _carrying(keras, "lecun_normal", self.carries, self.randomness)
             self.wide = self.add_weight(
                 shape=(k, k, channels, self.expand), initializer=wide, name="wide"
             )
@@ -207,6 +209,7 @@ def conv2d(
     name: str,
     carries: np.ndarray | None = None,
     bias: float = 0.0,
+    noise: float = 1.0,
 ) -> Any:
     """A convolution, stride 1, zero 'same' padding, with bias.
 
@@ -222,12 +225,17 @@ def conv2d(
         carries: (c,f): how much of the first c channels the first f filters are handed when
             training starts, on top of what the random kernel gives.
         bias: what all biases start from.
+        noise: how large the random part of the start is, 1 being the usual.
     """
     if expand:
         block = _expanded_conv_layer(keras)
-        return block(filters, kernel_size, expand, branches, carries, bias, name=name)
+        return block(filters, kernel_size, expand, branches, carries, bias, noise, name=name)
     # tf_keras cannot clone a start of our own, and never trains from one.
-    start = _carrying(keras, "glorot_uniform", carries) if is_keras_3(keras) else "glorot_uniform"
+    start = (
+        _carrying(keras, "glorot_uniform", carries, noise)
+        if is_keras_3(keras)
+        else "glorot_uniform"
+    )
     return keras.layers.Conv2D(
         filters,
         kernel_size,

@@ -56,6 +56,8 @@ _DECODER: LayerCounts = (
     ("sigmoid", 0),
 )
 
+_NOISE = 0.3  # of the start: more, and a block that is applied twice hands nothing on
+
 
 @dataclass(frozen=True)
 class CodecConfig(ModelConfig):
@@ -96,7 +98,7 @@ def _encoder_block(config: ModelConfig, keras: Any) -> list[Any]:
         ((15, 9, same), (3, 1, same), (15, 3, mean), (3, 1, same)), start=1
     ):
         name = f"encoder_conv{number}"
-        found.append(layers.conv2d(keras, filters, kernel, *options, name, carries))
+        found.append(layers.conv2d(keras, filters, kernel, *options, name, carries, noise=_NOISE))
         found.append(layers.prelu(keras, f"encoder_prelu{number}"))
         if number == 2:
             found.append(layers.space_to_depth(keras, 2, "encoder_shuffle"))
@@ -108,12 +110,12 @@ def _decoder_block(config: ModelConfig, keras: Any) -> list[Any]:
     # At first a pass repeats its pixels, as nearly as the sigmoid allows: it is x near 1/2.
     same, four = np.eye(CHANNELS), np.tile(np.eye(CHANNELS), (1, 4))
     return [
-        layers.conv2d(keras, 12, 3, *options, "decoder_conv1", four),
+        layers.conv2d(keras, 12, 3, *options, "decoder_conv1", four, noise=_NOISE),
         layers.prelu(keras, "decoder_prelu1"),
         layers.depth_to_space(keras, 2, "decoder_shuffle"),
-        layers.conv2d(keras, 9, 5, *options, "decoder_conv2", same),
+        layers.conv2d(keras, 9, 5, *options, "decoder_conv2", same, noise=_NOISE),
         layers.prelu(keras, "decoder_prelu2"),
-        layers.conv2d(keras, 3, 1, *options, "decoder_conv3", 4 * same, bias=-2.0),
+        layers.conv2d(keras, 3, 1, *options, "decoder_conv3", 4 * same, bias=-2.0, noise=_NOISE),
         keras.layers.Activation("sigmoid", name="decoder_sigmoid"),
     ]
 
