@@ -33,7 +33,9 @@ def quantize(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Name of a recipe or a TOML file.", show_default="int8-x<scale>"),
+        typer.Option(
+            help="Name of a recipe or a TOML file.", show_default="int8-x<scale>, or int8-codec"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of patches.")] = 0,
     epochs: Annotated[int | None, typer.Option(help="Epochs instead of the recipe's.")] = None,
@@ -50,13 +52,19 @@ def quantize(
 
     source = checkpoints.read(checkpoint)
     checkpoints.require_float(source, str(checkpoint))
-    scale = source.config.scale
-    chosen = recipes.load_for(recipe or f"int8-x{scale}", scale)
+    scale, codec = source.config.scale, source.spec.kind == "codec"
+    chosen = recipes.load_for(recipe or ("int8-codec" if codec else f"int8-x{scale}"), scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)
     runs.check(run, [checkpoint])
     require_tuning(chosen)
+    if codec:
+        from edge_sr.cli.train_codec import tune_codec
+        from edge_sr.training.pictures import load_pictures
+
+        tune_codec(checkpoint, chosen, load_pictures(data, chosen), run)
+        return
     samples = load_samples(data, scale, chosen)
     tune_checkpoint(checkpoint, chosen, samples, run)
 

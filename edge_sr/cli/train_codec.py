@@ -1,11 +1,13 @@
 """`edge-sr train` for codecs: encoder and decoder together, at one rate."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_sr.cli import runs
 from edge_sr.cli.runs import Run
+from edge_sr.quiet import quiet_native
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +32,7 @@ class Request:
 
 def train_codec(request: Request, run: Run) -> None:
     """Train a float codec, and tune it for int8 if that is asked for."""
+    from edge_sr.cli.quantize import require_tuning
     from edge_sr.models import registry
     from edge_sr.runtime.keras import import_keras
     from edge_sr.training import recipe as recipes
@@ -41,6 +44,12 @@ def train_codec(request: Request, run: Run) -> None:
         recipe = recipes.with_epochs(recipe, request.epochs)
     runs.check(run)
     import_keras()
+    if request.int8:
+        tuning = recipes.load(request.int8_recipe or "int8-codec")
+        held_out = recipe.data.validation_images
+        options = dataclasses.replace(tuning.data, validation_images=held_out)
+        require_tuning(tuning)
+        tuning = dataclasses.replace(tuning, data=options)
     start = None if request.start is None else _start(request.start, request.model)
     train_float(
         request.model, request.rate, recipe, load_pictures(request.data, recipe), run, start
@@ -110,10 +119,30 @@ def train_float(
 
     if run.force:
         runs.clear(run.folder)
+        runs.clear(run.folder / "int8")
     trainer = fit.Trainer(task, run.folder, run.resume)
     if not trainer.finished():
         with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
             trainer.run(keep, display)
+
+
+def tune_codec(checkpoint: Path, recipe: "Recipe", pictures: "Pictures", run: Run) -> None:
+    """Tune a float codec into the run's folder, showing progress."""
+    from edge_sr.cli.progress import TrainingDisplay
+    from edge_sr.models import checkpoint as checkpoints
+    from edge_sr.runtime.keras import import_keras
+
+    runs.seed_everything(import_keras(), run.seed)
+    with quiet_native():
+        from edge_sr.quantize import codec
+    source = checkpoints.read(checkpoint)
+    if run.force:
+        runs.clear(run.folder)
+    trainer, keep = codec.tune(source, recipe, pictures, run.seed, run.folder, run.resume)
+    if not trainer.finished():
+        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+            trainer.run(keep, display)
+    runs.report(run)
 
 
 def _network(rate: int, recipe: "Recipe", keras: Any) -> tuple[Any, Any]:

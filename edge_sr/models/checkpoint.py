@@ -193,12 +193,18 @@ def weights_of(model: Any) -> dict[str, np.ndarray]:
 
 
 def variables_of(model: Any) -> dict[str, Any]:
-    """The trainable variables of a Keras model (either namespace) by "layer/variable"."""
-    return {
-        f"{layer.name}/{variable.name.split(':')[0].split('/')[-1]}": variable
-        for layer in model.layers
-        for variable in layer.trainable_variables
-    }
+    """The trainable variables of a Keras model (either namespace) by "layer/variable".
+
+    Models within it are looked into; their layers' names are their own.
+    """
+    found: dict[str, Any] = {}
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            found |= variables_of(layer)
+            continue
+        for variable in layer.trainable_variables:
+            found[f"{layer.name}/{variable.name.split(':')[0].split('/')[-1]}"] = variable
+    return found
 
 
 def assign(model: Any, weights: Mapping[str, np.ndarray], source: str = "the checkpoint") -> None:

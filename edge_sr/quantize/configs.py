@@ -60,7 +60,7 @@ def output_rounding(layer: Any, consumers: list[Any], is_last: bool) -> str:
         is_last: whether only layers that move values about stand between it and the output.
     """
     kind = type(layer).__name__
-    if kind in ("DepthToSpace", "Concatenate"):
+    if kind in ("DepthToSpace", "SpaceToDepth", "Concatenate"):
         return "none"  # they only move values about: the range is their input's
     if len(consumers) == 1 and type(consumers[0]).__name__ == "ReLU":
         return "none"  # the converter fuses the two

@@ -1,5 +1,6 @@
 """Networks with fake quantization: built from a float checkpoint or from a tuned one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -75,13 +76,20 @@ def fake_quantized(
         UserError: the weights do not fit the model.
     """
     if not checkpoints.is_tuned(checkpoint):
-        return _annotated(checkpoints.build_model(checkpoint, tf_keras, source), slopes, learn)
-    model = _annotated(checkpoint.spec.build(checkpoint.config.folded, tf_keras), slopes, learn)
+        return annotated(checkpoints.build_model(checkpoint, tf_keras, source), slopes, learn)
+    model = annotated(checkpoint.spec.build(checkpoint.config.folded, tf_keras), slopes, learn)
     checkpoints.assign(model, checkpoint.weights, source)
     return model
 
 
-def _annotated(model: Any, slopes: bool, learn: bool) -> Any:
+def annotated(model: Any, slopes: bool, learn: bool) -> Any:
+    """A plain tf_keras model, with its weights, as one that rounds as int8 does.
+
+    Args:
+        model: of layers that are each called once.
+        slopes: whether slopes of PReLU are rounded.
+        learn: whether ranges learn when the model is trained.
+    """
     consumers = _consumers(model)
 
     def annotate(layer: Any) -> Any:
@@ -90,13 +98,14 @@ def _annotated(model: Any, slopes: bool, learn: bool) -> Any:
         rounding = output_rounding(layer, consumers[layer.name], _ends_network(layer, consumers))
         return tfmot.quantize_annotate_layer(layer, LayerConfig(rounding, slopes, learn))
 
-    shuffle = type(layers.depth_to_space(tf_keras, 2, "any"))
-    own = (LayerConfig, LearnedRange, ChannelWeights, Slopes, shuffle)
+    shuffles = (layers.depth_to_space, layers.space_to_depth)
+    own = (LayerConfig, LearnedRange, ChannelWeights, Slopes)
+    own += tuple(type(shuffle(tf_keras, 2, "any")) for shuffle in shuffles)
     with tfmot.quantize_scope({kind.__name__: kind for kind in own}):
-        annotated = tf_keras.models.clone_model(model, clone_function=annotate)
-        annotated.set_weights(model.get_weights())
+        marked = tf_keras.models.clone_model(model, clone_function=annotate)
+        marked.set_weights(model.get_weights())
         return tfmot.quantize_apply(
-            annotated, _Scheme(), quantized_layer_name_prefix=checkpoints.QUANTIZED
+            marked, _Scheme(), quantized_layer_name_prefix=checkpoints.QUANTIZED
         )
 
 
@@ -130,14 +139,29 @@ def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarra
     outputs = probe(patches.astype(np.float32) / 255)
     side = patches.shape[1]
     flat = probe(np.ones((2, side, side, 1), np.float32) * np.array([0, 1]).reshape(2, 1, 1, 1))
+    middle = {
+        name: shown[:, shown.shape[1] // 2, shown.shape[2] // 2] for name, shown in flat.items()
+    }
+    set_ranges(model, outputs, middle)  # the middle is beyond the reach of padding
+
+
+def set_ranges(
+    model: Any, outputs: Mapping[str, Any], needed: Mapping[str, Any] | None = None
+) -> None:
+    """Set those ranges of a fake-quantized model that are its own to choose.
+
+    Args:
+        model: from `fake_quantized` or `annotated`.
+        outputs: values by layer, for `best_range`.
+        needed: values by layer that the range must take in, with a margin.
+    """
     variables = checkpoints.variables_of(model)
     for name, output in outputs.items():
         if f"{checkpoints.QUANTIZED}{name}/output_min" in variables:
             low, high = best_range(output)
-            middle = flat[name].shape[1] // 2
-            ends = flat[name][:, middle, middle]  # beyond the reach of padding
-            low = min(low, _MARGIN * float(tf.reduce_min(ends)))
-            high = max(high, _MARGIN * float(tf.reduce_max(ends)))
+            if needed:
+                low = min(low, _MARGIN * float(tf.reduce_min(needed[name])))
+                high = max(high, _MARGIN * float(tf.reduce_max(needed[name])))
             variables[f"{checkpoints.QUANTIZED}{name}/output_min"].assign(low)
             variables[f"{checkpoints.QUANTIZED}{name}/output_max"].assign(high)
 

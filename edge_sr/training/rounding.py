@@ -5,6 +5,7 @@ that cancel each other, that float training chose when both were free. Rounding 
 free to choose makes it choose others.
 """
 
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,7 @@ def rounded(keras: Any, model: Any) -> Any:
         model: an uncompiled functional model. Training the twin trains it too.
     """
     convolution, activation = _layers(keras)
+    calls: Counter[str] = Counter()
     consumers = {
         layer.name: [type(node.operation).__name__ for node in layer._outbound_nodes]
         for layer in model.layers
@@ -27,13 +29,15 @@ def rounded(keras: Any, model: Any) -> Any:
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         kind = type(layer).__name__
+        calls[layer.name] += 1  # blocks of a codec are applied several times
+        name = f"{layer.name}_{calls[layer.name]}"
         if kind in ("Conv2D", "ExpandedConv2D"):
-            output = convolution(layer, name=f"{layer.name}_rounded")(*args)
+            output = convolution(layer, name=f"{name}_rounded")(*args)
         else:
             output = layer(*args, **kwargs)
         fused = consumers[layer.name] == ["ReLU"]
         if kind in ("Conv2D", "ExpandedConv2D", "PReLU") and not fused:
-            output = activation(name=f"{layer.name}_output_rounded")(output)
+            output = activation(name=f"{name}_output_rounded")(output)
         return output
 
     return keras.models.clone_model(model, clone_function=lambda x: x, call_function=call)
