@@ -4,12 +4,14 @@ SOAP (Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using Adam") ru
 eigenbasis of Shampoo's preconditioner, which it approximates by Kronecker factors of each layer
 because large networks leave no choice. A tiny network is small enough for the whole covariance:
 variables are packed, in order, into blocks of at most `LARGEST` values, and each block has a full
-matrix, across layers. A variable that is larger still is trained by plain Adam.
+matrix, across layers. A kernel that is larger still has one for each of its filters; what else is
+larger is trained by plain Adam.
 
 A step only notes its gradient; `refresh`, to be called every `ROWS` steps, takes the notes into the
 covariance by one matrix product and renews its eigenvectors.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,10 +34,10 @@ _EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Block:
-    """Variables that share a covariance, and their state.
+    """Pieces of variables that share a covariance, and their state.
 
     Attributes:
-        variables: positions of its variables in the order in which the optimizer was built.
+        pieces: positions of its pieces in the order in which the optimizer was built.
         sizes: how many values each of them has, n together.
         momentum: average gradient (n).
         velocity: average squared gradient (n) in the eigenbasis.
@@ -44,7 +46,7 @@ class Block:
         recent: the gradients (ROWS,n) since the last `refresh`.
     """
 
-    variables: tuple[int, ...]
+    pieces: tuple[int, ...]
     sizes: tuple[int, ...]
     momentum: Any
     velocity: Any
@@ -92,16 +94,35 @@ def refresh(optimizer: Any) -> None:
     optimizer.taken.assign(0)
 
 
-def pack(sizes: Iterable[int]) -> list[tuple[int, ...]]:
-    """Consecutive positions whose sizes add up to at most `LARGEST`; a larger one stands alone."""
+def cut(shape: tuple[int, ...]) -> list[int]:
+    """Sizes of the pieces of a variable: itself, or a large kernel's filters."""
+    size = math.prod(shape)
+    if size <= LARGEST or len(shape) != KERNEL_RANK:
+        return [size]
+    return [size // shape[-1]] * shape[-1]
+
+
+def pack(variables: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Positions of pieces, grouped into blocks.
+
+    Variables of one piece are put together, in order, as long as they add up to at most
+    `LARGEST`; a larger one, and each filter of a kernel that was cut, stands alone.
+
+    Args:
+        variables: the sizes of each one's pieces.
+    """
     groups: list[list[int]] = []
-    room = 0
-    for position, size in enumerate(sizes):
-        if size > room:
-            groups.append([])
-            room = max(LARGEST, size)
-        groups[-1].append(position)
-        room -= size
+    room = position = 0
+    for sizes in variables:
+        for size in sizes:
+            if size > room or len(sizes) > 1:
+                groups.append([])
+                room = max(LARGEST, size)
+            groups[-1].append(position)
+            room -= size
+            position += 1
+        if len(sizes) > 1:
+            room = 0
     return [tuple(group) for group in groups]
 
 
@@ -127,8 +148,9 @@ def _optimizer_class(keras: Any) -> type:
             if self.blocks:
                 return
             super().build(variables)
-            sizes = [int(np.prod(variable.shape)) for variable in variables]
-            for group in pack(sizes):
+            cuts = [cut(tuple(variable.shape)) for variable in variables]
+            sizes = [size for pieces in cuts for size in pieces]
+            for group in pack(cuts):
                 self.blocks.append(self._block(group, tuple(sizes[i] for i in group)))
             self.taken = self.add_variable((), initializer="zeros", dtype="int32", name="taken")
             self._built = True
@@ -157,20 +179,23 @@ def _optimizer_class(keras: Any) -> type:
             """One step (called by Keras); the variables are those of `build`, in that order."""
             from keras import ops
 
-            flat = [ops.reshape(gradient, (-1,)) for gradient in grads]
+            flat = [piece for gradient in grads for piece in _pieces(gradient)]
             if self.clip_norm:
                 norm = ops.sqrt(sum(ops.sum(ops.square(part)) for part in flat))
                 flat = [part * ops.minimum(1.0, self.clip_norm / (norm + 1e-12)) for part in flat]
+            changes: list[Any] = []
             for block in self.blocks:
-                update = self._direction(block, ops.concatenate([flat[i] for i in block.variables]))
+                update = self._direction(block, ops.concatenate([flat[i] for i in block.pieces]))
                 start = 0
-                for i, size in zip(block.variables, block.sizes, strict=True):
-                    variable = trainable_variables[i]
-                    change = ops.reshape(update[start : start + size], variable.shape)
-                    if len(variable.shape) == KERNEL_RANK:
-                        change = change + self.kernel_decay * variable
-                    variable.assign(variable - self.learning_rate * change)
+                for size in block.sizes:
+                    changes.append(update[start : start + size])
                     start += size
+            for variable in trainable_variables:
+                count = len(cut(tuple(variable.shape)))
+                change, changes = _whole(changes[:count], variable.shape), changes[count:]
+                if len(variable.shape) == KERNEL_RANK:
+                    change = change + self.kernel_decay * variable
+                variable.assign(variable - self.learning_rate * change)
             self.taken.assign(self.taken + 1)
             self.iterations.assign_add(1)
 
@@ -203,6 +228,24 @@ def _optimizer_class(keras: Any) -> type:
             }
 
     return Soap
+
+
+def _pieces(gradient: Any) -> list[Any]:
+    """The gradient of a variable as flat pieces."""
+    from keras import ops
+
+    count = len(cut(tuple(gradient.shape)))
+    if count == 1:
+        return [ops.reshape(gradient, (-1,))]
+    columns = ops.reshape(gradient, (-1, count))
+    return ops.unstack(columns, count, axis=1)
+
+
+def _whole(pieces: Sequence[Any], shape: Any) -> Any:
+    """The inverse of `_pieces`."""
+    from keras import ops
+
+    return ops.reshape(pieces[0] if len(pieces) == 1 else ops.stack(pieces, axis=1), shape)
 
 
 def _follow(average: Any, value: Any, decay: float) -> None:

@@ -120,7 +120,7 @@ def test_a_narrow_valley_is_no_obstacle():
 
 @given(st.lists(st.integers(1, 3 * soap.LARGEST), max_size=30))
 def test_blocks_hold_every_variable_once_and_in_order(sizes):
-    groups = soap.pack(sizes)
+    groups = soap.pack([[size] for size in sizes])
     assert [position for group in groups for position in group] == list(range(len(sizes)))
     for group in groups:
         assert len(group) == 1 or sum(sizes[i] for i in group) <= soap.LARGEST
