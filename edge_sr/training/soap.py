@@ -12,9 +12,9 @@ covariance by one matrix product and renews its eigenvectors.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -142,12 +142,14 @@ def _optimizer_class(keras: Any) -> type:
             self.beta_1, self.beta_2, self.clip_norm = beta_1, beta_2, clip_norm
             self.kernel_decay = weight_decay  # Keras' own name would decay every variable
             self.blocks: list[Block] = []
+            self.known: Callable[[], tuple[Any, ...]] = tuple
 
         def build(self, variables: Sequence[Any]) -> None:
             """Make the state of each block."""
             if self.blocks:
                 return
             super().build(variables)
+            self.known = partial(tuple, variables)  # a list, Keras would take for state
             cuts = [cut(tuple(variable.shape)) for variable in variables]
             sizes = [size for pieces in cuts for size in pieces]
             for group in pack(cuts):
@@ -176,9 +178,14 @@ def _optimizer_class(keras: Any) -> type:
             return self.iterations
 
         def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-            """One step (called by Keras); the variables are those of `build`, in that order."""
+            """One step (called by Keras); the variables are those of `build`, in any order: a model
+            that shares them with the one it was built for may list them in its own.
+            """
             from keras import ops
 
+            variables = trainable_variables or self.known()
+            given = {id(variable): n for n, variable in enumerate(variables)}
+            grads = [grads[given[id(variable)]] for variable in self.known()]
             flat = [piece for gradient in grads for piece in _pieces(gradient)]
             if self.clip_norm:
                 norm = ops.sqrt(sum(ops.sum(ops.square(part)) for part in flat))
@@ -190,7 +197,7 @@ def _optimizer_class(keras: Any) -> type:
                 for size in block.sizes:
                     changes.append(update[start : start + size])
                     start += size
-            for variable in trainable_variables:
+            for variable in self.known():
                 count = len(cut(tuple(variable.shape)))
                 change, changes = _whole(changes[:count], variable.shape), changes[count:]
                 if len(variable.shape) == KERNEL_RANK:

@@ -79,6 +79,49 @@ def test_steps_are_those_of_the_reference(namespace):
     np.testing.assert_allclose(numbers(variables), reference.point, atol=2e-4)
 
 
+def test_variables_may_come_in_another_order():
+    """A model that shares the layers of another may list them in its own order."""
+    start = np.arange(1.0, 7.0)
+    results = []
+    for order in ((0, 1), (1, 0)):
+        variables = variables_of(keras, start, 3)
+        optimizer = soap.create(keras, BETA_1, BETA_2, 0.0)
+        optimizer.build(variables)
+        optimizer.learning_rate = RATE
+        for gradient in (np.linspace(-1, 1, 6), np.linspace(0, 3, 6)):
+            parts = [keras.ops.convert_to_tensor(p, "float32") for p in np.split(gradient, [3])]
+            optimizer.apply([parts[i] for i in order], [variables[i] for i in order])
+        results.append(numbers(variables))
+    np.testing.assert_array_equal(*results)
+
+
+@NAMESPACES
+def test_a_large_kernel_has_a_covariance_for_each_filter(namespace):
+    """Its filters are trained as if each were a variable of its own."""
+    rng = np.random.default_rng(2)
+    kernel = rng.normal(size=(3, 3, 80, 2))
+    make = namespace.Variable if hasattr(namespace, "ops") else _tf_variable
+    variable = make(kernel.astype(np.float32))
+    optimizer = soap.create(namespace, BETA_1, BETA_2, 0.0)
+    optimizer.build([variable])
+    optimizer.learning_rate = RATE
+    filters = [Reference(kernel[..., f].ravel(), RATE) for f in range(2)]
+    for _ in range(12):
+        gradient = rng.normal(size=kernel.shape)
+        gradients = [keras.ops.convert_to_tensor(gradient, "float32")]
+        optimizer.apply_gradients(zip(gradients, [variable], strict=True))
+        for f, reference in enumerate(filters):
+            reference.advance(gradient[..., f].ravel())
+    assert len(optimizer.blocks) == 2
+    found = np.asarray(keras.ops.convert_to_numpy(variable)).reshape(-1, 2)
+    for f, reference in enumerate(filters):
+        np.testing.assert_allclose(found[:, f], reference.point, atol=1e-4)
+    soap.refresh(optimizer)
+    for block, reference in zip(optimizer.blocks, filters, strict=True):
+        covariance = keras.ops.convert_to_numpy(block.covariance)
+        np.testing.assert_allclose(covariance, reference.covariance, atol=1e-3)
+
+
 def test_gradients_are_clipped_to_the_global_norm():
     start = np.array([1.0, -2.0, 3.0, 4.0])
     results = []
