@@ -55,9 +55,9 @@ typedef struct esr_coder_shape {
 /* What follows, down to esr_coder, is for the caller to hold, not to touch. */
 
 typedef struct esr_context {
-    uint16_t fast; /* two estimates of how likely a 1 is, in 2^-16 */
+    uint16_t fast;  /* two estimates of how likely a 1 is, in 2^-16 */
+    uint16_t count; /* of bits seen, up to a limit */
     uint16_t slow;
-    uint32_t count; /* of bits seen, up to a limit */
 } esr_context;
 
 typedef struct esr_range {

@@ -68,12 +68,12 @@ static inline void esr_context_learn(esr_context *context, uint32_t mask)
         ESR_CHANCE_LEAST + (int32_t)(mask & (ESR_CHANCE_MOST - ESR_CHANCE_LEAST));
     const int32_t fast = context->fast;
     const int32_t slow = context->slow;
-    const int young = esr_width(context->count + 1);
+    const int young = esr_width(context->count + 1u);
 
     context->fast =
         (uint16_t)(fast + ((goal - fast) >> (young < ESR_FAST_SHIFT ? young : ESR_FAST_SHIFT)));
     context->slow = (uint16_t)(slow + ((goal - slow) >> young));
-    context->count += context->count < ESR_COUNT_MAX;
+    context->count = (uint16_t)(context->count + (context->count < ESR_COUNT_MAX));
 }
 
 static inline void esr_range_start(esr_range *range, void *user)
