@@ -95,7 +95,7 @@ typedef struct esr_coder_block {
     uint8_t bits[1 + ESR_CODER_BLOCK];    /* the first is that to the left of the block */
 } esr_coder_block;
 
-/* About 3 KB. */
+/* About 2.6 KB. */
 typedef struct esr_coder {
     esr_coder_shape shape;
     uint32_t left; /* planes */
