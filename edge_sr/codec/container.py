@@ -30,10 +30,7 @@ _RANGE = struct.Struct("<2f")
 _PLANE = struct.Struct("<2I")
 _CRC = struct.Struct("<I")
 _LONGEST_HEAD = (
-    _FIXED.size
-    + coder.MAX_CHANNELS * _RANGE.size
-    + bit_planes.BITS * _PLANE.size
-    + _CRC.size
+    _FIXED.size + coder.MAX_CHANNELS * _RANGE.size + bit_planes.BITS * _PLANE.size + _CRC.size
 )
 
 
@@ -157,12 +154,20 @@ class Inspection:
     Attributes:
         header: what it says of its image.
         planes: all that it names, the most significant first.
+        head: bytes before the first of them.
         extra: whether bytes follow that are not the file's.
     """
 
     header: Header
     planes: tuple[Plane, ...]
+    head: int
     extra: bool
+
+    @property
+    def whole(self) -> int:
+        """How many planes can be decoded: those before the first that is not whole."""
+        states = [plane.state is State.WHOLE for plane in self.planes]
+        return [*states, False].index(False)
 
 
 def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> Inspection:
@@ -171,8 +176,8 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> Inspection:
     Raises:
         UserError: as `unpack`, but for planes that are not whole.
     """
-    header, table, start = _parse_head(data, max_pixels)
-    planes = []
+    header, table, head = _parse_head(data, max_pixels)
+    planes, start = [], head
     for size, crc in table:
         segment = data[start : start + size]
         if len(segment) < size:
@@ -181,7 +186,7 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> Inspection:
             state = State.WHOLE if zlib.crc32(segment) == crc else State.DAMAGED
         planes.append(Plane(size, state, segment))
         start += size
-    return Inspection(header, tuple(planes), start < len(data))
+    return Inspection(header, tuple(planes), head, start < len(data))
 
 
 def read(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> bytes:

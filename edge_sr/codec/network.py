@@ -154,9 +154,9 @@ def _to_input(latents: np.ndarray, spec: TensorSpec) -> np.ndarray:
     if spec.dtype == "float32":
         return nhwc
     values = np.rint(nhwc / spec.scale)
-    return (np.clip(values, -128 - spec.zero_point, 127 - spec.zero_point) + spec.zero_point).astype(
-        np.int8
-    )
+    return (
+        np.clip(values, -128 - spec.zero_point, 127 - spec.zero_point) + spec.zero_point
+    ).astype(np.int8)
 
 
 def _whole_range(spec: TensorSpec) -> Quantizer:
@@ -193,8 +193,7 @@ def open_parts(
         raise UserError(f"the decoder of {model_id} has rate {found}, not {rate}")
     if small is not None and (small.shrink != large.scale or small.output != large.input):
         raise UserError(f"the encoder and the decoder of {model_id} do not belong together")
-    digest = hashlib.sha256(data).digest()[:HASH_BYTES]
-    return Network(model_id, digest, found, small, large)
+    return Network(model_id, _hash(data), found, small, large)
 
 
 def _open(part: Path | bytes, threads: int, role: str) -> tuple[bytes, Session]:
@@ -259,17 +258,23 @@ def find_for(header: Header, model: str | None = None, threads: int = 1) -> Netw
         UserError: it is not here, or another has its name.
     """
     candidates = codecs.entries() if model is None else [_choose(model, None)]
-    known = [(codec, kind) for codec in candidates for kind in ("int8", "float32")]
-    for codec, kind in known:
-        path = codec.part("decoder", kind)
-        if _id(codec, kind) == header.model_id and path.is_file():
-            network = open_parts(None, path, header.model_id, threads=threads)
+    known = {
+        _id(codec, kind): path
+        for codec in candidates
+        for kind in ("int8", "float32")
+        if (path := codec.part("decoder", kind)).is_file()
+    }
+    for name, path in known.items():
+        data = read_bytes(path)
+        if _hash(data) == header.model_hash:
+            network = open_parts(None, data, name, threads=threads)
             check_made_by(header, network)
             return network
-    names = ", ".join(_id(*each) for each in known) or "none"
+    if header.model_id in known:
+        raise _other_network(header, header.model_id, _hash(read_bytes(known[header.model_id])))
     raise UserError(
         f"this file was made by the network {header.model_id!r}, which is not here; there are "
-        f"{names}; --model names the folder of another"
+        f"{', '.join(known) or 'none'}; --model names the folder of another"
     )
 
 
@@ -280,13 +285,21 @@ def check_made_by(header: Header, network: Network) -> None:
         UserError: its decoder, its rate or its channels are others.
     """
     if header.model_hash != network.hash:
-        raise UserError(
-            f"this file was made by the network {header.model_id} with decoder "
-            f"{header.model_hash.hex()}, not by {network.id} with {network.hash.hex()}; use that one"
-        )
+        raise _other_network(header, network.id, network.hash)
     channels = len(header.quantizer.low)
     if (header.rate, channels) != (network.rate, CHANNELS):
         raise UserError(
             f"this file claims rate {header.rate} and {channels} channels, and its network "
             f"{network.id} has rate {network.rate} and {CHANNELS}; get the file anew"
         )
+
+
+def _other_network(header: Header, name: str, digest: bytes) -> UserError:
+    return UserError(
+        f"this file was made by the network {header.model_id} with decoder "
+        f"{header.model_hash.hex()}, and {name} here has {digest.hex()}; only that one decodes it"
+    )
+
+
+def _hash(decoder: bytes) -> bytes:
+    return hashlib.sha256(decoder).digest()[:HASH_BYTES]

@@ -11,7 +11,6 @@ import numpy as np
 
 from edge_sr.errors import UserError
 
-
 _FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 
 

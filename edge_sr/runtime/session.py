@@ -1,4 +1,4 @@
-"""What every runtime offers: a network that turns an image of any size into a larger or smaller one.
+"""What every runtime offers: a network that makes a larger or smaller image of one of any size.
 
 `open_session` opens a super-resolution network, which takes one channel; `run_plane` runs it on
 8-bit pixels. `open_part` opens an encoder or a decoder, which takes three.
@@ -104,7 +104,8 @@ class Session(ABC):
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """The output's shape for an input's (1,H,W,C)."""
         _, height, width, channels = shape
-        return 1, *(side * self.scale // self.shrink for side in (height, width)), channels
+        up, down = self.scale, self.shrink
+        return 1, height * up // down, width * up // down, channels
 
     def run(self, image: np.ndarray) -> np.ndarray:
         """Run the network.

@@ -1,11 +1,8 @@
 """What LiteRT, TFLM and the engine share: the checks that a .tflite passes before they see it."""
 
-from fractions import Fraction
-
 from edge_sr import graph
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import SCALES, Interface, TensorSpec
-
 
 PART_CHANNELS = 3
 PART_FACTORS = (2, 4, 8, 16)
