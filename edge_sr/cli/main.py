@@ -19,6 +19,7 @@ from edge_sr.cli import (
     info,
     models,
     quantize,
+    rd,
     train,
     upscale,
 )
@@ -60,6 +61,7 @@ app.command("compare")(compare.compare)
 app.command("compress")(compress.compress)
 app.command("decompress")(decompress.decompress)
 app.command("info")(info.info)
+app.command("rd")(rd.rd)
 app.add_typer(firmware.app, name="firmware")
 
 
