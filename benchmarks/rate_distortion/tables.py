@@ -31,14 +31,14 @@ def number(value: float | None, digits: int) -> str:
 
 def _printed(point: Point) -> str:
     """A published point in the slides' order."""
-    return f"{point.ms_ssim:.4f} / {point.psnr:.2f} / {point.bpp:.4f}"
+    return f"{point.ms_ssim:.4f} / {point.psnr:.4f} / {point.bpp:.4f}"
 
 
 def _as_printed(entry: Record | Mean) -> str:
     """A measured point in the slides' order and by their measures."""
     quality = entry.quality if isinstance(entry, Mean) else entry
     ms_ssim = number(quality.slides_ms_ssim, 4)
-    return f"{ms_ssim} / {quality.slides_psnr:.2f} / {entry.bpp:.4f}"
+    return f"{ms_ssim} / {quality.slides_psnr:.4f} / {entry.bpp:.4f}"
 
 
 def _saved(bits: float | None, of: float | None) -> str:

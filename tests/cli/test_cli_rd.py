@@ -90,8 +90,8 @@ def test_the_size_is_that_of_the_file_that_compress_writes(
     ("table", "words"),
     [
         ("aac", ("tc-4-int8", "tc-16", "6.000", "5.1043", "14.9%")),
-        ("planes", ("0.9957 / 39.01 / 4.5383", "large", "small", "tc-4-int8")),
-        ("image", ("published, one image", "0.9819 / 31.93 / 1.2758", "large")),
+        ("planes", ("0.9957 / 39.0109 / 4.5383", "large", "small", "tc-4-int8")),
+        ("image", ("published, one image", "0.9819 / 31.9334 / 1.2758", "large")),
         ("jpeg", ("none of these images has a JPEG file", "51.8739", "25.7558")),
     ],
 )
@@ -152,6 +152,15 @@ def test_bad_input(edge_sr: EdgeSr, kodak: Path, tmp_path: Path) -> None:
     assert "lies in" in edge_sr.refuses("rd", kodak, *MODELS, "--out", kodak / "rd")
     assert "two of the folders are called kodak" in edge_sr.refuses("rd", kodak, *command[1:])
     assert not out.exists()
+
+
+def test_a_pillow_without_a_format_is_told_of(
+    edge_sr: EdgeSr, kodak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.init()
+    monkeypatch.delitem(Image.SAVE, "AVIF")
+    command = ("rd", kodak, *MODELS[:2], "--out", tmp_path / "out")
+    assert "this Pillow cannot write avif" in edge_sr.refuses(*command)
 
 
 def test_a_folder_with_other_files_is_refused(edge_sr: EdgeSr, kodak: Path, tmp_path: Path) -> None:
