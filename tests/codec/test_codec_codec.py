@@ -104,7 +104,7 @@ def test_as_many_planes_as_fit() -> None:
     for planes, size in enumerate(sizes, 1):
         data = codec.compress_within(PIXELS, INT8, 8 * size / count)
         assert data == codec.compress(PIXELS, INT8, planes)
-    with pytest.raises(UserError, match="even one bit plane takes .* bits per pixel, and 0.1 is"):
+    with pytest.raises(UserError, match=r"even one bit plane takes .* bits per pixel, and 0.1 is"):
         codec.compress_within(PIXELS, INT8, 0.1)
 
 
@@ -164,7 +164,7 @@ def test_files_of_other_networks(stand_ins: Path, data: bytes, words: str) -> No
 
 
 def test_a_file_is_not_decoded_by_another_network() -> None:
-    with pytest.raises(UserError, match="tc-16-int8 with decoder .*, and tc-16 here has"):
+    with pytest.raises(UserError, match=r"tc-16-int8 with decoder .*, and tc-16 here has"):
         codec.decompress(FILE, opened(16, False))
 
 
@@ -179,5 +179,5 @@ def test_ranges_that_no_image_has() -> None:
 
 
 def test_an_image_too_large_for_the_file() -> None:
-    with pytest.raises(UserError, match="65536x1; a .tcz file holds 65535 pixels a side"):
+    with pytest.raises(UserError, match=r"65536x1; a .tcz file holds 65535 pixels a side"):
         codec.compress(np.zeros((1, 65536), np.uint8), INT8)
