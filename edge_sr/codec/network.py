@@ -153,10 +153,8 @@ def _to_input(latents: np.ndarray, spec: TensorSpec) -> np.ndarray:
     nhwc = np.ascontiguousarray(latents.transpose(1, 2, 0), np.float32)
     if spec.dtype == "float32":
         return nhwc
-    values = np.rint(nhwc / spec.scale)
-    return (
-        np.clip(values, -128 - spec.zero_point, 127 - spec.zero_point) + spec.zero_point
-    ).astype(np.int8)
+    ends = ((q - spec.zero_point) * spec.scale for q in (-128, 127))
+    return (np.rint(np.clip(nhwc, *ends) / spec.scale) + spec.zero_point).astype(np.int8)
 
 
 def _whole_range(spec: TensorSpec) -> Quantizer:
