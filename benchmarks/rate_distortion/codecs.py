@@ -15,7 +15,7 @@ from benchmarks.rate_distortion import order0
 from edge_sr.codec import codec, container, network
 from edge_sr.codec.network import Network
 from edge_sr.codec.planes import BITS
-from edge_sr.engine import coder
+from edge_sr.engine import build, coder
 from edge_sr.errors import UserError
 from edge_sr.zoo import codecs
 
@@ -111,7 +111,9 @@ def _open(name: str, kind: str) -> TinyCompress | None:
     parts = [entry.part(part, kind) for part in ("encoder", "decoder")]
     if not all(part.is_file() for part in parts):
         return None
-    digest = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    # The engine holds the coder, and what computes in int8.
+    made_by = [*(part.read_bytes() for part in parts), build.library_name().encode()]
+    digest = hashlib.sha256(b"".join(made_by)).hexdigest()
     opened = network.find(model=name, int8=kind == "int8")
     return TinyCompress(opened, digest[:HASH_DIGITS])
 
