@@ -98,19 +98,14 @@ def adaptive_coding(collection: str, curves: Mapping[int, Sequence[Mean]]) -> Ta
     rows = []
     for rate, means in sorted(curves.items()):
         for mean in means:
-            ours = (mean.raw, mean.adaptive, mean.coded, mean.bpp)
-            saved = (_saved(mean.adaptive, mean.raw), _saved(mean.coded, mean.raw))
             static, aac = printed.get(rate, (None, None))
+            order0 = (number(mean.adaptive, 4), _saved(mean.adaptive, mean.raw))
+            ours = (number(mean.coded, 4), _saved(mean.coded, mean.raw))
             theirs = (number(static, 3), number(aac, 4), _saved(aac, static))
-            rows.append((mean.codec, *(number(figure, 4) for figure in ours), *saved, *theirs))
-    return Table(
-        f"{collection}: bpp with all bit planes",
-        (
-            *("network", "static", "adaptive order 0", "ours", "file"),
-            *("order 0 saves", "ours saves", "published static", "with AAC", "saves"),
-        ),
-        tuple(rows),
-    )
+            rows.append((mean.codec, number(mean.raw, 4), *order0, *ours, *theirs))
+    headings = ("network", "static", "order 0", "saves", "ours", "saves")
+    theirs = ("printed static", "printed AAC", "saves")
+    return Table(f"{collection}: bpp with all bit planes", (*headings, *theirs), tuple(rows))
 
 
 def bit_planes(collection: str, curves: Sequence[Sequence[Mean]]) -> Table:

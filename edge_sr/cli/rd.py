@@ -161,6 +161,7 @@ def _draw(surveys: "Iterable[Survey]", out: Path) -> None:
 
 
 def _show(table: "Table", markdown: bool) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table as Drawn
 
@@ -168,9 +169,10 @@ def _show(table: "Table", markdown: bool) -> None:
         typer.echo(f"{table.title}\n")
         print_markdown(table.headings, table.rows)
         return
-    drawn = Drawn(title=table.title)
+    drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for place, heading in enumerate(table.headings):
-        drawn.add_column(heading, justify="right" if place else "left")
+        # In a narrow terminal a figure goes on in the next line: nothing of it may be lost.
+        drawn.add_column(heading, justify="right" if place else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*row)
     Console(markup=False).print(drawn)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -104,6 +105,21 @@ def test_the_tables_of_the_slides(
     for word in words:
         assert word in result.out
     assert edge_sr(*command).out == result.out
+
+
+def test_a_terminal_of_80_columns_shows_every_figure(
+    edge_sr: EdgeSr, kodak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for table in ("aac", "planes", "image", "jpeg"):
+        command = ("rd", kodak, *MODELS, "--table", table, "--out", tmp_path / "out")
+        shown, whole = edge_sr(*command).out, edge_sr(*command, "--markdown").out
+        assert "…" not in shown
+        assert figures(shown) == figures(whole)
+
+
+def figures(text: str) -> list[str]:
+    return sorted(re.findall(r"\d\.\d{2,4}", text))
 
 
 def test_several_sets(edge_sr: EdgeSr, kodak: Path, tmp_path: Path) -> None:
