@@ -4,7 +4,6 @@ import hashlib
 import io
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,7 +106,7 @@ def open_networks(models: Sequence[str], rates: Container[int]) -> list[TinyComp
 
 
 def _open(name: str, kind: str) -> TinyCompress | None:
-    entry = codecs.Codec(Path(name)) if Path(name).is_dir() else codecs.find(name)
+    entry = network.choose(name)
     parts = [entry.part(part, kind) for part in ("encoder", "decoder")]
     if not all(part.is_file() for part in parts):
         return None

@@ -220,11 +220,16 @@ def find(
     """
     if rate not in (None, *RATES):
         raise UserError(f"there is no rate {rate}; there are {', '.join(map(str, RATES))}")
-    codec = _choose(model, rate)
+    codec = choose(model, rate)
     return _open_codec(codec, "int8" if int8 else "float32", rate, threads)
 
 
-def _choose(model: str | None, rate: int | None) -> Codec:
+def choose(model: str | None, rate: int | None = None) -> Codec:
+    """The codec that `model` and `rate` of `find` mean.
+
+    Raises:
+        UserError: there is none.
+    """
     if model is None:
         return codecs.find(f"{codecs.PREFIX}{rate or DEFAULT_RATE}")
     try:
@@ -260,7 +265,7 @@ def find_for(header: Header, model: str | None = None, threads: int = 1) -> Netw
     Raises:
         UserError: it is not here, or another has its name.
     """
-    candidates = codecs.entries() if model is None else [_choose(model, None)]
+    candidates = codecs.entries() if model is None else [choose(model)]
     known = {
         _id(codec, kind): path
         for codec in candidates
