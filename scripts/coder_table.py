@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.rate_distortion.order0 import adaptive_bits, static_bits
 from edge_sr.codec.planes import BITS
 from edge_sr.codec.quantizer import normalizing
 from edge_sr.engine import coder
@@ -62,20 +63,6 @@ def learn(training: list[np.ndarray], side: int) -> Basis:
     rows = np.concatenate([blocks(image, side).reshape(-1, 3 * side**2) for image in training])
     _, vectors = np.linalg.eigh(np.cov(rows.T))
     return Basis(rows.mean(0), vectors[:, : -CHANNELS - 1 : -1])
-
-
-def static_bits(symbols: np.ndarray) -> float:
-    """Entropy of all symbols together."""
-    counts = np.bincount(symbols.ravel())
-    counts = counts[counts > 0]
-    return float(-(counts * np.log2(counts / counts.sum())).sum())
-
-
-def adaptive_bits(symbols: np.ndarray, alphabet: int) -> float:
-    """Of a code with Laplace's estimate, which does not depend on the order of the symbols."""
-    counts = np.bincount(symbols.ravel(), minlength=alphabet)
-    rising = sum(np.log2(np.arange(1, count + 1)).sum() for count in counts)
-    return float(np.log2(np.arange(alphabet, alphabet + counts.sum())).sum() - rising)
 
 
 def measure(samples: np.ndarray) -> np.ndarray:

@@ -102,6 +102,17 @@ def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_installed_wheel_knows_the_published_figures(wheel, tmp_path):
+    code = (
+        "from benchmarks.rate_distortion import published\n"
+        "print(published.kodak_bpp(), published.__file__)"
+    )
+    result = run(code, tmp_path, wheel)
+    assert "5.1043" in result.stdout, result.stderr
+    assert str(wheel) in result.stdout
+
+
+@pytest.mark.slow
 def test_an_installed_wheel_writes_firmware(wheel, tmp_path):
     code = (
         "from pathlib import Path\nfrom edge_sr import zoo\n"

@@ -1,0 +1,66 @@
+"""Curves of quality against bits per pixel."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rate_distortion.study import Mean
+from edge_sr.files import replacing
+
+FIGURES = {"psnr_y": "PSNR-Y, dB", "psnr_rgb": "PSNR-RGB, dB", "ms_ssim": "MS-SSIM"}
+"""What is drawn, each as a picture."""
+
+
+def file_name(collection: str, figure: str) -> str:
+    """Of the picture of a set."""
+    return f"{collection}-{figure.replace('_', '-')}.png"
+
+
+def draw(
+    folder: Path,
+    collection: str,
+    curves: Sequence[Sequence[Mean]],
+    formats: Mapping[str, Sequence[Mean]],
+) -> list[Path]:
+    """Draw a set's pictures, PSNR-Y, PSNR-RGB and MS-SSIM.
+
+    Args:
+        folder: takes them.
+        collection: the set's name.
+        curves: of each network, means by planes.
+        formats: means of each format, by quality.
+
+    Returns:
+        The files, which replace those of their names.
+
+    Raises:
+        UserError: they cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    files = []
+    for name, label in FIGURES.items():
+        figure = Figure(figsize=(7.5, 5), layout="constrained")
+        FigureCanvasAgg(figure)
+        axis = figure.subplots()
+        for means in curves:
+            line = "-" if "int8" in means[0].codec else ":"
+            _draw_curve(axis, name, means, means[0].codec, f"o{line}")
+        for form, means in formats.items():
+            _draw_curve(axis, name, means, form, "--")
+        axis.set(xscale="log", xlabel="bits per pixel", ylabel=label, title=collection)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+        files.append(folder / file_name(collection, name))
+        with replacing(files[-1]) as temporary:
+            figure.savefig(temporary, format="png", dpi=100)
+    return files
+
+
+def _draw_curve(axis: Any, name: str, means: Sequence[Mean], label: str, style: str) -> None:
+    points = [(mean.bpp, getattr(mean.quality, name)) for mean in means]
+    drawn = [(bpp, y) for bpp, y in points if y is not None and math.isfinite(y)]
+    if drawn:
+        axis.plot(*zip(*drawn, strict=True), style, label=label, markersize=3, linewidth=1.2)

@@ -1,0 +1,44 @@
+"""The slides' figures, from published.toml."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ONE_IMAGE, BESIDE_JPEG, JPEG = "one_image", "beside_jpeg", "jpeg"
+"""Tables of `points` by rate."""
+
+BIT_PLANES = "bit_planes"
+"""The table of `points` by planes kept."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One printed triple: bits per pixel, dB of PSNR on Y, MS-SSIM."""
+
+    bpp: float
+    psnr: float
+    ms_ssim: float
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    path = Path(__file__).with_name("published.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def source() -> str:
+    """Where all of them are printed."""
+    return str(_tables()["source"])
+
+
+def points(table: str) -> dict[int, Point]:
+    """A table of triples by rate, or by planes kept."""
+    return {int(key): Point(**point) for key, point in _tables()[table].items()}
+
+
+def kodak_bpp() -> dict[int, tuple[float, float]]:
+    """Mean bpp over Kodak by rate: static, and with adaptive arithmetic coding."""
+    table = _tables()["kodak_bpp"]
+    return {int(rate): (line["static"], line["aac"]) for rate, line in table.items()}

@@ -1,0 +1,203 @@
+"""Tables of rate and distortion, as text; made from means and records alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.rate_distortion import published
+from benchmarks.rate_distortion.published import Point
+from benchmarks.rate_distortion.records import Record
+from benchmarks.rate_distortion.search import PSNRS, Hit, Identified, nearest
+from benchmarks.rate_distortion.study import Mean
+
+KODAK = "kodak"
+"""The name of the folder whose figures stand beside those published for Kodak."""
+
+NONE = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a terminal or a page shows."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def number(value: float | None, digits: int) -> str:
+    """A figure, or "-" where there is none."""
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def _printed(point: Point) -> str:
+    """A published point in the slides' order."""
+    return f"{point.ms_ssim:.4f} / {point.psnr:.4f} / {point.bpp:.4f}"
+
+
+def _as_printed(entry: Record | Mean) -> str:
+    """A measured point in the slides' order and by their measures."""
+    quality = entry.quality if isinstance(entry, Mean) else entry
+    ms_ssim = number(quality.slides_ms_ssim, 4)
+    return f"{ms_ssim} / {quality.slides_psnr:.4f} / {entry.bpp:.4f}"
+
+
+def _saved(bits: float | None, of: float | None) -> str:
+    return NONE if bits is None or not of else f"{1 - bits / of:.1%}"
+
+
+def beside_formats(
+    collection: str, means: Sequence[Mean], matches: Mapping[str, Sequence[Mean | None]]
+) -> Table:
+    """One network beside the formats at its bpp.
+
+    Args:
+        collection: the set's name.
+        means: of the network, by planes.
+        matches: by format, one for each of `means`.
+    """
+    rows = []
+    for place, ours in reversed(list(enumerate(means))):
+        rows.append((f"{ours.setting}", ours.codec, *_figures(ours)))
+        for name, found in matches.items():
+            match = found[place]
+            label = name if match is None else f"{name} {match.setting}"
+            rows.append(("", label, *_figures(match)))
+    headings = ("planes", "codec, quality", "bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM")
+    return Table(f"{collection}, {means[0].codec}", headings, tuple(rows))
+
+
+def _figures(mean: Mean | None) -> tuple[str, ...]:
+    if mean is None:
+        return (NONE,) * 4
+    quality = mean.quality
+    decibels = (number(quality.psnr_y, 2), number(quality.psnr_rgb, 2))
+    return (number(mean.bpp, 4), *decibels, number(quality.ms_ssim, 4))
+
+
+def latents(collection: str, means: Sequence[Mean]) -> Table:
+    """What codes of a network's latents need, in bits per pixel of the image, by planes."""
+    rows = []
+    for mean in reversed(means):
+        figures = (mean.raw, mean.static, mean.adaptive, mean.coded, mean.bpp)
+        saved = (_saved(mean.coded, mean.static), _saved(mean.coded, mean.raw))
+        rows.append((f"{mean.setting}", *(number(figure, 4) for figure in figures), *saved))
+    headings = ("planes", "raw", "static", "adaptive", "ours", "file")
+    saved_headings = ("less than static", "less than raw")
+    title = f"{collection}, {means[0].codec}: bpp of the latents"
+    return Table(title, (*headings, *saved_headings), tuple(rows))
+
+
+def adaptive_coding(collection: str, curves: Mapping[int, Sequence[Mean]]) -> Table:
+    """The slides' table of bpp with and without adaptive coding, all planes kept.
+
+    Args:
+        collection: the set's name; published figures stand beside those of Kodak.
+        curves: networks with all planes, by rate.
+    """
+    printed = published.kodak_bpp() if collection.lower() == KODAK else {}
+    rows = []
+    for rate, means in sorted(curves.items()):
+        for mean in means:
+            static, aac = printed.get(rate, (None, None))
+            order0 = (number(mean.adaptive, 4), _saved(mean.adaptive, mean.raw))
+            ours = (number(mean.coded, 4), _saved(mean.coded, mean.raw))
+            theirs = (number(static, 3), number(aac, 4), _saved(aac, static))
+            rows.append((mean.codec, number(mean.raw, 4), *order0, *ours, *theirs))
+    headings = ("network", "static", "order 0", "saves", "ours", "saves")
+    theirs = ("printed static", "printed AAC", "saves")
+    return Table(f"{collection}: bpp with all bit planes", (*headings, *theirs), tuple(rows))
+
+
+def bit_planes(collection: str, curves: Sequence[Sequence[Mean]]) -> Table:
+    """The slides' figure of bit planes: means of each network, and the published image."""
+    points = published.points(published.BIT_PLANES)
+    rows = [
+        (f"{planes}", *(_as_printed(means[planes - 1]) for means in curves), _printed(point))
+        for planes, point in sorted(points.items(), reverse=True)
+    ]
+    headings = ("planes", *(means[0].codec for means in curves), "published, one image")
+    title = f"{collection}, means against planes kept: MS-SSIM / PSNR / bpp, as the slides measure"
+    return Table(title, headings, tuple(rows))
+
+
+def every_image(records: Sequence[Record]) -> list[Table]:
+    """MS-SSIM, PSNR and bpp of every image of a set against the planes kept, of one network."""
+    images = list(dict.fromkeys(record.image for record in records))
+    settings = sorted({record.setting for record in records}, reverse=True)
+    found = {(record.image, record.setting): record for record in records}
+    tables = []
+    for what, digits in (("slides_ms_ssim", 4), ("slides_psnr", 2), ("bpp", 4)):
+        rows = [
+            (image, *(number(getattr(found[image, s], what), digits) for s in settings))
+            for image in images
+        ]
+        label = {"slides_ms_ssim": "MS-SSIM", "slides_psnr": "PSNR", "bpp": "bpp"}[what]
+        title = f"{records[0].collection}, {records[0].codec}: {label} against planes kept"
+        tables.append(Table(title, ("image", *map(str, settings)), tuple(rows)))
+    return tables
+
+
+def one_image(records: Sequence[Record], rates: Mapping[str, int]) -> Table:
+    """Every image at several rates, beside the one that the slides show.
+
+    Args:
+        records: of all planes, of several networks.
+        rates: of networks by id, in the order of the columns.
+    """
+    images = list(dict.fromkeys(record.image for record in records))
+    found = {(record.image, record.codec): record for record in records}
+    points = published.points(published.ONE_IMAGE)
+    theirs = [_printed(points[rate]) if rate in points else NONE for rate in rates.values()]
+    rows = [("published, one image", *theirs)]
+    rows += [(image, *(_as_printed(found[image, codec]) for codec in rates)) for image in images]
+    title = f"{records[0].collection}: MS-SSIM / PSNR / bpp, as the slides measure"
+    return Table(title, ("image", *rates), tuple(rows))
+
+
+def jpeg_hits(records: Sequence[Record], count: int) -> Table:
+    """The files nearest to each JPEG that the slides print."""
+    rows: list[tuple[str, ...]] = []
+    for point in published.points(published.JPEG).values():
+        rows.append(("published", "", "", f"{point.bpp:.4f}", "", f"{point.psnr:.4f}", ""))
+        hits = [hit for psnr in PSNRS for hit in nearest(records, point, psnr, count)]
+        rows += [_hit_row(hit) for hit in hits]
+    headings = ("image", "codec", "quality", "bpp", "PSNR of", "dB", "fits")
+    return Table("nearest JPEG files to those of the slides", headings, tuple(rows))
+
+
+def _hit_row(hit: Hit) -> tuple[str, ...]:
+    record = hit.record
+    decibels = f"{getattr(record, hit.psnr):.4f}"
+    name = (record.image, record.codec, f"{record.setting}", f"{record.bpp:.4f}")
+    return (*name, PSNRS[hit.psnr], decibels, "yes" if hit.fits else "")
+
+
+def verdict(found: Identified | None) -> str:
+    """The image that the slides' JPEG files are of, or that none is."""
+    if found is None:
+        return "none of these images has a JPEG file for each of those that the slides print"
+    qualities = ", ".join(f"{record.setting}" for record in found.files.values())
+    return (
+        f"{found.image} has a JPEG file for each of those that the slides print, at qualities "
+        f"{qualities}, with the PSNR of {PSNRS[found.psnr]}"
+    )
+
+
+def beside_jpeg(found: Identified, ours: Mapping[int, Sequence[Record]]) -> Table:
+    """The slides' comparison with JPEG, on the image that was found.
+
+    Args:
+        found: the image, its files by rate.
+        ours: records of that image with all planes, by rate.
+    """
+    theirs, printed = published.points(published.BESIDE_JPEG), published.points(published.JPEG)
+    rows = []
+    for rate, point in theirs.items():
+        jpeg = (_printed(printed[rate]), _as_printed(found.files[rate]))
+        measured = [(record.codec, _as_printed(record)) for record in ours.get(rate, ())]
+        rows += [
+            (f"{rate}", *network, _printed(point), *jpeg) for network in measured or [(NONE, NONE)]
+        ]
+    headings = ("rate", "network", "ours", "published", "JPEG, published", "JPEG, here")
+    title = f"{found.image}: MS-SSIM / PSNR / bpp, as the slides measure"
+    return Table(title, headings, tuple(rows))
