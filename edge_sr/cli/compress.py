@@ -11,6 +11,7 @@ from edge_sr.cli import streams
 from edge_sr.cli.common import ForceOption, cores, parse_path, say
 from edge_sr.cli.folders import Task, check_target, run_folder
 from edge_sr.errors import UserError
+from edge_sr.files import read_at_most
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,7 +149,9 @@ def _compress_file(
         if source == streams.STANDARD:
             with streams.reading(source) as stream:
                 most = _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE
-                image = read_image_bytes(stream.read(most), streams.name_of(source), max_pixels)
+                image = read_image_bytes(
+                    read_at_most(stream, most), streams.name_of(source), max_pixels
+                )
         else:
             image = read_image(source, max_pixels)
         streams.write(target, encode(image.pixels))
