@@ -68,11 +68,8 @@ class Network:
         Raises:
             UserError: there is no encoder, or no such quantizer for it.
         """
+        check_kind(kind, self.is_int8)
         if self.is_int8:
-            if kind is not Kind.CLIPPING:
-                raise UserError(
-                    "int8 latents are clipped by the network; to normalize them use --float32"
-                )
             return _to_samples(self._run_encoder(pixels)), _whole_range(self.decoder.input)
         latents = self.latents(pixels)
         quantizer = clipping(CHANNELS) if kind is Kind.CLIPPING else normalizing(latents)
@@ -132,6 +129,16 @@ class Network:
         bottom, right = (-side % self.step for side in pixels.shape[:2])
         padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "edge")
         return _run(self.encoder, encode(padded, self.encoder.input))
+
+
+def check_kind(kind: Kind, int8: bool) -> None:
+    """Refuse a quantizer that int8 networks lack.
+
+    Raises:
+        UserError: so.
+    """
+    if int8 and kind is not Kind.CLIPPING:
+        raise UserError("int8 latents are clipped by the network; to normalize them use --float32")
 
 
 def _run(session: Session, image: np.ndarray) -> np.ndarray:
