@@ -1,0 +1,130 @@
+"""Put a trained codec into the zoo: weights, ready parts, and a card with measured quality.
+
+    python scripts/ship_codec.py RUN --name 16 --kodak DIR --trained-on "DIV2K train"
+
+RUN is the folder of a float run that was tuned (`RUN/int8`). `--first` is the command that made the
+weights that RUN started from, if it did. Kodak is read here alone, after all choices were made.
+"""
+
+import argparse
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from benchmarks.rate_distortion import codecs as measured
+from benchmarks.rate_distortion.quality import compare
+from benchmarks.rate_distortion.study import find_pictures
+from edge_sr import zoo
+from edge_sr.data.images import read_image
+from edge_sr.models import checkpoint as checkpoints
+from edge_sr.models import tinycompress
+from edge_sr.zoo import codecs
+from export.tflite import convert_part
+
+PLANES = 8
+SIDE = 32  # the latents' size written into the files, or the image's if that is larger
+
+
+def main() -> None:
+    """Read the arguments and ship."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("run", type=Path, help="folder of the training run")
+    parser.add_argument("--name", required=True, help="16, rd...: tinycompress-NAME is its folder")
+    parser.add_argument("--kodak", type=Path, required=True, help="folder of the test images")
+    parser.add_argument("--trained-on", required=True, help="what the training images are")
+    parser.add_argument("--first", action="append", default=[], help="a command that came before")
+    arguments = parser.parse_args()
+    target = zoo.FOLDER / f"{codecs.PREFIX}{arguments.name}"
+    with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
+        folder = Path(scratch) / target.name
+        folder.mkdir()
+        write_files(arguments.run, folder)
+        card = make_card(arguments.run, folder, arguments.trained_on, arguments.first)
+        card["quality"] = measure(folder, arguments.kodak)
+        (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        folder.rename(target)
+
+
+def write_files(run: Path, folder: Path) -> None:
+    """Copy the weights and convert the parts."""
+    plain = checkpoints.read(run / "best.safetensors")
+    tuned = checkpoints.read(run / "int8" / "best.safetensors")
+    if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
+        raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
+    assert isinstance(plain.config, tinycompress.CodecConfig)
+    side = max(SIDE, 2**plain.config.passes)
+    for kind, best in (("float32", run), ("int8", run / "int8")):
+        weights = folder / f"{'float' if kind == 'float32' else kind}.safetensors"
+        shutil.copyfile(best / "best.safetensors", weights)
+        for part in tinycompress.PARTS:
+            model = convert_part(weights, part, side, side, kind == "int8")
+            (folder / f"{part}-{kind}.tflite").write_bytes(model)
+
+
+def make_card(run: Path, folder: Path, trained_on: str, first: list[str]) -> dict[str, Any]:
+    """What the codec is and how it was trained."""
+    tuned = checkpoints.read(run / "int8" / "best.safetensors")
+    config, training, tuning = tuned.config, tuned.notes["training"], tuned.notes["tuning"]
+    assert isinstance(config, tinycompress.CodecConfig)
+    start = "--start START.safetensors " if "start" in training else ""
+    command = (
+        f"edge-sr train --model tinycompress --rate {config.rate} {start}--recipe "
+        f"{training['recipe']['name']} --seed {training['seed']} --int8 --int8-recipe "
+        f"{tuning['recipe']['name']} --data DIR"
+    )
+    return {
+        "model": tuned.spec.name,
+        "rate": config.rate,
+        "parameters": sum(count for _, count in tuned.spec.published[1]),
+        "data": f"{trained_on}; validation images held out of them",
+        "remade_by": [*first, command],
+        "training": _describe(training, run),
+        "tuning": _describe(tuning, run / "int8"),
+        "sha256": {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.iterdir())
+        },
+    }
+
+
+def _describe(notes: dict[str, Any], run: Path) -> dict[str, Any]:
+    epochs = len((run / "log.csv").read_text(encoding="utf-8").splitlines()) - 1
+    return {
+        "images": notes["images"],
+        "seed": notes["seed"],
+        "steps": epochs * notes["recipe"]["stop"]["steps_per_epoch"],
+        "recipe": notes["recipe"],
+    }
+
+
+def measure(folder: Path, kodak: Path) -> dict[str, Any]:
+    """Means over the test images with all planes, as `edge-sr rd` prints them."""
+    networks = measured.open_networks([str(folder)], tinycompress.RATES)
+    pictures = [read_image(picture.path).pixels for picture in find_pictures(kodak)]
+    return {
+        "int8" if network.name.endswith("int8") else "float32": {"kodak": _mean(network, pictures)}
+        for network in networks
+    }
+
+
+def _mean(network: measured.TinyCompress, pictures: list[np.ndarray]) -> dict[str, float]:
+    rows = []
+    for pixels in pictures:
+        coded = next(iter(network.code(pixels, [PLANES])))
+        quality = compare(pixels, coded.pixels)
+        bpp = 8 * coded.size / (pixels.shape[0] * pixels.shape[1])
+        rows.append((bpp, quality.psnr_y, quality.psnr_rgb, quality.ms_ssim))
+    means = np.mean(np.array(rows, float), axis=0)
+    names = ("bpp", "psnr_y", "psnr_rgb", "ms_ssim")
+    return {name: round(float(value), 4) for name, value in zip(names, means, strict=True)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The codecs that ship: weights, parts and cards agree with each other and with measurements."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from benchmarks.rate_distortion.codecs import open_networks
+from benchmarks.rate_distortion.quality import compare
+from edge_sr import graph
+from edge_sr.codec.container import RATES
+from edge_sr.data.images import read_image
+from edge_sr.models import checkpoint, tinycompress
+from edge_sr.zoo import codecs
+from export.tflite import convert_part
+
+CODECS = codecs.entries()
+IDS = [codec.name for codec in CODECS]
+KINDS = ("float32", "int8")
+
+# Kodak, 8 planes: PSNR-RGB and PSNR-Y (dB) at least, bpp at most (the slides'), dB int8 may lose.
+FIGURES = {
+    4: (29.5, 33.0, 5.104),
+    16: (26.3, 28.8, 1.272),
+    64: (24.4, 26.4, 0.322),
+}
+
+
+def test_every_rate_and_a_rate_aware_codec_ship():
+    assert set(IDS) >= {f"tinycompress-{rate}" for rate in RATES}
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=IDS)
+def test_files_are_those_of_the_card(codec):
+    files = {path.name for path in codec.folder.iterdir()} - {"card.toml"}
+    assert files == set(codec.card["sha256"])
+    for name, digest in codec.card["sha256"].items():
+        assert hashlib.sha256((codec.folder / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=IDS)
+def test_card_tells_how_the_weights_came_about(codec):
+    plain, tuned = (checkpoint.read(codec.folder / f"{k}.safetensors") for k in ("float", "int8"))
+    for part, notes in (
+        ("training", plain.notes["training"]),
+        ("training", tuned.notes["training"]),
+        ("tuning", tuned.notes["tuning"]),
+    ):
+        assert codec.card[part]["seed"] == notes["seed"]
+        assert codec.card[part]["recipe"] == notes["recipe"]
+    assert plain.config == tuned.config
+    assert plain.config.rate == codec.card["rate"]
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=IDS)
+def test_parts_cost_what_was_published(codec):
+    assert codec.card["parameters"] == 5427 + 1071
+    passes = tinycompress.CodecConfig(rate=codec.card["rate"]).passes
+    for part, count in (("encoder", 5427), ("decoder", 1071)):
+        for kind in KINDS:
+            file = graph.read_graph(codec.part(part, kind))
+            assert graph.parameters(file) == passes * count  # each pass counts its weights
+        assert graph.not_integer(graph.read_graph(codec.part(part, "int8"))) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", CODECS, ids=IDS)
+def test_parts_are_what_the_weights_convert_to(codec):
+    side = max(32, 2 ** tinycompress.CodecConfig(rate=codec.card["rate"]).passes)
+    for kind in KINDS:
+        weights = codec.folder / f"{'float' if kind == 'float32' else kind}.safetensors"
+        for part in tinycompress.PARTS:
+            found = convert_part(weights, part, side, side, kind == "int8")
+            assert codec.part(part, kind).read_bytes() == found
+
+
+@pytest.mark.parametrize("rate", sorted(FIGURES))
+def test_quality_on_the_card_is_what_was_promised(rate):
+    psnr_rgb, psnr_y, bpp = FIGURES[rate]
+    quality = codecs.find(str(rate)).card["quality"]
+    for kind in KINDS:
+        assert quality[kind]["kodak"]["bpp"] < bpp
+    plain, tuned = (quality[kind]["kodak"] for kind in KINDS)
+    assert plain["psnr_rgb"] >= psnr_rgb
+    assert plain["psnr_y"] >= psnr_y
+    assert plain["psnr_rgb"] - tuned["psnr_rgb"] <= 0.3
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("codec", CODECS, ids=IDS)
+def test_quality_on_the_card_is_measured_again(codec, shared_data):
+    """On four images: the mean of all would take minutes."""
+    pictures = sorted((shared_data / "kodak").glob("*.png"))[::6]
+    found = {}
+    for network in open_networks([str(codec.folder)], RATES):
+        rows = []
+        for path in pictures:
+            pixels = read_image(path).pixels
+            coded = next(iter(network.code(pixels, [8])))
+            rows.append(compare(pixels, coded.pixels).psnr_rgb)
+        found[network.name.endswith("int8")] = float(np.mean(rows))
+    for kind, value in zip(KINDS, (found[False], found[True]), strict=True):
+        assert value == pytest.approx(codec.card["quality"][kind]["kodak"]["psnr_rgb"], abs=2.5)
+    lost = found[False] - found[True]
+    due = [codec.card["quality"][kind]["kodak"]["psnr_rgb"] for kind in KINDS]
+    assert lost == pytest.approx(due[0] - due[1], abs=0.3)
