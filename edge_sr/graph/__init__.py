@@ -7,6 +7,7 @@ from edge_sr.graph.analysis import (
     not_integer,
     operators,
     parameters,
+    resampling,
     scale,
 )
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
@@ -26,6 +27,7 @@ __all__ = [
     "parameters",
     "read_bytes",
     "read_graph",
+    "resampling",
     "resize",
     "scale",
 ]

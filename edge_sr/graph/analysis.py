@@ -83,25 +83,43 @@ def scale(graph: Graph) -> int:
     Raises:
         UserError: the graph does not enlarge an image by a whole number.
     """
+    factor = resampling(graph)
+    if factor.denominator != 1:
+        raise UserError(
+            f"the model makes images {factor.denominator} times smaller, which is no enlargement"
+            if factor.numerator == 1
+            else f"the model makes images {factor} as large, which is no enlargement"
+        )
+    return factor.numerator
+
+
+def resampling(graph: Graph) -> Fraction:
+    """The output image's side by the input's: 2 where it is enlarged x2, 1/4 for an encoder that
+    makes 1/16 as many pixels.
+
+    Raises:
+        UserError: height and width change differently, or there are several images.
+    """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise UserError("a super-resolution model has one input and one output")
+        raise UserError("a network of images has one input and one output")
     _, height, width, _ = _image_shape(graph.input)
     _, tall, wide, _ = _image_shape(graph.output)
-    if tall % height or tall // height != wide / width:
+    if Fraction(tall, height) != Fraction(wide, width):
         raise UserError(
             f"the model turns {height}x{width} into {tall}x{wide}, which is no enlargement"
         )
-    return tall // height
+    return Fraction(tall, height)
 
 
 def halo(graph: Graph) -> int:
-    """Low-resolution pixels of context that an output needs on each side of its own pixel.
+    """Input pixels of context that an output needs on each side of its own pixel.
 
     A tile computed with that margin (or up to the image's border) has, once the margin is cut
-    away, the bits that the whole image would have given.
+    away, the bits that the whole image would have given. Of a network that shrinks images, tiles
+    and margins are multiples of how much.
 
     Raises:
-        UserError: an operator's reach is not known, or the graph shrinks images on the way.
+        UserError: an operator's reach is not known.
     """
     margins = dict.fromkeys(graph.outputs, 0)
     for operator in reversed(graph.operators):
@@ -118,6 +136,8 @@ def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:
         return margin
     if operator.name == "DEPTH_TO_SPACE":
         return -(-margin // operator.number("block_size"))
+    if operator.name == "SPACE_TO_DEPTH":
+        return margin * operator.number("block_size")
     if operator.name in _CONVOLUTIONS and _is_dense(graph, operator):
         kernel = graph.tensors[operator.inputs[1]].shape
         reach = [

@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tflite_factory import TfliteWriter, Value  # noqa: E402
+from tflite_factory import TfliteWriter, Value
 
 UNIT = (1 / 255, -128)
 """Scale and zero point of [0, 1]."""

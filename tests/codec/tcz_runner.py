@@ -71,7 +71,9 @@ class Camera:
         self.engine = c_void_p()
         place = self.plan.ctypes.data, len(self.plan), wide, self.arena.ctypes.data, len(self.arena)
         assert self.esr.esr_open(byref(self.engine), *place) == 0
-        channels = next(ring for ring in plan.rings if plan.nodes[-1].output in ring.tensors).channels
+        channels = next(
+            ring for ring in plan.rings if plan.nodes[-1].output in ring.tensors
+        ).channels
         self.latents = Guarded(wide // step * (tall // step) * channels - lacking[0])
         self.row = Guarded(3 * wide - lacking[1])
         self.tcz = Guarded(self.esr.esr_tcz_bytes())
@@ -111,9 +113,7 @@ class Camera:
             self.parts.append(bytes(data[:count]))
             return 0
 
-        return int(
-            self.esr.esr_tcz_write(c_void_p(self.tcz.address), planes, Put(put), c_void_p())
-        )
+        return int(self.esr.esr_tcz_write(c_void_p(self.tcz.address), planes, Put(put), c_void_p()))
 
     def feed(self, pixels: np.ndarray) -> None:
         """A whole image, (H,W,3) uint8."""
