@@ -86,7 +86,7 @@ def read_network(model: str, scale: int | None, rate: int | None = None) -> Netw
     if not shipped and scale is not None and graph.scale(network) != scale:
         raise UserError(f"{model} upscales x{graph.scale(network)}, not x{scale}")
     name = f"{model}-x{known_scale(scale)}" if shipped else artifact.path.stem
-    if rate is not None and graph.resampling(network) ** 2 * rate != 1:
+    if rate is not None and graph.ratio(network) ** 2 * rate != 1:
         raise UserError(f"{model} is no encoder of rate {rate}; leave --rate out")
     return Network(name, artifact.path, read_bytes(artifact.path), network)
 

@@ -66,7 +66,7 @@ def is_encoder(network: "Graph") -> bool:
     """Whether it makes images smaller."""
     from edge_sr import graph
 
-    return graph.resampling(network) < 1
+    return graph.ratio(network) < 1
 
 
 def camera(path: Path, network: "Graph", plan: "Plan", width: int, frame: Frame) -> "Camera":
@@ -109,7 +109,7 @@ def _read_decoder(path: Path, encoder: Path, network: "Graph") -> bytes:
         )
     content = graph.read_bytes(path)
     decoder = graph.read_graph(content)
-    factor = graph.resampling(decoder) * graph.resampling(network)
+    factor = graph.ratio(decoder) * graph.ratio(network)
     if factor != 1 or decoder.input.shape[3] != network.output.shape[3]:
         raise UserError(
             f"{path} is no decoder for {encoder}: an image would come back {factor} as large, from "

@@ -7,7 +7,7 @@ from edge_sr.graph.analysis import (
     not_integer,
     operators,
     parameters,
-    resampling,
+    ratio,
     scale,
 )
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
@@ -25,9 +25,9 @@ __all__ = [
     "not_integer",
     "operators",
     "parameters",
+    "ratio",
     "read_bytes",
     "read_graph",
-    "resampling",
     "resize",
     "scale",
 ]

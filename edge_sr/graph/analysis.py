@@ -83,7 +83,7 @@ def scale(graph: Graph) -> int:
     Raises:
         UserError: the graph does not enlarge an image by a whole number.
     """
-    factor = resampling(graph)
+    factor = ratio(graph)
     if factor.denominator != 1:
         raise UserError(
             f"the model makes images {factor.denominator} times smaller, which is no enlargement"
@@ -93,7 +93,7 @@ def scale(graph: Graph) -> int:
     return factor.numerator
 
 
-def resampling(graph: Graph) -> Fraction:
+def ratio(graph: Graph) -> Fraction:
     """The output image's side by the input's: 2 where it is enlarged x2, 1/4 for an encoder that
     makes 1/16 as many pixels.
 

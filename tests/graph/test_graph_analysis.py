@@ -101,7 +101,7 @@ def test_an_encoder_shrinks_and_its_tiles_have_the_bits_of_the_whole(rate: int, 
     step = round(rate**0.5)
     model = standins.encoder(rate, 128, 8)
     network = graph.read_graph(model)
-    assert (graph.resampling(network), graph.halo(network)) == (Fraction(1, step), halo)
+    assert (graph.ratio(network), graph.halo(network)) == (Fraction(1, step), halo)
     with pytest.raises(UserError, match=f"images {step} times smaller, which is no enlargement"):
         graph.scale(network)
     image = np.random.default_rng(rate).integers(-128, 128, (1, 128, 8, 3), dtype=np.int8)
@@ -117,7 +117,7 @@ def test_parts_of_a_codec_undo_each_others_size(rate: int) -> None:
     encoder, decoder = (
         graph.read_graph(part(rate)) for part in (standins.encoder, standins.decoder)
     )
-    assert graph.scale(decoder) == 1 / graph.resampling(encoder) == rate**0.5
+    assert graph.scale(decoder) == 1 / graph.ratio(encoder) == rate**0.5
     assert (graph.parameters(encoder), graph.parameters(decoder)) == (
         5427 * (rate.bit_length() // 2),
         1071 * (rate.bit_length() // 2),
