@@ -76,8 +76,9 @@ def read_network(model: str, scale: int | None, rate: int | None = None) -> Netw
     from edge_sr import graph
     from edge_sr.graph import read_bytes, read_graph
 
-    if model == firmware_compress.ENCODER:
-        return _read_encoder(firmware_compress.shipped(rate))
+    encoder = firmware_compress.shipped(model, rate)
+    if encoder is not None:
+        return _read_encoder(encoder)
     artifact = choose(model, scale, "litert", True)
     if artifact.path.suffix.lower() != ".tflite":
         raise UserError(f"firmware is made from an int8 .tflite, not from {artifact.path}")
@@ -269,7 +270,7 @@ def build(
             parser=parse_path,
             metavar="PATH",
             help="Encoders: the .tflite that reads the files.",
-            show_default="the one beside the encoder",
+            show_default="decoder-int8.tflite beside the encoder",
         ),
     ] = None,
     out: Annotated[

@@ -1,6 +1,5 @@
 """`edge-sr firmware` for encoders: a camera's program that writes .tcz files."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from edge_sr.errors import UserError, VerificationError
 if TYPE_CHECKING:
     import numpy as np
 
+    from edge_sr.codec.network import Network as Codec
     from edge_sr.engine.plan import Plan
     from edge_sr.graph import Graph
     from firmware_harness.board import Board
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENCODER = "tinycompress-encoder"
 """What the shipped encoders are called; a rate chooses one of them."""
 
-_RATE = 16
+DEFAULT_RATE = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Frame:
     Attributes:
         height: rows at most; None: those of 4:3.
         planes: that files keep.
-        decoder: its .tflite; None: the one beside the encoder.
+        decoder: its .tflite; None: the one in the encoder's folder.
     """
 
     height: int | None
@@ -40,26 +40,18 @@ class Frame:
     decoder: Path | None
 
 
-def shipped(rate: int | None) -> Path:
-    """The shipped int8 encoder of a rate.
+def shipped(model: str, rate: int | None) -> Path | None:
+    """The int8 encoder that a shipped name means; None for a name that means no codec.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none of that rate.
     """
-    from edge_sr import zoo
+    from edge_sr.zoo import codecs
 
-    known = sorted(
-        int(path.parent.name.rpartition("-")[2])
-        for path in zoo.FOLDER.glob("tinycompress-[0-9]*/encoder-int8.tflite")
-    )
-    chosen = _RATE if rate is None else rate
-    if chosen not in known:
-        rates = f"there are {', '.join(map(str, known))}" if known else "none are shipped yet"
-        raise UserError(
-            f"no weights are shipped for TinyCompress at rate {chosen}; {rates}, and an encoder's "
-            ".tflite may be named"
-        )
-    return zoo.FOLDER / f"tinycompress-{chosen}" / "encoder-int8.tflite"
+    if model == ENCODER:
+        return codecs.find(f"{codecs.PREFIX}{rate or DEFAULT_RATE}").part("encoder", "int8")
+    found = {codec.name: codec for codec in codecs.entries()}
+    return found[model].part("encoder", "int8") if model in found else None
 
 
 def is_encoder(network: "Graph") -> bool:
@@ -80,42 +72,31 @@ def camera(path: Path, network: "Graph", plan: "Plan", width: int, frame: Frame)
     cameras.check(path.name, network, plan)
     height = -(-width * 3 // 4) if frame.height is None else frame.height
     cameras.check_frame(height, frame.planes)
-    decoder = frame.decoder or path.with_name(path.name.replace("encoder", "decoder"))
-    content = _read_decoder(decoder, path, network)
-    return cameras.Camera(
-        height=height,
-        planes=frame.planes,
-        model_id=f"tc-{_name(path, plan)}-int8",
-        decoder_hash=hashlib.sha256(content).digest()[:8].hex(),
-    )
+    codec = _open_codec(path, frame.decoder)
+    return cameras.Camera(height, frame.planes, codec.id, codec.hash.hex())
 
 
-def _name(path: Path, plan: "Plan") -> str:
-    """What a network's id says beside: the shipped ones' folder, or the rate."""
-    folder = path.absolute().parent.name
-    known = folder.removeprefix("tinycompress-")
-    return known if known == "rd" else str(plan.rate**2)
+def _open_codec(encoder: Path, decoder: Path | None) -> "Codec":
+    """Both parts, checked to belong together."""
+    from edge_sr.codec import network as networks
+    from edge_sr.zoo.codecs import Codec
 
-
-def _read_decoder(path: Path, encoder: Path, network: "Graph") -> bytes:
-    from edge_sr import graph
-
-    if path == encoder or not path.is_file():
+    if decoder is not None:
+        return networks.open_parts(encoder, decoder, _own_id(decoder))
+    if encoder.name != Codec(encoder.parent).part("encoder", "int8").name:
         raise UserError(
-            f"files must name the decoder that reads them, but there is no {path.name} beside "
-            f"{encoder}; name the decoder's .tflite with --decoder"
-            if path == encoder or path.parent == encoder.parent
-            else f"there is no decoder {path}; --decoder names its .tflite"
+            f"files must name the decoder that reads them; what belongs to {encoder} is told by "
+            "--decoder, unless both lie in one folder as encoder-int8.tflite and "
+            "decoder-int8.tflite"
         )
-    content = graph.read_bytes(path)
-    decoder = graph.read_graph(content)
-    factor = graph.ratio(decoder) * graph.ratio(network)
-    if factor != 1 or decoder.input.shape[3] != network.output.shape[3]:
-        raise UserError(
-            f"{path} is no decoder for {encoder}: an image would come back {factor} as large, from "
-            f"{decoder.input.shape[3]} channels of the {network.output.shape[3]} that there are"
-        )
-    return content
+    return networks.find(model=str(encoder.absolute().parent))
+
+
+def _own_id(decoder: Path) -> str:
+    """What files call a network that is not in a codec's folder."""
+    from edge_sr.codec.container import ID_BYTES
+
+    return "".join(c if c.isascii() and c.isprintable() else "_" for c in decoder.stem)[:ID_BYTES]
 
 
 # --- plan

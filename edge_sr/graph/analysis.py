@@ -83,28 +83,23 @@ def scale(graph: Graph) -> int:
     Raises:
         UserError: the graph does not enlarge an image by a whole number.
     """
-    factor = ratio(graph)
-    if factor.denominator != 1:
-        raise UserError(
-            f"the model makes images {factor.denominator} times smaller, which is no enlargement"
-            if factor.numerator == 1
-            else f"the model makes images {factor} as large, which is no enlargement"
-        )
-    return factor.numerator
+    found = ratio(graph)
+    if found.denominator != 1:
+        raise UserError(f"the model enlarges by {found}, which is no enlargement by a whole number")
+    return found.numerator
 
 
 def ratio(graph: Graph) -> Fraction:
-    """The output image's side by the input's: 2 where it is enlarged x2, 1/4 for an encoder that
-    makes 1/16 as many pixels.
+    """How many times larger the output image is than the input, along each side.
 
     Raises:
-        UserError: height and width change differently, or there are several images.
+        UserError: the graph does not turn one image into one of the same proportions.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise UserError("a network of images has one input and one output")
+        raise UserError("a model of images has one input and one output")
     _, height, width, _ = _image_shape(graph.input)
     _, tall, wide, _ = _image_shape(graph.output)
-    if Fraction(tall, height) != Fraction(wide, width):
+    if tall * width != wide * height:
         raise UserError(
             f"the model turns {height}x{width} into {tall}x{wide}, which is no enlargement"
         )

@@ -1,6 +1,7 @@
 """`edge-sr firmware` of an encoder."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +14,28 @@ from test_cli_firmware import cells, needs_tools, number
 from tflite_factory import tinypssr
 
 from edge_sr import zoo
+from edge_sr.codec.codec import decompress
 from edge_sr.codec.container import unpack
+from edge_sr.codec.network import find
+
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Path:
-    """A folder with encoder.tflite and decoder.tflite of rate 16."""
-    (tmp_path / "encoder.tflite").write_bytes(standins.encoder(16))
-    (tmp_path / "decoder.tflite").write_bytes(standins.decoder(16))
-    return tmp_path
+    """A folder laid out like a shipped codec's, of rate 16."""
+    folder = tmp_path / "tinycompress-16"
+    shutil.copytree(GOLDEN / "tinycompress-16", folder)
+    return folder
 
 
 def build(parts: Path, *options: object) -> tuple[object, ...]:
-    model = ("--model", parts / "encoder.tflite", "--board", "mps2-an386", "--width", 42)
+    model = ("--model", parts / "encoder-int8.tflite", "--board", "mps2-an386", "--width", 42)
     return ("firmware", "build", *model, "--out", parts / "firmware", *options)
 
 
 def test_plan_of_an_encoder_says_what_a_frame_takes(edge_sr: EdgeSr, parts: Path) -> None:
-    result = edge_sr("firmware", "plan", parts / "encoder.tflite", "--width", 40)
+    result = edge_sr("firmware", "plan", parts / "encoder-int8.tflite", "--width", 40)
     assert result.code == 0, result.err
     rows = cells(result.out)
     assert "MACs per pixel" in rows
@@ -56,8 +61,9 @@ def test_build_and_run(edge_sr: EdgeSr, parts: Path) -> None:
     assert "emulated" in rows["instructions per pixel, network"][0]
     found = unpack(file.read_bytes())
     assert (found.planes, found.header.width, found.header.height) == (6, 42, 29)
-    digest = hashlib.sha256((parts / "decoder.tflite").read_bytes()).digest()
+    digest = hashlib.sha256((parts / "decoder-int8.tflite").read_bytes()).digest()
     assert (found.header.model_id, found.header.model_hash) == ("tc-16-int8", digest[:8])
+    assert decompress(file.read_bytes(), find(model=str(parts))).pixels.shape == (29, 42, 3)
     assert f"{file} exists; --force replaces it" in edge_sr.refuses(*run, "--out", file)
     Image.fromarray(np.zeros((32, 42), np.uint8)).save(picture)
     text = edge_sr.refuses(*run, "--image", picture)
@@ -70,7 +76,7 @@ def test_build_and_run(edge_sr: EdgeSr, parts: Path) -> None:
         (("--rate", 4), "is no encoder of rate 4; leave --rate out"),
         (("--planes", 0), "0 bit planes cannot be kept; 1 to 8 can"),
         (("--height", 0), "a camera's frame has 1 to 65535 rows, not 0"),
-        (("--decoder", "no.tflite"), "there is no decoder no.tflite; --decoder names its .tflite"),
+        (("--decoder", "no.tflite"), "no.tflite"),
     ],
 )
 def test_options_that_do_not_fit(
@@ -80,15 +86,16 @@ def test_options_that_do_not_fit(
     assert not (parts / "firmware").exists()
 
 
-def test_a_decoder_must_be_named_and_fit(edge_sr: EdgeSr, parts: Path) -> None:
+def test_a_decoder_must_fit(edge_sr: EdgeSr, parts: Path) -> None:
     wrong = parts / "wrong.tflite"
     wrong.write_bytes(standins.decoder(4))
     text = edge_sr.refuses(*build(parts, "--decoder", wrong))
-    assert f"{wrong} is no decoder for {parts / 'encoder.tflite'}: an image would come" in text
-    (parts / "decoder.tflite").unlink()
-    text = edge_sr.refuses(*build(parts))
-    assert "there is no decoder.tflite beside" in text
-    assert "name the decoder's .tflite with --decoder" in text
+    assert "the encoder and the decoder of wrong do not belong together" in text
+    (parts / "decoder-int8.tflite").rename(wrong)
+    assert "decoder-int8.tflite" in edge_sr.refuses(*build(parts))
+    encoder = (parts / "encoder-int8.tflite").rename(parts / "mine.tflite")
+    command = ("firmware", "build", "--model", encoder, "--board", "mps2-an386")
+    assert f"what belongs to {encoder} is told by --decoder" in edge_sr.refuses(*command)
 
 
 def test_options_of_encoders_are_for_encoders(edge_sr: EdgeSr, tmp_path: Path) -> None:
@@ -102,13 +109,11 @@ def test_shipped_encoders_are_chosen_by_rate(
     edge_sr: EdgeSr, parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zoo, "FOLDER", parts)
-    plan = ("firmware", "plan", "tinycompress-encoder")
-    assert "at rate 16; none are shipped yet, and an encoder's" in edge_sr.refuses(*plan)
-    for rate in (4, 64):
-        folder = parts / f"tinycompress-{rate}"
-        folder.mkdir()
-        (folder / "encoder-int8.tflite").write_bytes(standins.encoder(rate))
-    assert "at rate 16; there are 4, 64, and an encoder's" in edge_sr.refuses(*plan)
-    rows = cells(edge_sr(*plan, "--rate", 64, "--width", 160).out)
-    assert number(rows["160x120"][1]) > 0
-    assert "tinycompress-64-encoder" in rows
+    plan = ("firmware", "plan", "tinycompress-encoder", "--width", 160)
+    for rate in (4, 16):
+        shutil.copytree(GOLDEN / f"tinycompress-{rate}", parts / f"tinycompress-{rate}")
+    text = edge_sr.refuses(*plan, "--rate", 64)
+    assert "no codec 'tinycompress-64' is shipped; there are tinycompress-16, tinycomp" in text
+    assert "tinycompress-16-encoder" in cells(edge_sr(*plan).out)
+    assert "tinycompress-4-encoder" in cells(edge_sr(*plan, "--rate", 4).out)
+    assert "tinycompress-4-encoder" in cells(edge_sr("firmware", "plan", "tinycompress-4").out)

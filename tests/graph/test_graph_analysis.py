@@ -102,7 +102,7 @@ def test_an_encoder_shrinks_and_its_tiles_have_the_bits_of_the_whole(rate: int, 
     model = standins.encoder(rate, 128, 8)
     network = graph.read_graph(model)
     assert (graph.ratio(network), graph.halo(network)) == (Fraction(1, step), halo)
-    with pytest.raises(UserError, match=f"images {step} times smaller, which is no enlargement"):
+    with pytest.raises(UserError, match=f"enlarges by 1/{step}, which is no enlargement"):
         graph.scale(network)
     image = np.random.default_rng(rate).integers(-128, 128, (1, 128, 8, 3), dtype=np.int8)
     whole, margin = run_tflm(model, image), -(-halo // step) * step
