@@ -16,7 +16,7 @@ from edge_sr.runtime.session import TensorSpec, encode
 
 COLOURS = 3
 
-_STATE_BYTES = 2048
+_STATE_BYTES = 4096
 """More than esr_tcz takes on any board."""
 
 _C = """\

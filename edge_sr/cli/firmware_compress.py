@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from firmware_harness.camera import Camera
     from firmware_harness.elf import Flash, StaticRam
     from firmware_harness.emulate import Compression
+    from firmware_harness.fit import Beside
     from firmware_harness.project import Project
 
 ENCODER = "tinycompress-encoder"
@@ -100,6 +101,17 @@ def _own_id(decoder: Path) -> str:
 
 
 # --- plan
+
+
+def beside(network: "Graph", plan: "Plan") -> "Beside":
+    """RAM that a frame of 4:3 takes beside the arena, by its width; none where nothing is kept."""
+    from edge_sr.cli.firmware import frame_height
+    from firmware_harness import camera as cameras
+
+    def kept(width: int) -> int:
+        return cameras.most_bytes(network, plan, width, frame_height(width, plan.rate))
+
+    return kept if is_encoder(network) else lambda _: 0
 
 
 def plan_rows(network: "Graph", plan: "Plan", frames: list[tuple[int, int]]) -> None:
