@@ -63,9 +63,9 @@ def _begin(shape: tuple[int, ...]) -> np.ndarray:
 def most_bytes(shape: tuple[int, ...]) -> int:
     """Bytes that a segment of samples of this shape can have at most.
 
-    A chance is at least 8 in 4096, less what rounding takes: a bit costs less than 10.
+    A chance is at least 31 in 65536, less what rounding takes: a bit costs less than 12.
     """
-    return 10 * math.prod(shape) // 8 + 8
+    return 12 * math.prod(shape) // 8 + 8
 
 
 def encode(samples: np.ndarray, planes: int = PLANES) -> list[bytes]:

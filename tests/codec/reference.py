@@ -5,8 +5,7 @@ The encoder keeps its interval as one exact number, so that a carry is no matter
 
 import numpy as np
 
-NEAR = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (0, 1), (1, 0), (1, -1), (1, 1)]
-ACROSS = [(0, -1), (0, 1), (-1, 0), (1, 0)]
+GAINS = [min(32767, 2**18 // (8 + h * h)) for h in range(128)]
 
 
 class Context:
@@ -14,14 +13,14 @@ class Context:
         self.estimates, self.count = [32768, 32768], 0
 
     def chance(self):
-        return sum(self.estimates) >> 5
+        return sum(self.estimates) >> 1
 
     def learn(self, bit):
         young = (self.count + 1).bit_length()
         for i, limit in enumerate((5, 8)):
-            e, shift = self.estimates[i], min(young, limit)
-            self.estimates[i] = e + ((65535 - e) >> shift) if bit else e - (e >> shift)
-        self.count = min(self.count + 1, 255)
+            e = self.estimates[i]
+            self.estimates[i] = e + (((65504 if bit else 31) - e) >> min(young, limit))
+        self.count = min(self.count + 1, 127)
 
 
 class Writer:
@@ -31,13 +30,13 @@ class Writer:
         self.low, self.range, self.digits = 0, 2**32 - 1, 4
 
     def code(self, chance, bit):
-        bound = (self.range >> 12) * chance
+        bound = self.range * chance >> 16
         if bit:
             self.range = bound
         else:
             self.low, self.range = self.low + bound, self.range - bound
-        while self.range < 2**24:
-            self.low, self.range, self.digits = self.low << 8, self.range << 8, self.digits + 1
+        if self.range < 2**16:
+            self.low, self.range, self.digits = self.low << 16, self.range << 16, self.digits + 2
         return bit
 
     def finish(self):
@@ -57,15 +56,16 @@ class Reader:
             self.value = self.value * 256 + next(self.bytes, 0)
 
     def code(self, chance, _):
-        bound = (self.range >> 12) * chance
+        bound = self.range * chance >> 16
         bit = int(self.value < bound)
         if bit:
             self.range = bound
         else:
             self.value, self.range = self.value - bound, self.range - bound
-        while self.range < 2**24:
-            self.range = self.range * 256 % 2**32
-            self.value = (self.value * 256 + next(self.bytes, 0)) % 2**32
+        if self.range < 2**16:
+            self.range *= 2**16
+            for _ in range(2):
+                self.value = self.value * 256 + next(self.bytes, 0)
         return bit
 
 
@@ -73,68 +73,74 @@ def clamp(value, limit):
     return max(-limit, min(limit, value))
 
 
+def wrap(value):
+    return (value + 2**15) % 2**16 - 2**15
+
+
 class Model:
     def __init__(self, shape):
         self.shape = shape
         self.contexts = [Context() for _ in range(192)]
-        first = [24576, 24576, -8192, 0, 0, 0, 12288, 12288] + [0] * 10
+        first = [24576, 24576, -8192, 0, 12288, 12288, 0, 0, 0]
         self.weights = [list(first) for _ in range(shape[0])]
 
     def plane(self, samples, p, code):
         """Code plane p of integer samples; bits that come are put into them."""
-        for c, y, x in np.ndindex(*self.shape):
-            taps = self.taps(samples, p, c, y, x)
-            weights = self.weights[c]
-            value = sum(w * t for w, t in zip(weights, taps, strict=True))
-            context = self.contexts[self.context(taps, value)]
-            bit = code(context.chance(), int(samples[c][y][x]) >> p & 1)
-            context.learn(bit)
-            self.learn(weights, taps, value, bit)
-            samples[c][y][x] |= bit << p
+        channels, height, width = self.shape
+        for c in range(channels):
+            for y in range(height):
+                left = 0
+                for start in range(0, width, 64):
+                    pulls, used = [0] * 9, [(w + 256) >> 9 for w in self.weights[c]]
+                    for x in range(start, min(start + 64, width)):
+                        taps, lively = self.look(samples, p, c, y, x, left)
+                        value = wrap(sum(u * t for u, t in zip(used, taps, strict=True)))
+                        context = self.contexts[self.context(lively, value)]
+                        bit = left = code(context.chance(), int(samples[c][y][x]) >> p & 1)
+                        context.learn(bit)
+                        samples[c][y][x] |= bit << p
+                        pull = self.pull(lively, value, bit)
+                        pulls = [sum_ + pull * t for sum_, t in zip(pulls, taps, strict=True)]
+                    for i, pull in enumerate(pulls):
+                        self.weights[c][i] = clamp(self.weights[c][i] + ((pull + 32) >> 6), 131072)
 
-    def taps(self, samples, p, c, y, x):
+    def look(self, samples, p, c, y, x, left):
         _, height, width = self.shape
 
-        def look(channel, step):
-            to_y, to_x = y + step[0], x + step[1]
-            in_y, in_x = min(max(to_y, 0), height - 1), min(max(to_x, 0), width - 1)
-            return int(samples[channel][in_y][in_x]), (to_y, to_x) == (in_y, in_x)
+        def cut(down, right, channel=c):
+            in_y, in_x = min(max(y + down, 0), height - 1), min(max(x + right, 0), width - 1)
+            return int(samples[channel][in_y][in_x]) >> p
 
-        def due(s):
-            return 4 * (s >> (p + 1)) + 2
+        def due(down, right):
+            return 2 * (cut(down, right) | 1)
 
-        def known(s):
-            return 2 * (s >> p) + 1
+        def above(right):
+            return 2 * (cut(-1, right) if y else cut(0, right) | 1) + 1
 
-        own, taps = due(int(samples[c][y][x])), []
-        for i, step in enumerate(NEAR):
-            s, inside = look(c, step)
-            taps.append((known(s) if inside and i < 6 else due(s)) - own)
-        for before in (c - 1, c - 2):
-            for step in ACROSS:
-                there = before >= 0
-                taps.append(
-                    known(int(samples[before][y][x])) - known(look(before, step)[0]) if there else 0
-                )
-        return [clamp(t, 255) for t in taps]
+        own, west, n, nw, ne = due(0, 0), due(0, -1), above(0), above(-1), above(1)
+        e, s, sw = due(0, 1), due(1, 0), due(1, -1)
+        across = down = 0
+        if c > 0:
+            twice = 2 * cut(0, 0, c - 1)
+            across = twice - cut(0, -1, c - 1) - cut(0, 1, c - 1)
+            down = twice - cut(-1, 0, c - 1) - cut(1, 0, c - 1)
+        lively = abs(west - e) + abs(n - s) + abs(west - nw) + abs(n - ne)
+        lively += (abs(west + e - 2 * own) >> 1) + (abs(n + s - 2 * own) >> 1)
+        lively += abs(across) + abs(down)
+        near = [west - 1 + 2 * left, n, nw, ne, e, s, sw]
+        return [there - own for there in near] + [across, down], min(lively, 255)
 
-    def context(self, taps, value):
-        w, n, nw, ne, _, _, e, s, sw, _ = taps[:10]
-        lively = abs(w - e) + abs(n - s) + abs(w - nw) + abs(n - ne) + abs(ne - e) + abs(s - sw)
-        lively += (abs(taps[10] + taps[11]) + abs(taps[12] + taps[13])) // 2
+    def context(self, lively, value):
         a = sum(limit <= lively for limit in (3, 6, 10, 16, 26, 44, 80))
-        far = abs(value) >> 13
+        v = clamp(value >> 4, 80)
+        far = v if v >= 0 else -1 - v
         b = sum(limit <= far for limit in (1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80))
-        return 24 * a + (11 - b if value < 0 else 12 + b)
+        return 24 * a + (11 - b if v < 0 else 12 + b)
 
-    def learn(self, weights, taps, value, bit):
-        target = 65536 if bit else -65536
-        if value > target if bit else value < target:
-            return
-        error = clamp(target - value, 4194304)
-        n = (8 + sum(t * t for t in taps)).bit_length() - 1 + 5
-        for i, tap in enumerate(taps):
-            weights[i] = clamp(weights[i] + ((error * tap + 2 ** (n - 1)) >> n), 131072)
+    def pull(self, lively, value, bit):
+        sign = 1 if bit else -1
+        wrong = 128 - max(0, min(128, sign * value))
+        return (64 * sign * wrong * GAINS[lively // 2] + 2**14) >> 15
 
 
 def encode(samples, planes):

@@ -53,7 +53,7 @@ static void survive(const esr_coder_shape *shape, const uint8_t *samples, size_t
 {
     esr_coder *coder = need(2 * sizeof *coder);
     uint8_t *again = need(count);
-    esr_bytes bytes = {need(count * 10 / 8 + 8), count * 10 / 8 + 8, 0};
+    esr_bytes bytes = {need(count * 12 / 8 + 8), count * 12 / 8 + 8, 0};
 
     memset(again, 0, count);
     must(esr_coder_begin(&coder[0], shape) == ESR_CODER_OK);

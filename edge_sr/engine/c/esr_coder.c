@@ -3,6 +3,10 @@
  * one too where it has been coded already. A linear predictor that learns (normalized least mean
  * squares) says where the sample lies above or below the value that parts a 0 from a 1; what it
  * says, and how lively the surroundings are, choose one of 192 adaptive contexts.
+ *
+ * All but the bit to the left is known of a whole row before it is coded. So a row goes in blocks:
+ * what is foretold of a block's samples, for both bits to the left, then its bits, then what they
+ * teach. The first and the last have no order within and are loops that compilers vectorize.
  */
 #include "esr_coder.h"
 
@@ -10,303 +14,395 @@
 
 #include <string.h>
 
-/* Values are in half steps: STEP of them are what the bit to be coded is worth. */
-#define STEP 2
+#ifndef ESR_HOT
+#define ESR_HOT
+#endif
 
-/* Neighbours within the channel, of which the first have been coded in this plane already. */
-enum { W, N, NW, NE, WW, NN, E, S, SW, SE, NEAR };
-#define NEAR_CODED E
+#define BLOCK ESR_CODER_BLOCK
+#define EDGE ESR_CODER_EDGE
 
-/* Neighbours in each of the channels before, which have all been coded. */
-#define ACROSS 4
-#define CHANNELS_BEFORE 2
+/* Differences from the sample whose bit comes next: neighbours in the channel, of which N, NW, NE and
+ * W have been coded in this plane, and how the channel before bends in both directions. */
+enum { W, N, NW, NE, E, S, SW, ACROSS, DOWN };
 
-/* Weights, and what they foretell, are in 2^-16. */
+/* Weights learn in 2^-16 and are used in 2^-7, as is what they foretell, in half steps: two of them
+ * are what the bit is worth. */
 #define ONE 65536
-
-/* Limits, so that no sum exceeds 32 bits. */
-#define TAP_MAX 255
 #define WEIGHT_MAX (2 * ONE)
-#define ERROR_MAX (64 * ONE)
+#define USED_SHIFT 9
+#define HALF_STEP 128
 
-/* The lower, the faster do weights learn. */
-#define LEARN_SHIFT 5
+/* The higher, the slower do weights learn. */
+#define LEARN_SHIFT 6
 
-/* Added to the energy of the taps: without any there is little to learn. */
-#define LEAST_ENERGY 8u
-
-/* Classes of what is foretold on each side of 0, in eighths. */
+/* Classes of what is foretold on each side of 0; they part at eighths of a half step. */
 #define SIDES 12
-#define EIGHTH_SHIFT 13
+#define EIGHTH_SHIFT 4
+#define SIDE_MAX 80
 
-/* From the sample whose bit comes next. */
-typedef struct step {
-    int32_t down;
-    int32_t right;
-} step;
-
-static const step near_steps[NEAR] = {
-    [W] = {0, -1}, [N] = {-1, 0},  [NW] = {-1, -1}, [NE] = {-1, 1}, [WW] = {0, -2},
-    [NN] = {-2, 0}, [E] = {0, 1}, [S] = {1, 0},    [SW] = {1, -1}, [SE] = {1, 1},
-};
-static const step across_steps[ACROSS] = {{0, -1}, {0, 1}, {-1, 0}, {1, 0}};
+#define LIVELY_MAX 255
 
 static const int32_t first_weights[ESR_CODER_TAPS] = {
     [W] = 24576, [N] = 24576, [NW] = -8192, [E] = 12288, [S] = 12288,
 };
 
-/* The class of a value; what is larger has the class of the last. The number of a class is how many
- * of these limits are reached: 1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80. */
-#define CLASS_MAX 80
-static const uint8_t side_classes[CLASS_MAX + 1] = {
-    0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8, 8,
-    8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 10, 10, 10, 10,
-    10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11,
+/* The class of a value, from -SIDE_MAX on: how many of 1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80 are
+ * reached, counted from the middle to both sides. */
+static const uint8_t side_classes[161] = {
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2,
+    2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5,
+    5, 5, 6, 6, 6, 6, 7, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 14, 14, 15, 15, 16, 16, 16, 17,
+    17, 17, 17, 18, 18, 18, 18, 18, 18, 19, 19, 19, 19, 19, 19, 19, 19, 20, 20, 20, 20, 20, 20, 20,
+    20, 20, 20, 20, 20, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 21, 22, 22, 22,
+    22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 23,
 };
 
-/* And of these: 3, 6, 10, 16, 26, 44, 80. */
-static const uint8_t activity_classes[CLASS_MAX + 1] = {
-    0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5,
-    5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
-    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7,
+/* 2 * SIDES contexts for each class of how lively the surroundings are; the number of a class is how
+ * many of 3, 6, 10, 16, 26, 44, 80 are reached. */
+static const uint8_t first_contexts[256] = {
+    0, 0, 0, 24, 24, 24, 48, 48, 48, 48, 72, 72, 72, 72, 72, 72, 96, 96, 96, 96, 96, 96, 96, 96, 96,
+    96, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120,
+    144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144,
+    144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 144, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168, 168,
+    168, 168, 168,
 };
 
-/* The sample whose bit comes next. */
-typedef struct spot {
-    const uint8_t *here;
-    uint32_t channel;
+/* By half of that, h: 2^18 / (8 + h^2), which stands in for the energy of the differences. */
+static const int16_t energy_gains[128] = {
+    32767, 29127, 21845, 15420, 10922, 7943, 5957, 4599, 3640, 2945, 2427, 2032, 1724, 1481, 1285,
+    1125, 992, 882, 789, 710, 642, 583, 532, 488, 448, 414, 383, 355, 330, 308, 288, 270, 254, 238,
+    225, 212, 201, 190, 180, 171, 163, 155, 147, 141, 134, 128, 123, 118, 113, 108, 104, 100, 96,
+    93, 89, 86, 83, 80, 77, 75, 72, 70, 68, 65, 63, 61, 60, 58, 56, 54, 53, 51, 50, 49, 47, 46, 45,
+    44, 43, 41, 40, 39, 38, 38, 37, 36, 35, 34, 33, 33, 32, 31, 30, 30, 29, 29, 28, 27, 27, 26, 26,
+    25, 25, 24, 24, 23, 23, 22, 22, 22, 21, 21, 20, 20, 20, 19, 19, 19, 18, 18, 18, 17, 17, 17, 17,
+    16, 16, 16,
+};
+
+/* Where in the samples a block lies. */
+typedef struct place {
+    const uint8_t *channel; /* its first sample */
     uint32_t y;
     uint32_t x;
+    uint32_t count; /* of the block's samples */
     unsigned plane;
-    ptrdiff_t near[NEAR]; /* from here to its neighbours, where they are within the frame */
-    ptrdiff_t across[ACROSS];
-} spot;
+    int is_first; /* of the channels */
+} place;
 
-/* What is known of its bit. */
-typedef struct guess {
-    int32_t taps[ESR_CODER_TAPS];
-    int32_t value;   /* above 0: a 1; in half steps and 2^-16 */
-    uint32_t energy; /* of the taps */
-    esr_context *context;
-} guess;
-
-static inline int32_t clamp(int32_t value, int32_t limit)
+static inline int clamp(int value, int limit)
 {
     return value > limit ? limit : value < -limit ? -limit : value;
 }
 
-static inline int32_t size_of(int32_t value)
+static inline int size_of(int value)
 {
     return value < 0 ? -value : value;
 }
 
-/* The middle of what a sample can be of which this plane is known. */
-static inline int32_t known(uint8_t sample, unsigned plane)
+/* Samples without the planes below; `ones` is 1 in each byte where this plane is to come. */
+static inline void shift_samples(uint8_t *to, const uint8_t *from, uint32_t count, unsigned plane,
+                                 uint32_t ones)
 {
-    return ((sample >> plane) << 1) + 1;
-}
+    const uint32_t mask = (0xFFu >> plane) * 0x01010101u;
+    uint32_t i = 0;
+    uint32_t four;
 
-/* The same where this plane is still to come. */
-static inline int32_t due(uint8_t sample, unsigned plane)
-{
-    return ((sample >> plane >> 1) << 2) + STEP;
-}
-
-/* How far to go without leaving the frame. */
-static inline int32_t within(uint32_t from, int32_t by, uint32_t size)
-{
-    const int64_t to = (int64_t)from + by;
-
-    return to < 0 ? -(int32_t)from : to >= (int64_t)size ? (int32_t)(size - 1 - from) : by;
-}
-
-static inline ptrdiff_t distance(const esr_coder_shape *shape, step to)
-{
-    return (ptrdiff_t)to.down * (ptrdiff_t)shape->width + to.right;
-}
-
-/* The sample at the edge of the frame that is nearest to the neighbour, or the neighbour. */
-static inline step reachable(const esr_coder_shape *shape, const spot *at, step to)
-{
-    to.down = within(at->y, to.down, shape->height);
-    to.right = within(at->x, to.right, shape->width);
-    return to;
-}
-
-/* Taps of the channel itself where no neighbour is beyond the frame. */
-static inline void look_near(const spot *at, int32_t *taps)
-{
-    const int32_t own = due(*at->here, at->plane);
-
-    for (int i = 0; i < NEAR_CODED; i++) {
-        taps[i] = clamp(known(at->here[at->near[i]], at->plane) - own, TAP_MAX);
+    for (; i + sizeof four <= count; i += sizeof four) {
+        memcpy(&four, from + i, sizeof four);
+        four = (four >> plane & mask) | ones;
+        memcpy(to + i, &four, sizeof four);
     }
-    for (int i = NEAR_CODED; i < NEAR; i++) {
-        taps[i] = clamp(due(at->here[at->near[i]], at->plane) - own, TAP_MAX);
+    for (; i < count; i++) {
+        to[i] = (uint8_t)(from[i] >> plane | (ones & 1u));
     }
 }
 
-/* The same anywhere. */
-static void look_near_edge(const esr_coder_shape *shape, const spot *at, int32_t *taps)
+/* A row of the block and what is beside it, down rows further down; at the edge of the frame the row
+ * or sample that is nearest. */
+static inline void fetch(uint8_t *row, const esr_coder_shape *shape, const place *at, int down,
+                         uint32_t ones)
 {
-    const int32_t own = due(*at->here, at->plane);
+    const uint32_t y = down < 0   ? at->y - (at->y > 0)
+                       : down > 0 ? at->y + (at->y + 1 < shape->height)
+                                  : at->y;
+    const uint32_t lead = at->x > 0;
+    const uint32_t trail = at->x + at->count < shape->width;
+    const uint8_t *from = at->channel + (size_t)y * shape->width + at->x;
+    uint8_t *to = row + EDGE;
 
-    for (int i = 0; i < NEAR; i++) {
-        const step to = reachable(shape, at, near_steps[i]);
-        const int there = to.down == near_steps[i].down && to.right == near_steps[i].right;
-        const uint8_t sample = at->here[distance(shape, to)];
-        const int32_t value =
-            there && i < NEAR_CODED ? known(sample, at->plane) : due(sample, at->plane);
-
-        taps[i] = clamp(value - own, TAP_MAX);
+    shift_samples(to, from, at->count + trail, at->plane, ones);
+    to[-1] = lead != 0 ? (uint8_t)(from[-1] >> at->plane | (ones & 1u)) : to[0];
+    if (trail == 0) {
+        to[at->count] = to[at->count - 1];
     }
 }
 
-/* Taps of the channels before. */
-static inline void look_across(const esr_coder_shape *shape, const spot *at, int inside,
-                               int32_t *taps)
+static void fetch_rows(esr_coder_block *block, const esr_coder_shape *shape, const place *at)
 {
-    const uint8_t *here = at->here;
+    const uint32_t ones = 0x01010101u;
 
-    for (uint32_t i = 0; i < CHANNELS_BEFORE; i++, taps += ACROSS) {
-        if (i >= at->channel) {
-            memset(taps, 0, ACROSS * sizeof taps[0]);
-            continue;
-        }
-        here -= (size_t)shape->height * shape->width;
-        for (int j = 0; j < ACROSS; j++) {
-            const ptrdiff_t to =
-                inside ? at->across[j] : distance(shape, reachable(shape, at, across_steps[j]));
+    fetch(block->above, shape, at, -1, at->y > 0 ? 0 : ones);
+    fetch(block->here, shape, at, 0, ones);
+    fetch(block->below, shape, at, 1, ones);
+    if (!at->is_first) {
+        place before = *at;
 
-            taps[j] = clamp(known(*here, at->plane) - known(here[to], at->plane), TAP_MAX);
+        before.channel -= (size_t)shape->height * shape->width;
+        for (int i = 0; i < 3; i++) {
+            fetch(block->before[i], shape, &before, i - 1, 0);
         }
     }
 }
 
-/* How much the surroundings differ among themselves. */
-static inline int32_t activity(const int32_t *taps)
+/* How the channel before bends. */
+static inline void bend(esr_coder_block *block, uint32_t count)
 {
-    const int32_t *across = taps + NEAR;
+    const uint8_t *above = block->before[0] + EDGE;
+    const uint8_t *here = block->before[1] + EDGE;
+    const uint8_t *below = block->before[2] + EDGE;
 
-    return size_of(taps[W] - taps[E]) + size_of(taps[N] - taps[S]) + size_of(taps[W] - taps[NW]) +
-           size_of(taps[N] - taps[NE]) + size_of(taps[NE] - taps[E]) +
-           size_of(taps[S] - taps[SW]) +
-           (size_of(across[0] + across[1]) + size_of(across[2] + across[3])) / 2;
+    for (uint32_t i = 0; i < count; i++) {
+        block->across[i] = (int16_t)(2 * here[i] - here[(ptrdiff_t)i - 1] - here[i + 1]);
+        block->down[i] = (int16_t)(2 * here[i] - above[i] - below[i]);
+    }
 }
 
-static inline void foretell(const int32_t *weights, guess *made)
+/* How much the surroundings of each sample differ, in half steps. */
+static inline void liven(esr_coder_block *block, uint32_t count)
+{
+    const uint8_t *above = block->above + EDGE;
+    const uint8_t *here = block->here + EDGE;
+    const uint8_t *below = block->below + EDGE;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const int w = 2 * here[(ptrdiff_t)i - 1];
+        const int e = 2 * here[i + 1];
+        const int n = 2 * above[i] + 1;
+        const int s = 2 * below[i];
+        const int own = 2 * here[i];
+        const int lively = size_of(w - e) + size_of(n - s) +
+                           size_of(w - 2 * above[(ptrdiff_t)i - 1] - 1) +
+                           size_of(n - 2 * above[i + 1] - 1) + (size_of(w + e - 2 * own) >> 1) +
+                           (size_of(n + s - 2 * own) >> 1) + size_of(block->across[i]) +
+                           size_of(block->down[i]);
+
+        block->lively[i] = (uint8_t)(lively < LIVELY_MAX ? lively : LIVELY_MAX);
+    }
+}
+
+static inline uint8_t side_of(int16_t value)
+{
+    return (uint8_t)(clamp(value >> EIGHTH_SHIFT, SIDE_MAX) + SIDE_MAX);
+}
+
+/* Sums wrap around at 16 bits. */
+static inline void foretell(esr_coder_block *block, const int32_t *weights, uint32_t count)
+{
+    const uint8_t *above = block->above + EDGE;
+    const uint8_t *here = block->here + EDGE;
+    const uint8_t *below = block->below + EDGE;
+    int16_t used[ESR_CODER_TAPS];
+    int near = 0;
+
+    for (int i = 0; i < ESR_CODER_TAPS; i++) {
+        used[i] = (int16_t)((weights[i] + (1 << (USED_SHIFT - 1))) >> USED_SHIFT);
+        near += i < ACROSS ? used[i] : 0;
+    }
+    const int16_t w = used[W], n = used[N], nw = used[NW], ne = used[NE], e = used[E];
+    const int16_t s = used[S], sw = used[SW], across = used[ACROSS], down = used[DOWN];
+    const int16_t own = (int16_t)near;
+    const int16_t rest = (int16_t)(n + nw + ne - w);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const int twice = w * here[(ptrdiff_t)i - 1] + e * here[i + 1] +
+                          nw * above[(ptrdiff_t)i - 1] + n * above[i] + ne * above[i + 1] +
+                          sw * below[(ptrdiff_t)i - 1] + s * below[i] - own * here[i];
+        const int value =
+            2 * twice + across * block->across[i] + down * block->down[i] + rest;
+
+        block->value[i] = (int16_t)(uint16_t)value;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        block->sides[0][i] = side_of(block->value[i]);
+        block->sides[1][i] = side_of((int16_t)(uint16_t)(block->value[i] + 2 * w));
+    }
+}
+
+ESR_HOT static void prepare(esr_coder_block *block, const int32_t *weights, uint32_t count,
+                            int is_first)
+{
+    if (is_first) {
+        memset(block->across, 0, sizeof block->across);
+        memset(block->down, 0, sizeof block->down);
+    } else {
+        bend(block, count);
+    }
+    liven(block, count);
+    foretell(block, weights, count);
+}
+
+/* How far what was foretold is off the bit's side of 0, up to a half step, by how much a difference
+ * weighs; of the latter the table is in `pull`. */
+static inline void blame(esr_coder_block *block, int32_t weight, uint32_t count)
+{
+    const int16_t twice = (int16_t)(2 * ((weight + (1 << (USED_SHIFT - 1))) >> USED_SHIFT));
+
+    for (uint32_t i = 0; i < count; i++) {
+        const int16_t value = (int16_t)(uint16_t)(block->value[i] + twice * block->bits[i]);
+        const int16_t sign = (int16_t)(2 * block->bits[i + 1] - 1);
+        const int16_t near = (int16_t)clamp(value, HALF_STEP);
+        const int16_t right = (int16_t)(near * sign);
+        const int16_t wrong = (int16_t)(HALF_STEP - (right > 0 ? right : 0));
+        const int16_t error = (int16_t)(wrong * sign * 64);
+
+        block->pull[i] = (int16_t)((error * block->pull[i] + (1 << 14)) >> 15);
+    }
+}
+
+static inline int32_t learned(int32_t weight, int32_t pull)
+{
+    return clamp(weight + ((pull + (1 << (LEARN_SHIFT - 1))) >> LEARN_SHIFT), WEIGHT_MAX);
+}
+
+static inline int32_t dot(const int16_t *pull, const uint8_t *row, uint32_t count)
 {
     int32_t sum = 0;
-    int32_t energy = 0;
 
-    for (int i = 0; i < ESR_CODER_TAPS; i++) {
-        sum += weights[i] * made->taps[i];
-        energy += made->taps[i] * made->taps[i];
+    for (uint32_t i = 0; i < count; i++) {
+        sum += pull[i] * (int16_t)row[i];
     }
-    made->value = sum;
-    made->energy = LEAST_ENERGY + (uint32_t)energy;
+    return sum;
 }
 
-static inline esr_context *choose(esr_coder *coder, const guess *made)
+static inline int32_t dot_wide(const int16_t *pull, const int16_t *row, uint32_t count)
 {
-    const int32_t far = size_of(made->value) >> EIGHTH_SHIFT;
-    const int32_t lively = activity(made->taps);
-    const int side = side_classes[far < CLASS_MAX ? far : CLASS_MAX];
-    const int liveliness = activity_classes[lively < CLASS_MAX ? lively : CLASS_MAX];
+    int32_t sum = 0;
 
-    return &coder->contexts[2 * SIDES * liveliness +
-                            (made->value < 0 ? SIDES - 1 - side : SIDES + side)];
+    for (uint32_t i = 0; i < count; i++) {
+        sum += pull[i] * row[i];
+    }
+    return sum;
 }
 
-/* Weights move toward foretelling half a step on the bit's side; further is no mistake. */
-static inline void learn(int32_t *weights, const guess *made, unsigned bit)
+/* The weights move toward what would have foretold the block's bits. */
+ESR_HOT static void learn(esr_coder_block *block, int32_t *weights, uint32_t count, int is_first)
 {
-    const int32_t target = bit != 0 ? ONE : -ONE;
-    const int beyond = bit != 0 ? made->value > ONE : made->value < -ONE;
-    const int32_t error = clamp(target - made->value, ERROR_MAX);
-    const unsigned shift = esr_log2(made->energy) + LEARN_SHIFT;
+    const uint8_t *above = block->above + EDGE;
+    const uint8_t *here = block->here + EDGE;
+    const uint8_t *below = block->below + EDGE;
+    int32_t all = 0;
 
-    if (beyond) {
-        return;
+    blame(block, weights[W], count);
+    const int16_t *pull = block->pull;
+
+    for (uint32_t i = 0; i < count; i++) {
+        all += pull[i];
     }
-    for (int i = 0; i < ESR_CODER_TAPS; i++) {
-        const int32_t change = error * made->taps[i];
+    const int32_t own = 2 * dot(pull, here, count);
+    const int32_t coded = own - all;
 
-        weights[i] = clamp(weights[i] + ((change + (1 << (shift - 1))) >> shift), WEIGHT_MAX);
+    weights[W] = learned(weights[W], 2 * dot(pull, here - 1, count) - own - all +
+                                         2 * dot(pull, block->bits, count));
+    weights[N] = learned(weights[N], 2 * dot(pull, above, count) - coded);
+    weights[NW] = learned(weights[NW], 2 * dot(pull, above - 1, count) - coded);
+    weights[NE] = learned(weights[NE], 2 * dot(pull, above + 1, count) - coded);
+    weights[E] = learned(weights[E], 2 * dot(pull, here + 1, count) - own);
+    weights[S] = learned(weights[S], 2 * dot(pull, below, count) - own);
+    weights[SW] = learned(weights[SW], 2 * dot(pull, below - 1, count) - own);
+    if (!is_first) {
+        weights[ACROSS] = learned(weights[ACROSS], dot_wide(pull, block->across, count));
+        weights[DOWN] = learned(weights[DOWN], dot_wide(pull, block->down, count));
     }
 }
 
-/* With `decode` the bit comes, else it goes. `inside`: no neighbour is beyond the frame. */
-static inline unsigned code_bit(esr_coder *coder, const spot *at, int inside, int decode)
+/* Which context the sample has. The masks are all ones or 0. */
+static inline esr_context *choose(esr_coder *coder, uint32_t i, uint32_t left)
 {
-    int32_t *weights = coder->weights[at->channel];
-    unsigned bit = (*at->here >> at->plane) & 1u;
-    guess made;
+    esr_coder_block *block = &coder->block;
+    const uint32_t lively = block->lively[i];
+    const uint32_t none = side_classes[block->sides[0][i]];
+    const uint32_t one = side_classes[block->sides[1][i]];
 
-    if (inside) {
-        look_near(at, made.taps);
-    } else {
-        look_near_edge(&coder->shape, at, made.taps);
-    }
-    look_across(&coder->shape, at, inside, made.taps + NEAR);
-    foretell(weights, &made);
-    made.context = choose(coder, &made);
-    if (decode) {
-        bit = esr_range_decode(&coder->range, made.context);
-    } else {
-        esr_range_encode(&coder->range, made.context, bit);
-    }
-    learn(weights, &made, bit);
-    return bit;
+    block->pull[i] = energy_gains[lively >> 1];
+    return &coder->contexts[first_contexts[lively] + (none ^ ((none ^ one) & left))];
 }
 
-static void encode_row(esr_coder *coder, spot *at)
+static void encode_bits(esr_coder *coder, const uint8_t *row, uint32_t count)
+{
+    esr_range *range = &coder->range;
+    esr_interval in = esr_range_borrow(range);
+    uint8_t *bits = coder->block.bits;
+    uint32_t mask = 0u - bits[0];
+
+    for (uint32_t i = 0; i < count; i++) {
+        esr_context *context = choose(coder, i, mask);
+
+        mask = 0u - (row[i] >> coder->left & 1u);
+        esr_range_encode(range, &in, context, mask);
+        bits[i + 1] = mask & 1u;
+    }
+    esr_range_return(range, &in);
+}
+
+static void decode_bits(esr_coder *coder, uint8_t *row, uint32_t count)
+{
+    const uint32_t one = (uint32_t)1 << coder->left;
+    esr_range *range = &coder->range;
+    esr_interval in = esr_range_borrow(range);
+    uint8_t *bits = coder->block.bits;
+    uint32_t mask = 0u - bits[0];
+
+    for (uint32_t i = 0; i < count; i++) {
+        mask = esr_range_decode(range, &in, choose(coder, i, mask));
+        bits[i + 1] = mask & 1u;
+        row[i] = (uint8_t)(row[i] | (mask & one));
+    }
+    esr_range_return(range, &in);
+}
+
+/* A row in blocks; `out` is null when it is encoded. */
+static void code_row(esr_coder *coder, place *at, int32_t *weights, uint8_t *out)
 {
     const esr_coder_shape *shape = &coder->shape;
-    const int middle = at->y >= 2 && at->y + 1 < shape->height;
+    esr_coder_block *block = &coder->block;
+    const size_t row = (size_t)at->y * shape->width;
 
-    for (at->x = 0; at->x < shape->width; at->x++, at->here++) {
-        if (middle && at->x >= 2 && at->x + 1 < shape->width) {
-            (void)code_bit(coder, at, 1, 0);
+    block->bits[0] = 0;
+    for (at->x = 0; at->x < shape->width; at->x += BLOCK) {
+        const uint32_t left = shape->width - at->x;
+
+        at->count = left < BLOCK ? left : BLOCK;
+        fetch_rows(block, shape, at);
+        prepare(block, weights, at->count, at->is_first);
+        if (out == NULL) {
+            encode_bits(coder, at->channel + row + at->x, at->count);
         } else {
-            (void)code_bit(coder, at, 0, 0);
+            decode_bits(coder, out + row + at->x, at->count);
         }
+        learn(block, weights, at->count, at->is_first);
+        block->bits[0] = block->bits[at->count];
     }
 }
 
-static void decode_row(esr_coder *coder, spot *at, uint8_t *row)
-{
-    const esr_coder_shape *shape = &coder->shape;
-    const int middle = at->y >= 2 && at->y + 1 < shape->height;
-
-    for (at->x = 0; at->x < shape->width; at->x++, at->here++) {
-        const int inside = middle && at->x >= 2 && at->x + 1 < shape->width;
-        const unsigned bit = inside ? code_bit(coder, at, 1, 1) : code_bit(coder, at, 0, 1);
-
-        row[at->x] = (uint8_t)(row[at->x] | bit << at->plane);
-    }
-}
-
-/* All rows of all channels; `out` is null when they are encoded. */
+/* All rows of all channels. */
 static void code_rows(esr_coder *coder, const uint8_t *samples, uint8_t *out)
 {
     const esr_coder_shape *shape = &coder->shape;
-    spot at = {samples, 0, 0, 0, coder->left, {0}, {0}};
+    const size_t size = (size_t)shape->height * shape->width;
 
-    for (int i = 0; i < NEAR; i++) {
-        at.near[i] = distance(shape, near_steps[i]);
-    }
-    for (int i = 0; i < ACROSS; i++) {
-        at.across[i] = distance(shape, across_steps[i]);
-    }
-    for (at.channel = 0; at.channel < shape->channels; at.channel++) {
-        for (at.y = 0; at.y < shape->height && coder->range.stopped == 0; at.y++) {
-            if (out == NULL) {
-                encode_row(coder, &at);
-            } else {
-                decode_row(coder, &at, out);
-                out += shape->width;
-            }
+    for (uint32_t i = 0; i < shape->channels; i++) {
+        place at = {samples + i * size, 0, 0, 0, coder->left, i == 0};
+
+        for (; at.y < shape->height && coder->range.stopped == 0; at.y++) {
+            code_row(coder, &at, coder->weights[i], out == NULL ? NULL : out + i * size);
         }
     }
 }

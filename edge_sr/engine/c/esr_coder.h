@@ -27,8 +27,9 @@ extern "C" {
 #define ESR_CODER_PLANES 8
 #define ESR_CODER_CHANNELS 4   /* at most */
 #define ESR_CODER_SIDE 65535u  /* of width and height, at most */
-#define ESR_CODER_TAPS 18      /* samples nearby that a bit is foretold from */
+#define ESR_CODER_TAPS 9       /* differences nearby that a bit is foretold from */
 #define ESR_CODER_CONTEXTS 192
+#define ESR_CODER_BLOCK 64     /* samples of a row that are looked at together */
 #define ESR_RANGE_BUFFER 32    /* bytes handed over at a time, at most */
 
 typedef enum esr_coder_status {
@@ -54,16 +55,16 @@ typedef struct esr_coder_shape {
 /* What follows, down to esr_coder, is for the caller to hold, not to touch. */
 
 typedef struct esr_context {
-    uint16_t fast; /* two estimates of how likely a 1 is, in 2^-16 */
-    uint16_t slow;
+    uint16_t fast;  /* two estimates of how likely a 1 is, in 2^-16 */
     uint16_t count; /* of bits seen, up to a limit */
+    uint16_t slow;
 } esr_context;
 
 typedef struct esr_range {
     uint64_t low;
     uint32_t range;
-    uint32_t waiting; /* 0xFF that a carry could still change */
-    uint8_t held;     /* the byte before them */
+    uint32_t waiting; /* 0xFFFF that a carry could still change */
+    uint16_t held;    /* the two bytes before them */
     uint8_t started;
     uint8_t stopped; /* the caller wants no more bytes */
     uint8_t ended;   /* the caller has no more */
@@ -75,13 +76,33 @@ typedef struct esr_range {
     void *user;
 } esr_range;
 
-/* About 1.5 KB. */
+/* A row's samples, without the planes below, and those beside them; ESR_CODER_EDGE comes first. */
+#define ESR_CODER_EDGE 4
+typedef uint8_t esr_coder_row[ESR_CODER_EDGE + ESR_CODER_BLOCK + ESR_CODER_EDGE];
+
+/* What is known of the samples of a block. */
+typedef struct esr_coder_block {
+    esr_coder_row above;
+    esr_coder_row here;
+    esr_coder_row below;
+    esr_coder_row before[3];              /* in the channel before: above, here, below */
+    int16_t across[ESR_CODER_BLOCK];      /* how it bends there, from left to right */
+    int16_t down[ESR_CODER_BLOCK];        /* and from above to below */
+    int16_t value[ESR_CODER_BLOCK];       /* foretold, if the bit to the left is 0 */
+    int16_t pull[ESR_CODER_BLOCK];        /* on the weights */
+    uint8_t lively[ESR_CODER_BLOCK];      /* how much the surroundings differ */
+    uint8_t sides[2][ESR_CODER_BLOCK];    /* which way and how far, for both bits to the left */
+    uint8_t bits[1 + ESR_CODER_BLOCK];    /* the first is that to the left of the block */
+} esr_coder_block;
+
+/* About 2.6 KB. */
 typedef struct esr_coder {
     esr_coder_shape shape;
     uint32_t left; /* planes */
     int32_t weights[ESR_CODER_CHANNELS][ESR_CODER_TAPS];
     esr_context contexts[ESR_CODER_CONTEXTS];
     esr_range range;
+    esr_coder_block block;
 } esr_coder;
 
 /* Forget everything and expect the most significant plane. ESR_CODER_NULL, ESR_CODER_SHAPE. */
