@@ -30,6 +30,7 @@ CAMERA = Camera(30, 8, "tc-4-int8", "0123456789abcdef")
     ("name", "rate", "size", "planes"),
     [
         ("mps2-an386", 4, (30, 40), 8),
+        ("microbit", 4, (9, 44), 8),
         ("mps2-an386", 16, (37, 50), 8),
         ("mps3-an547", 64, (23, 21), 8),
         ("qemu-rv32imc", 16, (18, 31), 3),
