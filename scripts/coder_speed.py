@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument("test", type=Path, help="folder of images to code")
     coded = [latents(image) for image in images(parser.parse_args().test, 1)]
     bits = BITS * sum(samples.size for samples in coded)
-    encode, decode, deflate, inflate = bits / sum(map(measure, coded)) / 1e6
+    encode, decode, deflate, inflate = (
+        bits / np.sum([measure(samples) for samples in coded], 0) / 1e6
+    )
     print(f"{bits / 1e6:.1f} million binary decisions; millions a second of processor time:")
     print(f"encode {encode:.1f}, {encode / deflate:.2f} times zlib -{ZLIB_LEVEL} ({deflate:.1f})")
     print(f"decode {decode:.1f}, {decode / inflate:.2f} times zlib ({inflate:.1f})")

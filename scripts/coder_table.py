@@ -13,7 +13,6 @@ ours      the segments of edge_sr.engine.coder, in whole bytes
 """
 
 import argparse
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,16 +90,6 @@ def measure(samples: np.ndarray) -> np.ndarray:
     return np.array(rows)
 
 
-def speed(samples: np.ndarray) -> float:
-    """Million bits a second that are encoded, the best of five."""
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        coder.encode(samples)
-        times.append(time.perf_counter() - start)
-    return BITS * samples.size / min(times) / 1e6
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -119,9 +108,6 @@ def main() -> None:
             cells = (f"{static:.3f}", f"{adaptive:.3f}", f"{ours:.3f}")
             saved = (f"{1 - ours / static:.1%}", f"{1 - ours / planes:.1%}")
             print("|", " | ".join((f"{side**2}", f"{planes}", f"{planes}", *cells, *saved)), "|")
-        if side == SIDES[0]:
-            rate = speed(coded[0])
-    print(f"\nencoded {rate:.0f} million bits a second on this machine")
 
 
 if __name__ == "__main__":

@@ -272,17 +272,40 @@ static inline int32_t learned(int32_t weight, int32_t pull)
     return clamp(weight + ((pull + (1 << (LEARN_SHIFT - 1))) >> LEARN_SHIFT), WEIGHT_MAX);
 }
 
-static inline int32_t dot(const int16_t *pull, const uint8_t *row, uint32_t count)
+/* What a row's samples pull that lie left of the block's, above or below or at them, and right. */
+typedef struct pulls {
+    int32_t left;
+    int32_t middle;
+    int32_t right;
+} pulls;
+
+static inline pulls pull_row(const int16_t *pull, const uint8_t *row, uint32_t count)
+{
+    int32_t left = 0;
+    int32_t middle = 0;
+    int32_t right = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        left += pull[i] * (int16_t)row[(ptrdiff_t)i - 1];
+        middle += pull[i] * (int16_t)row[i];
+        right += pull[i] * (int16_t)row[i + 1];
+    }
+    const pulls sums = {left, middle, right};
+
+    return sums;
+}
+
+static inline int32_t pull_bits(const int16_t *pull, const uint8_t *bits, uint32_t count)
 {
     int32_t sum = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        sum += pull[i] * (int16_t)row[i];
+        sum += pull[i] * (int16_t)bits[i];
     }
     return sum;
 }
 
-static inline int32_t dot_wide(const int16_t *pull, const int16_t *row, uint32_t count)
+static inline int32_t pull_bend(const int16_t *pull, const int16_t *row, uint32_t count)
 {
     int32_t sum = 0;
 
@@ -295,31 +318,30 @@ static inline int32_t dot_wide(const int16_t *pull, const int16_t *row, uint32_t
 /* The weights move toward what would have foretold the block's bits. */
 ESR_HOT static void learn(esr_coder_block *block, int32_t *weights, uint32_t count, int is_first)
 {
-    const uint8_t *above = block->above + EDGE;
-    const uint8_t *here = block->here + EDGE;
-    const uint8_t *below = block->below + EDGE;
+    const int16_t *pull = block->pull;
     int32_t all = 0;
 
     blame(block, weights[W], count);
-    const int16_t *pull = block->pull;
-
     for (uint32_t i = 0; i < count; i++) {
         all += pull[i];
     }
-    const int32_t own = 2 * dot(pull, here, count);
+    const pulls above = pull_row(pull, block->above + EDGE, count);
+    const pulls here = pull_row(pull, block->here + EDGE, count);
+    const pulls below = pull_row(pull, block->below + EDGE, count);
+    const int32_t bits = pull_bits(pull, block->bits, count);
+    const int32_t own = 2 * here.middle;
     const int32_t coded = own - all;
 
-    weights[W] = learned(weights[W], 2 * dot(pull, here - 1, count) - own - all +
-                                         2 * dot(pull, block->bits, count));
-    weights[N] = learned(weights[N], 2 * dot(pull, above, count) - coded);
-    weights[NW] = learned(weights[NW], 2 * dot(pull, above - 1, count) - coded);
-    weights[NE] = learned(weights[NE], 2 * dot(pull, above + 1, count) - coded);
-    weights[E] = learned(weights[E], 2 * dot(pull, here + 1, count) - own);
-    weights[S] = learned(weights[S], 2 * dot(pull, below, count) - own);
-    weights[SW] = learned(weights[SW], 2 * dot(pull, below - 1, count) - own);
+    weights[W] = learned(weights[W], 2 * (here.left + bits) - own - all);
+    weights[N] = learned(weights[N], 2 * above.middle - coded);
+    weights[NW] = learned(weights[NW], 2 * above.left - coded);
+    weights[NE] = learned(weights[NE], 2 * above.right - coded);
+    weights[E] = learned(weights[E], 2 * here.right - own);
+    weights[S] = learned(weights[S], 2 * below.middle - own);
+    weights[SW] = learned(weights[SW], 2 * below.left - own);
     if (!is_first) {
-        weights[ACROSS] = learned(weights[ACROSS], dot_wide(pull, block->across, count));
-        weights[DOWN] = learned(weights[DOWN], dot_wide(pull, block->down, count));
+        weights[ACROSS] = learned(weights[ACROSS], pull_bend(pull, block->across, count));
+        weights[DOWN] = learned(weights[DOWN], pull_bend(pull, block->down, count));
     }
 }
 
