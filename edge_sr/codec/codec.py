@@ -69,14 +69,13 @@ def compress_within(
     """
     header, samples = _encode(pixels, coding, kind)
     segments = coder.encode(samples)
-    room = bpp * header.width * header.height
     for planes in range(bit_planes.BITS, 0, -1):
         data = container.assemble(header, segments[:planes])
-        if 8 * len(data) <= room:
+        taken = 8 * len(data) / (header.width * header.height)
+        if taken <= bpp:
             return data
-    least = 8 * len(data) / (header.width * header.height)
     raise UserError(
-        f"even one bit plane takes {least:.4g} bits per pixel, and {bpp:g} is the limit; a higher "
+        f"even one bit plane takes {taken:.4g} bits per pixel, and {bpp:g} is the limit; a higher "
         "rate takes less"
     )
 

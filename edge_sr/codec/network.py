@@ -153,10 +153,8 @@ def _to_input(latents: np.ndarray, spec: TensorSpec) -> np.ndarray:
     nhwc = np.ascontiguousarray(latents.transpose(1, 2, 0), np.float32)
     if spec.dtype == "float32":
         return nhwc
-    values = np.rint(nhwc / spec.scale)
-    return (
-        np.clip(values, -128 - spec.zero_point, 127 - spec.zero_point) + spec.zero_point
-    ).astype(np.int8)
+    low, high = ((q - spec.zero_point) * spec.scale for q in (-128, 127))
+    return (np.rint(np.clip(nhwc, low, high) / spec.scale) + spec.zero_point).astype(np.int8)
 
 
 def _whole_range(spec: TensorSpec) -> Quantizer:
@@ -229,7 +227,12 @@ def find(
 def _choose(model: str | None, rate: int | None) -> Codec:
     if model is None:
         return codecs.find(f"{codecs.PREFIX}{rate or DEFAULT_RATE}")
-    return Codec(Path(model).resolve()) if Path(model).is_dir() else codecs.find(model)
+    try:
+        return codecs.find(model)
+    except UserError as error:
+        if Path(model).is_dir():
+            return Codec(Path(model).resolve())
+        raise UserError(f"{error}; a folder may be named instead") from None
 
 
 def _open_codec(codec: Codec, kind: str, rate: int | None, threads: int) -> Network:
