@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -141,7 +142,7 @@ def _describe(
         schema_version=manifest.SCHEMA_VERSION,
         name=name,
         model=source.model,
-        scale=graph.scale(network),
+        scale=_whole(graph.ratio(network)),
         precision=source.precision,
         input_height=height,
         input_width=width,
@@ -159,6 +160,10 @@ def _describe(
         tflm_arena=_arena(source.tflite),
         verification=verification,
     )
+
+
+def _whole(ratio: Fraction) -> int | float:
+    return ratio.numerator if ratio.denominator == 1 else float(ratio)
 
 
 def _tensor(tensor: graph.Tensor) -> TensorRecord:

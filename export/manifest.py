@@ -102,13 +102,16 @@ class Score:
 class Manifest:
     """An export. MACs are multiply-accumulates of the convolutions; sizes are in pixels.
 
+    `scale` is the output's side by the input's: 2 for x2, 0.25 for an encoder that makes 1/16 as
+    many pixels. `macs_per_lr_pixel` and `halo` count pixels of the input.
+
     Heights and widths are those of the .tflite and the C array; the .onnx takes any.
     """
 
     schema_version: int
     name: str
     model: str
-    scale: int
+    scale: float
     precision: Literal["int8", "float32"]
     input_height: int
     input_width: int
@@ -229,8 +232,8 @@ def _plain(value: Any, kind: Any, where: str) -> Any:
 def _check(manifest: Manifest) -> None:
     """What types cannot say."""
     counts = [manifest.parameters, manifest.macs_per_frame, manifest.halo]
-    sizes = [manifest.scale, manifest.input_height, manifest.input_width]
-    if min(counts) < 0 or min(sizes) < 1:
+    sizes = [manifest.input_height, manifest.input_width]
+    if min(counts) < 0 or min(sizes) < 1 or manifest.scale <= 0:
         raise UserError("a count or size of the manifest is negative")
     if not is_plain_name(manifest.name):
         raise UserError("the manifest's name is no name for files")

@@ -56,11 +56,20 @@ class StaticRam:
         arena: the engine's.
         data: variables with a start value.
         bss: variables without.
+        latents: of a frame that is compressed.
+        codec: the coder's state, and the row that is fed to the network.
     """
 
     arena: int
     data: int
     bss: int
+    latents: int = 0
+    codec: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.arena + self.data + self.bss + self.latents + self.codec
 
 
 def measure(image: Path) -> tuple[Flash, StaticRam]:
@@ -79,7 +88,14 @@ def measure(image: Path) -> tuple[Flash, StaticRam]:
         data=sizes.get(".data", 0),
     )
     bss = sizes.get(".bss", 0) + sizes.get(".result", 0)
-    return flash, StaticRam(sizes.get(".arena", 0), sizes.get(".data", 0), bss)
+    ram = StaticRam(
+        arena=sizes.get(".arena", 0),
+        data=sizes.get(".data", 0),
+        bss=bss,
+        latents=sizes.get(".latents", 0),
+        codec=sizes.get(".codec", 0),
+    )
+    return flash, ram
 
 
 def read(image: Path) -> dict[str, Section]:

@@ -17,9 +17,11 @@ from firmware_harness.board import Board, Emulator
 
 _TIMEOUT = 600  # seconds
 _REPORT = struct.Struct("<4I2Q")
+_CAMERA_REPORT = struct.Struct("<4I3Q")
 _EXITS = {
     1: "it could not read or write its files",
     2: "the frame is not of the size it was built for",
+    3: "the engine refuses the model",
     100: "the processor faulted",
 }
 _UNKNOWN_BOARD = re.compile(r"machine type|CPU (model|type)|used with CPU")
@@ -45,6 +47,31 @@ class Run:
     open_instructions: int
     frame_instructions: int
     output: np.ndarray
+
+
+@dataclass(frozen=True)
+class Compression:
+    """What an encoder's image did.
+
+    Attributes:
+        status: of esr_tcz; 0 is ESR_TCZ_OK.
+        arena_needed: bytes, as the image's own esr_arena_bytes says.
+        state_bytes: of the coder and what belongs to it.
+        stack_used: bytes of stack at most, start-up and main included.
+        open_instructions: executed by esr_open.
+        latent_instructions: executed until the latents were complete, reading of rows included.
+        write_instructions: executed by coding and writing the file.
+        file: the .tcz.
+    """
+
+    status: int
+    arena_needed: int
+    state_bytes: int
+    stack_used: int
+    open_instructions: int
+    latent_instructions: int
+    write_instructions: int
+    file: bytes
 
 
 def check_tools(board: Board) -> Emulator:
@@ -79,11 +106,9 @@ def run(image: Path, board: Board, frame: np.ndarray) -> Run:
         UserError: the emulator is missing.
         VerificationError: the image did not reach its end.
     """
-    height, width, channels = frame.shape
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
         folder = Path(name)
-        header = struct.pack("<3I", width, height, channels)
-        (folder / "frame.bin").write_bytes(header + frame.tobytes())
+        _write_frame(folder, frame)
         execute(image, board, folder)
         report = (folder / "report.bin").read_bytes()
         output = np.fromfile(folder / "output.bin", np.int8)
@@ -91,6 +116,37 @@ def run(image: Path, board: Board, frame: np.ndarray) -> Run:
     assert board.emulator is not None  # `execute` has checked it
     count = board.emulator.instructions
     return Run(status, arena, stack, count(opened), count(ran), output)
+
+
+def compress(image: Path, board: Board, pixels: np.ndarray) -> Compression:
+    """Feed a picture to an encoder's image and take back the file that it makes.
+
+    Args:
+        image: a firmware.elf with the harness's program.
+        board: what it was built for.
+        pixels: (H, W, 3) uint8.
+
+    Raises:
+        UserError: the emulator is missing.
+        VerificationError: the image did not reach its end.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
+        folder = Path(name)
+        _write_frame(folder, pixels)
+        execute(image, board, folder)
+        report = (folder / "report.bin").read_bytes()
+        file = (folder / "output.tcz").read_bytes()
+    status, arena, state, stack, opened, latents, written = _CAMERA_REPORT.unpack(report)
+    assert board.emulator is not None  # `execute` has checked it
+    count = board.emulator.instructions
+    ticks = count(opened), count(latents), count(written)
+    return Compression(status, arena, state, stack, *ticks, file)
+
+
+def _write_frame(folder: Path, frame: np.ndarray) -> None:
+    height, width, channels = frame.shape
+    header = struct.pack("<3I", width, height, channels)
+    (folder / "frame.bin").write_bytes(header + frame.tobytes())
 
 
 def execute(image: Path, board: Board, folder: Path) -> None:

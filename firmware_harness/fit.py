@@ -1,5 +1,6 @@
 """What a model takes of a board's memory, by the planner's figures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_sr.engine.plan import MAX_UNITS, Plan
@@ -11,6 +12,13 @@ CODE_BYTES = 32 * 1024
 """Flash for engine, libraries, start-up and self-test: more than any build of them takes."""
 
 _VARIABLES = 128  # bytes; alignment and the self-test's result included
+
+Beside = Callable[[int], int]
+"""Bytes of RAM that a program needs beside all else, by the frame's width."""
+
+
+def _nothing(width: int) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
@@ -39,19 +47,19 @@ class Fit:
         return not self.ram_lacking and not self.flash_lacking
 
 
-def fit(network: Graph, plan: Plan, width: int, board: Board) -> Fit:
+def fit(network: Graph, plan: Plan, width: int, board: Board, beside: Beside = _nothing) -> Fit:
     """How a model lies on a board.
 
     Raises:
         UserError: the width is impossible on any board.
     """
     channels = network.input.shape[3]
-    ram = _around(channels, width, board) + plan.arena_bytes(width)
+    ram = _around(channels, width, board) + beside(width) + plan.arena_bytes(width)
     flash = plan.flash_bytes + CODE_BYTES
     flash_lacking = max(0, flash - board.flash.size)
 
     def widest(external: bool) -> int:
-        return 0 if flash_lacking else _widest(plan, channels, board, external)
+        return 0 if flash_lacking else _widest(plan, channels, board, external, beside)
 
     return Fit(
         ram=ram,
@@ -63,13 +71,15 @@ def fit(network: Graph, plan: Plan, width: int, board: Board) -> Fit:
     )
 
 
-def check(name: str, network: Graph, plan: Plan, width: int, board: Board) -> None:
+def check(
+    name: str, network: Graph, plan: Plan, width: int, board: Board, beside: Beside = _nothing
+) -> None:
     """Find out before anything is written that a board is too small.
 
     Raises:
         UserError: the width is impossible, or the program at that width exceeds RAM or flash.
     """
-    found = fit(network, plan, width, board)
+    found = fit(network, plan, width, board, beside)
     if found.flash_lacking:
         raise UserError(
             f"{name} needs {found.flash_lacking:,} bytes more flash than {board.name} has, "
@@ -88,10 +98,10 @@ def _around(channels: int, width: int, board: Board) -> int:
     return board.stack + channels * width + _VARIABLES
 
 
-def _widest(plan: Plan, channels: int, board: Board, external: bool) -> int:
+def _widest(plan: Plan, channels: int, board: Board, external: bool, beside: Beside) -> int:
     def fits(width: int) -> bool:
         arena = plan.arena_bytes(width)
-        inside = _around(channels, width, board) + (0 if external else arena)
+        inside = _around(channels, width, board) + beside(width) + (0 if external else arena)
         return inside <= board.ram.size and (not external or arena <= board.external_ram)
 
     largest = max(board.ram.size, board.external_ram)

@@ -32,6 +32,12 @@ def _made(height: int, width: int) -> Pixels:
     return np.clip(127.5 + 100 * waves + noise, 0, 255).astype(np.uint8)
 
 
+def as_rgb(pixels: Pixels) -> Pixels:
+    """(H, W, 3) of gray (H, W) or RGB pixels."""
+    size = pixels.shape[:2]
+    return np.ascontiguousarray(np.broadcast_to(pixels.reshape(*size, -1), (*size, 3)))
+
+
 def encode_pixels(pixels: Pixels, tensor: Tensor) -> np.ndarray:
     """Write a picture as a network's input.
 
@@ -50,7 +56,7 @@ def encode_pixels(pixels: Pixels, tensor: Tensor) -> np.ndarray:
         raise UserError(f"the model takes {channels} channels; a picture gives it 1 or 3")
     if channels == 1:
         pixels = luminance(pixels)
-    planes = np.broadcast_to(pixels.reshape(*pixels.shape[:2], -1), (*pixels.shape[:2], channels))
+    planes = pixels[..., np.newaxis] if channels == 1 else as_rgb(pixels)
     assert tensor.quantization is not None  # the engine has run the planner on it
     scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zero_point[0]
     return np.ascontiguousarray(encode(planes, TensorSpec("int8", scale, zero_point)))

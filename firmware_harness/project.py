@@ -4,7 +4,8 @@ project.json, board.toml, model.tflite   what it was made from
 Makefile, board.mk                       how it is built
 engine/  model/  port/  app/             sources: edge_sr's engine, the plan, start-up, the program
 
-For a board that is emulated the program runs a frame of the host's, for another one a self-test.
+For a board that is emulated the program runs a frame of the host's, for another one a self-test. An
+encoder's program compresses frames; it is built for boards that are emulated.
 """
 
 import json
@@ -15,8 +16,9 @@ from edge_sr import engine, files, graph
 from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
 from edge_sr.errors import UserError
 from firmware_harness import board as boards
-from firmware_harness import board_file, fit, port, selftest
+from firmware_harness import board_file, camera, fit, port, selftest
 from firmware_harness.board import Board
+from firmware_harness.camera import Camera
 
 FACTS = "project.json"
 BOARD = "board.toml"
@@ -46,12 +48,14 @@ class Project:
     Attributes:
         name: the model's, for people.
         board: the board's name, or its file.
-        width: low-resolution pixels of a row.
+        width: pixels of a row that goes in.
+        camera: of an encoder's program; None for networks that make images larger.
     """
 
     name: str
     board: str
     width: int
+    camera: Camera | None = None
 
 
 def is_project(folder: Path) -> bool:
@@ -83,19 +87,54 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     board.bare_image()
     network = graph.read_graph(model)
     plan = make_plan(network)
-    fit.check(project.name, network, plan, project.width, board)
+    if project.camera is None:
+        fit.check(project.name, network, plan, project.width, board)
+    else:
+        _check_camera(project, project.camera, network, plan, board)
     facts = json.dumps(asdict(replace(project, board=board.name)), indent=2) + "\n"
     (folder / FACTS).write_text(facts, encoding="utf-8")
     (folder / BOARD).write_text(board.text, encoding="utf-8", newline="")
     (folder / MODEL).write_bytes(model)
     port.write(folder, board)
     port.copy_files(Path(engine.__file__).parent / "c", folder / "engine", "*.[ch]")
-    program = "selftest.c" if board.emulator is None else "main.c"
-    port.copy_files(_HERE / "app", folder / "app", program)
-    _write_model(folder / "model", plan, project.width, network.input.shape[3])
-    if board.emulator is None:
+    port.copy_files(_HERE / "app", folder / "app", _program(project, board))
+    width = camera.extended(project.width, plan) if project.camera else project.width
+    _write_model(folder / "model", plan, width, network.input.shape[3])
+    if project.camera is not None:
+        text = camera.header(network, plan, project.width, project.camera)
+        (folder / "model" / "camera.h").write_text(text, encoding="utf-8")
+    elif board.emulator is None:
         test = selftest.header(model, project.width)
         (folder / "model" / "test.h").write_text(test, encoding="utf-8")
+
+
+def _program(project: Project, board: Board) -> str:
+    if project.camera is not None:
+        return "compress.c"
+    return "selftest.c" if board.emulator is None else "main.c"
+
+
+def _check_camera(
+    project: Project, chosen: Camera, network: graph.Graph, plan: Plan, board: Board
+) -> None:
+    """Find out before anything is written that an encoder's program cannot be.
+
+    Raises:
+        UserError: so.
+    """
+    if board.emulator is None:
+        raise UserError(
+            f"firmware that compresses takes its frames from an emulator's host, and {board.name} "
+            f"has none; there are {', '.join(boards.emulated())}"
+        )
+    camera.check(project.name, network, plan)
+    camera.check_frame(chosen.height, chosen.planes)
+    width = camera.extended(project.width, plan)
+
+    def beside(wide: int) -> int:
+        return camera.most_bytes(network, plan, wide, chosen.height)
+
+    fit.check(project.name, network, plan, width, board, beside)
 
 
 def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:
@@ -120,12 +159,18 @@ def read(folder: Path) -> Project:
     try:
         with (folder / FACTS).open("rb") as file:
             made = Project(**json.loads(file.read(_MAX_FACTS_BYTES)))
+        if made.camera is not None:
+            made = replace(made, camera=Camera(**vars(made)["camera"]))
     except (ValueError, TypeError, RecursionError):
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again") from None
-    kinds = [type(value) for value in (made.name, made.board, made.width)]
-    if kinds != [str, str, int] or made.width < 1:
+    if not (_is_sound(made) and (made.camera is None or camera.is_sound(made.camera))):
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again")
     return made
+
+
+def _is_sound(made: Project) -> bool:
+    kinds = [type(value) for value in (made.name, made.board, made.width)]
+    return kinds == [str, str, int] and made.width >= 1
 
 
 def read_board(folder: Path) -> Board:

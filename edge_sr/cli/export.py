@@ -175,7 +175,7 @@ def print_table(manifest: "Manifest", folder: Path) -> None:
 def describe(manifest: "Manifest") -> list[tuple[str, str]]:
     """The rows of the table, as name and value."""
     return [
-        ("model", f"{manifest.model} x{manifest.scale} {manifest.precision}"),
+        ("model", f"{manifest.model} x{manifest.scale:g} {manifest.precision}"),
         *_costs(manifest),
         *((f"file {file.name}", f"{file.bytes:,} bytes") for file in manifest.files),
         ("operators", ", ".join(f"{each.name} v{each.version}" for each in manifest.operators)),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_sr.cli import firmware_boards, firmware_export
+from edge_sr.cli import firmware_boards, firmware_compress, firmware_export
 from edge_sr.cli.common import (
     DEFAULT_MODEL,
     ForceOption,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edge_sr.engine.plan import Plan, Ring
     from edge_sr.graph import Graph
     from firmware_harness.board import Board
+    from firmware_harness.camera import Camera
     from firmware_harness.elf import Flash, StaticRam
     from firmware_harness.emulate import Run
     from firmware_harness.project import Project
@@ -41,6 +42,12 @@ _DEFAULT_PIXELS = 640 * 480  # of the photograph at most; a wide one has fewer r
 app = typer.Typer(help="Plan, build and run a network as firmware.")
 
 TfliteOption = Annotated[str, typer.Option(help="Name of a shipped model, or an int8 .tflite.")]
+RateOption = Annotated[
+    int | None,
+    typer.Option(
+        help=f"Of {firmware_compress.ENCODER}: 4, 16, 64 or 256.", show_default="16, or the file's"
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -49,24 +56,29 @@ class Network:
 
     Attributes:
         name: for people and for folders.
+        path: its file.
         model: the .tflite.
         graph: what is in it.
     """
 
     name: str
+    path: Path
     model: bytes
     graph: "Graph"
 
 
-def read_network(model: str, scale: int | None) -> Network:
+def read_network(model: str, scale: int | None, rate: int | None = None) -> Network:
     """The network that a command's options mean.
 
     Raises:
-        UserError: there is none, or the file is no .tflite or of another scale.
+        UserError: there is none, or the file is no .tflite or of another scale or rate.
     """
     from edge_sr import graph
     from edge_sr.graph import read_bytes, read_graph
 
+    encoder = firmware_compress.shipped(model, rate)
+    if encoder is not None:
+        return _read_encoder(encoder)
     artifact = choose(model, scale, "litert", True)
     if artifact.path.suffix.lower() != ".tflite":
         raise UserError(f"firmware is made from an int8 .tflite, not from {artifact.path}")
@@ -75,7 +87,16 @@ def read_network(model: str, scale: int | None) -> Network:
     if not shipped and scale is not None and graph.scale(network) != scale:
         raise UserError(f"{model} upscales x{graph.scale(network)}, not x{scale}")
     name = f"{model}-x{known_scale(scale)}" if shipped else artifact.path.stem
-    return Network(name, read_bytes(artifact.path), network)
+    if rate is not None and graph.ratio(network) ** 2 * rate != 1:
+        raise UserError(f"{model} is no encoder of rate {rate}; leave --rate out")
+    return Network(name, artifact.path, read_bytes(artifact.path), network)
+
+
+def _read_encoder(path: Path) -> Network:
+    from edge_sr.graph import read_bytes, read_graph
+
+    model = read_bytes(path)
+    return Network(f"{path.parent.name}-encoder", path, model, read_graph(model))
 
 
 # --- plan
@@ -87,10 +108,11 @@ def plan(
         str, typer.Argument(metavar="MODEL", help="An int8 .tflite, or a shipped model's name.")
     ],
     scale: ScaleOption = None,
+    rate: RateOption = None,
     width: Annotated[
         list[int] | None,
         typer.Option(
-            help="Low-resolution pixels of a row; may be given several times.",
+            help="Pixels of a row that goes in; may be given several times.",
             show_default=", ".join(map(str, _WIDTHS)),
         ),
     ] = None,
@@ -114,12 +136,15 @@ def plan(
 
     if picture is not None:
         _check_picture(picture, force)
-    network = read_network(model, scale)
+    network = read_network(model, scale, rate)
     made = make_plan(network.graph)
     widths = width or [-(-size // made.rate) * made.rate for size in _WIDTHS]
     rams = [made.arena_bytes(size) for size in widths]
     _print_costs(network, made)
     _print_ram(network, made, dict(zip(widths, rams, strict=True)))
+    if firmware_compress.is_encoder(network.graph):
+        frames = [(size, frame_height(size, made.rate)) for size in widths]
+        firmware_compress.plan_rows(network.graph, made, frames)
     _print_map(made, widths[0])
     if picture is not None:
         _draw(picture, network, made, widths[0])
@@ -165,13 +190,18 @@ def _tflm_arena(network: Network, height: int, width: int) -> int | str:
         return "not known: TFLM cannot run it"
 
 
+def _pixel(network: "Graph") -> str:
+    """What costs are given for: a pixel that goes in."""
+    return "pixel" if firmware_compress.is_encoder(network) else "LR pixel"
+
+
 def _print_costs(network: Network, made: "Plan") -> None:
     print_markdown(
         [network.name, "streaming engine"],
         [
             ("latency", f"{made.latency} rows after the one it belongs to, a row is finished"),
             ("halo", f"{made.halo} columns on each side, where frames are cut into strips"),
-            ("MACs per LR pixel", f"{made.macs:,.10g}"),
+            (f"MACs per {_pixel(network.graph)}", f"{made.macs:,.10g}"),
             ("flash of the model, bytes", made.flash),
         ],
     )
@@ -227,7 +257,22 @@ def build(
     board: BoardOption,
     model: TfliteOption = DEFAULT_MODEL,
     scale: ScaleOption = None,
-    width: Annotated[int, typer.Option(help="Low-resolution pixels of a row.")] = _BUILT_WIDTH,
+    rate: RateOption = None,
+    width: Annotated[int, typer.Option(help="Pixels of a row that goes in.")] = _BUILT_WIDTH,
+    height: Annotated[
+        int | None,
+        typer.Option(help="Encoders: rows of a frame at most.", show_default="that of 4:3"),
+    ] = None,
+    planes: Annotated[int, typer.Option(help="Encoders: bit planes that files keep, 1 to 8.")] = 8,
+    decoder: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Encoders: the .tflite that reads the files.",
+            show_default="decoder-int8.tflite beside the encoder",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -243,7 +288,7 @@ def build(
 
     On an emulated board its program takes a frame from the host, for `edge-sr firmware run`. On
     another one it runs a self-test on a made frame; what it finds stays in RAM, where a debugger
-    reads it.
+    reads it. An encoder's program compresses a frame of any size into a .tcz file.
     """
     from edge_sr.files import replacing_folder
     from firmware_harness import board as boards
@@ -252,12 +297,13 @@ def build(
 
     target = boards.find(board)
     target.bare_image()
-    network = read_network(model, scale)
+    network = read_network(model, scale, rate)
+    camera = _camera(network, width, firmware_compress.Frame(height, planes, decoder))
     folder = out or Path("artifacts") / f"{network.name}-{target.name}-w{width}"
     project.check_target(folder, force)
     check_folder(folder)
     building.check_tools(target)
-    made = project.Project(network.name, board, width)
+    made = project.Project(network.name, board, width, camera)
     with replacing_folder(folder) as temporary:
         project.write(temporary, made, network.model)
         building.build(temporary, target)
@@ -265,8 +311,27 @@ def build(
     flash, ram = elf.measure(image)
     print_markdown(
         ["firmware", str(folder)],
-        [*_about(made, target), *_flash_rows(flash), *_static_rows(ram), *_result(target, image)],
+        [*about(made, target), *flash_rows(flash), *static_rows(ram), *_result(target, image)],
     )
+
+
+def _camera(network: Network, width: int, frame: firmware_compress.Frame) -> "Camera | None":
+    """What an encoder's program is told; None for a network that is none.
+
+    Raises:
+        UserError: the options do not fit the network.
+    """
+    from edge_sr.engine.plan import make_plan
+
+    if firmware_compress.is_encoder(network.graph):
+        return firmware_compress.camera(
+            network.path, network.graph, make_plan(network.graph), width, frame
+        )
+    if (frame.height, frame.planes, frame.decoder) != (None, 8, None):
+        raise UserError(
+            f"--height, --planes and --decoder are for encoders, and {network.name} is none"
+        )
+    return None
 
 
 def _result(target: "Board", image: Path) -> list[tuple[str, str]]:
@@ -280,14 +345,16 @@ def _result(target: "Board", image: Path) -> list[tuple[str, str]]:
     return [("self-test's result in RAM, by debugger", what)]
 
 
-def _about(made: "Project", target: "Board") -> list[tuple[str, str]]:
+def about(made: "Project", target: "Board") -> list[tuple[str, str]]:
+    """What was built for what."""
     return [
         ("model", f"{made.name}, width {made.width}"),
         ("board", f"{target.name}: {target.title}, {target.core}"),
     ]
 
 
-def _flash_rows(flash: "Flash") -> list[tuple[str, str]]:
+def flash_rows(flash: "Flash") -> list[tuple[str, str]]:
+    """What an image takes of flash."""
     return [
         ("flash, engine's text", f"{flash.engine_text:,} bytes"),
         ("flash, engine's rodata", f"{flash.engine_rodata:,} bytes"),
@@ -299,11 +366,17 @@ def _flash_rows(flash: "Flash") -> list[tuple[str, str]]:
     ]
 
 
-def _static_rows(ram: "StaticRam") -> list[tuple[str, str]]:
+def static_rows(ram: "StaticRam") -> list[tuple[str, str]]:
+    """RAM that is known before anything runs."""
+    codec = [
+        ("RAM, latents", f"{ram.latents:,} bytes"),
+        ("RAM, coder and row", f"{ram.codec:,} bytes"),
+    ]
     return [
         ("RAM, arena", f"{ram.arena:,} bytes"),
         ("RAM, data", f"{ram.data:,} bytes"),
         ("RAM, bss", f"{ram.bss:,} bytes"),
+        *(codec if ram.codec else []),
     ]
 
 
@@ -327,9 +400,20 @@ def run(
             show_default="a photograph, 4:3 or flatter",
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Encoders: where to leave the .tcz file.",
+            show_default="nowhere",
+        ),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Execute firmware in QEMU on an image, and check every output byte against TFLM's.
 
+    What an encoder's firmware writes is a .tcz file, whose latents must be TFLM's.
     What is counted is executed instructions, which are not cycles. RAM is everything but the two
     frame buffers; stack is the most that was used, with start-up and the test program.
     """
@@ -338,13 +422,18 @@ def run(
     from firmware_harness import elf, emulate, oracle, project
 
     made = project.read(folder)
+    if made.camera is not None:
+        firmware_compress.run(folder, image, out, force)
+        return
+    if out is not None:
+        raise UserError(f"--out is for encoders' files, and {made.name} is no encoder")
     target = project.read_board(folder)
     emulate.check_tools(target)
     model = read_bytes(folder / project.MODEL)
     network = read_graph(model)
     flash, ram = elf.measure(folder / building.IMAGE)
     frame, source = read_frame(image, made.width, network)
-    _check_tflm(model, *frame.shape[:2])
+    check_tflm(model, *frame.shape[:2])
     expected = oracle.tflm_output(model, frame)
     done = emulate.run(folder / building.IMAGE, target, frame)
     if done.status != 0:
@@ -381,7 +470,7 @@ def read_frame(image: Path | None, width: int, network: "Graph") -> tuple["np.nd
     return frames.encode_pixels(pixels, network.input), source
 
 
-def _check_tflm(model: bytes, height: int, width: int) -> None:
+def check_tflm(model: bytes, height: int, width: int) -> None:
     """Refuse a frame for which TFLM, which says what must come out, would take too much memory.
 
     Raises:
@@ -407,16 +496,16 @@ def _print_run(
     source: str,
 ) -> None:
     height, width, _ = frame.shape
-    total = ram.arena + ram.data + ram.bss + done.stack_used
+    total = ram.total + done.stack_used
     per_pixel = done.frame_instructions / (height * width)
     print_markdown(
         ["firmware", EMULATED],
         [
-            *_about(made, target),
+            *about(made, target),
             ("frame", f"{width}x{height}, {source}"),
             ("output", f"{done.output.size:,} bytes, each equal to TFLM's"),
-            *_flash_rows(flash),
-            *_static_rows(ram),
+            *flash_rows(flash),
+            *static_rows(ram),
             ("RAM, stack at most", f"{done.stack_used:,} bytes"),
             ("RAM, all but frames", f"{total:,} bytes"),
             ("instructions to open", f"{done.open_instructions:,} ({EMULATED})"),

@@ -40,7 +40,8 @@ def boards(
 
     RAM is what is usable in one piece right after reset; a model takes of it the engine's arena,
     the stack, one row of the frame and a few variables, and no frame. External RAM needs a program
-    that sets it up; the largest width with it has the arena there.
+    that sets it up; the largest width with it has the arena there. Of an encoder the latents of a
+    frame of 4:3 and the coder's state are counted too.
     """
     from firmware_harness import board as known
 
@@ -55,6 +56,7 @@ def boards(
 
 
 def _fits(boards: "list[Board]", model: str, scale: int | None, width: int | None) -> "list[Fit]":
+    from edge_sr.cli import firmware_compress
     from edge_sr.cli.firmware import read_network
     from edge_sr.engine.plan import make_plan
     from firmware_harness.fit import fit
@@ -62,7 +64,8 @@ def _fits(boards: "list[Board]", model: str, scale: int | None, width: int | Non
     network = read_network(model, scale).graph
     plan = make_plan(network)
     size = -(-_WIDTH // plan.rate) * plan.rate if width is None else width
-    return [fit(network, plan, size, board) for board in boards]
+    beside = firmware_compress.beside(network, plan)
+    return [fit(network, plan, size, board, beside) for board in boards]
 
 
 def _about(board: "Board") -> dict[str, Any]:

@@ -110,7 +110,8 @@ def halo(graph: Graph) -> int:
     """Input pixels of context that an output needs on each side of its own pixel.
 
     A tile computed with that margin (or up to the image's border) has, once the margin is cut
-    away, the bits that the whole image would have given.
+    away, the bits that the whole image would have given. Of a network that shrinks images, tiles
+    and margins are multiples of how much.
 
     Raises:
         UserError: an operator's reach is not known.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import standins
 from engine_runner import arena_bytes, run_plan
 from random_models import EngineWriter
 from tflite_factory import TfliteWriter, Value, tinypssr
@@ -59,6 +60,23 @@ def test_halo_and_macs_are_the_graphs(name: str, scale: int) -> None:
     plan = make_plan(graph)
     assert plan.halo == halo(graph)
     assert plan.macs == macs_per_pixel(graph)
+
+
+@pytest.mark.parametrize("rate", [4, 16, 64, 256])
+def test_encoders_and_decoders_have_the_bits_of_tflm(rate: int) -> None:
+    encoder, decoder = standins.encoder(rate), standins.decoder(rate)
+    rng = np.random.default_rng(rate)
+    image = rng.integers(-128, 128, (1, 48, 64, 3), dtype=np.int8)
+    plan = planned(encoder)
+    latents = run_plan(plan, image)
+    assert np.array_equal(latents, run_tflm(resize(encoder, 48, 64), image))
+    graph = read_graph(encoder)
+    assert (plan.halo, plan.macs) == (halo(graph), macs_per_pixel(graph))
+    assert all(arena_bytes(plan, n * plan.rate) == plan.arena_bytes(n * plan.rate) for n in (1, 9))
+    plan = planned(decoder)
+    expected = run_tflm(resize(decoder, *latents.shape[1:3]), latents)
+    assert np.array_equal(run_plan(plan, latents), expected)
+    assert plan.halo == halo(read_graph(decoder))
 
 
 @pytest.mark.parametrize(("name", "scale"), SHIPPED)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import standins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tflite_factory import Network, TfliteWriter, networks, pack, tinypssr, unpack
@@ -96,6 +97,34 @@ def test_a_tensor_without_a_scale_and_a_wide_bias_are_named() -> None:
     writer.model.buffers[-1].data = np.zeros(8, np.uint8)
     (found,) = graph.not_integer(graph.read_graph(writer.finish(output)))
     assert found == "tensor 3 'bias' is int64, not int32"
+
+
+@pytest.mark.parametrize(("rate", "halo"), [(4, 6), (16, 18), (64, 42)])
+def test_an_encoder_shrinks_and_its_tiles_have_the_bits_of_the_whole(rate: int, halo: int) -> None:
+    step = round(rate**0.5)
+    model = standins.encoder(rate, 128, 8)
+    network = graph.read_graph(model)
+    assert (graph.ratio(network), graph.halo(network)) == (Fraction(1, step), halo)
+    with pytest.raises(UserError, match=f"enlarges by 1/{step}, which is no enlargement"):
+        graph.scale(network)
+    image = np.random.default_rng(rate).integers(-128, 128, (1, 128, 8, 3), dtype=np.int8)
+    whole, margin = run_tflm(model, image), -(-halo // step) * step
+    tile = image[:, 64 - margin : 72 + margin]
+    part = run_tflm(graph.resize(model, *tile.shape[1:3]), tile)
+    rows = slice(margin // step, (margin + 8) // step)
+    np.testing.assert_array_equal(part[:, rows], whole[:, 64 // step : 72 // step])
+
+
+@pytest.mark.parametrize("rate", [4, 16, 64, 256])
+def test_parts_of_a_codec_undo_each_others_size(rate: int) -> None:
+    encoder, decoder = (
+        graph.read_graph(part(rate)) for part in (standins.encoder, standins.decoder)
+    )
+    assert graph.scale(decoder) == 1 / graph.ratio(encoder) == rate**0.5
+    assert (graph.parameters(encoder), graph.parameters(decoder)) == (
+        5427 * (rate.bit_length() // 2),
+        1071 * (rate.bit_length() // 2),
+    )
 
 
 @pytest.mark.parametrize(
