@@ -26,11 +26,12 @@ def mse(target: Any, output: Any, weights: Any = 1.0) -> Any:
 _LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255  # ITU-R BT.601, studio range
 
 
-def luma_loss(target: Any, output: Any) -> Any:
-    """Mean squared error of BT.601 luma of (N,H,W,3) RGB tensors in [0, 1]; a scalar."""
+def luma_loss(target: Any, output: Any, weights: Any = 1.0) -> Any:
+    """Mean squared error of BT.601 luma of (N,H,W,3) RGB tensors in [0, 1], weighted; a scalar."""
     from keras import ops
 
-    return ops.mean(ops.square(ops.sum((target - output) * _LUMA, axis=-1)))
+    error = ops.sum((target - output) * _LUMA, axis=-1, keepdims=True)
+    return ops.mean(ops.square(error) * weights)
 
 
 def ssim_loss(target: Any, output: Any) -> Any:
@@ -87,8 +88,8 @@ class Rim:
 
 
 def mixture(terms: Mapping[str, float], rim: Rim = Rim()) -> Loss:
-    """The weighted sum of losses by name: "mae", "mse" with the rim weighted, "ssim" within it,
-    "luma" of RGB.
+    """The weighted sum of losses by name: "mae", "mse" and "luma" with the rim weighted, "ssim"
+    within it.
     """
 
     def loss(target: Any, output: Any) -> Any:
@@ -99,10 +100,8 @@ def mixture(terms: Mapping[str, float], rim: Rim = Rim()) -> Loss:
         for name, weight in terms.items():
             if name == "ssim":
                 term = ssim_loss(target[:, inside, inside], output[:, inside, inside])
-            elif name == "luma":
-                term = luma_loss(target, output)
             else:
-                term = {"mae": mae, "mse": mse}[name](target, output, pixels)
+                term = {"mae": mae, "mse": mse, "luma": luma_loss}[name](target, output, pixels)
             total = total + float(weight) * term
         return total
 

@@ -35,8 +35,6 @@ class DataOptions:
             chance (see `sample_patches`).
         rim: low-resolution pixels along a patch's edges whose part in the loss is changed.
         rim_weight: of each of those pixels, 1 being that of the others.
-        drawn: share of the pixels to cut patches from that are drawn pages (see
-            `data.graphics`), in [0, 1).
     """
 
     colour: str = "luminance"
@@ -46,7 +44,6 @@ class DataOptions:
     candidates: int = 1
     rim: int = 0
     rim_weight: float = 1.0
-    drawn: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -358,8 +355,6 @@ def _check_numbers(recipe: Recipe) -> None:
         )
     if recipe.latents.rate_weight and not recipe.latents.quantized:
         raise UserError("the rate is that of quantized latents: set quantized = true as well")
-    if not 0 <= data.drawn < 1:
-        raise UserError(f"drawn must be in [0, 1), it is {data.drawn}")
     if not 0 <= recipe.smooth < math.inf:
         raise UserError(f"smooth must be finite and not negative, it is {recipe.smooth}")
     if not 0 <= data.rim_weight < math.inf:

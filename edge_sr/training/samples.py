@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.data import graphics
 from edge_sr.data.datasets import Pair, find_pairs, split_validation
-from edge_sr.data.degradation import bicubic_downscale
 from edge_sr.data.patches import Pixels, Planes, load_planes, sample_patches
 from edge_sr.errors import UserError
 from edge_sr.metrics import SSIM_WINDOW
@@ -65,7 +63,6 @@ def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
             f"no image in {folder} is as large as a patch ({largest * scale} pixels at "
             "high resolution); lower patch in the recipe"
         )
-    planes += _drawn(sum(high.size for _, high in planes), scale, options.drawn)
     held_out = load_planes(validation, scale, "luminance")
     for pair, (_, high) in zip(validation, held_out, strict=True):
         if min(high.shape) < 2 * scale + SSIM_WINDOW:
@@ -80,12 +77,6 @@ def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
         digest([*planes, *held_out]),
         scale,
     )
-
-
-def _drawn(pixels: int, scale: int, share: float) -> Planes:
-    """Drawn pages that make up a share of all pixels, those given included."""
-    count = round(pixels * share / (1 - share) / graphics.SIDE**2)
-    return [(bicubic_downscale(page, scale), page) for page in graphics.pages(count, seed=0)]
 
 
 def hold_out(folder: Path, pairs: list[Pair], count: int) -> tuple[list[Pair], list[Pair]]:
