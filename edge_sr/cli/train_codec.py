@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_sr.cli import runs
 from edge_sr.cli.runs import Run
+from edge_sr.errors import UserError
 from edge_sr.quiet import quiet_native
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def train_codec(request: Request, run: Run) -> None:
     from edge_sr.training import recipe as recipes
     from edge_sr.training.pictures import load_pictures
 
+    if request.model != "tinycompress":
+        raise UserError(f"{request.model} is a part of a codec: train tinycompress, which has both")
     registry.get(request.model).config(1, rate=request.rate)
     recipe = recipes.load(request.recipe or "codec")
     if request.epochs is not None:
@@ -51,10 +54,13 @@ def train_codec(request: Request, run: Run) -> None:
         require_tuning(tuning)
         tuning = dataclasses.replace(tuning, data=options)
     start = None if request.start is None else _start(request.start, request.model)
-    train_float(
-        request.model, request.rate, recipe, load_pictures(request.data, recipe), run, start
-    )
+    pictures = load_pictures(request.data, recipe)
+    train_float(request.model, request.rate, recipe, pictures, run, start)
     runs.report(run)
+    if request.int8:
+        part = dataclasses.replace(run, folder=run.folder / "int8", force=False)
+        part = dataclasses.replace(part, resume=run.resume and part.folder.exists())
+        tune_codec(run.best, tuning, pictures, part)
 
 
 def _start(path: Path, model: str) -> "dict[str, np.ndarray]":

@@ -1,0 +1,87 @@
+"""`edge-sr train --model tinycompress` and `edge-sr quantize` as a user meets them."""
+
+from pathlib import Path
+
+import pytest
+from command_line import EdgeSr
+
+from edge_sr.models import checkpoint
+
+RECIPE = """
+name = "smoke"
+source = "a test"
+[loss]
+mse = 1.0
+luma = 0.5
+[latents]
+quantized = true
+[data]
+patch = 16
+batch = 4
+validation_images = 2
+[optimizer]
+kind = "soap"
+learning_rate = 2e-3
+[stop]
+epochs = 2
+steps_per_epoch = 5
+[[phases]]
+start = 0.5
+batch = 2
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "smoke.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.mark.slow
+def test_from_pictures_to_a_tuned_codec_and_on_to_another_rate(
+    edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    options = ["train", "--model", "tinycompress", "--data", photographs, "--recipe", recipe]
+    both = [*options, "--rate", 16, "--out", run]
+    assert edge_sr(*both, "--int8", "--int8-recipe", recipe).code == 0
+    tuned = checkpoint.read(run / "int8" / "best.safetensors")
+    assert checkpoint.is_tuned(tuned)
+    assert tuned.notes["training"]["rate"] == 16
+
+    deeper = tmp_path / "deeper"
+    start = ["--start", run / "best.safetensors"]
+    assert edge_sr(*options, "--rate", 64, "--out", deeper, *start).code == 0
+    found = checkpoint.read(deeper / "best.safetensors")
+    assert found.config.passes == 3
+    first = checkpoint.read(run / "best.safetensors")
+    assert found.notes["training"]["start"] == checkpoint.digest(first.weights)
+
+    again = edge_sr("quantize", "--checkpoint", run / "best.safetensors", "--data", photographs)
+    assert again.code == 2
+    assert "already" in again.err
+    resumed = edge_sr(*options, "--rate", 4, "--out", run, "--resume")
+    assert resumed.code == 2
+    assert "rate" in resumed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--model", "tinycompress", "--rate", "5"], "no rate 5; it has 4, 16, 64, 256"),
+        (["--model", "tinycompress", "--scale", "2"], "has a --rate, and no --scale"),
+        (["--model", "tinycompress-encoder"], "train tinycompress"),
+        (["--model", "tinypssr", "--rate", "4"], "--rate is for codecs"),
+        (["--model", "tinycompress", "--recipe", "nowhere"], "there is no recipe 'nowhere'"),
+        (["--model", "tinycompress", "--int8-recipe", "int8-codec"], "give --int8 as well"),
+    ],
+)
+def test_wrong_requests_get_a_sentence_and_leave_nothing(
+    edge_sr: EdgeSr, photographs: Path, tmp_path: Path, options: list[str], word: str
+) -> None:
+    run = tmp_path / "run"
+    result = edge_sr("train", "--data", photographs, "--out", run, *options)
+    assert result.code == 2
+    assert word in result.err.replace("\n", " ")
+    assert not run.exists()
