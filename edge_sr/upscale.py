@@ -6,7 +6,6 @@ only the pixels that no cut edge can reach are kept: the result has the bits of 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from edge_sr.data.images import (
 from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session, run_plane
+from edge_sr.runtime.tiles import Window, windows
 
 Pixels = NDArray[np.uint8]
 
@@ -31,42 +31,6 @@ WINDOW = 256
 """Side of a window in low-resolution pixels: small enough for a core's cache."""
 
 _STRIP_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Window:
-    """A stretch of an axis that is computed at once: pixels [start, stop), of which
-    [keep_start, keep_stop) are kept.
-    """
-
-    start: int
-    stop: int
-    keep_start: int
-    keep_stop: int
-
-
-def windows(length: int, size: int, halo: int) -> list[Window]:
-    """Cover an axis with windows of one size.
-
-    Args:
-        length: of the axis, at least 1.
-        size: of a window; where the axis is shorter, it is the only window.
-        halo: pixels beside an inner edge of a window that are not kept; 2 * halo < size.
-
-    Returns:
-        Windows whose kept stretches follow each other from 0 to `length`.
-    """
-    if length <= size:
-        return [Window(0, length, 0, length)]
-    found: list[Window] = []
-    done = 0
-    while done < length:
-        start = min(max(done - halo, 0), length - size)
-        stop = start + size
-        keep_stop = length if stop == length else stop - halo
-        found.append(Window(start, stop, done, keep_stop))
-        done = keep_stop
-    return found
 
 
 def upscale(

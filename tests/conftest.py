@@ -7,7 +7,11 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from edge_sr import zoo
+
 REPOSITORY = Path(__file__).parent.parent
+STAND_INS = Path(__file__).parent / "golden"
+"""Untrained codecs, made by golden/make_codec_parts.py."""
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +21,13 @@ def shared_data() -> Path:
     if not (folder / "set5").is_dir():
         pytest.skip("no image sets: set EDGE_SR_DATA to a folder with set5, set14, bsd100, train")
     return folder
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Has untrained codecs, of rates 4 and 16, stand in for those that ship."""
+    monkeypatch.setattr(zoo, "FOLDER", STAND_INS)
+    return STAND_INS
 
 
 @pytest.fixture(scope="session")

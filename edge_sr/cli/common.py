@@ -139,7 +139,7 @@ def open_model(
 
     artifact = choose(model, scale, runtime, int8)
     if threads is None:
-        threads = _cores() if RUNTIMES[artifact.runtime].threaded else 1
+        threads = cores() if RUNTIMES[artifact.runtime].threaded else 1
     session = open_session(artifact.path, artifact.runtime, threads)
     if scale is not None and session.scale != scale:
         raise UserError(f"{artifact.path} upscales x{session.scale}, not x{scale}")
@@ -149,9 +149,16 @@ def open_model(
     return artifact, session
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many threads can run at once here."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def say(text: str | None) -> None:
+    """Print a note on standard error, if there is one."""
+    if text:
+        typer.echo(f"edge-sr: {text}", err=True)
 
 
 def progress(items: Iterable[T], what: str, count: int) -> Iterable[T]:

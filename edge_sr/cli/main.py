@@ -11,7 +11,17 @@ import typer
 import typer.main
 
 import edge_sr
-from edge_sr.cli import compare, firmware, models, quantize, train, upscale
+from edge_sr.cli import (
+    compare,
+    compress,
+    decompress,
+    firmware,
+    info,
+    models,
+    quantize,
+    train,
+    upscale,
+)
 from edge_sr.cli import eval as evaluation
 from edge_sr.cli import export as exporting
 from edge_sr.errors import UserError, VerificationError
@@ -47,6 +57,9 @@ app.command("train")(train.train)
 app.command("upscale")(upscale.upscale)
 app.command("eval")(evaluation.evaluate)
 app.command("compare")(compare.compare)
+app.command("compress")(compress.compress)
+app.command("decompress")(decompress.decompress)
+app.command("info")(info.info)
 app.add_typer(firmware.app, name="firmware")
 
 

@@ -5,7 +5,8 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
+from typing import BinaryIO
 
 import numpy as np
 
@@ -28,6 +29,9 @@ _FIXED = struct.Struct(f"<4s6BHII{ID_BYTES}s{HASH_BYTES}s")
 _RANGE = struct.Struct("<2f")
 _PLANE = struct.Struct("<2I")
 _CRC = struct.Struct("<I")
+_LONGEST_HEAD = (
+    _FIXED.size + coder.MAX_CHANNELS * _RANGE.size + bit_planes.BITS * _PLANE.size + _CRC.size
+)
 
 
 class Colour(IntEnum):
@@ -103,10 +107,14 @@ def pack(header: Header, samples: np.ndarray, planes: int) -> bytes:
     _check(header)
     if samples.shape != header.shape:
         raise UserError(f"the latents are {samples.shape}; this image's are {header.shape}")
-    segments = coder.encode(samples, planes)
+    return assemble(header, coder.encode(samples, planes))
+
+
+def assemble(header: Header, segments: Sequence[bytes]) -> bytes:
+    """Make a file of planes that are coded already, the most significant first."""
     quantizer = header.quantizer
     fixed = _FIXED.pack(
-        *(MAGIC, VERSION, header.colour, len(quantizer.low), planes, quantizer.kind, 0),
+        *(MAGIC, VERSION, header.colour, len(quantizer.low), len(segments), quantizer.kind, 0),
         *(header.rate, header.width, header.height),
         *(header.model_id.encode(), header.model_hash),
     )
@@ -114,6 +122,83 @@ def pack(header: Header, samples: np.ndarray, planes: int) -> bytes:
     table = b"".join(_PLANE.pack(len(data), zlib.crc32(data)) for data in segments)
     head = fixed + ranges + table
     return head + _CRC.pack(zlib.crc32(head)) + b"".join(segments)
+
+
+class State(StrEnum):
+    """How a plane was found."""
+
+    WHOLE = "whole"
+    DAMAGED = "damaged"
+    CUT = "cut off"
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane as the header has it.
+
+    Attributes:
+        size: bytes of its segment.
+        state: of the segment; what follows a plane that is not whole cannot be decoded.
+        segment: its bytes, those that there are.
+    """
+
+    size: int
+    state: State
+    segment: bytes
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in a file.
+
+    Attributes:
+        header: what it says of its image.
+        planes: all that it names, the most significant first.
+        head: bytes before the first of them.
+        extra: whether bytes follow that are not the file's.
+    """
+
+    header: Header
+    planes: tuple[Plane, ...]
+    head: int
+    extra: bool
+
+    @property
+    def whole(self) -> int:
+        """How many planes can be decoded: those before the first that is not whole."""
+        states = [plane.state is State.WHOLE for plane in self.planes]
+        return [*states, False].index(False)
+
+
+def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> Inspection:
+    """Look at every plane, whatever its state.
+
+    Raises:
+        UserError: as `unpack`, but for planes that are not whole.
+    """
+    header, table, head = _parse_head(data, max_pixels)
+    planes, start = [], head
+    for size, crc in table:
+        segment = data[start : start + size]
+        if len(segment) < size:
+            state = State.CUT
+        else:
+            state = State.WHOLE if zlib.crc32(segment) == crc else State.DAMAGED
+        planes.append(Plane(size, state, segment))
+        start += size
+    return Inspection(header, tuple(planes), head, start < len(data))
+
+
+def read(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> bytes:
+    """Read a file, and no more of the stream than its header says, but for one byte.
+
+    Raises:
+        UserError: the header is none that `unpack` takes.
+    """
+    data = stream.read(_LONGEST_HEAD)
+    _, table, start = _parse_head(data, max_pixels)
+    rest = start + sum(size for size, _ in table) + 1 - len(data)
+    return data + stream.read(max(0, rest))
 
 
 def unpack(data: bytes, salvage: bool = False, max_pixels: int = MAX_PIXELS) -> File:
@@ -127,33 +212,32 @@ def unpack(data: bytes, salvage: bool = False, max_pixels: int = MAX_PIXELS) -> 
     Raises:
         UserError: it is no .tcz file, of another version, damaged, too large, or no plane is whole.
     """
-    header, table, start = _parse_head(data, max_pixels)
+    found = inspect(data, max_pixels)
+    planes = found.planes
     segments: list[bytes] = []
     note = ""
-    for number, (size, crc) in enumerate(table, 1):
-        segment = data[start : start + size]
-        if len(segment) < size:
+    for number, plane in enumerate(planes, 1):
+        if plane.state is State.CUT:
             note = (
-                f"the file is cut within plane {number} of {len(table)}; those before it are whole"
+                f"the file is cut within plane {number} of {len(planes)}; those before it are whole"
             )
             break
-        if zlib.crc32(segment) != crc:
+        if plane.state is State.DAMAGED:
             if not salvage:
-                raise UserError(
-                    f"plane {number} of {len(table)} is damaged; the {number - 1} before it can be "
-                    "salvaged"
-                )
-            note = f"plane {number} of {len(table)} is damaged; those before it are whole"
+                raise UserError(_damaged(number, len(planes)))
+            note = f"plane {number} of {len(planes)} is damaged; those before it are whole"
             break
-        segments.append(segment)
-        start += size
+        segments.append(plane.segment)
     if not segments:
         raise UserError("no bit plane of this .tcz file is whole; get it anew")
-    if not note and start != len(data):
-        raise UserError(
-            f"this .tcz file has {len(data) - start} bytes after its end; there must be none"
-        )
-    return File(header, len(table), tuple(segments), note)
+    if found.extra and not note:
+        raise UserError("this .tcz file goes on after its end; there must be nothing")
+    return File(found.header, len(planes), tuple(segments), note)
+
+
+def _damaged(number: int, count: int) -> str:
+    before = "get the file anew" if number == 1 else f"the {number - 1} before it can be salvaged"
+    return f"plane {number} of {count} is damaged; {before}"
 
 
 def _parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[tuple[int, int]], int]:
@@ -187,7 +271,8 @@ def _parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[tuple[int, i
     _check(header)
     if width * height > max_pixels:
         raise UserError(
-            f"this .tcz file claims {width}x{height} pixels; {max_pixels} are the limit"
+            f"this .tcz file claims {width}x{height} pixels; {max_pixels} are the limit, which may "
+            "be raised"
         )
     table = list(_PLANE.iter_unpack(data[table_at:crc_at]))
     _check_lengths(table, header)

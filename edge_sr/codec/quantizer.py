@@ -11,6 +11,8 @@ import numpy as np
 
 from edge_sr.errors import UserError
 
+_FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
+
 
 class Kind(IntEnum):
     """Where a quantizer's ranges come from; a decoder need not know."""
@@ -56,7 +58,9 @@ class Quantizer:
             float32 of the same shape.
         """
         low, span = self._columns()
-        return (low + samples * span / 255).astype(np.float32)
+        table = low + np.arange(256) * span / 255
+        stands_for = np.clip(table, *_FLOAT32).astype(np.float32)
+        return np.stack([row[0][plane] for row, plane in zip(stands_for, samples, strict=True)])
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray]:
         low, high = (np.array(side, np.float64)[:, None, None] for side in (self.low, self.high))

@@ -5,12 +5,14 @@ checked before anything is decoded, and whatever a decoder raises becomes one se
 """
 
 import contextlib
+import io
 import struct
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,15 +82,19 @@ class Image:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def read_image(path: Path | str) -> Image:
+def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Image:
     """Read a still picture as 8-bit gray or RGB.
 
     Palettes, transparency, 16 bits per channel, CMYK and a camera's orientation tag are converted,
     and the note says so. Memory: Pillow's decoded copy and the array while reading, then the array.
 
+    Args:
+        path: of the file.
+        max_pixels: a larger picture is taken for a decompression bomb.
+
     Raises:
         UserError: no such file, a folder, not an image, truncated, animated, of a kind that has no
-            8-bit equivalent (floating point, 32-bit integers), or larger than `MAX_PIXELS`.
+            8-bit equivalent (floating point, 32-bit integers), or larger than `max_pixels`.
     """
     path = Path(path)
     if not path.exists():
@@ -97,15 +103,26 @@ def read_image(path: Path | str) -> Image:
         raise UserError(f"cannot read {path}: it is not a file; name an image")
     if path.stat().st_size == 0:
         raise UserError(f"cannot read {path}: the file is empty; it takes an image")
+    return _read(path, path, max_pixels)
+
+
+def read_image_bytes(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
+    """Read a still picture that is in memory; `name` is for messages, the rest as `read_image`."""
+    if not data:
+        raise UserError(f"{name} is empty; it takes an image")
+    return _read(io.BytesIO(data), Path(name), max_pixels)
+
+
+def _read(source: Path | BinaryIO, path: Path, max_pixels: int) -> Image:
     try:
-        with _opened(path) as picture:
+        with _opened(source, max_pixels) as picture:
             return _convert(path, picture)
     except UserError:
         raise
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning):
         raise UserError(
             f"{path} claims a size that is refused as a decompression bomb; "
-            f"it takes up to {MAX_PIXELS // 10**6} megapixels"
+            f"it takes up to {max_pixels / 10**6:g} megapixels"
         ) from None
     except PillowImage.UnidentifiedImageError:
         raise UserError(
@@ -128,14 +145,14 @@ _pillow_limit = threading.Lock()
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[PillowImage.Image]:
+def _opened(source: Path | BinaryIO, max_pixels: int) -> Iterator[PillowImage.Image]:
     """Open with our own limit on the size instead of Pillow's, which refuses 180 megapixels."""
     with _pillow_limit, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks on damaged metadata
         warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
-        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, MAX_PIXELS
+        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, max_pixels
         try:
-            picture = PillowImage.open(path, formats=_readable())
+            picture = PillowImage.open(source, formats=_readable())
         finally:
             PillowImage.MAX_IMAGE_PIXELS = limit
     with picture:
@@ -323,6 +340,14 @@ def write_image(
             picture.save(temporary, format=form.name, **options)
         except (OSError, ValueError, RuntimeError, struct.error) as error:
             raise UserError(f"cannot write {path}: {error}") from error
+
+
+def png_bytes(pixels: Pixels) -> bytes:
+    """A PNG of uint8 (H, W) or (H, W, 3)."""
+    _check_pixels(pixels)
+    buffer = io.BytesIO()
+    PillowImage.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def check_suffix(path: Path | str) -> None:

@@ -7,6 +7,7 @@ from edge_sr.graph.analysis import (
     not_integer,
     operators,
     parameters,
+    ratio,
     scale,
 )
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
@@ -24,6 +25,7 @@ __all__ = [
     "not_integer",
     "operators",
     "parameters",
+    "ratio",
     "read_bytes",
     "read_graph",
     "resize",

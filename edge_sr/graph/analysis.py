@@ -83,25 +83,37 @@ def scale(graph: Graph) -> int:
     Raises:
         UserError: the graph does not enlarge an image by a whole number.
     """
+    found = ratio(graph)
+    if found.denominator != 1:
+        raise UserError(f"the model enlarges by {found}, which is no enlargement by a whole number")
+    return found.numerator
+
+
+def ratio(graph: Graph) -> Fraction:
+    """How many times larger the output image is than the input, along each side.
+
+    Raises:
+        UserError: the graph does not turn one image into one of the same proportions.
+    """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise UserError("a super-resolution model has one input and one output")
+        raise UserError("a model of images has one input and one output")
     _, height, width, _ = _image_shape(graph.input)
     _, tall, wide, _ = _image_shape(graph.output)
-    if tall % height or tall // height != wide / width:
+    if tall * width != wide * height:
         raise UserError(
             f"the model turns {height}x{width} into {tall}x{wide}, which is no enlargement"
         )
-    return tall // height
+    return Fraction(tall, height)
 
 
 def halo(graph: Graph) -> int:
-    """Low-resolution pixels of context that an output needs on each side of its own pixel.
+    """Input pixels of context that an output needs on each side of its own pixel.
 
     A tile computed with that margin (or up to the image's border) has, once the margin is cut
     away, the bits that the whole image would have given.
 
     Raises:
-        UserError: an operator's reach is not known, or the graph shrinks images on the way.
+        UserError: an operator's reach is not known.
     """
     margins = dict.fromkeys(graph.outputs, 0)
     for operator in reversed(graph.operators):
@@ -118,6 +130,8 @@ def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:
         return margin
     if operator.name == "DEPTH_TO_SPACE":
         return -(-margin // operator.number("block_size"))
+    if operator.name == "SPACE_TO_DEPTH":
+        return margin * operator.number("block_size")
     if operator.name in _CONVOLUTIONS and _is_dense(graph, operator):
         kernel = graph.tensors[operator.inputs[1]].shape
         reach = [

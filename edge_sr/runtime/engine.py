@@ -7,8 +7,7 @@ import numpy as np
 from edge_sr import graph
 from edge_sr.engine.binding import Engine
 from edge_sr.engine.plan import make_plan
-from edge_sr.runtime.session import Session
-from edge_sr.runtime.tflite import read_interface
+from edge_sr.runtime.session import Interface, Session
 
 
 class EngineSession(Session):
@@ -16,15 +15,15 @@ class EngineSession(Session):
 
     runtime = "engine"
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
-        super().__init__(read_interface(model))
+    def __init__(self, model: bytes, interface: Interface, threads: int = 1) -> None:
+        super().__init__(interface)
         self.plan = make_plan(graph.read_graph(model))
         self._threads = threads
         self._engines: list[Engine] = []
 
     def _run(self, image: np.ndarray) -> np.ndarray:
-        _, height, width, _ = image.shape
-        out = np.empty((1, height * self.scale, width * self.scale, 1), np.int8)
+        width = image.shape[2]
+        out = np.empty(self.out_shape(image.shape), np.int8)
         strip = self._strip_width(width)
         if not self._engines or self._engines[0].info.in_width != strip:
             self._engines = [Engine(self.plan.blob, strip)]

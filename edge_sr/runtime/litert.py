@@ -6,8 +6,7 @@ import numpy as np
 
 from edge_sr.errors import UserError
 from edge_sr.quiet import quiet_native
-from edge_sr.runtime.session import Session
-from edge_sr.runtime.tflite import read_interface
+from edge_sr.runtime.session import Interface, Session
 
 
 class LiteRTSession(Session):
@@ -15,10 +14,10 @@ class LiteRTSession(Session):
 
     runtime = "litert"
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
+    def __init__(self, model: bytes, interface: Interface, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        super().__init__(read_interface(model))
+        super().__init__(interface)
         try:
             self._interpreter: Any = Interpreter(model_content=model, num_threads=threads)
             with quiet_native():  # XNNPACK announces itself when tensors are first allocated

@@ -1,6 +1,7 @@
-"""What every runtime offers: a super-resolution network that takes one-channel images of any size.
+"""What every runtime offers: a network that makes a larger or smaller image of one of any size.
 
-`open_session` opens an artifact, `run_plane` runs it on 8-bit pixels.
+`open_session` opens a super-resolution network, which takes one channel; `run_plane` runs it on
+8-bit pixels. `open_part` opens an encoder or a decoder, which takes three.
 """
 
 from abc import ABC, abstractmethod
@@ -69,10 +70,12 @@ class Interface:
 
     Attributes:
         scale: the factor by which height and width grow.
-        halo: low-resolution pixels on each side that an output pixel may depend on.
-        input: of the (1,H,W,1) input, values in [0,1].
-        output: of the (1,scale*H,scale*W,1) output, values in [0,1].
+        halo: input pixels on each side that an output pixel may depend on.
+        input: of the (1,H,W,C) input, values in [0,1].
+        output: of the (1,scale*H/shrink,scale*W/shrink,C) output, values in [0,1].
         fixed_size: (H, W) if the artifact runs at that size alone, else None.
+        channels: C.
+        shrink: the divisor of height and width, which are multiples of it.
     """
 
     scale: int
@@ -80,10 +83,12 @@ class Interface:
     input: TensorSpec
     output: TensorSpec
     fixed_size: tuple[int, int] | None = None
+    channels: int = 1
+    shrink: int = 1
 
 
 class Session(ABC):
-    """An opened super-resolution network; see `Interface` for the attributes."""
+    """An opened network; see `Interface` for the attributes."""
 
     runtime: ClassVar[str]
 
@@ -93,28 +98,40 @@ class Session(ABC):
         self.input = interface.input
         self.output = interface.output
         self.fixed_size = interface.fixed_size
+        self.channels = interface.channels
+        self.shrink = interface.shrink
+
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """The output's shape for an input's (1,H,W,C)."""
+        _, height, width, channels = shape
+        up, down = self.scale, self.shrink
+        return 1, height * up // down, width * up // down, channels
 
     def run(self, image: np.ndarray) -> np.ndarray:
         """Run the network.
 
         Args:
-            image: (1,H,W,1) of the dtype of `input`; any H and W from 1, or `fixed_size`.
+            image: (1,H,W,C) of the dtype of `input`; H and W are any multiples of `shrink` from
+                that, or `fixed_size`.
 
         Returns:
-            (1,scale*H,scale*W,1) of the dtype of `output`.
+            (1,scale*H/shrink,scale*W/shrink,C) of the dtype of `output`.
 
         Raises:
             UserError: the runtime refuses the network at this size.
         """
         batch, height, width, channels = image.shape
-        if (batch, channels, image.dtype.name) != (1, 1, self.input.dtype):
-            raise ValueError(f"need (1,H,W,1) {self.input.dtype}, got {image.shape} {image.dtype}")
+        if (batch, channels, image.dtype.name) != (1, self.channels, self.input.dtype):
+            need = f"(1,H,W,{self.channels}) {self.input.dtype}"
+            raise ValueError(f"need {need}, got {image.shape} {image.dtype}")
+        if height % self.shrink or width % self.shrink:
+            raise ValueError(f"need multiples of {self.shrink} pixels, got {image.shape}")
         if self.fixed_size not in (None, (height, width)):
             raise UserError(
                 f"the model runs at {_size(self.fixed_size)} only, not at {_size((height, width))}"
             )
         result = self._run(np.ascontiguousarray(image))
-        expected = (1, height * self.scale, width * self.scale, 1)
+        expected = self.out_shape(image.shape)
         if result.shape != expected or result.dtype.name != self.output.dtype:
             raise UserError(
                 f"the model gave {result.shape} {result.dtype} where {expected} "
@@ -124,7 +141,7 @@ class Session(ABC):
 
     @abstractmethod
     def _run(self, image: np.ndarray) -> np.ndarray:
-        """Run the runtime on a checked (1,H,W,1) array."""
+        """Run the runtime on a checked (1,H,W,C) array."""
 
 
 def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
@@ -179,18 +196,11 @@ def _check_float(artifact: Path) -> None:
 
 
 def _open(artifact: Path, runtime: str, threads: int) -> Session:
-    if runtime == "litert":
-        from edge_sr.runtime.litert import LiteRTSession
+    if RUNTIMES[runtime].suffix == ".tflite":
+        from edge_sr.runtime.tflite import read_interface
 
-        return LiteRTSession(read_bytes(artifact), threads)
-    if runtime == "tflm":
-        from edge_sr.runtime.tflm import TFLMSession
-
-        return TFLMSession(read_bytes(artifact))
-    if runtime == "engine":
-        from edge_sr.runtime.engine import EngineSession
-
-        return EngineSession(read_bytes(artifact), threads)
+        model = read_bytes(artifact)
+        return _open_tflite(model, read_interface(model), runtime, threads)
     if runtime == "onnx":
         from edge_sr.runtime.onnx import ONNXSession
 
@@ -198,6 +208,41 @@ def _open(artifact: Path, runtime: str, threads: int) -> Session:
     from edge_sr.runtime.keras import KerasSession
 
     return KerasSession(artifact)
+
+
+def _open_tflite(model: bytes, interface: Interface, runtime: str, threads: int) -> Session:
+    if runtime == "litert":
+        from edge_sr.runtime.litert import LiteRTSession
+
+        return LiteRTSession(model, interface, threads)
+    if runtime == "tflm":
+        from edge_sr.runtime.tflm import TFLMSession
+
+        return TFLMSession(model, interface)
+    from edge_sr.runtime.engine import EngineSession
+
+    return EngineSession(model, interface, threads)
+
+
+def open_part(model: bytes, threads: int = 1) -> Session:
+    """Open an encoder or a decoder: int8 in the engine, the same bits everywhere, else in LiteRT.
+
+    Args:
+        model: a .tflite from RGB images to RGB images 2, 4, 8 or 16 times as large or as small.
+        threads: 1 to `MAX_THREADS`.
+
+    Raises:
+        UserError: it is damaged, or it is something else.
+    """
+    if not 1 <= threads <= MAX_THREADS:
+        raise UserError(f"a codec takes 1 to {MAX_THREADS} threads, not {threads}")
+    with quiet_native():
+        require("ai_edge_litert", "all")
+    from edge_sr.runtime.tflite import read_part
+
+    interface = read_part(model)
+    runtime = "engine" if interface.input.dtype == "int8" else "litert"
+    return _open_tflite(model, interface, runtime, threads)
 
 
 def run_plane(session: Session, plane: np.ndarray) -> np.ndarray:

@@ -1,8 +1,12 @@
-"""What LiteRT and TFLM share: the checks that a .tflite passes before an interpreter sees it."""
+"""What LiteRT, TFLM and the engine share: the checks that a .tflite passes before they see it."""
 
 from edge_sr import graph
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import SCALES, Interface, TensorSpec
+
+PART_CHANNELS = 3
+PART_FACTORS = (2, 4, 8, 16)
+"""By which a decoder enlarges and an encoder shrinks."""
 
 
 def read_interface(model: bytes) -> Interface:
@@ -20,10 +24,36 @@ def read_interface(model: bytes) -> Interface:
     )
 
 
-def _spec(tensor: graph.Tensor, role: str) -> TensorSpec:
+def read_part(model: bytes) -> Interface:
+    """Check that a .tflite is the encoder or the decoder of a codec.
+
+    Raises:
+        UserError: it is damaged, or it is something else.
+    """
+    network = graph.read_graph(model)
+    ratio = graph.ratio(network)
+    if max(ratio, 1 / ratio) not in PART_FACTORS:
+        raise UserError(
+            f"the model enlarges by {ratio}; a codec's enlarges or shrinks by {PART_FACTORS}"
+        )
+    source = _spec(network.input, "input", PART_CHANNELS)
+    target = _spec(network.output, "output", PART_CHANNELS)
+    if source.dtype != target.dtype:
+        raise UserError(f"the model takes {source.dtype} and gives {target.dtype}; both are alike")
+    return Interface(
+        scale=ratio.numerator,
+        halo=graph.halo(network),
+        input=source,
+        output=target,
+        channels=PART_CHANNELS,
+        shrink=ratio.denominator,
+    )
+
+
+def _spec(tensor: graph.Tensor, role: str, due: int = 1) -> TensorSpec:
     batch, _, _, channels = tensor.shape if len(tensor.shape) == 4 else (0, 0, 0, 0)
-    if (batch, channels) != (1, 1):
-        raise UserError(f"the model's {role} is {tensor.shape}; one channel (1,H,W,1) is needed")
+    if (batch, channels) != (1, due):
+        raise UserError(f"the model's {role} is {tensor.shape}; (1,H,W,{due}) is needed")
     if tensor.dtype == "float32":
         return TensorSpec("float32")
     if tensor.dtype != "int8":

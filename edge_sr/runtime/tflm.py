@@ -6,8 +6,7 @@ import numpy as np
 
 from edge_sr import graph
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import Session
-from edge_sr.runtime.tflite import read_interface
+from edge_sr.runtime.session import Interface, Session
 
 _ARENA_OVERHEAD = 64 * 1024  # kernel data, tensor structs and alignment
 
@@ -17,8 +16,8 @@ class TFLMSession(Session):
 
     runtime = "tflm"
 
-    def __init__(self, model: bytes) -> None:
-        super().__init__(read_interface(model))
+    def __init__(self, model: bytes, interface: Interface) -> None:
+        super().__init__(interface)
         self._model = model
         self._shape: tuple[int, ...] | None = None
         self._interpreter: Any = None

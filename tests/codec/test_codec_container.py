@@ -121,7 +121,7 @@ def test_salvage_keeps_the_planes_before_the_damage() -> None:
         (forged(68, b"\0\0\0\0"), "plane 1 of this .tcz file claims 0 bytes"),
         (forged(68, b"\xff\xff\xff\xff"), "claims 4294967295 bytes; 1 to 233 are possible"),
         (FILE[: HEAD + 3], "no bit plane of this .tcz file is whole"),
-        (FILE + b"\0", "1 bytes after its end"),
+        (FILE + b"\0", "goes on after its end"),
     ],
 )
 def test_what_is_no_file_of_ours_is_refused_in_a_sentence(data: bytes, words: str) -> None:

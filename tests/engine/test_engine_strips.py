@@ -79,7 +79,8 @@ def test_threads_do_not_change_the_bits(threads: int, size: tuple[int, int], sca
 
 def test_a_session_gives_each_thread_a_strip() -> None:
     path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
-    session = EngineSession(path.read_bytes(), threads=4)
+    session = open_session(path, "engine", threads=4)
+    assert isinstance(session, EngineSession)
     session.run(noise(2, 200, 0))
     assert len(session._engines) == 4
     assert session._engines[0].info.in_width == (200 - 8) // 4 + 8

@@ -1,0 +1,156 @@
+"""`edge-sr compress`: an image, or a folder of them, to .tcz files."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_sr.cli import streams
+from edge_sr.cli.common import ForceOption, cores, parse_path, say
+from edge_sr.cli.folders import Task, check_target, run_folder
+from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edge_sr.codec.network import Network
+
+SUFFIX = ".tcz"
+
+CodecOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A shipped codec, such as tinycompress-rd, or a folder laid out like one.",
+        show_default="the one of the rate",
+    ),
+]
+CodecThreadsOption = Annotated[int | None, typer.Option(help="Threads.", show_default="one a core")]
+MaxPixelsOption = Annotated[
+    int, typer.Option(min=1, help="Pixels that an image may have; more are refused.")
+]
+MAX_PIXELS = 100_000_000
+
+# More of standard input is no image of `max_pixels`: 16-bit RGBA, and what stands beside pixels.
+_BYTES_A_PIXEL = 8
+_BYTES_BESIDE = 1 << 24
+
+
+def compress(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN", parser=parse_path, help="An image, a folder of images, or - for stdin."
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            parser=parse_path,
+            help="A .tcz file, a folder for them, or - for stdout.",
+        ),
+    ],
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels for each sample: 4, 16, 64 or 256.", show_default="16, or the model's"
+        ),
+    ] = None,
+    model: CodecOption = None,
+    int8: Annotated[bool, typer.Option("--int8/--float32", help="Arithmetic.")] = True,
+    planes: Annotated[
+        int | None,
+        typer.Option(help="Bit planes to keep, 1 to 8.", show_default="8"),
+    ] = None,
+    target_bpp: Annotated[
+        float | None,
+        typer.Option(help="Keep as many planes as fit into that many bits per pixel."),
+    ] = None,
+    quantizer: Annotated[
+        str, typer.Option(help="clipping, or with --float32 normalization.")
+    ] = "clipping",
+    threads: CodecThreadsOption = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
+    force: ForceOption = False,
+) -> None:
+    """Compress an image, or a folder of images, with TinyCompress.
+
+    Gray stays gray; transparency and colour profiles are left out, and 16 bits become 8. Fewer
+    planes make a smaller file of less quality. docs/tcz.md describes the file.
+    """
+    encode = _encoder(planes, target_bpp, quantizer)
+    if source != streams.STANDARD and not source.exists():
+        raise UserError(f"cannot read {source}: no such file or folder")
+    if source.is_dir():
+        if target == streams.STANDARD:
+            raise UserError("a folder of images becomes a folder; standard output takes one file")
+        check_target(source, target)
+    else:
+        _check_file(target, force)
+
+    from edge_sr.codec import network
+    from edge_sr.data.images import list_images
+
+    found = network.find(rate, int8, model, cores() if threads is None else threads)
+
+    def work(image: Path, path: Path) -> str | None:
+        return _compress_file(image, path, lambda pixels: encode(pixels, found), max_pixels)
+
+    if source.is_dir():
+        task = Task("compressing", "compressed", SUFFIX, list_images, work)
+        run_folder(source, target, force, task)
+    else:
+        say(work(source, target))
+
+
+def _check_file(target: Path, force: bool) -> None:
+    """Refuse an output that is none, or not a .tcz file."""
+    streams.check_output(target, force)
+    if target != streams.STANDARD and target.suffix.lower() != SUFFIX:
+        raise UserError(f"cannot write {target}: its name must end in {SUFFIX}")
+
+
+def _encoder(
+    planes: int | None, target_bpp: float | None, quantizer: str
+) -> "Callable[[np.ndarray, Network], bytes]":
+    """What the options ask for, as one function of an image and a network."""
+    from edge_sr.codec import codec
+    from edge_sr.codec.planes import BITS, check
+    from edge_sr.codec.quantizer import Kind
+
+    if quantizer.upper() not in Kind.__members__:
+        names = ", ".join(kind.name.lower() for kind in Kind)
+        raise UserError(f"there is no quantizer {quantizer!r}; there are {names}")
+    kind = Kind[quantizer.upper()]
+    if target_bpp is None:
+        count = BITS if planes is None else planes
+        check(count)
+        return lambda pixels, network: codec.compress(pixels, network, count, kind)
+    if planes is not None:
+        raise UserError("--planes and --target-bpp both choose the planes; name one")
+    if not (math.isfinite(target_bpp) and target_bpp > 0):
+        raise UserError(f"{target_bpp:g} bits per pixel cannot be reached; name a number above 0")
+    bpp = target_bpp
+    return lambda pixels, network: codec.compress_within(pixels, network, bpp, kind)
+
+
+def _compress_file(
+    source: Path, target: Path, encode: "Callable[[np.ndarray], bytes]", max_pixels: int
+) -> str | None:
+    """Compress one image; the note says what was converted or left out."""
+    from edge_sr.data.images import PROFILE_LEFT_OUT, read_image, read_image_bytes
+
+    with streams.naming(source):
+        if source == streams.STANDARD:
+            with streams.reading(source) as stream:
+                most = _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE
+                image = read_image_bytes(stream.read(most), streams.name_of(source), max_pixels)
+        else:
+            image = read_image(source, max_pixels)
+        streams.write(target, encode(image.pixels))
+    if image.profile is None:
+        return image.note
+    before = f"{image.note};" if image.note else f"{Path(streams.name_of(source)).name}:"
+    return f"{before} {PROFILE_LEFT_OUT}"

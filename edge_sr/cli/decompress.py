@@ -1,0 +1,144 @@
+"""`edge-sr decompress`: a .tcz file, or a folder of them, to images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_sr.cli import streams
+from edge_sr.cli.common import ForceOption, cores, parse_path, say
+from edge_sr.cli.compress import (
+    MAX_PIXELS,
+    SUFFIX,
+    CodecOption,
+    CodecThreadsOption,
+    MaxPixelsOption,
+)
+from edge_sr.cli.folders import Task, check_target, run_folder
+from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    from edge_sr.codec.container import Header
+    from edge_sr.codec.network import Network
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    planes: int | None
+    salvage: bool
+    max_pixels: int
+
+
+def decompress(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN", parser=parse_path, help="A .tcz file, a folder of them, or - for stdin."
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            parser=parse_path,
+            help="The image to write, a folder for PNG files, or - for a PNG on stdout.",
+        ),
+    ],
+    planes: Annotated[
+        int | None,
+        typer.Option(help="Bit planes to decode, from the most significant.", show_default="all"),
+    ] = None,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Decode the planes before one that is damaged.")
+    ] = False,
+    model: CodecOption = None,
+    threads: CodecThreadsOption = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
+    force: ForceOption = False,
+) -> None:
+    """Make an image of a .tcz file, or of each in a folder.
+
+    A file that was cut gives the image of the planes that are whole.
+    """
+    if source != streams.STANDARD and not source.exists():
+        raise UserError(f"cannot read {source}: no such file or folder")
+    if source.is_dir():
+        if target == streams.STANDARD:
+            raise UserError("a folder of files becomes a folder; standard output takes one image")
+        check_target(source, target)
+    else:
+        _check_file(target, force)
+    request = Request(planes, salvage, max_pixels)
+    find = _finder(model, cores() if threads is None else threads)
+
+    def work(file: Path, path: Path) -> str | None:
+        return _decompress_file(file, path, find, request)
+
+    if source.is_dir():
+        task = Task("decompressing", "decompressed", ".png", _list_files, work, f"{SUFFIX} file")
+        run_folder(source, target, force, task)
+    else:
+        say(work(source, target))
+
+
+def _check_file(target: Path, force: bool) -> None:
+    """Refuse an output that is none, or of no known format."""
+    from edge_sr.data.images import check_suffix
+
+    streams.check_output(target, force)
+    if target != streams.STANDARD:
+        check_suffix(target)
+
+
+def _finder(model: str | None, threads: int) -> "Callable[[Header], Network]":
+    """Finds the decoder of each file, and opens none twice."""
+    from edge_sr.codec import network
+
+    opened: dict[tuple[str, bytes], Network] = {}
+
+    def find(header: "Header") -> "Network":
+        key = header.model_id, header.model_hash
+        if key not in opened:
+            opened[key] = network.find_for(header, model, threads)
+        return opened[key]
+
+    return find
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """All .tcz files below a folder, sorted; hidden files and folders are left out."""
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() == SUFFIX
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not found:
+        raise UserError(f"{folder} holds no {SUFFIX} file; `edge-sr compress` writes them")
+    return found
+
+
+def _decompress_file(
+    source: Path, target: Path, find: "Callable[[Header], Network]", request: Request
+) -> str | None:
+    """Decompress one file; the note says what is missing of it."""
+    from edge_sr.codec import codec, container
+    from edge_sr.data.images import png_bytes, write_image
+
+    with streams.naming(source):
+        with streams.reading(source) as stream:
+            data = container.read(stream, request.max_pixels)
+        header = container.unpack(data, request.salvage, request.max_pixels).header
+        decoded = codec.decompress(
+            data, find(header), request.planes, request.salvage, request.max_pixels
+        )
+    if target == streams.STANDARD:
+        streams.write(target, png_bytes(decoded.pixels))
+    else:
+        write_image(target, decoded.pixels.shape, [decoded.pixels])
+    return f"{Path(streams.name_of(source)).name}: {decoded.note}" if decoded.note else None

@@ -1,0 +1,98 @@
+"""`edge-sr info`: what is in a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_sr.cli import streams
+from edge_sr.cli.common import parse_path, print_markdown
+from edge_sr.cli.compress import SUFFIX
+from edge_sr.errors import UserError
+
+_NO_LIMIT = 65535**2
+
+
+def info(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            parser=parse_path, help="A .tcz (or - for stdin), .tflite or .safetensors file."
+        ),
+    ],
+) -> None:
+    """Say what is in a .tcz file: its header, and bytes and state of each bit plane.
+
+    Of a .tflite or .safetensors file it says in one line which network it holds.
+    """
+    describe = {".tflite": _tflite, ".safetensors": _safetensors, SUFFIX: _tcz}
+    suffix = SUFFIX if file == streams.STANDARD else file.suffix.lower()
+    if suffix not in describe:
+        raise UserError(f"{file} is none of {', '.join(sorted(describe))}, which info reads")
+    with streams.naming(file):
+        describe[suffix](file)
+
+
+def _tcz(path: Path) -> None:
+    from edge_sr.codec import container
+
+    with streams.reading(path) as stream:
+        data = container.read(stream, _NO_LIMIT)
+    found = container.inspect(data, _NO_LIMIT)
+    header = found.header
+    pixels = header.width * header.height
+    channels, height, width = header.shape
+    quantizer = header.quantizer
+    ranges = ", ".join(
+        f"{low:g} to {high:g}" for low, high in zip(quantizer.low, quantizer.high, strict=True)
+    )
+    total = found.head + sum(plane.size for plane in found.planes)
+    facts = {
+        "version": container.VERSION,
+        "image": f"{header.width}x{header.height}, {header.colour.name.lower()}",
+        "network": f"{header.model_id}, decoder {header.model_hash.hex()}",
+        "rate": f"{header.rate}, {channels} channels of {width}x{height} samples",
+        "quantizer": f"{quantizer.kind.name.lower()}, {ranges}",
+        "size": f"{total} bytes, {8 * total / pixels:.4g} bits per pixel; header {found.head}",
+    }
+    for name, fact in facts.items():
+        typer.echo(f"{name + ':':<11}{fact}")
+    typer.echo()
+    rows = [
+        (str(number), str(plane.size), f"{8 * plane.size / pixels:.4g}", str(plane.state))
+        for number, plane in enumerate(found.planes, 1)
+    ]
+    print_markdown(("plane", "bytes", "bits per pixel", "state"), rows)
+    whole = found.whole
+    if whole < len(rows):
+        typer.echo(f"\n{whole} of {len(rows)} planes can be decoded")
+    if found.extra:
+        typer.echo("\nthe file goes on after its end")
+
+
+def _tflite(path: Path) -> None:
+    from edge_sr import graph
+
+    network = graph.read_graph(path)
+    source, target = network.input, network.output
+    names = sorted({name for name, _ in graph.operators(network)})
+    typer.echo(
+        f"{path.name}: {source.dtype} {_size(source.shape)} to {target.dtype} "
+        f"{_size(target.shape)}, {graph.parameters(network):,} parameters, "
+        f"{graph.macs_per_pixel(network):,} MACs per input pixel, {', '.join(names)}"
+    )
+
+
+def _safetensors(path: Path) -> None:
+    from edge_sr.models import checkpoint
+    from edge_sr.models.registry import config_dict
+
+    found = checkpoint.read(path)
+    kind = "tuned for int8" if checkpoint.is_tuned(found) else "float32"
+    options = ", ".join(f"{name} {value}" for name, value in config_dict(found.config).items())
+    values = sum(array.size for array in found.weights.values())
+    typer.echo(f"{path.name}: {found.spec.name} ({options}), {kind}, {values:,} values")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,303 @@
+"""The two networks of a codec: pixels to latents, latents to pixels.
+
+int8 parts run in the engine, whose bits are the same on every machine; float32 parts in LiteRT.
+Both work piece by piece, so that memory grows with the image alone.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sr.codec.container import HASH_BYTES, ID_BYTES, RATES, Header
+from edge_sr.codec.quantizer import Kind, Quantizer, clipping, normalizing
+from edge_sr.errors import UserError
+from edge_sr.graph import read_bytes
+from edge_sr.runtime.session import Session, TensorSpec, decode, encode, open_part
+from edge_sr.runtime.tiles import run_tiled
+from edge_sr.zoo import codecs
+from edge_sr.zoo.codecs import Codec
+
+Pixels = NDArray[np.uint8]
+
+CHANNELS = 3
+DEFAULT_RATE = 16
+
+
+@dataclass(frozen=True)
+class Network:
+    """An encoder and a decoder, or a decoder alone.
+
+    Attributes:
+        id: what files call it: 1 to 16 printable ASCII characters.
+        hash: of the decoder: the first 8 bytes of its file's SHA-256.
+        rate: pixels of the image for each sample of a channel.
+        encoder: None where nothing is to be compressed.
+        decoder: its input has the encoder's output's scale and zero point.
+    """
+
+    id: str
+    hash: bytes
+    rate: int
+    encoder: Session | None
+    decoder: Session
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether it computes in int8."""
+        return self.decoder.input.dtype == "int8"
+
+    @property
+    def step(self) -> int:
+        """Pixels for a sample along a side."""
+        return self.decoder.scale
+
+    def encode(self, pixels: Pixels, kind: Kind = Kind.CLIPPING) -> tuple[Pixels, Quantizer]:
+        """Make 8-bit samples.
+
+        Args:
+            pixels: (H, W, 3) uint8; sides that are no multiples of `step` are padded by edge
+                replication.
+            kind: of the quantizer; int8 latents are 8-bit samples already, which is clipping.
+
+        Returns:
+            (3, h, w) uint8, and what they stand for.
+
+        Raises:
+            UserError: there is no encoder, or no such quantizer for it.
+        """
+        if self.is_int8:
+            if kind is not Kind.CLIPPING:
+                raise UserError(
+                    "int8 latents are clipped by the network; to normalize them use --float32"
+                )
+            return _to_samples(self._run_encoder(pixels)), _whole_range(self.decoder.input)
+        latents = self.latents(pixels)
+        quantizer = clipping(CHANNELS) if kind is Kind.CLIPPING else normalizing(latents)
+        return quantizer.quantize(latents), quantizer
+
+    def latents(self, pixels: Pixels) -> np.ndarray:
+        """Latents before the quantizer, those of int8 as the numbers they stand for.
+
+        Args:
+            pixels: as in `encode`.
+
+        Returns:
+            float32 (3, h, w).
+
+        Raises:
+            UserError: there is no encoder, or it gives values that are not finite.
+        """
+        made = self._run_encoder(pixels)
+        if self.is_int8:
+            return _whole_range(self.decoder.input).restore(_to_samples(made))
+        if not np.isfinite(made).all():
+            raise UserError("the encoder gives values that are not finite; its weights are damaged")
+        return np.ascontiguousarray(made.transpose(2, 0, 1))
+
+    def decode(self, latents: np.ndarray, height: int, width: int) -> Pixels:
+        """Make pixels.
+
+        Args:
+            latents: float32 (3, h, w), finite.
+            height: of the image, h * step at most, and more than (h - 1) * step.
+            width: likewise.
+
+        Returns:
+            uint8 (height, width, 3).
+
+        Raises:
+            UserError: the latents are not those of an image of this size, or far from any image's.
+        """
+        due = CHANNELS, -(-height // self.step), -(-width // self.step)
+        if latents.shape != due:
+            raise UserError(f"the latents are {latents.shape}; this image's are {due}")
+        source = _to_input(latents, self.decoder.input)
+        made = _run(self.decoder, source)[:height, :width]
+        if not self.is_int8 and not np.isfinite(made).all():
+            raise UserError(
+                "the decoder gives values that are not finite; the latents lie far from any "
+                "image's, or its weights are damaged"
+            )
+        return decode(made, self.decoder.output)
+
+    def _run_encoder(self, pixels: Pixels) -> np.ndarray:
+        """The encoder's output (h, w, 3)."""
+        if self.encoder is None:
+            raise UserError(f"there is no encoder of {self.id} here; it only decompresses")
+        if pixels.ndim != 3 or pixels.shape[2] != CHANNELS or pixels.dtype != np.uint8:
+            raise UserError(f"pixels are uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
+        bottom, right = (-side % self.step for side in pixels.shape[:2])
+        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "edge")
+        return _run(self.encoder, encode(padded, self.encoder.input))
+
+
+def _run(session: Session, image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) through the network; the engine streams rows, LiteRT would hold all at once."""
+    if session.input.dtype == "int8":
+        return session.run(image[np.newaxis])[0]
+    out = np.empty(session.out_shape((1, *image.shape))[1:], np.float32)
+    run_tiled(session, image, out)
+    return out
+
+
+def _to_samples(values: np.ndarray) -> Pixels:
+    """int8 (h, w, 3) as uint8 samples (3, h, w)."""
+    return np.ascontiguousarray(values.transpose(2, 0, 1)).view(np.uint8) ^ np.uint8(0x80)
+
+
+def _to_input(latents: np.ndarray, spec: TensorSpec) -> np.ndarray:
+    """(3, h, w) as the decoder's input (h, w, 3)."""
+    nhwc = np.ascontiguousarray(latents.transpose(1, 2, 0), np.float32)
+    if spec.dtype == "float32":
+        return nhwc
+    ends = ((q - spec.zero_point) * spec.scale for q in (-128, 127))
+    return (np.rint(np.clip(nhwc, *ends) / spec.scale) + spec.zero_point).astype(np.int8)
+
+
+def _whole_range(spec: TensorSpec) -> Quantizer:
+    """The quantizer whose samples are the values of an int8 tensor, -128 as 0."""
+    ends = (float(np.float32((q - spec.zero_point) * spec.scale)) for q in (-128, 127))
+    return clipping(CHANNELS, *ends)
+
+
+def open_parts(
+    encoder: Path | bytes | None,
+    decoder: Path | bytes,
+    model_id: str,
+    rate: int | None = None,
+    threads: int = 1,
+) -> Network:
+    """Open the parts of a codec.
+
+    Args:
+        encoder: its .tflite; None where nothing is to be compressed.
+        decoder: its .tflite.
+        model_id: what files are to call the two.
+        rate: that they must have, if it matters.
+        threads: 1 to 64.
+
+    Raises:
+        UserError: a part is missing, damaged or something else, or the two do not belong together.
+    """
+    data, large = _open(decoder, threads, "decoder")
+    small = None if encoder is None else _open(encoder, threads, "encoder")[1]
+    found = large.scale**2
+    if large.shrink != 1 or found not in RATES:
+        raise UserError(f"the decoder of {model_id} enlarges nothing; it may be an encoder")
+    if rate not in (None, found):
+        raise UserError(f"the decoder of {model_id} has rate {found}, not {rate}")
+    if small is not None and (small.shrink != large.scale or small.output != large.input):
+        raise UserError(f"the encoder and the decoder of {model_id} do not belong together")
+    return Network(model_id, _hash(data), found, small, large)
+
+
+def _open(part: Path | bytes, threads: int, role: str) -> tuple[bytes, Session]:
+    data = read_bytes(part) if isinstance(part, Path) else part
+    try:
+        return data, open_part(data, threads)
+    except UserError as error:
+        place = part if isinstance(part, Path) else f"the {role}"
+        raise UserError(f"{place}: {error}") from None
+
+
+def find(
+    rate: int | None = None, int8: bool = True, model: str | None = None, threads: int = 1
+) -> Network:
+    """Open a shipped codec, or one's own.
+
+    Args:
+        rate: pixels for each sample of a channel: 4, 16, 64 or 256; 16, or the model's, if None.
+        int8: or else float32.
+        model: "tinycompress-rd" or the like, or a folder that is laid out like a shipped one;
+            None for the one of that rate.
+        threads: 1 to 64.
+
+    Raises:
+        UserError: there is none, or it is not of that rate.
+    """
+    if rate not in (None, *RATES):
+        raise UserError(f"there is no rate {rate}; there are {', '.join(map(str, RATES))}")
+    codec = _choose(model, rate)
+    return _open_codec(codec, "int8" if int8 else "float32", rate, threads)
+
+
+def _choose(model: str | None, rate: int | None) -> Codec:
+    if model is None:
+        return codecs.find(f"{codecs.PREFIX}{rate or DEFAULT_RATE}")
+    return Codec(Path(model).resolve()) if Path(model).is_dir() else codecs.find(model)
+
+
+def _open_codec(codec: Codec, kind: str, rate: int | None, threads: int) -> Network:
+    encoder, decoder = (codec.part(part, kind) for part in ("encoder", "decoder"))
+    return open_parts(encoder, decoder, _id(codec, kind), rate, threads)
+
+
+def _id(codec: Codec, kind: str) -> str:
+    """What files call a codec: tc-16, tc-rd-int8, or as its folder is called."""
+    suffix = "-int8" if kind == "int8" else ""
+    if codec.name.startswith(codecs.PREFIX):
+        return f"tc-{codec.name.removeprefix(codecs.PREFIX)}{suffix}"[:ID_BYTES]
+    name = "".join(c if c.isascii() and c.isprintable() else "_" for c in codec.name)
+    return f"{name[: ID_BYTES - len(suffix)]}{suffix}"
+
+
+def find_for(header: Header, model: str | None = None, threads: int = 1) -> Network:
+    """Open the decoder that made a file.
+
+    Args:
+        header: of the file.
+        model: as in `find`; None for the shipped one that the header names.
+        threads: 1 to 64.
+
+    Raises:
+        UserError: it is not here, or another has its name.
+    """
+    candidates = codecs.entries() if model is None else [_choose(model, None)]
+    known = {
+        _id(codec, kind): path
+        for codec in candidates
+        for kind in ("int8", "float32")
+        if (path := codec.part("decoder", kind)).is_file()
+    }
+    for name, path in known.items():
+        data = read_bytes(path)
+        if _hash(data) == header.model_hash:
+            network = open_parts(None, data, name, threads=threads)
+            check_made_by(header, network)
+            return network
+    if header.model_id in known:
+        raise _other_network(header, header.model_id, _hash(read_bytes(known[header.model_id])))
+    raise UserError(
+        f"this file was made by the network {header.model_id!r}, which is not here; there are "
+        f"{', '.join(known) or 'none'}; --model names the folder of another"
+    )
+
+
+def check_made_by(header: Header, network: Network) -> None:
+    """Refuse a file of another network.
+
+    Raises:
+        UserError: its decoder, its rate or its channels are others.
+    """
+    if header.model_hash != network.hash:
+        raise _other_network(header, network.id, network.hash)
+    channels = len(header.quantizer.low)
+    if (header.rate, channels) != (network.rate, CHANNELS):
+        raise UserError(
+            f"this file claims rate {header.rate} and {channels} channels, and its network "
+            f"{network.id} has rate {network.rate} and {CHANNELS}; get the file anew"
+        )
+
+
+def _other_network(header: Header, name: str, digest: bytes) -> UserError:
+    return UserError(
+        f"this file was made by the network {header.model_id} with decoder "
+        f"{header.model_hash.hex()}, and {name} here has {digest.hex()}; only that one decodes it"
+    )
+
+
+def _hash(decoder: bytes) -> bytes:
+    return hashlib.sha256(decoder).digest()[:HASH_BYTES]

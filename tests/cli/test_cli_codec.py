@@ -1,0 +1,411 @@
+"""`edge-sr compress`, `decompress` and `info` as a user meets them."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import EdgeSr
+from PIL import Image, ImageCms
+
+from edge_sr import zoo
+from edge_sr.codec import codec, container, network
+from edge_sr.codec.quantizer import Kind
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+CODEC = GOLDEN / "tinycompress-16"
+
+pytestmark = pytest.mark.usefixtures("stand_ins")
+
+
+@pytest.fixture
+def picture(photographs: Path, tmp_path: Path) -> Path:
+    """37x22 pixels."""
+    with Image.open(photographs / "astronaut0.png") as image:
+        image.crop((40, 30, 77, 52)).save(tmp_path / "in.png")
+    return tmp_path / "in.png"
+
+
+@pytest.fixture
+def file(picture: Path, tmp_path: Path) -> Path:
+    """The picture compressed."""
+    (tmp_path / "in.tcz").write_bytes(codec.compress(pixels_of(picture), network.find()))
+    return tmp_path / "in.tcz"
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def names_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_there_and_back(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    result = edge_sr("compress", picture, tmp_path / "a.tcz")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    data = (tmp_path / "a.tcz").read_bytes()
+    assert data == codec.compress(pixels_of(picture), network.find())
+    result = edge_sr("decompress", tmp_path / "a.tcz", tmp_path / "out.png")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), codec.decompress(data).pixels)
+
+
+@pytest.mark.parametrize(
+    ("options", "rate", "int8", "planes", "kind"),
+    [
+        (["--rate", "4"], 4, True, 8, Kind.CLIPPING),
+        (["--float32"], 16, False, 8, Kind.CLIPPING),
+        (["--planes", "3"], 16, True, 3, Kind.CLIPPING),
+        (["--float32", "--quantizer", "normalization"], 16, False, 8, Kind.NORMALIZATION),
+        (["--model", "tinycompress-4", "--threads", "2"], 4, True, 8, Kind.CLIPPING),
+        (["--model", GOLDEN / "tinycompress-4"], 4, True, 8, Kind.CLIPPING),
+    ],
+)
+def test_options(
+    edge_sr: EdgeSr,
+    picture: Path,
+    tmp_path: Path,
+    options: list[object],
+    rate: int,
+    int8: bool,
+    planes: int,
+    kind: Kind,
+) -> None:
+    assert edge_sr("compress", picture, tmp_path / "a.tcz", *options).code == 0
+    expected = codec.compress(pixels_of(picture), network.find(rate, int8), planes, kind)
+    assert (tmp_path / "a.tcz").read_bytes() == expected
+
+
+def test_as_many_planes_as_fit(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    data = codec.compress(pixels_of(picture), network.find(), 5)
+    bpp = 8 * len(data) / (37 * 22) + 0.001
+    assert edge_sr("compress", picture, tmp_path / "a.tcz", "--target-bpp", bpp).code == 0
+    assert (tmp_path / "a.tcz").read_bytes() == data
+    command = ("compress", picture, tmp_path / "b.tcz", "--target-bpp", "0.01")
+    assert "even one bit plane takes" in edge_sr.refuses(*command)
+    assert not (tmp_path / "b.tcz").exists()
+
+
+def test_fewer_planes_than_there_are(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+    assert edge_sr("decompress", file, tmp_path / "out.png", "--planes", 2).code == 0
+    expected = codec.decompress(file.read_bytes(), planes=2).pixels
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
+
+
+def test_standard_input_and_output(picture: Path, file: Path, tmp_path: Path) -> None:
+    start = f"""
+import sys
+from pathlib import Path
+from edge_sr import zoo
+zoo.FOLDER = Path({str(GOLDEN)!r})
+from edge_sr.cli.main import main
+main()
+"""
+
+    def run(command: str, data: bytes) -> bytes:
+        arguments = [sys.executable, "-c", start, command, "-", "-"]
+        done = subprocess.run(arguments, input=data, capture_output=True, check=True)
+        assert done.stderr == b""
+        return done.stdout
+
+    assert run("compress", picture.read_bytes()) == file.read_bytes()
+    with Image.open(io.BytesIO(run("decompress", file.read_bytes()))) as image:
+        assert image.format == "PNG"
+        expected = codec.decompress(file.read_bytes()).pixels
+        assert np.array_equal(np.asarray(image), expected)
+
+
+def test_a_terminal_takes_no_bytes(
+    edge_sr: EdgeSr, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "standard output is a terminal" in edge_sr.refuses("compress", picture, "-")
+
+
+@pytest.mark.parametrize("name", ["bad.png", "bad.tcz"])
+def test_what_is_wrong_with_standard_input(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    command = "compress" if name == "bad.png" else "decompress"
+    target = tmp_path / ("out.tcz" if name == "bad.png" else "out.png")
+    for data in (b"", b"nothing", b"\x89TCZ\1"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        assert "standard input" in edge_sr.refuses(command, "-", target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders(edge_sr: EdgeSr, photographs: Path, picture: Path, tmp_path: Path) -> None:
+    source, small, large = (tmp_path / name for name in ("many", "small", "large"))
+    (source / "sub").mkdir(parents=True)
+    with Image.open(picture) as image:
+        image.save(source / "a.png")
+        image.save(source / "a.bmp")
+        image.convert("L").save(source / "sub" / "b.tif")
+    (source / "notes.txt").write_text("no image")
+    result = edge_sr("compress", source, small)
+    assert (result.code, result.out) == (0, "")
+    assert result.err == f"edge-sr: skipped {source / 'notes.txt'}: not an image\n"
+    assert names_in(small) == {"a.bmp.tcz", "a.png.tcz", "sub/b.tcz"}
+    assert "exists; --force replaces it" in edge_sr("compress", source, small).err
+    assert edge_sr("compress", source, small, "--force").code == 0
+    assert edge_sr("decompress", small, large).code == 0
+    assert names_in(large) == {"a.bmp.png", "a.png.png", "sub/b.png"}
+    expected = codec.decompress((small / "sub" / "b.tcz").read_bytes()).pixels
+    assert expected.ndim == 2
+    assert np.array_equal(pixels_of(large / "sub" / "b.png"), expected)
+
+
+def test_a_bad_file_in_a_folder_stops_no_other(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "many", tmp_path / "large"
+    source.mkdir()
+    data = file.read_bytes()
+    for name, content in (("a", data[:100]), ("b", data), ("c", b"")):
+        (source / f"{name}.tcz").write_bytes(content)
+    result = edge_sr("decompress", source, target)
+    assert (result.code, names_in(target)) == (2, {"b.png"})
+    lines = result.err.splitlines()
+    assert "a.tcz: this .tcz file is cut within its header" in lines[0]
+    assert "c.tcz: this is no .tcz file" in lines[1]
+    assert "2 of 3 .tcz files could not be decompressed" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("L", ""),
+        ("RGBA", "in.png: transparency was dropped"),
+        ("I;16", "in.png: 16 bits became 8"),
+    ],
+)
+@pytest.mark.parametrize("size", [(1, 1), (9, 4)])
+def test_kinds_of_images(
+    edge_sr: EdgeSr, tmp_path: Path, mode: str, words: str, size: tuple[int, int]
+) -> None:
+    Image.new(mode, size).save(tmp_path / "in.png")
+    result = edge_sr("compress", tmp_path / "in.png", tmp_path / "a.tcz")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == (f"edge-sr: {words}\n" if words else "")
+    assert edge_sr("decompress", tmp_path / "a.tcz", tmp_path / "out.png").code == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert (image.size, image.mode) == (size, "RGB" if mode == "RGBA" else "L")
+
+
+def test_a_colour_profile_is_left_out(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    with Image.open(picture) as image:
+        image.save(picture, icc_profile=profile)
+    result = edge_sr("compress", picture, tmp_path / "a.tcz")
+    assert (result.code, result.err) == (0, "edge-sr: in.png: its colour profile was left out\n")
+
+
+def test_a_cut_file_says_so(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    result = edge_sr("decompress", file, tmp_path / "out.png")
+    assert (result.code, result.err) == (
+        0,
+        "edge-sr: in.tcz: the file is cut within plane 8 of 8; those before it are whole\n",
+    )
+    expected = codec.decompress(whole, planes=7).pixels
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
+
+
+def test_salvage(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    command = ("decompress", file, tmp_path / "out.png")
+    assert "plane 8 of 8 is damaged; the 7 before it can be" in edge_sr.refuses(*command)
+    result = edge_sr(*command, "--salvage")
+    assert result.code == 0
+    assert "in.tcz: plane 8 of 8 is damaged; those before it are whole" in result.err
+    expected = codec.decompress(whole, planes=7).pixels
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
+
+
+def claiming(data: bytes, width: int, height: int) -> bytes:
+    """The file with another size in its header."""
+    head = bytearray(data[: container.inspect(data).head - 4])
+    head[12:20] = struct.pack("<2I", width, height)
+    return bytes(head) + struct.pack("<I", zlib.crc32(head)) + data[len(head) + 4 :]
+
+
+def test_the_limit_of_pixels(edge_sr: EdgeSr, picture: Path, file: Path, tmp_path: Path) -> None:
+    command = ("compress", picture, tmp_path / "a.tcz", "--max-pixels")
+    assert "up to 0.000813 megapixels" in edge_sr.refuses(*command, 813)
+    assert edge_sr(*command, 814).code == 0
+    command = ("decompress", file, tmp_path / "out.png", "--max-pixels")
+    assert "37x22 pixels; 813 are the limit" in edge_sr.refuses(*command, 813)
+    assert edge_sr(*command, 814).code == 0
+    file.write_bytes(claiming(file.read_bytes(), 60000, 60000))
+    sentence = edge_sr.refuses("decompress", file, tmp_path / "b.png")
+    assert "claims 60000x60000 pixels; 100000000 are the limit" in sentence
+
+
+def test_a_file_that_never_ends_is_not_read_to_its_end(file: Path) -> None:
+    class Endless(io.BytesIO):
+        taken = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None
+            assert size >= 0
+            self.taken += size
+            return super().read(size).ljust(size, b"\0")
+
+    stream = Endless(file.read_bytes())
+    data = container.read(stream)
+    assert data == file.read_bytes() + b"\0"
+    assert stream.taken == len(data)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--planes", "0"], "0 bit planes cannot be kept; 1 to 8 can"),
+        (["--planes", "9"], "9 bit planes cannot be kept; 1 to 8 can"),
+        (["--rate", "5"], "there is no rate 5; there are 4, 16, 64, 256"),
+        (["--model", "none"], "no codec 'none' is shipped"),
+        (["--model", "tinycompress-4", "--rate", "16"], "has rate 4, not 16"),
+        (["--quantizer", "rounding"], "there are clipping, normalization"),
+        (["--quantizer", "normalization"], "to normalize them use --float32"),
+        (["--target-bpp", "nan"], "name a number above 0"),
+        (["--target-bpp", "-1"], "name a number above 0"),
+        (["--target-bpp", "1", "--planes", "3"], "both choose the planes; name one"),
+        (["--threads", "0"], "1 to 64 threads, not 0"),
+        (["--max-pixels", "0"], "--max-pixels"),
+    ],
+)
+def test_options_that_there_are_not(
+    edge_sr: EdgeSr, picture: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    assert words in edge_sr.refuses("compress", picture, tmp_path / "a.tcz", *options)
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_what_cannot_be_decompressed(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert "9 bit planes cannot be decoded: 8" in edge_sr.refuses(
+        "decompress", file, out, "--planes", 9
+    )
+    sentence = edge_sr.refuses("decompress", file, out, "--model", "tinycompress-4")
+    assert "made by the network 'tc-16-int8', which is not here; there are tc-4-int8, tc-4" in (
+        sentence
+    )
+    assert "does not start with 89 54 43 5A" in edge_sr.refuses("decompress", picture_of(out), out)
+    data = file.read_bytes()
+    file.write_bytes(data[:4] + b"\2" + data[5:])
+    assert f"{file}: this .tcz file is of version 2" in edge_sr.refuses("decompress", file, out)
+    assert not out.exists()
+
+
+def picture_of(path: Path) -> Path:
+    """A file of pixels beside the one that is named."""
+    Image.new("L", (3, 3)).save(path.with_name("other.png"))
+    return path.with_name("other.png")
+
+
+def test_paths_that_cannot_be_used(
+    edge_sr: EdgeSr, picture: Path, file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for command, source, good in (("compress", picture, "a.tcz"), ("decompress", file, "a.png")):
+        assert "no such file or folder" in edge_sr.refuses(command, tmp_path / "none", "x")
+        assert "there is no folder" in edge_sr.refuses(command, source, tmp_path / "no" / good)
+        assert "it is a folder; name a file" in edge_sr.refuses(command, source, folder)
+        assert "name a folder" in edge_sr.refuses(command, tmp_path, source)
+        assert "holds no" in edge_sr.refuses(command, folder, tmp_path / "new")
+        assert "becomes a folder" in edge_sr.refuses(command, tmp_path, "-")
+        assert "cannot both be in" in edge_sr.refuses(command, tmp_path, tmp_path)
+        (tmp_path / good).write_text("keep me")
+        assert "exists; --force replaces it" in edge_sr.refuses(command, source, tmp_path / good)
+        assert (tmp_path / good).read_text() == "keep me"
+    assert "its name must end in .tcz" in edge_sr.refuses("compress", picture, tmp_path / "a.jpg")
+    assert "its suffix names no known" in edge_sr.refuses("decompress", file, tmp_path / "a.txt")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_locked(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    assert "not writable" in edge_sr.refuses("compress", picture, folder / "a.tcz")
+
+
+def test_info_of_a_file(edge_sr: EdgeSr, file: Path) -> None:
+    result = edge_sr("info", file)
+    assert (result.code, result.err) == (0, "")
+    data = file.read_bytes()
+    found = container.inspect(data)
+    lines = result.out.splitlines()
+    assert lines[:6] == [
+        "version:   1",
+        "image:     37x22, rgb",
+        f"network:   tc-16-int8, decoder {network.find().hash.hex()}",
+        "rate:      16, 3 channels of 10x6 samples",
+        "quantizer: clipping, 0 to 1, 0 to 1, 0 to 1",
+        f"size:      {len(data)} bytes, {8 * len(data) / 814:.4g} bits per pixel; header 136",
+    ]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "whole" in line]
+    assert rows == [
+        [str(number), str(plane.size), f"{8 * plane.size / 814:.4g}", "whole"]
+        for number, plane in enumerate(found.planes, 1)
+    ]
+
+
+def test_info_of_a_damaged_file(edge_sr: EdgeSr, file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    found = container.inspect(bytes(data))
+    data[found.head + found.planes[0].size + found.planes[1].size] ^= 1
+    file.write_bytes(data[:-1])
+    out = edge_sr("info", file).out
+    states = [line.split("|")[4].strip() for line in out.splitlines() if line.startswith("| ")]
+    assert states == ["state", *["whole"] * 2, "damaged", *["whole"] * 4, "cut off"]
+    assert "2 of 8 planes can be decoded" in out
+    file.write_bytes(bytes(data) + b"more")
+    assert "goes on after its end" in edge_sr("info", file).out
+
+
+def test_info_of_other_files(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+    result = edge_sr("info", CODEC / "encoder-int8.tflite")
+    assert result.out.startswith("encoder-int8.tflite: int8 1x64x64x3 to int8 1x16x16x3, ")
+    shipped = Path(zoo.__file__).parent / "tinypssr-x2" / "int8.safetensors"
+    result = edge_sr("info", shipped)
+    assert result.out.startswith("int8.safetensors: tinypssr (scale 2, ")
+    assert "tuned for int8" in result.out
+    assert "none of .safetensors, .tcz, .tflite" in edge_sr.refuses("info", picture)
+    assert "cannot read" in edge_sr.refuses("info", tmp_path / "none.tcz")
+    (tmp_path / "folder.tcz").mkdir()
+    assert "is a folder" in edge_sr.refuses("info", tmp_path / "folder.tcz")
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "info"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys\nfrom edge_sr.cli.main import app\nimport typer.testing\n"
+        f"assert typer.testing.CliRunner().invoke(app, [{command!r}, '--help']).exit_code == 0\n"
+        "print([name for name in ('numpy', 'PIL', 'ai_edge_litert') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_nothing_of_training_is_needed(picture: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'keras', 'tf_keras', 'skimage', 'scipy', 'safetensors'):\n"
+        "    sys.modules[name] = None\n"
+        "from edge_sr.cli.main import run\n"
+        f"model = ['--model', {str(CODEC)!r}]\n"
+        "assert run(['compress', 'in.png', 'a.tcz', *model]) == 0\n"
+        "assert run(['compress', 'in.png', 'b.tcz', '--float32', *model]) == 0\n"
+        "assert run(['decompress', 'a.tcz', 'a.png', *model]) == 0\n"
+        "assert run(['decompress', 'b.tcz', 'b.png', *model]) == 0\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
