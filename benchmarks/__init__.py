@@ -1,0 +1,1 @@
+"""Measurements, kept as records, and reports, which are made from records alone."""
