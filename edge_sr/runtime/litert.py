@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite), with its default kernels (XNNPACK)."""
+"""LiteRT (formerly TensorFlow Lite), with XNNPACK, its default, or its own kernels alone."""
 
 from typing import Any
 
@@ -14,12 +14,21 @@ class LiteRTSession(Session):
 
     runtime = "litert"
 
-    def __init__(self, model: bytes, interface: Interface, threads: int = 1) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(
+        self, model: bytes, interface: Interface, threads: int = 1, xnnpack: bool = True
+    ) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         super().__init__(interface)
+        kernels = (
+            OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
         try:
-            self._interpreter: Any = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter: Any = Interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_op_resolver_type=kernels,
+            )
             with quiet_native():  # XNNPACK announces itself when tensors are first allocated
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]["index"]
@@ -42,6 +51,25 @@ class LiteRTSession(Session):
             raise UserError(
                 f"LiteRT cannot run the model at {image.shape}: {_first_line(error)}"
             ) from None
+
+    def arena_bytes(self) -> int:
+        """From the first byte of an activation to the last one, in the interpreter's arena.
+
+        What XNNPACK takes for itself is elsewhere, and LiteRT's Python API does not say how much.
+        Call it after a run; the tensors' addresses are those of that run.
+        """
+        spans = [span for span in map(self._span, self._interpreter.get_tensor_details()) if span]
+        return max(end for _, end in spans) - min(start for start, _ in spans)
+
+    def _span(self, details: Any) -> tuple[int, int] | None:
+        """Where an activation lies; None for constants, and for those that XNNPACK keeps."""
+        try:
+            view = self._interpreter.tensor(details["index"])()
+        except (ValueError, RuntimeError):
+            return None
+        if not view.flags.writeable or view.size == 0:
+            return None
+        return view.ctypes.data, view.ctypes.data + view.nbytes
 
 
 def _first_line(error: Exception) -> str:
