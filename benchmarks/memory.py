@@ -62,21 +62,22 @@ def _peak() -> int:
 def runtime_memory(job: Job, session: Session) -> list[Memory]:
     """What the runtime itself says, after a run."""
     if job.runtime == "litert":
-        return [_litert(session)]
+        return [_litert(session, job)]
     if job.runtime == "engine":
         return _engine(session, job)
     return [_tflm(job)] if job.runtime == "tflm" else []
 
 
-def _litert(session: Session) -> Memory:
+def _litert(session: Session, job: Job) -> Memory:
     from edge_sr.runtime.litert import LiteRTSession
 
     assert isinstance(session, LiteRTSession)
+    constants = {tensor.index for tensor in graph.read_graph(job.artifact).constants()}
     return Memory(
         "runtime arena",
-        session.arena_bytes(),
-        "LiteRT's arena, input and output included, from the first activation's byte to the last "
-        "one's; XNNPACK's own memory, where it runs, is not in it",
+        session.arena_bytes(constants),
+        "LiteRT's activations and scratch, input and output included, shared memory counted once; "
+        "what XNNPACK keeps for itself is not in it",
     )
 
 

@@ -1,5 +1,7 @@
 """LiteRT (formerly TensorFlow Lite), with XNNPACK, its default, or its own kernels alone."""
 
+import contextlib
+from collections.abc import Iterator, Set
 from typing import Any
 
 import numpy as np
@@ -52,24 +54,28 @@ class LiteRTSession(Session):
                 f"LiteRT cannot run the model at {image.shape}: {_first_line(error)}"
             ) from None
 
-    def arena_bytes(self) -> int:
-        """From the first byte of an activation to the last one, in the interpreter's arena.
+    def arena_bytes(self, constants: Set[int]) -> int:
+        """Memory of activations and scratch tensors, what they share counted once.
 
         What XNNPACK takes for itself is elsewhere, and LiteRT's Python API does not say how much.
-        Call it after a run; the tensors' addresses are those of that run.
-        """
-        spans = [span for span in map(self._span, self._interpreter.get_tensor_details()) if span]
-        return max(end for _, end in spans) - min(start for start, _ in spans)
 
-    def _span(self, details: Any) -> tuple[int, int] | None:
-        """Where an activation lies; None for constants, and for those that XNNPACK keeps."""
-        try:
-            view = self._interpreter.tensor(details["index"])()
-        except (ValueError, RuntimeError):
-            return None
-        if not view.flags.writeable or view.size == 0:
-            return None
-        return view.ctypes.data, view.ctypes.data + view.nbytes
+        Args:
+            constants: indices of the tensors whose values are in the file.
+        """
+        total = end = 0
+        for start, stop in sorted(self._spans(constants)):
+            total += max(0, stop - max(start, end))
+            end = max(end, stop)
+        return total
+
+    def _spans(self, constants: Set[int]) -> Iterator[tuple[int, int]]:
+        """Where those tensors lay in the last run."""
+        for details in self._interpreter.get_tensor_details():
+            if details["index"] in constants:
+                continue
+            with contextlib.suppress(ValueError):  # XNNPACK keeps it
+                view = self._interpreter.tensor(details["index"])()
+                yield view.ctypes.data, view.ctypes.data + view.nbytes
 
 
 def _first_line(error: Exception) -> str:
