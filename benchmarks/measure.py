@@ -32,6 +32,9 @@ from edge_sr.runtime.session import RUNTIMES
 Converter = Callable[[bytes], bytes]
 """Makes an .onnx of a .tflite."""
 
+Emulator = Callable[[Case, bytes], Result]
+"""Runs a case's .tflite on its emulated board."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -42,12 +45,14 @@ class Task:
         wanted: the cases.
         sampling: of each.
         convert: makes the .onnx of networks that ship without one.
+        emulate: runs what names a board.
     """
 
     suite: str | None
     wanted: tuple[Wanted, ...]
     sampling: Sampling
     convert: Converter | None = None
+    emulate: Emulator | None = None
 
 
 class _NotHereError(Exception):
@@ -59,7 +64,7 @@ def measure(task: Task, keep: Callable[[Record], None], former: Record | None = 
 
     Args:
         task: what to measure.
-        keep: gets the record so far after each case, the last one included.
+        keep: gets the record so far: at the start, and after each case.
         former: a record that was interrupted; what it measured of the same files is taken over.
 
     Raises:
@@ -75,6 +80,7 @@ def measure(task: Task, keep: Callable[[Record], None], former: Record | None = 
         sampling=task.sampling,
         results=(),
     )
+    keep(record)
     known = {} if former is None else _known(former, record)
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as folder:
         bench = _Bench(task, record.device, Path(folder))
@@ -116,9 +122,11 @@ class _Bench:
             if case in known:
                 return known[case]
             self._check_here(wanted)
+            if case.board is not None and self._task.emulate is not None:
+                return self._task.emulate(case, read_bytes(artifact))
         except _NotHereError as error:
             return _without(case, "not measured", str(error))
-        except UserError as error:
+        except (UserError, VerificationError) as error:
             return _without(case, "failed", str(error))
         return self._measure(case, found, artifact, wanted)
 
@@ -196,7 +204,7 @@ def _case(wanted: Wanted, network: Network, channels: int) -> Case:
         height=wanted.height,
         width=wanted.width,
         channels=channels,
-        board=None,
+        board=wanted.board,
     )
 
 

@@ -15,7 +15,7 @@ import dataclasses
 import itertools
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,10 @@ class Wanted:
 
     Attributes:
         network: its name.
-        subject: of a user's own file; None for what ships.
         backend: one of `BACKENDS`.
         pinned: cores; none if empty.
+        subject: of a user's own file; None for what ships.
+        board: to be emulated; the backend is then the engine.
     """
 
     network: str
@@ -76,7 +77,8 @@ class Wanted:
     width: int
     end_to_end: bool = False
     pinned: tuple[int, ...] = ()
-    subject: Subject | None = None
+    subject: Subject | None = field(default=None, compare=False)
+    board: str | None = None
 
 
 @dataclass(frozen=True)

@@ -339,9 +339,9 @@ class Software:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How samples were taken: warm-up for `warmup_s`, and on until runs took alike, but not for more
-    than four times as long; then at least `samples` and `seconds`, but no more than `max_samples`
-    or `max_seconds`.
+    """How samples were taken: warm-up for `warmup_s`, and on until runs took alike, but not for
+    more than four times as long; then at least `samples` and `seconds`, but no more than
+    `max_samples` or `max_seconds`.
     """
 
     warmup_s: float

@@ -12,6 +12,7 @@ import typer.main
 
 import edge_sr
 from edge_sr.cli import (
+    bench,
     compare,
     compress,
     decompress,
@@ -60,6 +61,7 @@ app.command("compare")(compare.compare)
 app.command("compress")(compress.compress)
 app.command("decompress")(decompress.decompress)
 app.command("info")(info.info)
+app.add_typer(bench.app, name="bench")
 app.add_typer(firmware.app, name="firmware")
 
 
