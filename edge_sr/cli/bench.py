@@ -1,5 +1,6 @@
 """`edge-sr bench`: how long networks take and how much memory, as a record."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -234,7 +235,7 @@ def _finish(asked: _Asked, cases: Sequence["Wanted"]) -> list["Wanted"]:
 
 def _of_file(asked: _Asked, path: Path) -> list["Wanted"]:
     from benchmarks import subject
-    from benchmarks.suites import BACKENDS, parse_size
+    from benchmarks.suites import BACKENDS, parse_size, want
 
     found = subject.open_file(path)
     if asked.int8 is not None and (found.precision == "int8") != asked.int8:
@@ -249,8 +250,6 @@ def _of_file(asked: _Asked, path: Path) -> list["Wanted"]:
         if backend not in opens:
             raise UserError(f"{backend} does not open {path}; {_listed(opens)} do")
     size = parse_size(_SIZES[found.part])
-    from benchmarks.suites import want
-
     cases = [
         replace(want(found.name, found.part, found.precision, backend, 1, size), subject=found)
         for backend in _backends(asked, opens)
@@ -269,22 +268,29 @@ def _of_model(asked: _Asked) -> list["Wanted"]:
     model = asked.model or ""
     codec = subject.is_codec(model)
     name = model if codec else f"{model} x{known_scale(asked.scale)}"
-    precision: Precision = "float32" if asked.int8 is False else "int8"
-    if "keras" in asked.runtime and asked.int8 is None:
-        precision = "float32"
-    chosen = _backends(asked, [name for name in BACKENDS if precision in BACKENDS[name].precisions])
-    for backend in chosen:
+    backends = _backends(asked, [*BACKENDS])
+    chosen = {backend: _precision(asked, backend) for backend in backends}
+    for backend, precision in chosen.items():
         if precision not in BACKENDS[backend].precisions or (codec and backend == "keras"):
             raise UserError(f"{backend} does not run {name} in {precision}")
     parts = _parts(asked, codec)
-    for part in parts:
+    for part, precision in itertools.product(parts, chosen.values()):
         subject.find(name, part, precision)  # refuses what does not ship
     cases = [
         want(name, part, precision, backend, 1, parse_size(_SIZES[part]))
         for part in parts
-        for backend in chosen
+        for backend, precision in chosen.items()
     ]
     return _on_boards(asked, cases)
+
+
+def _precision(asked: _Asked, backend: str) -> "Precision":
+    """What was asked for; else int8, but for runtimes that have none."""
+    from benchmarks.suites import BACKENDS
+
+    if asked.int8 is not None:
+        return "int8" if asked.int8 else "float32"
+    return BACKENDS[backend].precisions[0]
 
 
 def _parts(asked: _Asked, codec: bool) -> list[Any]:
