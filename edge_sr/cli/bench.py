@@ -153,8 +153,10 @@ def run(
     task = Task(name, wanted, sampling, _convert, _emulate)
     with _Display(out, len(wanted)) as display:
         record = measure(task, display.keep, former)
+    if name is None:
+        _refuse_nothing(record, out)
     _print(record)
-    _judge(record, name is None)
+    _check_outputs(record)
 
 
 def _cores(text: str | None) -> tuple[int, ...]:
@@ -406,16 +408,26 @@ def _also(result: "Result") -> list[str]:
     return [f"{timing.scope} {timing.p50:.3f} ms" for timing in result.timings[1:]]
 
 
-def _judge(record: "Record", one_network: bool) -> None:
-    """End as what was found calls for.
+def _refuse_nothing(record: "Record", out: Path | None) -> None:
+    """Leave no record of a network that was asked for by name and could not be measured at all.
 
     Raises:
-        UserError: nothing of what was asked for by name could be measured.
-        VerificationError: an output is wrong.
+        UserError: so.
     """
-    failed = [result for result in record.results if result.status != "measured"]
-    if one_network and len(failed) == len(record.results):
-        raise UserError(f"{failed[0].case.key}: {failed[0].reason}")
+    if any(result.status == "measured" for result in record.results):
+        return
+    if out is not None:
+        out.unlink(missing_ok=True)
+    first = record.results[0]
+    raise UserError(f"{first.case.key}: {first.reason}")
+
+
+def _check_outputs(record: "Record") -> None:
+    """End with exit code 1 if an output is wrong.
+
+    Raises:
+        VerificationError: so.
+    """
     wrong = [result.case.key for result in record.results if "wrong" in result.marks]
     if wrong:
         raise VerificationError(f"the output of {_listed(wrong)} is wrong")
