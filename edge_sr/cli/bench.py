@@ -116,11 +116,14 @@ def run(
         bool, typer.Option("--end-to-end", help="Time 8-bit pixels to 8-bit pixels as well.")
     ] = False,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="At least so many.", show_default="20 or the suite's")
+        int | None,
+        typer.Option(
+            min=1, max=100_000, help="At least so many.", show_default="20 or the suite's"
+        ),
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.001, help="And for so long.", show_default="1 or the suite's"),
+        typer.Option(min=0.001, max=3600, help="And for so long.", show_default="1 or the suite's"),
     ] = None,
     out: Annotated[
         Path | None,
