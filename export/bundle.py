@@ -16,7 +16,8 @@ from typing import Literal
 import edge_sr
 from edge_sr import graph
 from edge_sr.errors import UserError, require
-from export import arena, manifest, verify
+from edge_sr.runtime import arena
+from export import manifest, verify
 from export.c import write_c
 from export.manifest import Manifest, Score, TensorRecord
 from export.onnx import from_tflite

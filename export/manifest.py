@@ -4,22 +4,16 @@ The dataclasses are the schema. A manifest that is read is treated as hostile in
 """
 
 import dataclasses
-import json
-import math
 import re
-import types
-import typing
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
+from edge_sr import schema
 from edge_sr.errors import UserError
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 8 * 2**20
 MAX_ITEMS = 10_000
-MAX_TEXT = 10_000
-
-_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,10 +126,7 @@ class Manifest:
 
 def dumps(manifest: Manifest) -> str:
     """The manifest as JSON, the same text for equal manifests."""
-    return (
-        json.dumps(dataclasses.asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False)
-        + "\n"
-    )
+    return schema.dumps(manifest)
 
 
 def read(path: Path) -> Manifest:
@@ -158,75 +149,11 @@ def read(path: Path) -> Manifest:
 
 def loads(data: bytes) -> Manifest:
     """Parse and check the bytes of a manifest; as `read`."""
-    if len(data) > MAX_BYTES:
-        raise UserError(f"a manifest has at most {MAX_BYTES} bytes")
-    try:
-        values = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise UserError("it is not JSON, so not the manifest of an export") from None
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UserError(
-            f"its schema version is {version!r:.20}; this edge-sr reads {SCHEMA_VERSION}"
-        )
-    manifest: Manifest = _decode(values, Manifest, "manifest")
+    values = schema.parse(data, MAX_BYTES, "the manifest of an export")
+    schema.check_version(values, SCHEMA_VERSION)
+    manifest: Manifest = schema.decode(values, Manifest, "manifest", MAX_ITEMS)
     _check(manifest)
     return manifest
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is not a number")
-
-
-def _decode(value: Any, kind: Any, where: str) -> Any:
-    """The value as `kind`, a type that occurs in the dataclasses above."""
-    origin = typing.get_origin(kind)
-    if dataclasses.is_dataclass(kind):
-        return _decode_record(value, typing.cast(type, kind), where)
-    if origin is types.UnionType:
-        (some,) = (option for option in typing.get_args(kind) if option is not type(None))
-        return None if value is None else _decode(value, some, where)
-    if origin is Literal:
-        if value not in typing.get_args(kind):
-            raise UserError(f"{where} must be one of {', '.join(typing.get_args(kind))}")
-        return value
-    if origin is tuple:
-        item, _ = typing.get_args(kind)
-        entries = enumerate(_sized(value, list, where))
-        return tuple(_decode(entry, item, f"{where}[{index}]") for index, entry in entries)
-    if origin is dict:
-        items = _sized(value, dict, where).items()
-        return {_plain(key, str, where): _plain(entry, str, where) for key, entry in items}
-    return _plain(value, kind, where)
-
-
-def _decode_record(value: Any, kind: type[_T], where: str) -> _T:
-    fields = typing.get_type_hints(kind)
-    if not isinstance(value, dict) or set(value) != set(fields):
-        raise UserError(f"{where} must have exactly {', '.join(fields)}")
-    return kind(
-        **{name: _decode(value[name], item, f"{where}.{name}") for name, item in fields.items()}
-    )
-
-
-def _sized(value: Any, kind: Any, where: str) -> Any:
-    if not isinstance(value, kind) or len(value) > MAX_ITEMS:
-        raise UserError(f"{where} must be a {kind.__name__} of at most {MAX_ITEMS} items")
-    return value
-
-
-def _plain(value: Any, kind: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) < 2**53 else math.inf
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise UserError(f"{where} must be of type {kind.__name__}")
-    if kind is str and len(value) > MAX_TEXT:
-        raise UserError(f"{where} is longer than {MAX_TEXT} characters")
-    if kind is float and not math.isfinite(value):
-        raise UserError(f"{where} must be a finite number")
-    if kind is int and abs(value) >= 2**63:
-        raise UserError(f"{where} must fit into 64 bits")
-    return value
 
 
 def _check(manifest: Manifest) -> None:

@@ -20,15 +20,10 @@ from edge_sr.data.degradation import bicubic_downscale
 from edge_sr.errors import UserError, VerificationError, require
 from edge_sr.graph import not_integer, read_graph
 from edge_sr.metrics import psnr
+from edge_sr.runtime.agreement import MAX_FLOAT_DIFFERENCE, MAX_PSNR_DIFFERENCE
 from edge_sr.runtime.session import Session, decode, encode, open_session
 from export.c import identifier
 from export.manifest import Comparison, Verification
-
-MAX_PSNR_DIFFERENCE = 0.05
-"""dB between a runtime and the reference on a photograph."""
-
-MAX_FLOAT_DIFFERENCE = 0.25
-"""Steps of 1/255 between float32 runtimes: a quarter of what 8-bit pixels resolve."""
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 """Images that come with scikit-image."""

@@ -176,8 +176,8 @@ def _tflm_arena(network: Network, height: int, width: int) -> int | str:
     import importlib.util
 
     from edge_sr import graph
+    from edge_sr.runtime.arena import arena_bytes
     from edge_sr.runtime.tflm import arena_bound
-    from export.arena import arena_bytes
 
     if importlib.util.find_spec("tflite_micro") is None:
         return "not known without tflite-micro"
@@ -208,7 +208,7 @@ def _print_costs(network: Network, made: "Plan") -> None:
 
 
 def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
-    from export.arena import host_abi
+    from edge_sr.runtime.arena import host_abi
 
     rows = []
     for width, ram in arenas.items():

@@ -140,7 +140,7 @@ def _tflm(
 ) -> "tuple[Content, _Example]":
     from edge_sr import graph
     from edge_sr.cli.firmware import frame_height
-    from export.arena import arena_bytes, host_abi
+    from edge_sr.runtime.arena import arena_bytes, host_abi
     from export.c import write_c
     from firmware_harness import oracle
     from firmware_harness.targets import example, library

@@ -12,6 +12,7 @@ import typer.main
 
 import edge_sr
 from edge_sr.cli import (
+    bench,
     compare,
     compress,
     decompress,
@@ -62,6 +63,7 @@ app.command("compress")(compress.compress)
 app.command("decompress")(decompress.decompress)
 app.command("info")(info.info)
 app.command("rd")(rd.rd)
+app.add_typer(bench.app, name="bench")
 app.add_typer(firmware.app, name="firmware")
 
 

@@ -21,6 +21,11 @@ class EngineSession(Session):
         self._threads = threads
         self._engines: list[Engine] = []
 
+    @property
+    def arenas(self) -> tuple[int, ...]:
+        """Bytes of RAM of each strip's engine, after a run."""
+        return tuple(engine.arena_bytes for engine in self._engines)
+
     def _run(self, image: np.ndarray) -> np.ndarray:
         width = image.shape[2]
         out = np.empty(self.out_shape(image.shape), np.int8)

@@ -1,5 +1,7 @@
-"""LiteRT (formerly TensorFlow Lite), with its default kernels (XNNPACK)."""
+"""LiteRT (formerly TensorFlow Lite), with XNNPACK, its default, or its own kernels alone."""
 
+import contextlib
+from collections.abc import Iterator, Set
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,21 @@ class LiteRTSession(Session):
 
     runtime = "litert"
 
-    def __init__(self, model: bytes, interface: Interface, threads: int = 1) -> None:
-        from ai_edge_litert.interpreter import Interpreter
+    def __init__(
+        self, model: bytes, interface: Interface, threads: int = 1, xnnpack: bool = True
+    ) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         super().__init__(interface)
+        kernels = (
+            OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
         try:
-            self._interpreter: Any = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter: Any = Interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_op_resolver_type=kernels,
+            )
             with quiet_native():  # XNNPACK announces itself when tensors are first allocated
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]["index"]
@@ -42,6 +53,29 @@ class LiteRTSession(Session):
             raise UserError(
                 f"LiteRT cannot run the model at {image.shape}: {_first_line(error)}"
             ) from None
+
+    def arena_bytes(self, constants: Set[int]) -> int:
+        """Memory of activations and scratch tensors, what they share counted once.
+
+        What XNNPACK takes for itself is elsewhere, and LiteRT's Python API does not say how much.
+
+        Args:
+            constants: indices of the tensors whose values are in the file.
+        """
+        total = end = 0
+        for start, stop in sorted(self._spans(constants)):
+            total += max(0, stop - max(start, end))
+            end = max(end, stop)
+        return total
+
+    def _spans(self, constants: Set[int]) -> Iterator[tuple[int, int]]:
+        """Where those tensors lay in the last run."""
+        for details in self._interpreter.get_tensor_details():
+            if details["index"] in constants:
+                continue
+            with contextlib.suppress(ValueError):  # XNNPACK keeps it
+                view = self._interpreter.tensor(details["index"])()
+                yield view.ctypes.data, view.ctypes.data + view.nbytes
 
 
 def _first_line(error: Exception) -> str:

@@ -1,12 +1,16 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime, on the CPU or a CUDA GPU."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edge_sr.errors import UserError
 from edge_sr.runtime.onnx_interface import read_interface
-from edge_sr.runtime.session import Session
+from edge_sr.runtime.session import Interface, Session
+
+_CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})
 
 
 class ONNXSession(Session):
@@ -14,26 +18,50 @@ class ONNXSession(Session):
 
     runtime = "onnx"
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        threads: int = 1,
+        interface: Interface | None = None,
+        cuda: bool = False,
+        profile: Path | None = None,
+    ) -> None:
+        """Open a model.
+
+        Args:
+            model: the .onnx.
+            threads: on the CPU.
+            interface: of the model where it is known, so that the model is not parsed for it.
+            cuda: run on the GPU, in float32 proper (no TF32).
+            profile: the beginning of a file's name; each run's operators are timed into that file.
+
+        Raises:
+            UserError: it is refused, or there is no CUDA GPU.
+        """
         import onnxruntime as ort
 
-        super().__init__(read_interface(model))
+        super().__init__(interface or read_interface(model))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         # Waiting threads that spin take cores from others, and win no time here.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # errors come as exceptions; the log would repeat them
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
         try:
-            self._session = ort.InferenceSession(
-                model, sess_options=options, providers=["CPUExecutionProvider"]
+            self.native: Any = ort.InferenceSession(
+                model, sess_options=options, providers=[_CUDA] if cuda else ["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's errors share no narrower base
             raise UserError(f"ONNX Runtime cannot open the model: {_sentence(error)}") from None
-        self._input = self._session.get_inputs()[0].name
+        if cuda and self.native.get_providers()[0] != _CUDA[0]:
+            raise UserError("ONNX Runtime finds no CUDA GPU, or not the libraries that it needs")
+        self._input = self.native.get_inputs()[0].name
 
     def _run(self, image: np.ndarray) -> np.ndarray:
         try:
-            return self._session.run(None, {self._input: image})[0]
+            return self.native.run(None, {self._input: image})[0]
         except Exception as error:  # as above
             raise UserError(
                 f"ONNX Runtime cannot run the model at {image.shape}: {_sentence(error)}"

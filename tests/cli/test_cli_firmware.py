@@ -16,7 +16,7 @@ from edge_sr import zoo
 from edge_sr.cli.firmware import read_frame
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
-from export.arena import arena_bytes
+from edge_sr.runtime.arena import arena_bytes
 from firmware_harness import board as boards
 from firmware_harness import build as building
 

@@ -1,0 +1,142 @@
+"""Opens an artifact in a runtime as a case asks for it, and what only some runtimes can tell."""
+
+import importlib
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.job import Job
+from edge_sr.errors import UserError, require
+from edge_sr.graph import read_bytes
+from edge_sr.quiet import quiet_native
+from edge_sr.records import OperatorTime
+from edge_sr.runtime.session import RUNTIMES, Session
+
+_PROFILED_RUNS = 5
+
+
+def import_runtime(job: Job) -> None:
+    """Import what the runtime needs, which is the first part of a cold start.
+
+    Raises:
+        UserError: it is missing.
+    """
+    if job.runtime == "keras":
+        from edge_sr.runtime.keras import import_keras
+
+        import_keras()
+        return
+    known = RUNTIMES[job.runtime]
+    with quiet_native():
+        require(known.package, known.extra)
+        importlib.import_module(f"edge_sr.runtime.{job.runtime}")
+        if job.runtime == "litert":
+            importlib.import_module("ai_edge_litert.interpreter")
+        elif job.runtime == "engine":
+            from edge_sr.engine import binding
+
+            binding.load()
+
+
+def open_session(job: Job, profile: Path | None = None) -> Session:
+    """Open the artifact.
+
+    Raises:
+        UserError: the runtime refuses it, or the delegate is not there.
+    """
+    if job.runtime == "keras":
+        from edge_sr.runtime.keras import KerasSession
+
+        return KerasSession(job.artifact)
+    model, interface = read_bytes(job.artifact), job.interface
+    if job.runtime == "litert":
+        from edge_sr.runtime.litert import LiteRTSession
+
+        return LiteRTSession(model, interface, job.threads, job.delegate == "xnnpack")
+    if job.runtime == "onnx":
+        from edge_sr.runtime.onnx import ONNXSession
+
+        cuda = job.delegate == "cuda"
+        if cuda:
+            _check_cuda()
+        with quiet_native():
+            return ONNXSession(model, job.threads, interface, cuda, profile)
+    if job.runtime == "tflm":
+        from edge_sr.runtime.tflm import TFLMSession
+
+        return TFLMSession(model, interface)
+    from edge_sr.runtime.engine import EngineSession
+
+    return EngineSession(model, interface, job.threads)
+
+
+def _check_cuda() -> None:
+    import onnxruntime as ort
+
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise UserError(
+            "this ONNX Runtime has no CUDA provider; `pip install onnxruntime-gpu` in place of "
+            "onnxruntime brings it"
+        )
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+
+
+def on_device(session: Session, image: np.ndarray, device: str = "cuda") -> Callable[[], object]:
+    """One run of an ONNX session whose input and output stay in the device's memory, waited for."""
+    import onnxruntime as ort
+
+    from edge_sr.runtime.onnx import ONNXSession
+
+    assert isinstance(session, ONNXSession)
+    native = session.native
+    binding = native.io_binding()
+    source = ort.OrtValue.ortvalue_from_numpy(image, device, 0)
+    binding.bind_ortvalue_input(native.get_inputs()[0].name, source)
+    binding.bind_output(native.get_outputs()[0].name, device)
+    binding.synchronize_inputs()
+
+    def work() -> object:
+        native.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return source  # which must live as long as the binding
+
+    return work
+
+
+def operators(job: Job, image: np.ndarray) -> tuple[OperatorTime, ...]:
+    """Mean times of operators, of a few runs of a session of their own; only ONNX Runtime says."""
+    if job.runtime != "onnx":
+        return ()
+    with tempfile.TemporaryDirectory(prefix="edge-sr-") as folder:
+        session: Any = open_session(job, Path(folder) / "profile")
+        session.run(image)
+        for _ in range(_PROFILED_RUNS):
+            session.run(image)
+        events = json.loads(Path(session.native.end_profiling()).read_bytes())
+    return _sum_up(events)
+
+
+def _sum_up(events: list[dict[str, Any]]) -> tuple[OperatorTime, ...]:
+    """Events of the profiled runs by kind of operator and device; the first run is left out."""
+    spans: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            about = event["args"]
+            key = about["op_name"], about.get("provider", "").removesuffix("ExecutionProvider")
+            spans[key][event["name"]].append(event["dur"])
+    made = [
+        OperatorTime(name, device, len(nodes), round(1000 * sum(map(_mean, nodes.values()))))
+        for (name, device), nodes in spans.items()
+    ]
+    return tuple(sorted(made, key=lambda operator: -operator.ns))
+
+
+def _mean(microseconds: list[int]) -> float:
+    later = microseconds[-_PROFILED_RUNS:]
+    return sum(later) / len(later)

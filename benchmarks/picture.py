@@ -1,0 +1,40 @@
+"""The picture that every case runs on: made here, the same everywhere, of any size."""
+
+import numpy as np
+
+from edge_sr.data.degradation import bicubic_downscale
+from edge_sr.data.images import Pixels
+from edge_sr.records import Part
+
+
+def original(height: int, width: int, channels: int) -> Pixels:
+    """Rings that become finer towards one corner, flat discs before them, and a little noise.
+
+    Returns:
+        uint8 (H, W, channels).
+    """
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
+    waves = np.sin(60 * (x**2 + y**2)[..., np.newaxis] + np.arange(channels, dtype=np.float32))
+    picture = 127.5 + 70 * waves
+    for index, (row, column) in enumerate(((0.3, 0.6), (0.7, 0.25), (0.75, 0.8))):
+        picture[(y - row) ** 2 + (x - column) ** 2 < 0.02] = 60 + 70 * index
+    noise = np.random.default_rng(0).normal(0, 3, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def made(part: Part, height: int, width: int, scale: int, channels: int) -> tuple[Pixels, Pixels]:
+    """What goes into a network as 8-bit pixels (H, W, channels), and the picture behind it.
+
+    Args:
+        part: an upscaler takes the picture made small as photographs are, a decoder every
+            `scale`-th pixel in place of latents, an encoder the picture itself.
+        height: of the image: an upscaler's and an encoder's input, a decoder's output.
+        width: likewise.
+        scale: by which the network enlarges; 1 for an encoder.
+        channels: 1 or 3.
+    """
+    if part == "upscaler":
+        large = original(height * scale, width * scale, channels)
+        return bicubic_downscale(large[..., 0], scale)[..., np.newaxis], large
+    large = original(height, width, channels)
+    return (large[::scale, ::scale] if part == "decoder" else large), large

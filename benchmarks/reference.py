@@ -1,0 +1,108 @@
+"""The output that a case's output is compared with: another runtime's, of the same network."""
+
+import hashlib
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import picture, process
+from benchmarks.job import Job
+from benchmarks.subject import Subject
+from edge_sr import graph
+from edge_sr.graph import read_bytes, read_graph
+from edge_sr.records import Delegate, Output, RuntimeName
+from edge_sr.runtime.agreement import agreement
+from edge_sr.runtime.session import RUNTIMES
+
+_MAX_TFLM_BYTES = 2**29  # of the arena of a frame that TFLM is asked about
+_CHOICES: dict[str, tuple[tuple[RuntimeName, Delegate], ...]] = {
+    "int8": (("engine", "none"), ("tflm", "none"), ("litert", "none"), ("litert", "xnnpack")),
+    "float32": (("litert", "none"), ("onnx", "none"), ("litert", "xnnpack")),
+}
+"""In order of preference: the engine's bits are TFLM's, which takes long over a large frame."""
+
+
+class References:
+    """Outputs by what made them, kept in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[tuple[object, ...], Path | None] = {}
+
+    def judge(self, job: Job, subject: Subject, repeats: bool) -> Output:
+        """What to say of the output that a job left.
+
+        Args:
+            job: that was done.
+            subject: what it ran.
+            repeats: whether it gave the same output again and again; if not, it is wrong.
+        """
+        output = np.load(job.output)
+        digest = _digest(output)
+        for runtime, delegate in _CHOICES[subject.precision]:
+            path = self._make(job, subject, runtime, delegate)
+            if path is not None:
+                return _compare(job, subject, output, np.load(path), runtime, repeats)
+        return Output(digest, output.nbytes, *(None,) * 5, right=None if repeats else False)
+
+    def _make(
+        self, job: Job, subject: Subject, runtime: RuntimeName, delegate: Delegate
+    ) -> Path | None:
+        """Where the output of a reference is; None if it is the job's own runtime or not here."""
+        artifact = subject.files.get(RUNTIMES[runtime].suffix)
+        if artifact is None or (runtime, delegate) == (job.runtime, job.delegate):
+            return None
+        if not _possible(job, subject, artifact, runtime):
+            return None
+        key = (artifact, runtime, delegate, job.height, job.width)
+        if key not in self._made:
+            path = self._folder / f"reference-{len(self._made)}.npy"
+            made = replace(
+                job, artifact=artifact, runtime=runtime, delegate=delegate, threads=1, pinned=(),
+                sampling=None, end_to_end=False, output=path,
+            )  # fmt: skip
+            self._made[key] = path if process.do(made).error is None else None
+        return self._made[key]
+
+
+def _possible(job: Job, subject: Subject, artifact: Path, runtime: str) -> bool:
+    if importlib.util.find_spec(RUNTIMES[runtime].package) is None:
+        return False
+    if runtime != "tflm":
+        return True
+    from edge_sr.runtime.tflm import arena_bound
+
+    sides = subject.sides(job.height, job.width)
+    model = graph.resize(read_bytes(artifact), *sides)
+    return arena_bound(read_graph(model)) <= _MAX_TFLM_BYTES
+
+
+def _compare(
+    job: Job,
+    subject: Subject,
+    output: np.ndarray,
+    reference: np.ndarray,
+    runtime: str,
+    repeats: bool,
+) -> Output:
+    scale, picture_due = subject.interface.scale, None
+    if subject.part == "upscaler":
+        large = picture.made("upscaler", job.height, job.width, scale, 1)[1]
+        picture_due = large[..., 0]
+    found = agreement(output, reference, subject.interface.output, picture_due, scale)
+    return Output(
+        sha256=_digest(output),
+        bytes=output.nbytes,
+        reference=runtime,
+        reference_sha256=_digest(reference),
+        max_difference=found.max_difference,
+        differing_share=found.differing_share,
+        psnr_difference=found.psnr_difference,
+        right=found.right and repeats,
+    )
+
+
+def _digest(output: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(output).tobytes()).hexdigest()

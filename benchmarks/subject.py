@@ -1,0 +1,129 @@
+"""What can be measured: shipped networks by name, and files."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_sr import graph, zoo
+from edge_sr.errors import UserError
+from edge_sr.graph import read_bytes, read_graph
+from edge_sr.records import Part, Precision, Score
+from edge_sr.runtime.session import Interface, TensorSpec
+from edge_sr.zoo import codecs
+
+PARTS: tuple[Part, ...] = ("upscaler", "encoder", "decoder")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network in one precision, as files that must compute the same.
+
+    Attributes:
+        name: for people.
+        part: what it does.
+        precision: of its arithmetic.
+        files: by suffix: .tflite, .onnx, .safetensors; those that there are.
+        interface: of all of them.
+        quality: from its card.
+    """
+
+    name: str
+    part: Part
+    precision: Precision
+    files: dict[str, Path]
+    interface: Interface
+    quality: tuple[Score, ...] = field(default=())
+
+    def sides(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the network's input for an image of that size.
+
+        Raises:
+            UserError: the network does not take such an image.
+        """
+        step = self.interface.scale if self.part == "decoder" else 1
+        due = step * self.interface.shrink
+        if height % due or width % due:
+            raise UserError(f"{self.name} takes multiples of {due} pixels, not {width}x{height}")
+        return height // step, width // step
+
+
+def is_codec(name: str) -> bool:
+    """Whether this names a codec, shipped or not."""
+    return name.startswith(codecs.PREFIX)
+
+
+def find(name: str, part: Part, precision: Precision) -> Subject:
+    """A shipped network.
+
+    Args:
+        name: "<model> x<scale>", or a codec's.
+        part: "upscaler", or a codec's.
+        precision: which of its files.
+
+    Raises:
+        UserError: it does not ship.
+    """
+    if is_codec(name):
+        path = codecs.find(name).part(part, precision)
+        return Subject(name, part, precision, {".tflite": path}, _interface(path, part))
+    model, _, scale = name.rpartition(" x")
+    if not model or not scale.isdecimal():
+        raise UserError(f"{name!r} is no network; one is named like 'tinypssr x2'")
+    entry = zoo.find(model, int(scale))
+    files = {suffix: entry.artifact(precision, suffix) for suffix in (".tflite", ".onnx")}
+    if precision == "float32":
+        files[".safetensors"] = entry.float_checkpoint
+    interface = _interface(files[".tflite"], part)
+    scores = entry.card["quality"][precision].items()
+    quality = tuple(Score(data, score["psnr"], score["ssim"]) for data, score in scores)
+    return Subject(name, part, precision, files, interface, quality)
+
+
+def open_file(path: Path) -> Subject:
+    """A user's own file.
+
+    Raises:
+        UserError: it is missing, damaged, or nothing that can be measured.
+    """
+    suffix = path.suffix.lower()
+    readers = {".tflite": _read_tflite, ".onnx": _read_onnx, ".safetensors": _read_checkpoint}
+    if suffix not in readers:
+        raise UserError(f"{path} is not a model; it takes a file of {', '.join(readers)}")
+    if not path.is_file():
+        raise UserError(f"{path} is not a file; a {suffix} model is needed")
+    try:
+        part, interface = readers[suffix](path)
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if str(path) in text else f"{path}: {text}") from None
+    precision: Precision = "int8" if interface.input.dtype == "int8" else "float32"
+    return Subject(path.name, part, precision, {suffix: path}, interface)
+
+
+def _read_tflite(path: Path) -> tuple[Part, Interface]:
+    network = read_graph(path)
+    ratio = graph.ratio(network)
+    one = network.input.shape[-1:] == (1,)
+    part: Part = "upscaler" if one else "encoder" if ratio < 1 else "decoder"
+    return part, _interface(path, part)
+
+
+def _interface(path: Path, part: Part) -> Interface:
+    from edge_sr.runtime.tflite import read_interface, read_part
+
+    model = read_bytes(path)
+    return read_interface(model) if part == "upscaler" else read_part(model)
+
+
+def _read_onnx(path: Path) -> tuple[Part, Interface]:
+    from edge_sr.runtime.onnx_interface import read_interface
+
+    return "upscaler", read_interface(read_bytes(path))
+
+
+def _read_checkpoint(path: Path) -> tuple[Part, Interface]:
+    from edge_sr.models import checkpoint
+
+    found = checkpoint.read(path)
+    checkpoint.require_float(found, str(path))
+    float32 = TensorSpec("float32")
+    return "upscaler", Interface(found.config.scale, 0, float32, float32)

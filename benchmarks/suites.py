@@ -1,0 +1,206 @@
+"""What is to be measured, as data: suites/*.toml, each a list of products.
+
+title = "..."
+[sampling]            # see edge_sr.records.Sampling
+[[case]]              # every combination of the lists, but for those that cannot be
+networks = ["tinypssr x2", "tinycompress-4"]
+parts = ["encoder", "decoder"]     # of codecs; an upscaler has none
+precisions = ["int8", "float32"]
+backends = ["litert", "engine"]
+sizes = ["768x512"]                # of the image, width x height
+threads = [1, 2]
+"""
+
+import dataclasses
+import itertools
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.subject import Subject, is_codec
+from edge_sr.errors import UserError
+from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
+
+FOLDER = Path(__file__).parent / "suites"
+MAX_SIDE = 16_384
+QUICK = Sampling(warmup_s=0.3, samples=20, seconds=1.0, max_samples=20_000, max_seconds=6.0)
+"""What one case takes by default: a second or two."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A runtime with a delegate, under the name that users type.
+
+    Attributes:
+        precisions: that it computes in.
+        threaded: whether it can be told a number of threads.
+    """
+
+    runtime: RuntimeName
+    delegate: Delegate
+    suffix: str
+    precisions: tuple[Precision, ...]
+    threaded: bool
+
+
+BACKENDS = {
+    "litert": Backend("litert", "xnnpack", ".tflite", ("int8", "float32"), True),
+    "litert-plain": Backend("litert", "none", ".tflite", ("int8", "float32"), True),
+    "onnx": Backend("onnx", "none", ".onnx", ("int8", "float32"), True),
+    "onnx-cuda": Backend("onnx", "cuda", ".onnx", ("int8", "float32"), False),
+    "engine": Backend("engine", "none", ".tflite", ("int8",), True),
+    "tflm": Backend("tflm", "none", ".tflite", ("int8", "float32"), False),
+    "keras": Backend("keras", "none", ".safetensors", ("float32",), True),
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A case that is asked for; what it names may not be there.
+
+    Attributes:
+        network: its name.
+        backend: one of `BACKENDS`.
+        pinned: cores; none if empty.
+        subject: of a user's own file; None for what ships.
+        board: to be emulated; the backend is then the engine.
+    """
+
+    network: str
+    part: Part
+    precision: Precision
+    backend: str
+    threads: int
+    height: int
+    width: int
+    end_to_end: bool = False
+    pinned: tuple[int, ...] = ()
+    subject: Subject | None = field(default=None, compare=False)
+    board: str | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named list of cases."""
+
+    name: str
+    title: str
+    sampling: Sampling
+    wanted: tuple[Wanted, ...]
+
+
+def names() -> list[str]:
+    """All suites that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read(name: str) -> Suite:
+    """A suite that ships, or a user's own file.
+
+    Raises:
+        UserError: there is none of that name, or the file is no suite.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not name.endswith(".toml") and name not in names():
+        raise UserError(f"there is no suite {name!r}; there are {', '.join(names())}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
+    try:
+        return _suite(path.stem, values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _suite(name: str, values: dict[str, Any]) -> Suite:
+    _check_keys(values, {"title", "sampling", "case"}, "a suite")
+    cases, title = values["case"], values["title"]
+    if not isinstance(cases, list) or not isinstance(title, str):
+        raise UserError("a suite has a title, which is text, and [[case]] tables")
+    wanted = [item for case in cases for item in _product(case)]
+    return Suite(name, title, _sampling(values["sampling"]), tuple(dict.fromkeys(wanted)))
+
+
+def _check_keys(values: Any, due: set[str], what: str) -> None:
+    if not isinstance(values, dict) or set(values) != due:
+        raise UserError(f"{what} has exactly {', '.join(sorted(due))}")
+
+
+def _sampling(values: Any) -> Sampling:
+    _check_keys(values, {field.name for field in dataclasses.fields(Sampling)}, "[sampling]")
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+            raise UserError(f"{key} of [sampling] is a positive number")
+    return Sampling(
+        warmup_s=float(values["warmup_s"]),
+        samples=int(values["samples"]),
+        seconds=float(values["seconds"]),
+        max_samples=int(values["max_samples"]),
+        max_seconds=float(values["max_seconds"]),
+    )
+
+
+_LISTS = ("networks", "parts", "precisions", "backends", "sizes", "threads")
+
+
+def _product(case: Any) -> list[Wanted]:
+    _check_keys(case, set(_LISTS), "[[case]]")
+    for key in _LISTS:
+        kind = int if key == "threads" else str
+        values = case[key]
+        if not isinstance(values, list) or not all(type(value) is kind for value in values):
+            raise UserError(f"{key} of [[case]] is a list of {kind.__name__}")
+    _check_known(case)
+    sizes = [parse_size(size) for size in case["sizes"]]
+    combinations = itertools.product(
+        case["networks"], sizes, case["parts"], case["precisions"], case["backends"],
+        case["threads"],
+    )  # fmt: skip
+    return [
+        want(network, part, precision, backend, threads, size)
+        for network, size, part, precision, backend, threads in combinations
+        if precision in BACKENDS[backend].precisions
+        and not (is_codec(network) and backend == "keras")
+    ]
+
+
+def _check_known(case: dict[str, Any]) -> None:
+    codec_parts = {is_codec(network) for network in case["networks"]}
+    parts = {"encoder", "decoder"} if codec_parts == {True} else {"upscaler"}
+    known = {"parts": parts, "precisions": {"int8", "float32"}, "backends": set(BACKENDS)}
+    for key, values in known.items():
+        unknown = [value for value in case[key] if value not in values]
+        if unknown:
+            raise UserError(f"{unknown[0]!r} is none of the {key}, {', '.join(sorted(values))}")
+    if not all(1 <= threads <= 64 for threads in case["threads"]):
+        raise UserError("threads are 1 to 64")
+
+
+def want(
+    network: str,
+    part: Part,
+    precision: Precision,
+    backend: str,
+    threads: int,
+    size: tuple[int, int],
+) -> Wanted:
+    """A case of one (height, width); a runtime that cannot be told takes one thread."""
+    threads = threads if BACKENDS[backend].threaded else 1
+    return Wanted(network, part, precision, backend, threads, *size)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(height, width) of a text like "768x512", which is width x height.
+
+    Raises:
+        UserError: it is no size.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if found is None or max(map(int, found.groups())) > MAX_SIDE:
+        raise UserError(f"{text!r} is no size; one is WIDTHxHEIGHT, like 768x512")
+    return int(found[2]), int(found[1])
