@@ -23,6 +23,7 @@ from edge_sr import zoo
 from edge_sr.data.images import read_image
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import tinycompress
+from edge_sr.training import recipe as recipes
 from edge_sr.zoo import codecs
 from export.tflite import convert_part
 
@@ -55,14 +56,17 @@ def main() -> None:
 def write_files(run: Path, folder: Path) -> None:
     """Copy the weights and convert the parts."""
     plain = checkpoints.read(run / "best.safetensors")
-    tuned = checkpoints.read(run / "int8" / "best.safetensors")
-    if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
-        raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
+    kinds = {"float32": run / "best.safetensors"}
+    if (run / "int8" / "best.safetensors").exists():
+        kinds["int8"] = run / "int8" / "best.safetensors"
+        tuned = checkpoints.read(kinds["int8"])
+        if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
+            raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
     assert isinstance(plain.config, tinycompress.CodecConfig)
     side = max(SIDE, 2**plain.config.passes)
-    for kind, best in (("float32", run), ("int8", run / "int8")):
+    for kind, best in kinds.items():
         weights = folder / f"{'float' if kind == 'float32' else kind}.safetensors"
-        shutil.copyfile(best / "best.safetensors", weights)
+        shutil.copyfile(best, weights)
         for part in tinycompress.PARTS:
             model = convert_part(weights, part, side, side, kind == "int8")
             (folder / f"{part}-{kind}.tflite").write_bytes(model)
@@ -70,28 +74,52 @@ def write_files(run: Path, folder: Path) -> None:
 
 def make_card(run: Path, folder: Path, trained_on: str, first: list[str]) -> dict[str, Any]:
     """What the codec is and how it was trained."""
-    tuned = checkpoints.read(run / "int8" / "best.safetensors")
-    config, training, tuning = tuned.config, tuned.notes["training"], tuned.notes["tuning"]
+    plain = checkpoints.read(folder / "float.safetensors")
+    config, training = plain.config, plain.notes["training"]
     assert isinstance(config, tinycompress.CodecConfig)
     start = "--start START.safetensors " if "start" in training else ""
-    command = (
-        f"edge-sr train --model tinycompress --rate {config.rate} {start}--recipe "
-        f"{training['recipe']['name']} --seed {training['seed']} --int8 --int8-recipe "
-        f"{tuning['recipe']['name']} --data DIR"
-    )
+    commands = [
+        *first,
+        f"edge-sr train --model tinycompress --rate {config.rate} {start}"
+        f"--seed {training['seed']} {_recipe_options(training['recipe'])} --data DIR",
+    ]
+    runs = {"training": _describe(training, run)}
+    if (folder / "int8.safetensors").exists():
+        tuning = checkpoints.read(folder / "int8.safetensors").notes["tuning"]
+        options = _recipe_options(tuning["recipe"])
+        commands.append(f"edge-sr quantize --checkpoint float.safetensors {options} --data DIR")
+        runs["tuning"] = _describe(tuning, run / "int8")
     return {
-        "model": tuned.spec.name,
+        "model": plain.spec.name,
         "rate": config.rate,
-        "parameters": sum(count for _, count in tuned.spec.published[1]),
+        "parameters": sum(count for _, count in plain.spec.published[1]),
         "data": f"{trained_on}; validation images held out of them",
-        "remade_by": [*first, command],
-        "training": _describe(training, run),
-        "tuning": _describe(tuning, run / "int8"),
+        "remade_by": commands,
+        **runs,
         "sha256": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.iterdir())
         },
     }
+
+
+def _recipe_options(used: dict[str, Any]) -> str:
+    """The options that name a recipe which comes with edge-sr and says the same."""
+    for name in recipes.names():
+        known = recipes.to_dict(recipes.load(name))
+        epochs = used["stop"]["epochs"]
+        changed = {**known, "stop": {**known["stop"], "epochs": epochs}}
+        if all(_same(changed[key], used[key]) for key in changed if key not in ("name", "source")):
+            more = "" if epochs == known["stop"]["epochs"] else f" --epochs {epochs}"
+            return f"--recipe {name}{more}"
+    raise SystemExit(f"no recipe that comes with edge-sr says what {used['name']} said in this run")
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    """Equal in all that we have."""
+    if isinstance(ours, dict):
+        return all(_same(value, theirs.get(key)) for key, value in ours.items())
+    return bool(list(ours) == list(theirs) if isinstance(ours, list | tuple) else ours == theirs)
 
 
 def _describe(notes: dict[str, Any], run: Path) -> dict[str, Any]:
