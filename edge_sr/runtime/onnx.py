@@ -5,8 +5,7 @@ import re
 import numpy as np
 
 from edge_sr.errors import UserError
-from edge_sr.runtime.onnx_interface import read_interface
-from edge_sr.runtime.session import Session
+from edge_sr.runtime.session import Interface, Session
 
 
 class ONNXSession(Session):
@@ -14,10 +13,10 @@ class ONNXSession(Session):
 
     runtime = "onnx"
 
-    def __init__(self, model: bytes, threads: int = 1) -> None:
+    def __init__(self, model: bytes, interface: Interface, threads: int = 1) -> None:
         import onnxruntime as ort
 
-        super().__init__(read_interface(model))
+        super().__init__(interface)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         # Waiting threads that spin take cores from others, and win no time here.
