@@ -14,7 +14,9 @@ from typing import Any, Literal, TypeVar
 
 from edge_sr.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, 2)
+"""Version 2 added fields alone; where they lack, they are empty."""
 MAX_BYTES = 8 * 2**20
 MAX_ITEMS = 10_000
 MAX_TEXT = 10_000
@@ -99,11 +101,28 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True)
+class CodecScore:
+    """Quality of a codec on a test set, both parts in this precision, all bit planes.
+
+    Bits of the file per pixel, PSNR in dB of BT.601 luma and of all RGB samples, MS-SSIM of luma;
+    nothing cropped.
+    """
+
+    precision: Literal["int8", "float32"]
+    dataset: str
+    bpp: float
+    psnr_y: float
+    psnr_rgb: float
+    ms_ssim: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Manifest:
     """An export. MACs are multiply-accumulates of the convolutions; sizes are in pixels.
 
     `scale` is the output's side by the input's: 2 for x2, 0.25 for an encoder that makes 1/16 as
-    many pixels. `macs_per_lr_pixel` and `halo` count pixels of the input.
+    many pixels. `macs_per_lr_pixel` and `halo` count pixels of the input. `parameters` counts
+    weights that a codec applies several times once; MACs count every time.
 
     Heights and widths are those of the .tflite and the C array; the .onnx takes any.
     """
@@ -128,6 +147,7 @@ class Manifest:
     quality: tuple[Score, ...]
     tflm_arena: Arena | None
     verification: Verification
+    codec_quality: tuple[CodecScore, ...] = ()
 
 
 def dumps(manifest: Manifest) -> str:
@@ -165,10 +185,9 @@ def loads(data: bytes) -> Manifest:
     except (ValueError, RecursionError):
         raise UserError("it is not JSON, so not the manifest of an export") from None
     version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UserError(
-            f"its schema version is {version!r:.20}; this edge-sr reads {SCHEMA_VERSION}"
-        )
+    if version not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise UserError(f"its schema version is {version!r:.20}; this edge-sr reads {known}")
     manifest: Manifest = _decode(values, Manifest, "manifest")
     _check(manifest)
     return manifest
@@ -202,10 +221,11 @@ def _decode(value: Any, kind: Any, where: str) -> Any:
 
 def _decode_record(value: Any, kind: type[_T], where: str) -> _T:
     fields = typing.get_type_hints(kind)
-    if not isinstance(value, dict) or set(value) != set(fields):
+    optional = {"codec_quality"} & set(fields)
+    if not isinstance(value, dict) or set(value) | optional != set(fields):
         raise UserError(f"{where} must have exactly {', '.join(fields)}")
     return kind(
-        **{name: _decode(value[name], item, f"{where}.{name}") for name, item in fields.items()}
+        **{name: _decode(entry, fields[name], f"{where}.{name}") for name, entry in value.items()}
     )
 
 
