@@ -69,7 +69,8 @@ class Comparison:
 
     `inputs` is "random" (seeded noise) or "real" (photographs). Differences are in steps of the
     output: one int8 step, or 1/255 of the range for float32. `psnr_difference` is the largest over
-    the photographs, in dB against their originals; None for noise.
+    the photographs, in dB against their originals; None for noise. Of a codec's part it is PSNR of
+    all RGB samples of what the decoder makes.
     """
 
     file: str
@@ -79,6 +80,7 @@ class Comparison:
     max_difference: float
     differing_share: float
     psnr_difference: float | None
+    mean_difference: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,7 +223,7 @@ def _decode(value: Any, kind: Any, where: str) -> Any:
 
 def _decode_record(value: Any, kind: type[_T], where: str) -> _T:
     fields = typing.get_type_hints(kind)
-    optional = {"codec_quality"} & set(fields)
+    optional = {"codec_quality", "mean_difference"} & set(fields)
     if not isinstance(value, dict) or set(value) | optional != set(fields):
         raise UserError(f"{where} must have exactly {', '.join(fields)}")
     return kind(

@@ -259,6 +259,8 @@ def _comparison(record: "Comparison", manifest: "Manifest") -> tuple[str, str]:
     images = "photographs" if record.inputs == "real" else "noise"
     step = "LSB" if manifest.precision == "int8" else "/255"
     text = f"at most {record.max_difference:.3g} {step}, {record.differing_share:.2%} differ"
+    if record.mean_difference is not None:
+        text += f", mean {record.mean_difference:.2g}"
     if record.psnr_difference is not None:
         measure = "PSNR-RGB of the decoded" if _is_part(manifest) else "PSNR"
         text += f", {measure} within {record.psnr_difference:.4f} dB"

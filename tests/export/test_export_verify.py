@@ -59,6 +59,7 @@ def test_differences_are_what_numpy_counts(folder: Path) -> None:
     )
     assert random.values == differences.size == 4 * (16 * 256 + 17 * 45 + 7 * 5)
     assert random.max_difference == np.abs(differences).max()
+    assert random.mean_difference == pytest.approx(np.abs(differences).mean(), abs=1e-6)
     assert random.differing_share == pytest.approx(np.mean(differences != 0), abs=1e-6)
 
 
