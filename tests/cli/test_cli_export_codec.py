@@ -15,7 +15,7 @@ from export import manifest, tflite, trials
 STAND_INS = Path(__file__).parents[1] / "golden"
 CARD = """
 model = "tinycompress"
-rate = 16
+rate = 4
 
 [quality.int8.kodak]
 bpp = 1.25
@@ -40,14 +40,14 @@ def codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def convert_part(path: Path, part: str, height: int, width: int, int8: bool) -> bytes:
         assert path.is_file()
         kind = "int8" if int8 else "float32"
-        model = (STAND_INS / "tinycompress-16" / f"{part}-{kind}.tflite").read_bytes()
+        model = (STAND_INS / "tinycompress-4" / f"{part}-{kind}.tflite").read_bytes()
         return graph.resize(model, height, width)
 
-    folder = tmp_path / "zoo" / "tinycompress-16"
-    shutil.copytree(STAND_INS / "tinycompress-16", folder)
+    folder = tmp_path / "zoo" / "tinycompress-4"
+    shutil.copytree(STAND_INS / "tinycompress-4", folder)
     (folder / "card.toml").write_text(CARD)
     for name in ("float", "int8"):
-        write_checkpoint(folder / f"{name}.safetensors", 16)
+        write_checkpoint(folder / f"{name}.safetensors", 4)
     monkeypatch.setattr(zoo, "FOLDER", folder.parent)
     monkeypatch.setattr(tflite, "convert_part", convert_part)
     monkeypatch.setattr(trials, "PHOTOGRAPHS", ("coffee",))
@@ -63,20 +63,22 @@ def test_the_table_of_an_encoder_is_true(
     edge_sr: EdgeSr, tmp_path: Path, codec: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = edge_sr("export", "--model", "tinycompress-encoder", "--input-size", "24x40")
+    result = edge_sr(
+        "export", "--model", "tinycompress-encoder", "--rate", "4", "--input-size", "24x40"
+    )
     assert result.code == 0, result.err
-    folder = tmp_path / "artifacts" / "tinycompress-16-encoder-int8"
+    folder = tmp_path / "artifacts" / "tinycompress-4-encoder-int8"
     read = manifest.read(folder / "manifest.json")
     assert {path.suffix for path in folder.iterdir()} == {".tflite", ".onnx", ".c", ".h", ".json"}
-    assert (read.model, read.scale, read.parameters) == ("tinycompress-encoder", 0.25, 5427)
-    assert (read.input.shape, read.output.shape) == ((1, 24, 40, 3), (1, 6, 10, 3))
+    assert (read.model, read.scale, read.parameters) == ("tinycompress-encoder", 0.5, 5427)
+    assert (read.input.shape, read.output.shape) == ((1, 24, 40, 3), (1, 12, 20, 3))
     found = rows(result.out)
-    assert found["model"] == "tinycompress-encoder x1/4 int8, rate 16"
+    assert found["model"] == "tinycompress-encoder x1/2 int8, rate 4"
     assert found["parameters"] == "5,427"
-    # 9x9x3x15 + 15x3 for each pixel, 3x3x12x15 + 15x3 for four of them; and a quarter more.
-    assert found["MACs per input pixel"] == f"{1.25 * (3690 + 1665 / 4):,.10g}"
-    # 4 and twice 1 in each pass, the second pass at half the size.
-    assert found["halo"] == "18 input pixels on each side"
+    # 9x9x3x15 + 15x3 for each pixel, 3x3x12x15 + 15x3 for four of them.
+    assert found["MACs per input pixel"] == f"{3690 + 1665 / 4:,.10g}"
+    # 4, and then 1 at half the size.
+    assert found["halo"] == "6 input pixels on each side"
     assert read.tflm_arena is not None
     assert found["TFLM arena at 24x40"].startswith(f"{read.tflm_arena.bytes:,} bytes")
     assert found["codec on kodak, int8"] == (
@@ -91,18 +93,18 @@ def test_the_table_of_an_encoder_is_true(
 def test_a_decoder_of_ones_own_twice_gives_the_same_bytes(
     edge_sr: EdgeSr, tmp_path: Path, codec: Path
 ) -> None:
-    weights = write_checkpoint(tmp_path / "mine.safetensors", 16)
+    weights = write_checkpoint(tmp_path / "mine.safetensors", 4)
     options = ["--model", "tinycompress-decoder", "--checkpoint", weights, "--float32"]
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
         result = edge_sr("export", *options, "--input-size", "6x10", "--out", folder)
         assert result.code == 0, result.err
     names = sorted(path.name for path in folders[0].iterdir())
-    assert "tinycompress-16-decoder-float32.onnx" in names
+    assert "tinycompress-4-decoder-float32.onnx" in names
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
     read = manifest.read(folders[0] / "manifest.json")
-    assert (read.scale, read.parameters, read.codec_quality) == (4, 1071, ())
+    assert (read.scale, read.parameters, read.codec_quality) == (2, 1071, ())
     assert "not measured for these weights" in result.out
 
 
@@ -113,10 +115,11 @@ def test_a_decoder_of_ones_own_twice_gives_the_same_bytes(
         (["tinycompress-encoder", "--rate", "5"], "no rate 5; it has 4, 16, 64, 256"),
         (["tinycompress-encoder", "--rate", "64"], "no codec 'tinycompress-64' is shipped"),
         (["tinycompress-rd-encoder"], "no codec 'tinycompress-rd' is shipped; there are"),
-        (["tinycompress-16-encoder", "--rate", "4"], "has rate 16, not 4"),
+        (["tinycompress-encoder"], "no codec 'tinycompress-16' is shipped"),
+        (["tinycompress-4-encoder", "--rate", "16"], "has rate 4, not 16"),
         (["tinycompress-encoder", "--scale", "2"], "name --rate instead of --scale"),
-        (["tinycompress-encoder", "--input-size", "30x32"], "takes multiples of 4, not 30x32"),
-        (["tinycompress-decoder", "--input-size", "1025x8"], "1024 is the most"),
+        (["tinycompress-4-encoder", "--input-size", "31x32"], "takes multiples of 2, not 31x32"),
+        (["tinycompress-4-decoder", "--input-size", "2049x8"], "2048 is the most"),
         (["tinypssr", "--rate", "16"], "--rate is for tinycompress-encoder and"),
     ],
     ids=str,
