@@ -65,7 +65,7 @@ def open_session(job: Job, profile: Path | None = None) -> Session:
         if cuda:
             _check_cuda()
         with quiet_native():
-            return ONNXSession(model, job.threads, interface, cuda, profile)
+            return ONNXSession(model, interface, job.threads, cuda, profile)
     if job.runtime == "tflm":
         from edge_sr.runtime.tflm import TFLMSession
 

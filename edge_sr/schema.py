@@ -43,15 +43,16 @@ def parse(data: bytes, max_bytes: int, what: str) -> Any:
         raise UserError(f"it is not JSON, so not {what}") from None
 
 
-def check_version(values: Any, due: int) -> None:
+def check_version(values: Any, *due: int) -> None:
     """Refuse another version of a schema.
 
     Raises:
-        UserError: `values` do not say that they are of version `due`.
+        UserError: `values` do not say that they are of one of the versions `due`.
     """
     version = values.get("schema_version") if isinstance(values, dict) else None
-    if type(version) is not int or version != due:
-        raise UserError(f"its schema version is {version!r:.20}; this edge-sr reads {due}")
+    if type(version) is not int or version not in due:
+        known = " and ".join(map(str, due))
+        raise UserError(f"its schema version is {version!r:.20}; this edge-sr reads {known}")
 
 
 def _refuse_constant(text: str) -> None:
@@ -64,7 +65,7 @@ def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
     Args:
         value: as `parse` gives it.
         kind: a dataclass, `X | None`, Literal, tuple[X, ...], dict[str, str], str, int, float or
-            bool; the dataclass's fields are of these kinds.
+            bool; the dataclass's fields are of these kinds, and those with a default may lack.
         where: names the value in messages.
         max_items: of a tuple or dict.
 
@@ -95,12 +96,15 @@ def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
 
 def _decode_record(value: Any, kind: type[_T], where: str, max_items: int) -> _T:
     fields = typing.get_type_hints(kind)
-    if not isinstance(value, dict) or set(value) != set(fields):
+    known: Any = kind
+    optional = {f.name for f in dataclasses.fields(known) if f.default is not dataclasses.MISSING}
+    if not isinstance(value, dict) or set(value) | optional != set(fields):
         raise UserError(f"{where} must have exactly {', '.join(fields)}")
     return kind(
         **{
             name: decode(value[name], item, f"{where}.{name}", max_items)
             for name, item in fields.items()
+            if name in value
         }
     )
 

@@ -19,7 +19,7 @@ from edge_sr.errors import UserError, require
 from edge_sr.runtime import arena
 from export import manifest, verify
 from export.c import write_c
-from export.manifest import Manifest, Score, TensorRecord
+from export.manifest import CodecScore, Manifest, Score, TensorRecord
 from export.onnx import from_tflite
 
 _SUFFIXES = {"tflite": (".tflite",), "onnx": (".onnx",), "c": (".c", ".h")}
@@ -41,12 +41,18 @@ class Source:
         model: its architecture's name.
         precision: "int8" or "float32".
         quality: its measured quality, empty where it is not known.
+        other: of a codec's part, the .tflite of the other one, for verification.
+        passes: how often the network applies the same weights.
+        codec_quality: the measured quality of its codec, empty where it is not known.
     """
 
     tflite: bytes
     model: str
     precision: Literal["int8", "float32"]
     quality: tuple[Score, ...] = ()
+    other: bytes | None = None
+    passes: int = 1
+    codec_quality: tuple[CodecScore, ...] = ()
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -109,7 +115,7 @@ def write(
     check_target(folder, name, formats, force)
     with _workplace(folder) as scratch:
         _write_files(source.tflite, name, formats, scratch)
-        verification = verify.verify(scratch, name, source.precision)
+        verification = verify.verify(scratch, name, source.precision, source.other)
         if "tflite" not in formats:
             (scratch / f"{name}.tflite").unlink()
         result = _describe(source, name, scratch, verification)
@@ -147,7 +153,7 @@ def _describe(
         precision=source.precision,
         input_height=height,
         input_width=width,
-        parameters=graph.parameters(network),
+        parameters=graph.parameters(network) // source.passes,
         macs_per_lr_pixel=float(graph.macs_per_pixel(network)),
         macs_per_frame=graph.macs(network),
         halo=graph.halo(network),
@@ -160,6 +166,7 @@ def _describe(
         quality=source.quality,
         tflm_arena=_arena(source.tflite),
         verification=verification,
+        codec_quality=source.codec_quality,
     )
 
 

@@ -14,7 +14,7 @@ _HEADER = """\
  *
  * Written by edge-sr; the array is the .tflite file, byte for byte, for example for
  * tflite::GetModel() of TensorFlow Lite Micro. Images are NHWC.
- * A quantized value q stands for (q - ZERO_POINT) * SCALE; 0..1 is black to white.
+ * A quantized value q stands for (q - ZERO_POINT) * SCALE; of images 0..1 is black to white.
  */
 #ifndef {guard}
 #define {guard}

@@ -11,7 +11,9 @@ from typing import Literal
 from edge_sr import schema
 from edge_sr.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, 2)
+"""Version 2 added fields alone; where they lack, they are empty."""
 MAX_BYTES = 8 * 2**20
 MAX_ITEMS = 10_000
 
@@ -61,7 +63,8 @@ class Comparison:
 
     `inputs` is "random" (seeded noise) or "real" (photographs). Differences are in steps of the
     output: one int8 step, or 1/255 of the range for float32. `psnr_difference` is the largest over
-    the photographs, in dB against their originals; None for noise.
+    the photographs, in dB against their originals; None for noise. Of a codec's part it is PSNR of
+    all RGB samples of what the decoder makes.
     """
 
     file: str
@@ -71,6 +74,7 @@ class Comparison:
     max_difference: float
     differing_share: float
     psnr_difference: float | None
+    mean_difference: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,11 +97,28 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True)
+class CodecScore:
+    """Quality of a codec on a test set, both parts in this precision, all bit planes.
+
+    Bits of the file per pixel, PSNR in dB of BT.601 luma and of all RGB samples, MS-SSIM of luma;
+    nothing cropped.
+    """
+
+    precision: Literal["int8", "float32"]
+    dataset: str
+    bpp: float
+    psnr_y: float
+    psnr_rgb: float
+    ms_ssim: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Manifest:
     """An export. MACs are multiply-accumulates of the convolutions; sizes are in pixels.
 
     `scale` is the output's side by the input's: 2 for x2, 0.25 for an encoder that makes 1/16 as
-    many pixels. `macs_per_lr_pixel` and `halo` count pixels of the input.
+    many pixels. `macs_per_lr_pixel` and `halo` count pixels of the input. `parameters` counts
+    weights that a codec applies several times once; MACs count every time.
 
     Heights and widths are those of the .tflite and the C array; the .onnx takes any.
     """
@@ -122,6 +143,7 @@ class Manifest:
     quality: tuple[Score, ...]
     tflm_arena: Arena | None
     verification: Verification
+    codec_quality: tuple[CodecScore, ...] = ()
 
 
 def dumps(manifest: Manifest) -> str:
@@ -150,7 +172,7 @@ def read(path: Path) -> Manifest:
 def loads(data: bytes) -> Manifest:
     """Parse and check the bytes of a manifest; as `read`."""
     values = schema.parse(data, MAX_BYTES, "the manifest of an export")
-    schema.check_version(values, SCHEMA_VERSION)
+    schema.check_version(values, *READABLE)
     manifest: Manifest = schema.decode(values, Manifest, "manifest", MAX_ITEMS)
     _check(manifest)
     return manifest

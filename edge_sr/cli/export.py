@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edge_sr.cli import export_codec
 from edge_sr.cli.common import (
     DEFAULT_MODEL,
     DEFAULT_SCALE,
@@ -16,13 +18,12 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
+from edge_sr.cli.export_codec import MAX_SIDE
 from edge_sr.errors import UserError, VerificationError
 
 if TYPE_CHECKING:
-    from export.manifest import Comparison, Manifest, Score, TensorRecord
-
-MAX_SIDE = 4096
-"""Pixels; an interpreter's memory grows with the exported size."""
+    from export.bundle import Source
+    from export.manifest import CodecScore, Comparison, Manifest, Score, TensorRecord
 
 _RUNTIMES = {"tflm": "TFLM", "litert": "LiteRT", "onnx": "ONNX Runtime"}
 
@@ -43,6 +44,11 @@ class Weights:
     scale: int
     quality: "tuple[Score, ...]"
 
+    @property
+    def name(self) -> str:
+        """Of the export, but for the arithmetic."""
+        return f"{self.model}-x{self.scale}"
+
 
 def export(
     model: Annotated[
@@ -53,12 +59,19 @@ def export(
         int | None,
         typer.Option(help="Scale.", show_default=f"{DEFAULT_SCALE}, or the weights'"),
     ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            help="Rate of a part of TinyCompress: 4, 16, 64 or 256.",
+            show_default="16, or the weights'",
+        ),
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8/--float32", help="Arithmetic.")] = True,
     input_size: Annotated[
         str,
         typer.Option(
             metavar="HxW",
-            help="Low-resolution size written into .tflite and C; the .onnx takes any size.",
+            help="Size of the network's input written into .tflite and C; the .onnx takes any.",
         ),
     ] = "32x32",
     checkpoint: Annotated[
@@ -79,7 +92,7 @@ def export(
             parser=parse_path,
             metavar="PATH",
             help="Folder.",
-            show_default="artifacts/<model>-x<scale>-<arithmetic>",
+            show_default="artifacts/<name>, such as tinypssr-x2-int8, tinycompress-16-encoder-int8",
         ),
     ] = None,
     force: ForceOption = False,
@@ -90,31 +103,45 @@ def export(
     """
     from export import bundle
 
-    height, width = parse_size(input_size)
+    size = height, width = parse_size(input_size)
     kinds = [kind.strip() for kind in formats.split(",")] if formats.strip() else []
     bundle.check_formats(kinds)
-    weights = find_weights(model, scale, int8, checkpoint)
-    precision: Literal["int8", "float32"] = "int8" if int8 else "float32"
-    name = f"{weights.model}-x{weights.scale}-{precision}"
+    weights = _find(export_codec.Wanted(model, scale, rate, int8, checkpoint), size)
+    name = f"{weights.name}-{'int8' if int8 else 'float32'}"
     folder = out or Path("artifacts") / name
     bundle.check_target(folder, name, kinds, force)
     check_folder(folder)
     bundle.check_packages(kinds)
-    network = _convert(weights.path, height, width, int8)
-    source = bundle.Source(network, weights.model, precision, weights.quality)
+    source = _convert(weights, height, width, int8)
     print_table(bundle.write(source, name, kinds, folder, force), folder)
 
 
-def _convert(weights: Path, height: int, width: int, int8: bool) -> bytes:
-    from edge_sr import graph
-    from export.tflite import convert
+def _find(wanted: export_codec.Wanted, size: tuple[int, int]) -> Weights | export_codec.PartWeights:
+    part = export_codec.find_part(wanted, size)
+    if part is not None:
+        return part
+    return find_weights(wanted.model, wanted.scale, wanted.int8, wanted.checkpoint)
 
-    network = convert(weights, height, width, int8)
+
+def _convert(
+    weights: Weights | export_codec.PartWeights, height: int, width: int, int8: bool
+) -> "Source":
+    from edge_sr import graph
+    from export import bundle, tflite
+
+    if isinstance(weights, Weights):
+        network = tflite.convert(weights.path, height, width, int8)
+        precision: Literal["int8", "float32"] = "int8" if int8 else "float32"
+        source = bundle.Source(network, weights.model, precision, weights.quality)
+    else:
+        source = export_codec.convert(weights, height, width, int8)
     try:
-        graph.read_graph(network)
+        graph.read_graph(source.tflite)
     except UserError as error:
-        raise VerificationError(f"{weights} makes a network that cannot be used: {error}") from None
-    return network
+        raise VerificationError(
+            f"{weights.path} makes a network that cannot be used: {error}"
+        ) from None
+    return source
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -175,14 +202,14 @@ def print_table(manifest: "Manifest", folder: Path) -> None:
 def describe(manifest: "Manifest") -> list[tuple[str, str]]:
     """The rows of the table, as name and value."""
     return [
-        ("model", f"{manifest.model} x{manifest.scale:g} {manifest.precision}"),
+        ("model", _model(manifest)),
         *_costs(manifest),
         *((f"file {file.name}", f"{file.bytes:,} bytes") for file in manifest.files),
         ("operators", ", ".join(f"{each.name} v{each.version}" for each in manifest.operators)),
         ("input", _tensor(manifest.input)),
         ("output", _tensor(manifest.output)),
         *(_comparison(each, manifest) for each in manifest.verification.comparisons),
-        *_quality(manifest.quality),
+        *(_codec_quality(manifest.codec_quality) or _quality(manifest.quality)),
         *(("note", note) for note in manifest.verification.notes),
     ]
 
@@ -192,13 +219,30 @@ def _costs(manifest: "Manifest") -> list[tuple[str, str]]:
     arena = manifest.tflm_arena
     return [
         ("parameters", f"{manifest.parameters:,}"),
-        ("MACs per LR pixel", f"{manifest.macs_per_lr_pixel:,.10g}"),
+        (f"MACs per {_pixel(manifest)}", f"{manifest.macs_per_lr_pixel:,.10g}"),
         (f"MACs per {frame} frame", f"{manifest.macs_per_frame:,}"),
         (
             f"TFLM arena at {frame}",
             f"{arena.bytes:,} bytes, {arena.abi}" if arena else "not known, see note",
         ),
+        ("halo", f"{manifest.halo} {_pixel(manifest)}s on each side"),
     ]
+
+
+def _model(manifest: "Manifest") -> str:
+    text = f"{manifest.model} x{Fraction(manifest.scale)} {manifest.precision}"
+    if not _is_part(manifest):
+        return text
+    rate = round(max(manifest.scale, 1 / manifest.scale) ** 2)
+    return f"{text}, rate {rate}"
+
+
+def _is_part(manifest: "Manifest") -> bool:
+    return manifest.model in export_codec.MODELS
+
+
+def _pixel(manifest: "Manifest") -> str:
+    return "input pixel" if _is_part(manifest) else "LR pixel"
 
 
 def _tensor(tensor: "TensorRecord") -> str:
@@ -215,9 +259,23 @@ def _comparison(record: "Comparison", manifest: "Manifest") -> tuple[str, str]:
     images = "photographs" if record.inputs == "real" else "noise"
     step = "LSB" if manifest.precision == "int8" else "/255"
     text = f"at most {record.max_difference:.3g} {step}, {record.differing_share:.2%} differ"
+    if record.mean_difference is not None:
+        text += f", mean {record.mean_difference:.2g}"
     if record.psnr_difference is not None:
-        text += f", PSNR within {record.psnr_difference:.4f} dB"
+        measure = "PSNR-RGB of the decoded" if _is_part(manifest) else "PSNR"
+        text += f", {measure} within {record.psnr_difference:.4f} dB"
     return f"{name}, {images}", text
+
+
+def _codec_quality(scores: "tuple[CodecScore, ...]") -> list[tuple[str, str]]:
+    return [
+        (
+            f"codec on {score.dataset}, {score.precision}",
+            f"{score.bpp:.3f} bpp, PSNR-Y {score.psnr_y:.2f} dB, "
+            f"PSNR-RGB {score.psnr_rgb:.2f} dB, MS-SSIM {score.ms_ssim:.4f}",
+        )
+        for score in scores
+    ]
 
 
 def _quality(scores: "tuple[Score, ...]") -> list[tuple[str, str]]:

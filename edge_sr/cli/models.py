@@ -1,4 +1,4 @@
-"""`edge-sr models`: the zoo as a table."""
+"""`edge-sr models`: the zoo as tables, upscalers and codecs."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +8,8 @@ import typer
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from edge_sr.zoo import Entry
 
 
@@ -20,18 +22,23 @@ def models(
     """List the shipped networks: parameters, MACs, file sizes, quality in float and int8.
 
     PSNR (dB) and SSIM are those of each network's card: BT.601 Y, a border of `scale` cropped.
+    Codecs follow in a table of their own; nothing is cropped there.
     """
     from edge_sr import zoo
+    from edge_sr.cli import models_codec
+    from edge_sr.zoo import codecs
 
     if as_json and markdown:
         raise UserError("--json and --markdown are two forms of the same; name one")
     facts = [describe(entry) for entry in zoo.entries()]
+    coded = [models_codec.describe(codec) for codec in codecs.entries()]
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        typer.echo(json.dumps([*facts, *coded], indent=2))
     elif markdown:
-        typer.echo("\n".join(markdown_lines(facts, zoo.published())))
+        tables = [markdown_lines(facts, zoo.published()), models_codec.markdown_lines(coded)]
+        typer.echo("\n\n".join("\n".join(lines) for lines in tables if lines))
     else:
-        _print(facts)
+        _print([_table(facts), *([models_codec.table(coded)] if coded else [])])
 
 
 def describe(entry: "Entry") -> dict[str, Any]:
@@ -74,8 +81,7 @@ def _row(name: str, parameters: int | None, quality: dict[str, Any], sets: list[
     return f"| {' | '.join([name, count, *scores])} |"
 
 
-def _print(facts: list[dict[str, Any]]) -> None:
-    from rich.console import Console
+def _table(facts: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(title="Shipped networks: PSNR dB / SSIM, float32 and int8")
@@ -94,9 +100,17 @@ def _print(facts: list[dict[str, Any]]) -> None:
             f"{fact['float32_bytes']:,} B",
             *(_quality(fact["quality"], name) for name in sets),
         )
+    return table
+
+
+def _print(tables: "list[Table]") -> None:
+    from rich.console import Console
+
     console = Console()
     # A pipe has no width: the rows stay whole.
-    Console(width=None if console.is_terminal else 160).print(table)
+    wide = Console(width=None if console.is_terminal else 160)
+    for table in tables:
+        wide.print(table)
 
 
 def _quality(quality: dict[str, Any], dataset: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError
-from edge_sr.runtime.onnx_interface import read_interface
 from edge_sr.runtime.session import Interface, Session
 
 _CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})
@@ -21,8 +20,8 @@ class ONNXSession(Session):
     def __init__(
         self,
         model: bytes,
+        interface: Interface,
         threads: int = 1,
-        interface: Interface | None = None,
         cuda: bool = False,
         profile: Path | None = None,
     ) -> None:
@@ -30,8 +29,8 @@ class ONNXSession(Session):
 
         Args:
             model: the .onnx.
+            interface: of the model.
             threads: on the CPU.
-            interface: of the model where it is known, so that the model is not parsed for it.
             cuda: run on the GPU, in float32 proper (no TF32).
             profile: the beginning of a file's name; each run's operators are timed into that file.
 
@@ -40,7 +39,7 @@ class ONNXSession(Session):
         """
         import onnxruntime as ort
 
-        super().__init__(interface or read_interface(model))
+        super().__init__(interface)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         # Waiting threads that spin take cores from others, and win no time here.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
-from edge_sr.runtime.session import SCALES, Interface, TensorSpec
+from edge_sr.runtime.session import PART_CHANNELS, SCALES, Interface, TensorSpec, part_interface
 
 _DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
 
@@ -29,7 +29,7 @@ _MOVING = frozenset(("Concat", "DepthToSpace", "Identity", "Reshape", "Transpose
 class _Extent:
     """Resolution relative to the input, and how far (in input pixels) a pixel of it looks."""
 
-    factor: int = 1
+    factor: Fraction = Fraction(1)
     reach: Fraction = Fraction(0)
 
 
@@ -39,6 +39,35 @@ def read_interface(data: bytes) -> Interface:
     Raises:
         UserError: it is damaged, or it is something else.
     """
+    facts = _read(data, 1)
+    if facts.extent.factor not in SCALES:
+        raise UserError(f"the model's scale is {facts.extent.factor}; upscaling takes {SCALES}")
+    scale, halo = int(facts.extent.factor), math.ceil(facts.extent.reach)
+    return Interface(scale, halo, facts.source, facts.target, facts.fixed_size)
+
+
+def read_part(data: bytes) -> Interface:
+    """Check that an .onnx is the encoder or the decoder of a codec, in NHWC.
+
+    Raises:
+        UserError: it is damaged, or it is something else.
+    """
+    facts = _read(data, PART_CHANNELS)
+    halo = math.ceil(facts.extent.reach)
+    return part_interface(facts.extent.factor, halo, facts.source, facts.target, facts.fixed_size)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What a graph with one image in and one out tells of itself."""
+
+    extent: _Extent
+    source: TensorSpec
+    target: TensorSpec
+    fixed_size: tuple[int, int] | None
+
+
+def _read(data: bytes, channels: int) -> _Facts:
     graph = _parse(data).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
@@ -48,13 +77,10 @@ def read_interface(data: bytes) -> Interface:
         )
     source, target = inputs[0], graph.output[0]
     extent = _extent(graph, constants, source.name, target.name)
-    if extent.factor not in SCALES:
-        raise UserError(f"the model's scale is {extent.factor}; upscaling takes {SCALES}")
-    height, width = _sizes(source, "input")
-    _sizes(target, "output")
-    return Interface(
-        extent.factor,
-        math.ceil(extent.reach),
+    height, width = _sizes(source, "input", channels)
+    _sizes(target, "output", channels)
+    return _Facts(
+        extent,
         _spec(source, _forward(graph, source.name), constants, "input"),
         _spec(target, _backward(graph, target.name), constants, "output"),
         (height, width) if height and width else None,
@@ -84,9 +110,11 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
         after = _Extent(max(e.factor for e in before), max(e.reach for e in before))
         if node.op_type == "Conv":
             reach = _conv_reach(node, graph, constants)
-            after = _Extent(after.factor, after.reach + Fraction(reach, after.factor))
-        elif node.op_type == "DepthToSpace":
-            after = _Extent(after.factor * _attributes(node).get("blocksize", 1), after.reach)
+            after = _Extent(after.factor, after.reach + reach / after.factor)
+        elif node.op_type in ("DepthToSpace", "SpaceToDepth"):
+            block = _block(node)
+            growth = block if node.op_type == "DepthToSpace" else 1 / block
+            after = _Extent(after.factor * growth, after.reach)
         elif node.op_type not in _PIXELWISE or not _keeps_axes(node):
             raise UserError(
                 f"the model has the operator {node.op_type}, which upscaling cannot cut into tiles"
@@ -95,6 +123,13 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
     if target not in extents:
         raise UserError("the model's output does not depend on its input")
     return extents[target]
+
+
+def _block(node: Any) -> Fraction:
+    size = _attributes(node).get("blocksize", 0)
+    if size < 1:
+        raise UserError(f"the model has a {node.op_type} of block {size}; 1 is the least")
+    return Fraction(size)
 
 
 def _keeps_axes(node: Any) -> bool:
@@ -133,11 +168,11 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
 
 
-def _sizes(value: Any, role: str) -> tuple[int, int]:
+def _sizes(value: Any, role: str, due: int) -> tuple[int, int]:
     """Height and width of an NHWC tensor; 0 where it is free."""
     dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    if len(dims) != 4 or dims[0] not in (0, 1) or dims[3] != 1 or min(dims) < 0:
-        raise UserError(f"the model's {role} is {dims}; one channel [1, H, W, 1] is needed")
+    if len(dims) != 4 or dims[0] not in (0, 1) or dims[3] != due or min(dims) < 0:
+        raise UserError(f"the model's {role} is {dims}; [1, H, W, {due}] is needed")
     if (dims[1] == 0) != (dims[2] == 0):
         raise UserError(f"the model's {role} fixes one of height and width; fix both or neither")
     return dims[1], dims[2]

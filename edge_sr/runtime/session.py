@@ -6,6 +6,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 
@@ -47,6 +48,10 @@ MAX_THREADS = 64
 
 SCALES = (2, 3, 4)
 """The upscaling factors that a session may have."""
+
+PART_CHANNELS = 3
+PART_FACTORS = (2, 4, 8, 16)
+"""By which a decoder enlarges and an encoder shrinks."""
 
 
 @dataclass(frozen=True)
@@ -205,8 +210,10 @@ def _open(artifact: Path, runtime: str, threads: int) -> Session:
         return _open_tflite(model, read_interface(model), runtime, threads)
     if runtime == "onnx":
         from edge_sr.runtime.onnx import ONNXSession
+        from edge_sr.runtime.onnx_interface import read_interface as read_onnx
 
-        return ONNXSession(read_bytes(artifact), threads)
+        model = read_bytes(artifact)
+        return ONNXSession(model, read_onnx(model), threads)
     from edge_sr.runtime.keras import KerasSession
 
     return KerasSession(artifact)
@@ -226,25 +233,55 @@ def _open_tflite(model: bytes, interface: Interface, runtime: str, threads: int)
     return EngineSession(model, interface, threads)
 
 
-def open_part(model: bytes, threads: int = 1) -> Session:
-    """Open an encoder or a decoder: int8 in the engine, the same bits everywhere, else in LiteRT.
+def open_part(model: bytes, threads: int = 1, runtime: str | None = None) -> Session:
+    """Open an encoder or a decoder.
 
     Args:
-        model: a .tflite from RGB images to RGB images 2, 4, 8 or 16 times as large or as small.
+        model: a .tflite, for the runtime onnx an .onnx, from RGB images to RGB images 2, 4, 8 or
+            16 times as large or as small.
         threads: 1 to `MAX_THREADS`.
+        runtime: litert, onnx, tflm or engine; by default int8 runs in the engine, whose bits are
+            the same everywhere, and float32 in LiteRT.
 
     Raises:
         UserError: it is damaged, or it is something else.
     """
     if not 1 <= threads <= MAX_THREADS:
         raise UserError(f"a codec takes 1 to {MAX_THREADS} threads, not {threads}")
+    known = RUNTIMES[runtime or "litert"]
     with quiet_native():
-        require("ai_edge_litert", "all")
+        require(known.package, known.extra)
+    if runtime == "onnx":
+        from edge_sr.runtime import onnx, onnx_interface
+
+        return onnx.ONNXSession(model, onnx_interface.read_part(model), threads)
     from edge_sr.runtime.tflite import read_part
 
     interface = read_part(model)
-    runtime = "engine" if interface.input.dtype == "int8" else "litert"
-    return _open_tflite(model, interface, runtime, threads)
+    default = "engine" if interface.input.dtype == "int8" else "litert"
+    return _open_tflite(model, interface, runtime or default, threads)
+
+
+def part_interface(
+    ratio: Fraction,
+    halo: int,
+    source: TensorSpec,
+    target: TensorSpec,
+    fixed_size: tuple[int, int] | None = None,
+) -> Interface:
+    """The interface of an encoder or a decoder that enlarges by `ratio`.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if max(ratio, 1 / ratio) not in PART_FACTORS:
+        raise UserError(
+            f"the model enlarges by {ratio}; a codec's enlarges or shrinks by {PART_FACTORS}"
+        )
+    if source.dtype != target.dtype:
+        raise UserError(f"the model takes {source.dtype} and gives {target.dtype}; both are alike")
+    up, down = ratio.numerator, ratio.denominator
+    return Interface(up, halo, source, target, fixed_size, PART_CHANNELS, down)
 
 
 def run_plane(session: Session, plane: np.ndarray) -> np.ndarray:

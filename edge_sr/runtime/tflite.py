@@ -2,11 +2,7 @@
 
 from edge_sr import graph
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import SCALES, Interface, TensorSpec
-
-PART_CHANNELS = 3
-PART_FACTORS = (2, 4, 8, 16)
-"""By which a decoder enlarges and an encoder shrinks."""
+from edge_sr.runtime.session import PART_CHANNELS, SCALES, Interface, TensorSpec, part_interface
 
 
 def read_interface(model: bytes) -> Interface:
@@ -31,23 +27,9 @@ def read_part(model: bytes) -> Interface:
         UserError: it is damaged, or it is something else.
     """
     network = graph.read_graph(model)
-    ratio = graph.ratio(network)
-    if max(ratio, 1 / ratio) not in PART_FACTORS:
-        raise UserError(
-            f"the model enlarges by {ratio}; a codec's enlarges or shrinks by {PART_FACTORS}"
-        )
     source = _spec(network.input, "input", PART_CHANNELS)
     target = _spec(network.output, "output", PART_CHANNELS)
-    if source.dtype != target.dtype:
-        raise UserError(f"the model takes {source.dtype} and gives {target.dtype}; both are alike")
-    return Interface(
-        scale=ratio.numerator,
-        halo=graph.halo(network),
-        input=source,
-        output=target,
-        channels=PART_CHANNELS,
-        shrink=ratio.denominator,
-    )
+    return part_interface(graph.ratio(network), graph.halo(network), source, target)
 
 
 def _spec(tensor: graph.Tensor, role: str, due: int = 1) -> TensorSpec:

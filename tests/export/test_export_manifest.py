@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from edge_sr.errors import UserError
 from export import manifest
-from export.manifest import Arena, Comparison, FileRecord, Manifest, Score, TensorRecord
+from export.manifest import Arena, CodecScore, Comparison, FileRecord, Manifest, Score, TensorRecord
 
 IMAGE = TensorRecord("eingabe-ü", (1, 32, 32, 1), "int8", (1 / 255,), (-128,))
 EXAMPLE = Manifest(
-    schema_version=1,
+    schema_version=2,
     name="tinypssr-x2-int8",
     model="tinypssr",
     scale=2,
@@ -38,10 +38,11 @@ EXAMPLE = Manifest(
         "tflm",
         (
             Comparison("a.tflite", "litert", "random", 100, 1.0, 0.01, None),
-            Comparison("a.tflite", "litert", "real", 100, 2.0, 0.02, 0.001),
+            Comparison("a.tflite", "litert", "real", 100, 2.0, 0.02, 0.001, 0.02),
         ),
         ("a note",),
     ),
+    codec_quality=(CodecScore("int8", "kodak", 1.2, 28.8, 26.3, 0.97),),
 )
 
 
@@ -65,7 +66,7 @@ def test_what_is_written_is_read_back(arena: Arena | None, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("schema_version",), 2, "schema version is 2"),
+        (("schema_version",), 3, "schema version is 3; this edge-sr reads 1 and 2"),
         (("schema_version",), [0] * 500, "schema version"),
         (("name",), "../up", "no name for files"),
         (("name",), 5, r"manifest\.name must be of type str"),
@@ -99,6 +100,17 @@ def test_a_wrong_value_is_named(place: tuple, value: object, message: str) -> No
     target[place[-1]] = value
     with pytest.raises(UserError, match=message):
         manifest.loads(encoded(values))
+
+
+def test_version_1_is_read_which_knew_no_codec() -> None:
+    values = {**plain(), "schema_version": 1}
+    del values["codec_quality"]
+    for each in values["verification"]["comparisons"]:
+        del each["mean_difference"]
+    read = manifest.loads(encoded(values))
+    assert read.codec_quality == ()
+    assert [each.mean_difference for each in read.verification.comparisons] == [None, None]
+    assert read.verification.comparisons[1].psnr_difference == 0.001
 
 
 def test_a_field_more_or_less_is_refused() -> None:

@@ -10,7 +10,7 @@ from tflite_micro import runtime
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.runtime import arena
 from edge_sr.runtime.session import open_session
-from export import verify
+from export import trials, verify
 from export.c import write_c
 from export.onnx import from_tflite
 
@@ -49,17 +49,18 @@ def test_what_is_right_passes_with_its_differences(folder: Path) -> None:
 
 def test_differences_are_what_numpy_counts(folder: Path) -> None:
     tflm, litert = (open_session(folder / f"{NAME}.tflite", name) for name in ("tflm", "litert"))
-    trials = verify.make_trials(tflm, NAME, (16, 300))
-    random, _ = verify.compare(Path("a.tflite"), litert, "tflm", trials)
+    tried = trials.make_trials(tflm, NAME, (16, 300))
+    random, _ = verify.compare(Path("a.tflite"), litert, "tflm", tried)
     differences = np.concatenate(
         [
             (litert.run(trial.image).astype(int) - tflm.run(trial.image)).ravel()
-            for trial in trials
-            if trial.original is None
+            for trial in tried
+            if trial.quality is None
         ]
     )
     assert random.values == differences.size == 4 * (16 * 256 + 17 * 45 + 7 * 5)
     assert random.max_difference == np.abs(differences).max()
+    assert random.mean_difference == pytest.approx(np.abs(differences).mean(), abs=1e-6)
     assert random.differing_share == pytest.approx(np.mean(differences != 0), abs=1e-6)
 
 

@@ -1,0 +1,67 @@
+"""`edge-sr models` lists codecs beside upscalers, and leaves the upscalers' table as it was."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from command_line import EdgeSr
+
+from edge_sr import zoo
+from edge_sr.cli.models import describe, markdown_lines
+
+STAND_INS = Path(__file__).parents[1] / "golden"
+CARD = """
+model = "tinycompress"
+rate = 16
+
+[quality.int8.kodak]
+bpp = 1.25
+psnr_y = 28.8
+psnr_rgb = 26.31
+ms_ssim = 0.97
+"""
+ROWS = [
+    "| | rate | parameters | MACs per pixel | kodak bpp | kodak PSNR-Y | kodak PSNR-RGB "
+    "| kodak MS-SSIM |",
+    "|---|---:|---:|---:|---:|---:|---:|---:|",
+    "| tinycompress-16 float32 | 16 | 5,427 + 1,071 | 5,132.8125 + 978.75 |  |  |  |  |",
+    "| tinycompress-16 int8 | 16 | 5,427 + 1,071 | 5,132.8125 + 978.75 "
+    "| 1.250 | 28.80 | 26.31 | 0.9700 |",
+]
+
+
+@pytest.fixture
+def codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One codec ships beside the upscalers, measured in int8 alone."""
+    for entry in zoo.entries():
+        shutil.copytree(entry.folder, tmp_path / entry.folder.name)
+    shutil.copyfile(zoo.FOLDER / "published.toml", tmp_path / "published.toml")
+    folder = tmp_path / "tinycompress-16"
+    shutil.copytree(STAND_INS / "tinycompress-16", folder)
+    (folder / "card.toml").write_text(CARD)
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+
+
+@pytest.mark.usefixtures("codec")
+def test_codecs_come_after_the_upscalers(edge_sr: EdgeSr) -> None:
+    upscalers = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
+    lines = edge_sr("models", "--markdown").out.splitlines()
+    assert lines == [*upscalers, "", *ROWS]
+    printed = edge_sr("models").out
+    assert printed.index("tinypssr x4") < printed.index("tinycompress-16 int8")
+    assert "5,427 + 1,071" in printed
+    *_, found = json.loads(edge_sr("models", "--json").out)
+    assert (found["model"], found["rate"]) == ("tinycompress-16", 16)
+    assert found["quality"]["int8"]["kodak"]["bpp"] == 1.25
+
+
+def test_without_a_codec_there_is_one_table(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_sr.zoo import codecs
+
+    monkeypatch.setattr(codecs, "entries", list)
+    upscalers = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
+    assert edge_sr("models", "--markdown").out.splitlines() == upscalers
+    assert "codec" not in edge_sr("models").out
