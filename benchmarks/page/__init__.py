@@ -43,5 +43,5 @@ def _shown(section: Section, number: int, plots: Any) -> dict[str, object]:
 
 
 def _fits_a_card(table: Table) -> bool:
-    """Whether each row can be read as a list on a phone; of many rows that would be endless."""
-    return len(table.rows) <= 24
+    """Whether each row can be read as a list on a phone; many rows are better scrolled."""
+    return len(table.rows) <= 8

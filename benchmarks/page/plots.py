@@ -7,12 +7,14 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
 from benchmarks.choice import run_timing
 from benchmarks.report import memory
@@ -41,7 +43,7 @@ _STYLE = {
     "grid.color": "#808080",
     "grid.alpha": 0.25,
     "legend.frameon": False,
-    "font.size": 9,
+    "font.size": 10,
 }
 
 
@@ -78,17 +80,30 @@ def draw(record: Record, prefix: str) -> list[Drawing]:
 
 
 def _drawing(sketch: _Sketch, prefix: str) -> Drawing:
-    figure = Figure(figsize=(4.6, 3.0 + 0.19 * sketch.entries), layout="constrained")
+    figure = Figure(figsize=(4.6, 3.0 + 0.21 * sketch.entries), layout="constrained")
     axes = figure.add_subplot()
     sketch.paint(axes)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            _label_powers(axis)
     handles, _ = axes.get_legend_handles_labels()
-    figure.legend(handles=handles, loc="outside lower left", fontsize=8)
+    figure.legend(handles=handles, loc="outside lower left", fontsize=9)
     out = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": prefix}), warnings.catch_warnings():
         # A text in a script that matplotlib's font lacks is drawn by the reader's own fonts.
         warnings.simplefilter("ignore")
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return Drawing(sketch.title, sketch.caption, _element(out.getvalue(), prefix, sketch.title))
+
+
+def _label_powers(axis: Any) -> None:
+    """Plain numbers on a logarithmic axis, as many as its view has room for."""
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    subs = (1, 2, 5) if decades < 2.5 else (1,)
+    axis.set_major_locator(AutoLocator() if decades < 1 else LogLocator(subs=subs))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:,g}")
 
 
 def _element(svg: bytes, prefix: str, title: str) -> Markup:
@@ -218,7 +233,7 @@ def _equal_times(axes: Axes) -> None:
         time = 10.0**power
         axes.plot([left, right], [left / time, right / time], color="#808080", linewidth=0.6)
         place = (min(right, top * time), min(top, right / time))
-        if place[0] > left and place[1] > bottom:
+        if place[0] > 1.1 * left and place[1] > 1.1 * bottom:
             axes.annotate(f"{time:g} ms", place, fontsize=7, ha="right", va="top", color=_INK)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
@@ -258,9 +273,7 @@ def _memory_of(network: str, lines: dict[tuple[str, str], dict[int, int]]) -> _S
                 linestyle="-" if precision == "int8" else ":",
                 label=_safe(f"{name}, {precision}"),
             )
-        axes.set_xscale("log", base=2)
         axes.set_yscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("width of the image, pixels")
         axes.set_ylabel("kB")
 
