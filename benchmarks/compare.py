@@ -18,6 +18,7 @@ MIN_SAMPLES = 10
 """Of fewer, nothing can be said about how much their median is due to chance."""
 
 _RESAMPLES = 1000
+_AT_ONCE = 10**6  # samples of resamples that are in memory
 _DEVICE = ("name", "cpu", "architecture", "cores", "gpu", "emulated")
 """Fields that make another device; the others are conditions."""
 
@@ -66,9 +67,12 @@ def _medians(samples: Sequence[int], generator: np.random.Generator) -> np.ndarr
     values = np.asarray(samples, np.float64)
     length = round(len(values) ** (1 / 3))
     blocks = np.lib.stride_tricks.sliding_window_view(values, length)
-    count = math.ceil(len(values) / length)
-    drawn = (generator.integers(0, len(blocks), count) for _ in range(_RESAMPLES))
-    return np.array([np.median(blocks[places].ravel()[: len(values)]) for places in drawn])
+    size = len(values)
+    drawn = generator.integers(0, len(blocks), (_RESAMPLES, math.ceil(size / length)))
+    parts = np.array_split(drawn, math.ceil(_RESAMPLES * size / _AT_ONCE))
+    return np.concatenate(
+        [np.median(blocks[part].reshape(len(part), -1)[:, :size], axis=1) for part in parts]
+    )
 
 
 @dataclass(frozen=True)
