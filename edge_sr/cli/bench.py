@@ -1,5 +1,6 @@
 """`edge-sr bench`: how long networks take and how much memory, as a record."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,11 +116,14 @@ def run(
         bool, typer.Option("--end-to-end", help="Time 8-bit pixels to 8-bit pixels as well.")
     ] = False,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="At least so many.", show_default="20 or the suite's")
+        int | None,
+        typer.Option(
+            min=1, max=100_000, help="At least so many.", show_default="20 or the suite's"
+        ),
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.001, help="And for so long.", show_default="1 or the suite's"),
+        typer.Option(min=0.001, max=3600, help="And for so long.", show_default="1 or the suite's"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -152,8 +156,10 @@ def run(
     task = Task(name, wanted, sampling, _convert, _emulate)
     with _Display(out, len(wanted)) as display:
         record = measure(task, display.keep, former)
+    if name is None:
+        _refuse_nothing(record, out)
     _print(record)
-    _judge(record, name is None)
+    _check_outputs(record)
 
 
 def _cores(text: str | None) -> tuple[int, ...]:
@@ -234,7 +240,7 @@ def _finish(asked: _Asked, cases: Sequence["Wanted"]) -> list["Wanted"]:
 
 def _of_file(asked: _Asked, path: Path) -> list["Wanted"]:
     from benchmarks import subject
-    from benchmarks.suites import BACKENDS, parse_size
+    from benchmarks.suites import BACKENDS, parse_size, want
 
     found = subject.open_file(path)
     if asked.int8 is not None and (found.precision == "int8") != asked.int8:
@@ -249,8 +255,6 @@ def _of_file(asked: _Asked, path: Path) -> list["Wanted"]:
         if backend not in opens:
             raise UserError(f"{backend} does not open {path}; {_listed(opens)} do")
     size = parse_size(_SIZES[found.part])
-    from benchmarks.suites import want
-
     cases = [
         replace(want(found.name, found.part, found.precision, backend, 1, size), subject=found)
         for backend in _backends(asked, opens)
@@ -269,22 +273,29 @@ def _of_model(asked: _Asked) -> list["Wanted"]:
     model = asked.model or ""
     codec = subject.is_codec(model)
     name = model if codec else f"{model} x{known_scale(asked.scale)}"
-    precision: Precision = "float32" if asked.int8 is False else "int8"
-    if "keras" in asked.runtime and asked.int8 is None:
-        precision = "float32"
-    chosen = _backends(asked, [name for name in BACKENDS if precision in BACKENDS[name].precisions])
-    for backend in chosen:
+    backends = _backends(asked, [*BACKENDS])
+    chosen = {backend: _precision(asked, backend) for backend in backends}
+    for backend, precision in chosen.items():
         if precision not in BACKENDS[backend].precisions or (codec and backend == "keras"):
             raise UserError(f"{backend} does not run {name} in {precision}")
     parts = _parts(asked, codec)
-    for part in parts:
+    for part, precision in itertools.product(parts, chosen.values()):
         subject.find(name, part, precision)  # refuses what does not ship
     cases = [
         want(name, part, precision, backend, 1, parse_size(_SIZES[part]))
         for part in parts
-        for backend in chosen
+        for backend, precision in chosen.items()
     ]
     return _on_boards(asked, cases)
+
+
+def _precision(asked: _Asked, backend: str) -> "Precision":
+    """What was asked for; else int8, but for runtimes that have none."""
+    from benchmarks.suites import BACKENDS
+
+    if asked.int8 is not None:
+        return "int8" if asked.int8 else "float32"
+    return BACKENDS[backend].precisions[0]
 
 
 def _parts(asked: _Asked, codec: bool) -> list[Any]:
@@ -400,16 +411,26 @@ def _also(result: "Result") -> list[str]:
     return [f"{timing.scope} {timing.p50:.3f} ms" for timing in result.timings[1:]]
 
 
-def _judge(record: "Record", one_network: bool) -> None:
-    """End as what was found calls for.
+def _refuse_nothing(record: "Record", out: Path | None) -> None:
+    """Leave no record of a network that was asked for by name and could not be measured at all.
 
     Raises:
-        UserError: nothing of what was asked for by name could be measured.
-        VerificationError: an output is wrong.
+        UserError: so.
     """
-    failed = [result for result in record.results if result.status != "measured"]
-    if one_network and len(failed) == len(record.results):
-        raise UserError(f"{failed[0].case.key}: {failed[0].reason}")
+    if any(result.status == "measured" for result in record.results):
+        return
+    if out is not None:
+        out.unlink(missing_ok=True)
+    first = record.results[0]
+    raise UserError(f"{first.case.key}: {first.reason}")
+
+
+def _check_outputs(record: "Record") -> None:
+    """End with exit code 1 if an output is wrong.
+
+    Raises:
+        VerificationError: so.
+    """
     wrong = [result.case.key for result in record.results if "wrong" in result.marks]
     if wrong:
         raise VerificationError(f"the output of {_listed(wrong)} is wrong")

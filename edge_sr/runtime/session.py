@@ -100,6 +100,8 @@ class Session(ABC):
         self.fixed_size = interface.fixed_size
         self.channels = interface.channels
         self.shrink = interface.shrink
+        # A dtype makes its name anew each time, which takes longer than all other checks together.
+        self._takes, self._gives = np.dtype(self.input.dtype), np.dtype(self.output.dtype)
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """The output's shape for an input's (1,H,W,C)."""
@@ -121,7 +123,7 @@ class Session(ABC):
             UserError: the runtime refuses the network at this size.
         """
         batch, height, width, channels = image.shape
-        if (batch, channels, image.dtype.name) != (1, self.channels, self.input.dtype):
+        if (batch, channels, image.dtype) != (1, self.channels, self._takes):
             need = f"(1,H,W,{self.channels}) {self.input.dtype}"
             raise ValueError(f"need {need}, got {image.shape} {image.dtype}")
         if height % self.shrink or width % self.shrink:
@@ -132,7 +134,7 @@ class Session(ABC):
             )
         result = self._run(np.ascontiguousarray(image))
         expected = self.out_shape(image.shape)
-        if result.shape != expected or result.dtype.name != self.output.dtype:
+        if result.shape != expected or result.dtype != self._gives:
             raise UserError(
                 f"the model gave {result.shape} {result.dtype} where {expected} "
                 f"{self.output.dtype} is due; it is not a x{self.scale} network"

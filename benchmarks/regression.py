@@ -1,0 +1,84 @@
+"""Costs that are the same each time, kept as data: a change that makes one worse is seen in review.
+
+`regression.toml` holds them; `python scripts/regression_gate.py --write` writes it anew.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_sr import graph, zoo
+from edge_sr.engine.plan import make_plan
+from edge_sr.graph import read_graph
+from edge_sr.zoo import codecs
+
+FILE = Path(__file__).parent / "regression.toml"
+WIDTHS = (160, 320, 640)
+OTHER_COMPILER = 0.1
+"""Share by which code of another compiler's version may differ."""
+
+_COMPILED = ("flash_bytes", "stack_bytes", "open_instructions", "frame_instructions")
+
+Costs = dict[str, int | float | str]
+
+
+def expected() -> dict[str, Costs]:
+    """What the data say, by the name of what costs it."""
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+def static() -> dict[str, Costs]:
+    """What every shipped network costs, computed from its files."""
+    return {name: _costs(path) for name, path in _artifacts()}
+
+
+def _artifacts() -> Iterator[tuple[str, Path]]:
+    kinds = ("int8", "float32")
+    for entry in zoo.entries():
+        for kind in kinds:
+            yield f"{entry.model} x{entry.scale} {kind}", entry.artifact(kind, ".tflite")
+    for codec in codecs.entries():
+        for part in ("encoder", "decoder"):
+            for kind in kinds:
+                yield f"{codec.name} {part} {kind}", codec.part(part, kind)
+
+
+def _costs(path: Path) -> Costs:
+    network = read_graph(path)
+    costs: Costs = {
+        "parameters": graph.parameters(network),
+        "macs_per_input_pixel": graph.macs_per_pixel(network),
+        "tflite_bytes": path.stat().st_size,
+    }
+    onnx = path.with_suffix(".onnx")
+    if onnx.exists():
+        costs["onnx_bytes"] = onnx.stat().st_size
+    if network.input.dtype == "int8":
+        plan = make_plan(network)
+        costs["plan_bytes"] = plan.flash_bytes
+        for width in WIDTHS:
+            costs[f"engine_ram_bytes_{width}"] = plan.arena_bytes(width)
+    return costs
+
+
+def differences(due: dict[str, Costs], found: dict[str, Costs]) -> list[str]:
+    """Where two differ, each as one text; compiled code may, by a little, with another compiler."""
+    texts = [f"{name} is not in the data" for name in found.keys() - due.keys()]
+    texts += [f"{name} is in the data and is no more" for name in due.keys() - found.keys()]
+    for name in due.keys() & found.keys():
+        mine, theirs = found[name], due[name]
+        for key in mine.keys() | theirs.keys():
+            if not _alike(key, theirs, mine):
+                texts.append(f"{name}: {key} is {mine.get(key)}, not {theirs.get(key)}")
+    return sorted(texts)
+
+
+def _alike(key: str, due: Costs, found: Costs) -> bool:
+    if key == "compiler":
+        return True
+    a, b = due.get(key), found.get(key)
+    if due.get("compiler") == found.get("compiler") or key not in _COMPILED:
+        return a == b
+    if isinstance(a, str) or isinstance(b, str) or a is None or b is None:
+        return False
+    return abs(a - b) <= OTHER_COMPILER * a

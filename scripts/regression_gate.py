@@ -1,0 +1,76 @@
+"""Compare the deterministic costs with benchmarks/regression.toml, or write that file anew.
+
+    python scripts/regression_gate.py [--write]
+
+MACs, parameters, file sizes and the engine's RAM of every shipped network; and for one of them, on
+emulated boards, flash, stack and executed instructions, which are not cycles.
+"""
+
+import argparse
+import subprocess
+import sys
+
+import tomli_w
+
+from benchmarks import regression
+from benchmarks.regression import Costs
+from edge_sr import zoo
+from edge_sr.cli.bench_board import emulate
+from edge_sr.records import Case, Network
+from firmware_harness import board as boards
+from firmware_harness import port as ports
+
+BOARDS = ("mps2-an386", "mps3-an547", "qemu-rv32imc")
+_HEIGHT, _WIDTH = 48, 64
+
+
+def emulated(board: str) -> dict[str, Costs]:
+    """What tinypssr x2 costs on an emulated board, under its name.
+
+    Raises:
+        UserError: a compiler or an emulator is missing.
+        VerificationError: the board's output is not TFLM's.
+    """
+    network = Network("tinypssr x2", "upscaler", "int8", None, None, None, ())
+    case = Case(network, "engine", "none", 1, (), _HEIGHT, _WIDTH, 1, board)
+    result = emulate(case, zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    assert result.output is not None
+    assert result.output.right, f"{board} gives another output than TFLM"
+    assert result.instructions is not None
+    memory = {item.kind: item.bytes for item in result.memory}
+    costs: Costs = {
+        "compiler": _compiler(board),
+        "flash_bytes": memory["flash"],
+        "engine_ram_bytes": memory["engine ram"],
+        "stack_bytes": memory["stack"],
+        "open_instructions": result.instructions.open,
+        "frame_instructions": result.instructions.frame,
+    }
+    return {case.key: costs}
+
+
+def _compiler(board: str) -> str:
+    name = f"{ports.of(boards.find(board)).compiler}gcc"
+    said = subprocess.run([name, "-dumpfullversion"], capture_output=True, text=True, check=True)
+    return f"{name} {said.stdout.strip()}"
+
+
+def main() -> int:
+    """Compare, or write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="write the file anew")
+    options = parser.parse_args()
+    found = regression.static()
+    for board in BOARDS:
+        found |= emulated(board)
+    if options.write:
+        text = "# Written by scripts/regression_gate.py; of boards: emulated, not cycles.\n\n"
+        regression.FILE.write_text(text + tomli_w.dumps(found), encoding="utf-8")
+        return 0
+    texts = regression.differences(regression.expected(), found)
+    print("\n".join(texts) or "nothing has changed")
+    return 1 if texts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

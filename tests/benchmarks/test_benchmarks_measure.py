@@ -1,0 +1,404 @@
+"""Cases in fresh processes: what a record says is what another way of looking says too."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import device, marks, picture, process, reference, sampler, subject, suites
+from benchmarks.job import Answer, Job
+from benchmarks.measure import Task, measure
+from benchmarks.memory import Baseline
+from benchmarks.native import on_device
+from edge_sr import records, zoo
+from edge_sr.errors import UserError
+from edge_sr.graph import macs, parameters, read_graph, resize
+from edge_sr.records import Conditions, Record, Sampling, Timing
+from edge_sr.runtime.agreement import agreement
+from edge_sr.runtime.session import TensorSpec, encode, open_session
+from export.onnx import from_tflite
+
+SHORT = Sampling(warmup_s=0.01, samples=3, seconds=0.01, max_samples=50, max_seconds=1.0)
+HEIGHT, WIDTH = 24, 40
+
+
+def wanted(backend: str, precision: str = "int8", **more: object) -> suites.Wanted:
+    return replace(
+        suites.want("tinypssr x2", "upscaler", precision, backend, 1, (HEIGHT, WIDTH)), **more
+    )
+
+
+def run(*cases: suites.Wanted, **more: object) -> Record:
+    return measure(Task(None, cases, SHORT, **more), lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    """Every runtime that is here, once."""
+    backends = ["litert", "litert-plain", "onnx", "engine", "tflm"]
+    int8 = [wanted(backend, end_to_end=backend == "engine") for backend in backends]
+    return run(*int8, wanted("litert", "float32"), wanted("onnx", "float32"))
+
+
+def test_every_runtime_is_measured_and_right(record):
+    for result in record.results:
+        assert (result.status, result.reason) == ("measured", None)
+        assert result.output.right, result
+        assert "wrong" not in result.marks
+        assert len(result.timing("run").samples_ns) >= SHORT.samples
+        assert result.cold.load_ns > 0
+    assert record.complete
+    assert records.loads(records.dumps(record).encode()) == record
+
+
+@pytest.mark.parametrize(
+    ("index", "runtime", "kind"),
+    [(0, "litert", "int8"), (2, "onnx", "int8"), (3, "engine", "int8"), (5, "litert", "float32")],
+)
+def test_the_output_is_that_of_the_session_in_this_process(record, index, runtime, kind):
+    result = record.results[index]
+    suffix = ".onnx" if runtime == "onnx" else ".tflite"
+    session = open_session(zoo.find("tinypssr", 2).artifact(kind, suffix), runtime)
+    pixels, _ = picture.made("upscaler", HEIGHT, WIDTH, 2, 1)
+    output = session.run(encode(pixels, session.input)[np.newaxis])
+    assert result.output.sha256 == hashlib.sha256(output.tobytes()).hexdigest()
+    assert result.output.bytes == output.nbytes
+
+
+def test_the_engine_and_tflm_give_the_same_bits(record):
+    engine, tflm = record.results[3:5]
+    assert engine.output.sha256 == tflm.output.sha256
+    assert (engine.output.reference, tflm.output.reference) == ("tflm", "engine")
+
+
+def test_what_a_case_says_of_its_network_is_what_the_file_says(record):
+    path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    network = record.results[0].case.network
+    sized = read_graph(resize(path.read_bytes(), HEIGHT, WIDTH))
+    assert (network.parameters, network.macs) == (parameters(sized), macs(sized))
+    assert network.artifact.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (
+        network.quality[0].psnr == zoo.find("tinypssr", 2).card["quality"]["int8"]["set5"]["psnr"]
+    )
+
+
+def test_memory_says_what_it_counts(record):
+    litert, _, onnx, engine, tflm = record.results[:5]
+    assert {item.kind for item in onnx.memory} == {"file", "peak rss"}
+    assert {item.kind for item in engine.memory} > {"engine ram", "flash", "weights"}
+    assert next(item.bytes for item in litert.memory if item.kind == "runtime arena") > 0
+    # Two maps of 16 channels live at once; TFLM's own figure is in FACTS as 2*W*H*16 + 1,524.
+    arena = next(item.bytes for item in tflm.memory if item.kind == "tflm arena")
+    assert 2 * HEIGHT * WIDTH * 16 < arena < 2 * HEIGHT * WIDTH * 16 + 4096
+
+
+def test_operators_come_from_onnx_runtime_alone(record):
+    onnx = record.results[2]
+    kinds = {operator.name: operator.count for operator in onnx.operators}
+    assert kinds["QLinearConv"] + kinds.get("Conv", 0) == 4
+    assert {operator.device for operator in onnx.operators} == {"CPU"}
+    assert record.results[0].operators == ()
+
+
+def test_pixels_to_pixels_is_timed_beside_the_run(record):
+    assert [timing.scope for timing in record.results[3].timings] == ["run", "end-to-end"]
+    assert [timing.scope for timing in record.results[0].timings] == ["run"]
+
+
+def test_what_is_not_here_is_not_measured(monkeypatch):
+    monkeypatch.setattr(device, "_gpu", lambda: None)
+    made = run(
+        wanted("onnx-cuda"),
+        wanted("engine", threads=64),
+        suites.want("tinycompress-7", "encoder", "int8", "engine", 1, (HEIGHT, WIDTH)),
+    )
+    assert [result.status for result in made.results] == ["not measured"] * 3
+    reasons = [result.reason for result in made.results]
+    assert reasons[0] == "there is no CUDA GPU here"
+    assert "64 threads are more than the" in reasons[1]
+    assert "not shipped" in reasons[2]
+    assert made.complete
+
+
+def test_a_codecs_parts_are_measured_in_every_runtime(stand_ins):
+    cases = [
+        suites.want("tinycompress-4", part, precision, backend, 1, (32, 48))
+        for part in ("encoder", "decoder")
+        for precision, backend in (("int8", "engine"), ("int8", "onnx"), ("float32", "litert"))
+    ]
+    made = run(*cases, convert=from_tflite)
+    assert [(result.status, result.reason) for result in made.results] == [("measured", None)] * 6
+    assert all(result.output.right for result in made.results)
+    sizes = [result.output.bytes for result in made.results]
+    assert sizes[:2] == [16 * 24 * 3] * 2
+    assert sizes[3:5] == [32 * 48 * 3] * 2
+
+
+def test_without_a_converter_a_codec_has_no_onnx(stand_ins):
+    case = suites.want("tinycompress-4", "encoder", "int8", "onnx", 1, (32, 48))
+    (result,) = run(case).results
+    assert (result.status, result.reason) == (
+        "not measured",
+        "tinycompress-4 has no .onnx file, which onnx opens",
+    )
+
+
+def test_a_size_that_a_network_does_not_take_fails_alone(stand_ins):
+    case = suites.want("tinycompress-4", "encoder", "int8", "engine", 1, (33, 48))
+    (result,) = run(case).results
+    assert (result.status, result.reason) == (
+        "failed",
+        "tinycompress-4 takes multiples of 2 pixels, not 48x33",
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
+def test_a_pinned_case_says_so():
+    core = device.cores()[-1]
+    (result,) = run(wanted("engine", pinned=(core,))).results
+    assert result.status == "measured"
+    assert result.case.pinned == (core,)
+
+
+def test_an_interrupted_record_is_taken_up(record):
+    cases = (wanted("engine"), wanted("litert"))
+    first = run(*cases)
+    former = replace(first, results=first.results[:1], complete=False)
+    seen: list[Record] = []
+    again = measure(Task(None, cases, SHORT), seen.append, former)
+    assert again.results[0] is former.results[0]
+    assert [(len(step.results), step.complete) for step in seen] == [
+        (0, False),
+        (1, False),
+        (2, True),
+    ]
+    other = replace(former, device=replace(former.device, cpu="another"))
+    with pytest.raises(UserError, match="measure anew"):
+        measure(Task(None, cases, SHORT), seen.append, other)
+
+
+# --- a process that goes wrong
+
+
+def job(tmp_path: Path) -> Job:
+    found = subject.find("tinypssr x2", "upscaler", "int8")
+    return Job(
+        *(found.files[".tflite"], "engine", "none", 1, (), "upscaler", found.interface),
+        *(HEIGHT, WIDTH, SHORT, False, tmp_path / "out.npy"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "SIGKILL; memory may have run out"),
+        ("import os; os.abort()", "SIGABRT"),
+        ("import sys; print('gone\\nbad luck'); sys.exit(3)", "exit code 3: bad luck"),
+    ],
+)
+def test_a_process_that_ends_early_is_a_sentence(tmp_path, monkeypatch, program, reason):
+    begin = subprocess.Popen
+    monkeypatch.setattr(
+        process.subprocess,
+        "Popen",
+        lambda command, **more: begin([sys.executable, "-c", program], **more),
+    )
+    answer = process.do(job(tmp_path))
+    assert reason in answer.error
+    assert answer == Answer(error=answer.error)
+
+
+def test_a_process_that_does_not_end_is_stopped(tmp_path, monkeypatch):
+    begin = subprocess.Popen
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(process.subprocess, "Popen", lambda _, **more: begin(command, **more))
+    monkeypatch.setattr(process, "_limit", lambda _: 0.2)
+    assert process.do(job(tmp_path)).error == "the process did not end in time and was stopped"
+
+
+def test_a_folder_called_benchmarks_is_not_mistaken_for_ours(tmp_path, monkeypatch):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    assert process.do(job(tmp_path)).error is None
+
+
+# --- memory
+
+
+def test_peak_memory_sees_a_known_allocation():
+    code = (
+        "from benchmarks.memory import Baseline\nimport numpy as np\n"
+        "before = Baseline.now()\nlarge = np.ones(80_000_000, np.uint8)\ndel large\n"
+        "print(before.peak().bytes)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # The kernel counts pages by batches of some tens for each thread.
+    assert 79_000_000 <= int(done.stdout) < 84_000_000
+
+
+def test_memory_held_before_the_baseline_is_not_counted():
+    held = np.ones(60_000_000, np.uint8)
+    peak = Baseline.now().peak()
+    assert peak.bytes < 20_000_000
+    del held
+
+
+# --- outputs
+
+
+def test_a_wrong_output_is_found():
+    spec = TensorSpec("int8", 1 / 255, -128)
+    _, large = picture.made("upscaler", 32, 32, 2, 1)
+    right = encode(large, spec)[np.newaxis]
+    shifted = np.roll(right, 1, axis=2)
+    assert agreement(right, right, spec, large[..., 0], 2).right
+    assert not agreement(shifted, right, spec, large[..., 0], 2).right
+    assert not agreement(shifted, right, spec).right
+    assert agreement(np.clip(right + 1, -128, 127).astype(np.int8), right, spec).right
+
+
+def test_float_outputs_are_held_to_a_quarter_of_a_step():
+    spec = TensorSpec("float32")
+    reference_ = np.full((1, 8, 8, 1), 0.5, np.float32)
+    assert agreement(reference_ + np.float32(0.2 / 255), reference_, spec).right
+    assert not agreement(reference_ + np.float32(0.3 / 255), reference_, spec).right
+    assert not agreement(reference_ * np.nan, reference_, spec).right
+
+
+def test_an_output_that_changes_from_run_to_run_is_wrong(tmp_path):
+    one = job(tmp_path)
+    found = subject.find("tinypssr x2", "upscaler", "int8")
+    assert process.do(one).error is None
+    references = reference.References(tmp_path)
+    assert references.judge(one, found, repeats=True).right is True
+    assert references.judge(one, found, repeats=False).right is False
+
+
+def test_a_bound_output_is_the_sessions_own():
+    """On the CPU the same binding runs that a GPU would use."""
+    session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".onnx"), "onnx")
+    image = np.zeros((1, 8, 8, 1), np.int8)
+    assert on_device(session, image, "cpu")() is not None
+
+
+# --- sampling
+
+
+@pytest.mark.parametrize(
+    ("sampling", "least", "most"),
+    [
+        (Sampling(0.001, 7, 0.0001, 100, 9.0), 7, 100),
+        (Sampling(0.001, 1, 0.02, 10**6, 9.0), 2, 10**6),
+        (Sampling(0.001, 50, 9.0, 60, 9.0), 60, 60),
+    ],
+)
+def test_samples_end_by_count_and_by_time(sampling, least, most):
+    times = sampler.take(lambda: None, sampling)
+    assert least <= len(times) <= most
+    assert min(times) >= 0
+
+
+def test_warm_up_goes_on_until_runs_take_alike():
+    assert sampler.alike([100] * 6)
+    assert not sampler.alike([100] * 5)
+    assert not sampler.alike([400, 300, 200, 100, 50, 25])
+    assert sampler.alike([900, 500, 100, 101, 100, 99])
+    assert not sampler.alike([100] * 20 + [110] * 13)
+
+
+# --- the device
+
+
+def system(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+CPU = "sys/devices/system/cpu/cpu0/cpufreq"
+
+
+def test_a_raspberry_pi_is_read(tmp_path, monkeypatch):
+    root = system(
+        tmp_path,
+        {
+            "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
+            "proc/cpuinfo": "processor\t: 0\nmodel name\t: ARMv7 Processor rev 3 (v7l)\n",
+            "proc/meminfo": "MemTotal:        3884372 kB\nMemFree: 1 kB\n",
+            "proc/loadavg": "0.25 0.10 0.05 1/200 999\n",
+            "proc/stat": "cpu  100 0 50 1000 9 0 0 0 0 0\n",
+            f"{CPU}/scaling_governor": "ondemand\n",
+            f"{CPU}/scaling_cur_freq": "1500000\n",
+            "sys/class/thermal/thermal_zone0/temp": "61342\n",
+            "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
+        },
+    )
+    found = device.read_device(root)
+    assert found.name == "Raspberry Pi 4 Model B Rev 1.4"
+    assert found.cpu == "ARMv7 Processor rev 3 (v7l)"
+    assert (found.governor, found.ram_bytes) == ("ondemand", 3884372 * 1024)
+    now = device.read_conditions(root)
+    assert (now.frequencies_mhz, now.temperature_c, now.load) == ((1500.0,), 61.342, 0.25)
+    assert now.throttling == (
+        *("under-voltage now", "throttled now"),
+        *("under-voltage since start", "throttled since start"),
+    )
+    assert now.busy_ns == 150 * 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+def test_vcgencmd_is_asked_where_the_kernel_is_silent(tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "_said", lambda *command: "throttled=0x8")
+    assert device.read_conditions(tmp_path).throttling == ("soft temperature limit now",)
+
+
+def test_a_device_that_tells_nothing_is_read(tmp_path):
+    now = device.read_conditions(tmp_path)
+    assert now == Conditions((), None, (), None, None)
+    assert device.read_device(tmp_path).ram_bytes is None
+
+
+def test_what_runs_in_qemu_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(device.platform, "machine", lambda: "aarch64")
+    assert device.read_device(tmp_path).emulated is None
+    system(tmp_path, {"proc/cpuinfo": "vendor_id\t: AuthenticAMD\n"})
+    assert device.read_device(tmp_path).emulated == "QEMU"
+
+
+CALM = Conditions((1500.0, 1400.0), 50.0, (), 0.1, 0)
+STEADY = Timing("run", "", (), (100, 101, 102), True)
+
+
+@pytest.mark.parametrize(
+    ("timing", "before", "after", "others", "expected"),
+    [
+        (STEADY, CALM, CALM, 0.0, []),
+        (STEADY, CALM, CALM, None, []),
+        (STEADY, CALM, CALM, 0.5, ["noisy"]),
+        (replace(STEADY, samples_ns=(100, 150, 200)), CALM, CALM, 0.0, ["noisy"]),
+        (replace(STEADY, stable=False), CALM, CALM, 0.0, ["unstable"]),
+        (STEADY, CALM, replace(CALM, frequencies_mhz=(1000.0,)), 0.0, ["throttled"]),
+        (STEADY, CALM, replace(CALM, throttling=("throttled now",)), 0.0, ["throttled"]),
+        (STEADY, CALM, replace(CALM, throttling=("throttled since start",)), 0.0, ["throttled"]),
+    ],
+)
+def test_marks(timing, before, after, others, expected):
+    assert marks.find((timing,), before, after, others) == expected
+
+
+def test_a_throttling_that_is_over_marks_nothing():
+    once = replace(CALM, throttling=("throttled since start",))
+    assert marks.find((STEADY,), once, once, 0.0) == []
+
+
+def test_the_load_of_others_is_what_we_did_not_do():
+    busy = replace(CALM, busy_ns=3_000_000_000)
+    assert marks.other_load(CALM, busy, 1_000_000_000, 2_000_000_000) == 1.0
+    assert marks.other_load(CALM, busy, 4_000_000_000, 2_000_000_000) == 0.0
+    assert marks.other_load(CALM, replace(CALM, busy_ns=None), 1, 1) is None

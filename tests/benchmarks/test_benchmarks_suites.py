@@ -1,0 +1,142 @@
+"""Suites as data: those that ship, and files that are no suites."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import benchmarks
+from benchmarks import subject, suites
+from benchmarks.suites import BACKENDS
+from edge_sr import zoo
+from edge_sr.errors import UserError
+
+GOOD = {
+    "title": "A title",
+    "sampling": {
+        "warmup_s": 1,
+        "samples": 2,
+        "seconds": 0.5,
+        "max_samples": 9,
+        "max_seconds": 4.0,
+    },
+    "case": [
+        {
+            "networks": ["tinypssr x2"],
+            "parts": ["upscaler"],
+            "precisions": ["int8", "float32"],
+            "backends": ["litert", "engine"],
+            "sizes": ["64x48"],
+            "threads": [1, 2],
+        }
+    ],
+}
+
+
+def toml(value: object) -> str:
+    """A value in TOML's inline form; JSON's text serves for all but tables."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
+
+
+def write(path: Path, values: dict) -> str:
+    path.write_text("\n".join(f"{key} = {toml(value)}" for key, value in values.items()))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", suites.names())
+def test_a_shipped_suite_is_read(name):
+    suite = suites.read(name)
+    assert suite.title
+    assert len(set(suite.wanted)) == len(suite.wanted) > 5
+    for case in suite.wanted:
+        assert case.precision in BACKENDS[case.backend].precisions
+
+
+def test_the_suites_are_those_that_the_help_names():
+    assert suites.names() == ["execution-time", "quick", "super-resolution"]
+
+
+def test_super_resolution_has_every_network_that_ships():
+    asked = {case.network for case in suites.read("super-resolution").wanted}
+    assert asked == {f"{model} x{scale}" for model, scale in zoo.names()}
+
+
+def test_execution_time_is_the_published_table():
+    path = Path(benchmarks.__file__).parent / "published.toml"
+    published = tomllib.loads(path.read_text())
+    suite = suites.read(published["suite"])
+    size = suites.parse_size(published["size"])
+    asked = {(case.network, case.part) for case in suite.wanted}
+    table = published["execution_time_ms"]
+    assert asked == {(name, part) for name, parts in table.items() for part in parts}
+    assert {(case.height, case.width) for case in suite.wanted} == {size} == {(512, 768)}
+    assert table["tinycompress-4"]["encoder"] == {"gpu": 2.7, "cpu": 29.7}
+    assert {"onnx-cuda", "engine"} <= {case.backend for case in suite.wanted}
+
+
+def test_a_users_own_suite_is_a_product_of_its_lists(tmp_path):
+    suite = suites.read(write(tmp_path / "mine.toml", GOOD))
+    assert suite.name == "mine"
+    kinds = [(case.precision, case.backend, case.threads) for case in suite.wanted]
+    assert kinds == [
+        *(("int8", "litert", 1), ("int8", "litert", 2), ("int8", "engine", 1)),
+        *(("int8", "engine", 2), ("float32", "litert", 1), ("float32", "litert", 2)),
+    ]
+    assert (suite.wanted[0].height, suite.wanted[0].width) == (48, 64)
+
+
+def test_a_runtime_without_threads_is_asked_once(tmp_path):
+    case = GOOD["case"][0] | {"backends": ["tflm"], "precisions": ["int8"]}
+    suite = suites.read(write(tmp_path / "mine.toml", GOOD | {"case": [case]}))
+    assert [case.threads for case in suite.wanted] == [1]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("title",), 5, "a title, which is text"),
+        (("case",), {}, "tables"),
+        (("case",), [5], "has exactly"),
+        (("more",), 1, "a suite has exactly case, sampling, title"),
+        (("sampling", "samples"), 0, "samples of .* is a positive number"),
+        (("sampling", "samples"), True, "positive number"),
+        (("sampling", "seconds"), "long", "positive number"),
+        (("case", 0, "backends"), ["magic"], "'magic' is none of the backends"),
+        (("case", 0, "backends"), "litert", "backends of .* is a list of str"),
+        (("case", 0, "precisions"), ["int4"], "'int4' is none of the precisions"),
+        (("case", 0, "parts"), ["encoder"], "'encoder' is none of the parts"),
+        (("case", 0, "sizes"), ["64"], "'64' is no size; one is WIDTHxHEIGHT"),
+        (("case", 0, "sizes"), ["99999x64"], "no size"),
+        (("case", 0, "threads"), [0], "threads are 1 to 64"),
+        (("case", 0, "threads"), [True], "list of int"),
+    ],
+)
+def test_a_wrong_suite_is_refused(tmp_path, place, value, message):
+    values = json.loads(json.dumps(GOOD))
+    holder = values
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = value
+    with pytest.raises(UserError, match=message):
+        suites.read(write(tmp_path / "mine.toml", values))
+
+
+def test_a_suite_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UserError, match="there is no suite 'slow'; there are execution-time"):
+        suites.read("slow")
+    with pytest.raises(UserError, match="No such file"):
+        suites.read(str(tmp_path / "none.toml"))
+    (tmp_path / "bad.toml").write_text("= 1")
+    with pytest.raises(UserError, match="is not TOML"):
+        suites.read(str(tmp_path / "bad.toml"))
+
+
+@pytest.mark.parametrize("name", ["tinypssr", "tinypssr x", "tinypssr x9", "x2", " x2", "a x²"])
+def test_what_names_no_network_is_refused(name):
+    with pytest.raises(UserError):
+        subject.find(name, "upscaler", "int8")
