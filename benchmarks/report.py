@@ -78,7 +78,7 @@ def sections(sources: Sequence[Source]) -> list[Section]:
 def _section(source: Source) -> Section:
     record = source.record
     advice = advise(record)
-    summaries = [_choices(advice), _overall(advice), _published(record), _boards(record)]
+    summaries = [_published(record), _choices(advice), _overall(advice), _boards(record)]
     return Section(
         source,
         tuple(_warnings(record)),

@@ -37,8 +37,7 @@ def _shown(section: Section, number: int, plots: Any) -> dict[str, object]:
         "anchor": f"record-{number}",
         "section": section,
         "figures": plots.draw(section.source.record, f"f{number}"),
-        "stacked": [table for table in section.summaries if _fits_a_card(table)],
-        "wide": [table for table in section.summaries if not _fits_a_card(table)],
+        "summaries": [(table, _fits_a_card(table)) for table in section.summaries],
     }
 
 

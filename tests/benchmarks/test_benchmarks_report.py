@@ -12,7 +12,7 @@ import report_records as made
 
 from benchmarks import page, report, sheet
 from benchmarks.choice import advise
-from benchmarks.sources import MAX_TEXT, Source, load, plain
+from benchmarks.sources import MAX_TEXT, Source, harmless, load, plain
 from edge_sr import records
 from edge_sr.errors import UserError
 
@@ -56,7 +56,7 @@ class Page(HTMLParser):
 
 
 def source(record: records.Record, label: str = "a board") -> Source:
-    return Source("record.json", label, record)
+    return Source("record.json", plain(label), harmless(record))
 
 
 def table(record: records.Record, title: str) -> report.Table:

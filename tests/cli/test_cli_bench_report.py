@@ -33,7 +33,7 @@ def test_report_writes_a_page_a_sheet_and_tables(edge_sr: EdgeSr, codecs: Path) 
     assert "at most 2 threads: choose engine int8, 2 threads: " in result.out
     assert "Execution time beside the published one" in result.out
     assert "not measured" in result.out
-    assert f"{page} exists; --force replaces it" in edge_sr.refuses(*arguments)
+    assert f"{sheet} exists; --force replaces it" in edge_sr.refuses(*arguments)
 
 
 def test_markdown_means_itself(edge_sr: EdgeSr, tmp_path: Path) -> None:
