@@ -85,7 +85,7 @@ def _section(source: Source) -> Section:
         tuple(_sentences(advice)),
         tuple(table for table in summaries if table.rows),
         tuple(_results(record)),
-        (_facts(record), _counts(record)),
+        tuple(table for table in (_facts(record), _counts(record)) if table.rows),
     )
 
 
