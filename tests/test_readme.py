@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from edge_sr import graph, zoo
+from edge_sr.cli import models_codec
 from edge_sr.cli.models import describe, markdown_lines
 from edge_sr.engine.plan import make_plan
+from edge_sr.zoo import codecs
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -19,6 +21,14 @@ def test_the_table_is_what_the_command_prints():
     table = text.split("<!-- edge-sr models --markdown -->\n")[1].split("<!-- end -->")[0]
     facts = [describe(entry) for entry in zoo.entries()]
     assert table.strip().splitlines() == markdown_lines(facts, zoo.published())
+
+
+def test_the_table_of_codecs_is_what_the_command_prints():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    table = text.split("<!-- edge-sr models --markdown: codecs -->\n")[1]
+    facts = [models_codec.describe(codec) for codec in codecs.entries()]
+    due = models_codec.markdown_lines(facts)
+    assert table.split("<!-- end of codecs -->")[0].strip().splitlines() == due
 
 
 def test_every_command_and_recipe_in_the_readme_exists():

@@ -7,14 +7,13 @@ if TYPE_CHECKING:
 
     from edge_sr.zoo.codecs import Codec
 
-KINDS = ("float32", "int8")
 _HEADINGS = ("rate", "parameters", "MACs per pixel")
 _SCORES = ("bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM")
 _PARTS = ("encoder", "decoder")
 
 
 def describe(codec: "Codec") -> dict[str, Any]:
-    """What the table says of one codec; costs are computed from its int8 files.
+    """What the table says of one codec; costs are computed from its files.
 
     Parameters and MACs are those of the encoder and of the decoder; MACs are per pixel of the
     image, and weights that are applied in several passes count once as parameters.
@@ -24,7 +23,8 @@ def describe(codec: "Codec") -> dict[str, Any]:
 
     rate = codec.card["rate"]
     passes = CodecConfig(rate=rate).passes
-    networks = {part: graph.read_graph(codec.part(part, "int8")) for part in _PARTS}
+    quality = codec.card.get("quality", {})
+    networks = {part: graph.read_graph(codec.part(part, min(quality))) for part in _PARTS}
     images = {"encoder": networks["encoder"].input, "decoder": networks["decoder"].output}
     return {
         "model": codec.name,
@@ -36,12 +36,12 @@ def describe(codec: "Codec") -> dict[str, Any]:
             part: graph.macs(network) / (images[part].shape[1] * images[part].shape[2])
             for part, network in networks.items()
         },
-        "quality": codec.card.get("quality", {}),
+        "quality": quality,
     }
 
 
 def markdown_lines(facts: list[dict[str, Any]]) -> list[str]:
-    """A Markdown table of the codecs, float32 and int8 in a row each."""
+    """A Markdown table of the codecs, a row for each kind that ships."""
     if not facts:
         return []
     lines = [
@@ -49,7 +49,7 @@ def markdown_lines(facts: list[dict[str, Any]]) -> list[str]:
         "|---|" + "---:|" * (len(_HEADINGS) + len(_scores(facts))),
     ]
     for fact in facts:
-        for kind in KINDS:
+        for kind in fact["quality"]:
             cells = [f"{fact['model']} {kind}", *_costs(fact), *_quality(fact, kind, facts)]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -64,7 +64,7 @@ def table(facts: list[dict[str, Any]]) -> "Table":
     for heading in (*_HEADINGS, *_scores(facts)):
         made.add_column(heading, justify="right", no_wrap=True)
     for fact in facts:
-        for kind in KINDS:
+        for kind in fact["quality"]:
             cells = [*_costs(fact), *_quality(fact, kind, facts)]
             made.add_row(f"{fact['model']} {kind}", *cells)
     return made
@@ -85,7 +85,7 @@ def _costs(fact: dict[str, Any]) -> list[str]:
     both = (fact["parameters"], fact["macs_per_pixel"])
     return [
         str(fact["rate"]),
-        *(" + ".join(f"{cost[part]:,.10g}" for part in _PARTS) for cost in both),
+        *(" + ".join(f"{round(cost[part]):,}" for part in _PARTS) for cost in both),
     ]
 
 

@@ -1,0 +1,216 @@
+"""Whether two measurements differ: ratios of medians with intervals, case by case."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.sources import plural
+from edge_sr.errors import UserError
+from edge_sr.records import Record, Result, Scope
+
+LEVEL = 95
+"""Per cent of intervals that hold the true ratio."""
+
+MIN_SAMPLES = 10
+"""Of fewer, nothing can be said about how much their median is due to chance."""
+
+_RESAMPLES = 1000
+_AT_ONCE = 10**6  # samples of resamples that are in memory
+_DEVICE = ("name", "cpu", "architecture", "cores", "gpu", "emulated")
+"""Fields that make another device; the others are conditions."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Of two medians, with a confidence interval; it is 0 to infinity where nothing is known."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def noise(self) -> bool:
+        """Whether the medians may be equal."""
+        return self.low <= 1 <= self.high
+
+    @property
+    def interval(self) -> str:
+        """For people."""
+        if math.isinf(self.high):
+            return f"fewer than {MIN_SAMPLES} samples"
+        return f"{self.low:.3f} to {self.high:.3f}"
+
+
+def ratio(above: Sequence[int], below: Sequence[int]) -> Ratio:
+    """The ratio of two medians of samples in the order in which they were taken.
+
+    The interval is the percentile interval of a moving-block bootstrap (Künsch 1989, blocks of the
+    cube root of the number of samples): samples that follow each other are alike, and a bootstrap
+    of single samples would be too sure. It knows nothing of what differs from one process to the
+    next.
+    """
+    value = float(np.median(above) / np.median(below))
+    if min(len(above), len(below)) < MIN_SAMPLES:
+        return Ratio(value, 0.0, math.inf)
+    generator = np.random.default_rng(0)
+    ratios = _medians(above, generator) / _medians(below, generator)
+    tail = (100 - LEVEL) / 2
+    low, high = np.percentile(ratios, [tail, 100 - tail])
+    return Ratio(value, float(low), float(high))
+
+
+def _medians(samples: Sequence[int], generator: np.random.Generator) -> np.ndarray:
+    """Medians of resamples made of blocks."""
+    values = np.asarray(samples, np.float64)
+    length = round(len(values) ** (1 / 3))
+    blocks = np.lib.stride_tricks.sliding_window_view(values, length)
+    size = len(values)
+    drawn = generator.integers(0, len(blocks), (_RESAMPLES, math.ceil(size / length)))
+    parts = np.array_split(drawn, math.ceil(_RESAMPLES * size / _AT_ONCE))
+    return np.concatenate(
+        [np.median(blocks[part].reshape(len(part), -1)[:, :size], axis=1) for part in parts]
+    )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A case that both records hold.
+
+    Attributes:
+        key: names the case.
+        scope: of the timing; None for what has none: counted instructions, or no measurement.
+        a: the case in the first record.
+        b: the case in the second record.
+        ratio: how many times as fast as A B is; None where one of them is missing or wrong.
+    """
+
+    key: str
+    scope: Scope | None
+    a: Result
+    b: Result
+    ratio: Ratio | None
+
+    @property
+    def verdict(self) -> str:
+        """In a few words."""
+        named = (("A", self.a), ("B", self.b))
+        for reason, values in (
+            ("not measured", [name for name, it in named if it.status != "measured"]),
+            ("wrong output", [name for name, it in named if "wrong" in it.marks]),
+        ):
+            if values:
+                return f"{reason} in {' and '.join(values)}"
+        if self.ratio is None:
+            return "measured differently"
+        return "; ".join([self._difference(self.ratio), *_doubts(named)])
+
+    def _difference(self, found: Ratio) -> str:
+        if self.scope is None:
+            return "equal" if found.value == 1 else f"B {_direction(found)} (counted, no chance)"
+        return "noise" if found.noise else f"B {_direction(found)}"
+
+
+def _direction(found: Ratio) -> str:
+    return "faster" if found.value > 1 else "slower"
+
+
+def _doubts(named: Iterable[tuple[str, Result]]) -> list[str]:
+    return [f"{name} {mark}" for name, result in named for mark in result.marks]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two records.
+
+    Attributes:
+        pairs: in the order of the first.
+        barriers: what makes them measurements of different things, a sentence each.
+        notes: what else differs, a sentence each.
+    """
+
+    pairs: tuple[Pair, ...]
+    barriers: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def compare(a: Record, b: Record) -> Comparison:
+    """Compare the cases that two records share.
+
+    Raises:
+        UserError: they share none, or one holds a case twice.
+    """
+    first, second = _by_key(a, "A"), _by_key(b, "B")
+    shared = [key for key in first if key in second]
+    if not shared:
+        raise UserError("the two records have no case in common; compare runs of the same cases")
+    pairs = [pair for key in shared for pair in _pairs(key, first[key], second[key])]
+    barriers = _fields("device", a.device, b.device, _DEVICE)
+    barriers += [
+        f"the file of {key} is {_file(first[key])} in A and {_file(second[key])} in B"
+        for key in shared
+        if _file(first[key]) != _file(second[key]) and _both_measured(first[key], second[key])
+    ]
+    return Comparison(tuple(pairs), tuple(barriers), tuple(_notes(a, b, first, second)))
+
+
+def _by_key(record: Record, name: str) -> dict[str, Result]:
+    found = {result.case.key: result for result in record.results}
+    if len(found) < len(record.results):
+        raise UserError(f"record {name} holds a case twice; compare records of single runs")
+    return found
+
+
+def _pairs(key: str, a: Result, b: Result) -> list[Pair]:
+    """A pair for each scope that both measured, or one without."""
+    usable = _both_measured(a, b) and "wrong" not in (*a.marks, *b.marks)
+    if a.instructions and b.instructions and min(a.instructions.frame, b.instructions.frame) > 0:
+        value = a.instructions.frame / b.instructions.frame
+        return [Pair(key, None, a, b, Ratio(value, value, value) if usable else None)]
+    scopes = [timing.scope for timing in a.timings if b.timing(timing.scope)]
+    if not usable or not scopes:
+        return [Pair(key, None, a, b, None)]
+    made = []
+    for scope in scopes:
+        one, two = a.timing(scope), b.timing(scope)
+        assert one is not None
+        assert two is not None
+        made.append(Pair(key, scope, a, b, ratio(one.samples_ns, two.samples_ns)))
+    return made
+
+
+def _both_measured(a: Result, b: Result) -> bool:
+    return a.status == b.status == "measured"
+
+
+def _file(result: Result) -> str:
+    artifact = result.case.network.artifact
+    return "unknown" if artifact is None else f"{artifact.sha256[:12]} ({artifact.bytes} bytes)"
+
+
+def _fields(what: str, a: object, b: object, names: Iterable[str]) -> list[str]:
+    return [
+        f"the {what}'s {name.replace('_', ' ')} is {left!r} in A and {right!r} in B"
+        for name in names
+        if (left := getattr(a, name)) != (right := getattr(b, name))
+    ]
+
+
+def _notes(
+    a: Record, b: Record, first: dict[str, Result], second: dict[str, Result]
+) -> Iterable[str]:
+    for what, one, two, skipped in (
+        ("device", a.device, b.device, _DEVICE),
+        ("software", a.software, b.software, ()),
+        ("sampling", a.sampling, b.sampling, ()),
+    ):
+        names = [field.name for field in dataclasses.fields(one) if field.name not in skipped]
+        yield from _fields(what, one, two, names)
+    for name, record in (("A", a), ("B", b)):
+        if not record.complete:
+            yield f"{name} is partial: {len(record.results)} of {plural(record.planned, 'case')}"
+    for name, keys in (("A", first.keys() - second), ("B", second.keys() - first)):
+        if keys:
+            yield f"only {name} has {'; '.join(sorted(keys))}"

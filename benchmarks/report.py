@@ -1,0 +1,403 @@
+"""What records say, as tables; a report never times anything."""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.choice import Advice, Choice, advise, choose, fastest_each, way
+from benchmarks.compare import LEVEL, Comparison
+from benchmarks.sources import (
+    Source,
+    is_right,
+    network_name,
+    plural,
+    runtime_name,
+    size,
+    where,
+)
+from edge_sr.records import Conditions, MemoryKind, Part, Precision, Record, Result, Scope, Timing
+
+NOT_MEASURED = "not measured"
+_PUBLISHED = Path(__file__).parent / "published.toml"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells as texts; `marks` keep them from their face value, `reason` says why there is none."""
+
+    cells: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns after the first are figures unless `prose`; `note` says what they count."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+    prose: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one record says.
+
+    Attributes:
+        source: the record.
+        warnings: sentences about all of it.
+        advice: a sentence for each network, image and number of threads.
+        summaries: tables for everyone.
+        results: a table for each network and image.
+        facts: tables about the device.
+    """
+
+    source: Source
+    warnings: tuple[str, ...]
+    advice: tuple[tuple[str, str], ...]
+    summaries: tuple[Table, ...]
+    results: tuple[Table, ...]
+    facts: tuple[Table, ...]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All of them."""
+        return (*self.summaries, *self.results, *self.facts)
+
+
+def sections(sources: Sequence[Source]) -> list[Section]:
+    """What the records say, one by one: times of two records are not of one run."""
+    return [_section(source) for source in sources]
+
+
+def _section(source: Source) -> Section:
+    record = source.record
+    advice = advise(record)
+    summaries = [_published(record), _choices(advice), _overall(advice), _boards(record)]
+    return Section(
+        source,
+        tuple(_warnings(record)),
+        tuple(_sentences(advice)),
+        tuple(table for table in summaries if table.rows),
+        tuple(_results(record)),
+        tuple(table for table in (_facts(record), _counts(record)) if table.rows),
+    )
+
+
+def _warnings(record: Record) -> Iterable[str]:
+    if not record.complete:
+        yield (
+            f"This record is partial: {len(record.results)} of {record.planned} cases were made "
+            "before it was interrupted."
+        )
+    if record.device.emulated:
+        yield f"The device is emulated by {record.device.emulated}: its times are not a board's."
+    timed = [result for result in record.results if result.timings]
+    for mark, meaning in (
+        ("wrong", "gave a wrong output, and have no part in what is advised"),
+        ("throttled", "ran while the device was held back"),
+        ("noisy", "ran while other processes did, or their samples spread widely"),
+        ("unstable", "did not settle while warming up"),
+    ):
+        count = sum(mark in result.marks for result in timed)
+        if count:
+            yield f"{mark.capitalize()}: {count} of {plural(len(timed), 'timed case')} {meaning}."
+
+
+# --- what to choose
+
+
+def _within(item: Advice) -> str:
+    return f"at most {plural(item.threads, 'thread')}"
+
+
+def _sentences(advice: Iterable[Advice]) -> Iterable[tuple[str, str]]:
+    for item in advice:
+        yield f"{item.network}, {item.image}, {_within(item)}", item.best.sentence
+
+
+def _choices(advice: Iterable[Advice]) -> Table:
+    rows = [
+        Row((item.network, item.image, str(item.threads), precision, *_choice(choice)))
+        for item in advice
+        for precision, choice in item.by_precision.items()
+    ]
+    headings = ("network", "image", "threads at most", "precision", "choose", "ms", "times as fast")
+    note = (
+        "The fastest runtime whose output was compared and found right; times as fast as the next "
+        f"one, with the {LEVEL} % interval of the ratio of medians; noise: it may as well be 1."
+    )
+    return Table("Which runtime to choose", (*headings, "as"), tuple(rows), note)
+
+
+def _choice(choice: Choice) -> tuple[str, ...]:
+    best = (way(choice.best), _p50(choice.best))
+    if choice.next is None or choice.ratio is None:
+        return (*best, "", "nothing else was measured")
+    times = f"{choice.ratio.value:.2f} ({choice.ratio.interval})"
+    return (*best, times if choice.clear else f"{times}, noise", way(choice.next))
+
+
+def _overall(advice: Iterable[Advice]) -> Table:
+    rows = []
+    for item in advice:
+        if item.duel is not None and item.duel.ratio is not None:
+            ways = {it.best.case.network.precision: it.best for it in item.by_precision.values()}
+            int8, float32 = ways["int8"], ways["float32"]
+            value = item.duel.ratio.value
+            times = value if item.duel.best is int8 else 1 / value
+            cells = (way(int8), _p50(int8), way(float32), _p50(float32))
+            verdict = f"{times:.2f}" + ("" if item.duel.clear else ", noise")
+            rows.append(Row((item.network, item.image, str(item.threads), *cells, verdict)))
+    headings = ("network", "image", "threads at most", "best int8", "ms", "best float32", "ms")
+    return Table("int8 against float32", (*headings, "int8 times as fast"), tuple(rows))
+
+
+def _p50(result: Result, scope: Scope = "run") -> str:
+    timing = result.timing(scope)
+    return NOT_MEASURED if timing is None else milliseconds(timing.p50)
+
+
+def milliseconds(value: float) -> str:
+    """Three or four figures."""
+    return f"{value:.{0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 10 else 3}f}"
+
+
+# --- the published table
+
+
+@cache
+def published() -> dict[str, Any]:
+    """The slides' execution times, and where they are from."""
+    return tomllib.loads(_PUBLISHED.read_text(encoding="utf-8"))
+
+
+def _published(record: Record) -> Table:
+    """Theirs beside ours; without rows where the record is of another suite."""
+    theirs = published()
+    headings = (
+        *("network", "theirs, CPU", "ours, CPU int8", "ours, CPU float32"),
+        *("theirs, GPU", "ours, GPU", "ours, GPU without transfers"),
+    )
+    times = theirs["execution_time_ms"].items() if record.suite == theirs["suite"] else ()
+    rows = [
+        Row((f"{network} {part}", *_beside(record, network, part, figures)))
+        for network, parts in times
+        for part, figures in parts.items()
+    ]
+    note = (
+        f"Milliseconds for an image of {theirs['size']}. Theirs: {theirs['source']}; their devices "
+        "are not named, so no ratio is given. Ours: the median of the fastest runtime whose output "
+        "is right."
+    )
+    return Table("Execution time beside the published one", headings, tuple(rows), note)
+
+
+def _beside(record: Record, network: str, part: Part, figures: dict[str, float]) -> tuple[str, ...]:
+    of_case = [
+        result
+        for result in record.results
+        if (result.case.network.name, result.case.network.part) == (network, part)
+        and size(result.case) == published()["size"]
+        and is_right(result)
+    ]
+    host = [result for result in of_case if result.case.delegate != "cuda"]
+    cuda = [result for result in of_case if result.case.delegate == "cuda"]
+    precisions: tuple[Precision, ...] = ("int8", "float32")
+    ours = [_fastest([it for it in host if it.case.network.precision == p]) for p in precisions]
+    gpu = [_fastest(cuda, scope) for scope in ("run", "device")]
+    return (str(figures["cpu"]), *ours, str(figures["gpu"]), *gpu)
+
+
+def _fastest(results: Iterable[Result], scope: Scope = "run") -> str:
+    timed = [result for result in results if result.timing("run") and result.timing(scope)]
+    if not timed:
+        return NOT_MEASURED
+    best = choose(fastest_each(timed)).best
+    return f"{_p50(best, scope)} ({way(best)})"
+
+
+# --- results
+
+
+_COLUMNS = ("runtime", "p50 ms", "p90", "p99", "min", "spread", "cold start ms", "arena kB")
+
+
+def _results(record: Record) -> Iterable[Table]:
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in record.results:
+        if result.case.board is None:
+            groups.setdefault((network_name(result.case), size(result.case)), []).append(result)
+    for (network, image), results in groups.items():
+        rows = [row for result in results for row in _rows(result)]
+        note = "; ".join(_about(results))
+        headings = (*_COLUMNS, "peak RSS MB", "GMAC/s")
+        yield Table(f"{network}, image of {image}", headings, tuple(rows), note)
+
+
+def _about(results: Sequence[Result]) -> Iterable[str]:
+    """What the network is, from the first result that tells."""
+    networks = [result.case.network for result in results]
+    if parameters := next((it.parameters for it in networks if it.parameters is not None), None):
+        yield f"{parameters:,} parameters"
+    if macs := next((it.macs for it in networks if it.macs is not None), None):
+        yield f"{macs / 1e6:,.1f} million MACs"
+    scores = {it.precision: it.quality for it in networks if it.quality}
+    for precision, quality in scores.items():
+        shown = (f"{score.dataset} {score.psnr:.2f} dB" for score in quality)
+        yield f"{precision} by its card: {', '.join(shown)}"
+
+
+def _rows(result: Result) -> Iterable[Row]:
+    """One for each timing, or one that says why there is none."""
+    case = result.case
+    name = f"{runtime_name(case)} {case.network.precision}, {where(case)}"
+    if not result.timings:
+        blank = ("",) * len(_COLUMNS)
+        yield Row((name, result.status, *blank), result.marks, result.reason or "")
+    for index, timing in enumerate(result.timings):
+        named = name if timing.scope == "run" else f"{name}: {timing.scope}"
+        more = ("", "", "", "") if index else _per_case(result)
+        yield Row((named, *_percentiles(timing), *more), _marks(result))
+
+
+def _percentiles(timing: Timing) -> tuple[str, ...]:
+    values = [timing.p50, timing.percentile(90), timing.percentile(99), timing.best]
+    return (*map(milliseconds, values), f"{timing.spread:.1%}")
+
+
+def _per_case(result: Result) -> tuple[str, ...]:
+    cold, run, macs = result.cold, result.timing("run"), result.case.network.macs
+    arena = memory(result, "runtime arena", "tflm arena")
+    peak = memory(result, "peak rss")
+    return (
+        "" if cold is None else f"{(cold.import_ns + cold.load_ns + cold.first_ns) / 1e6:.1f}",
+        "" if arena is None else f"{arena / 1e3:,.1f}",
+        "" if peak is None else f"{peak / 1e6:,.1f}",
+        "" if run is None or macs is None else f"{macs / run.p50 / 1e6:.2f}",
+    )
+
+
+def memory(result: Result, *kinds: MemoryKind) -> int | None:
+    """Bytes of the first of these kinds that the result tells."""
+    return next((item.bytes for kind in kinds for item in result.memory if item.kind == kind), None)
+
+
+def _marks(result: Result) -> tuple[str, ...]:
+    """The result's own, and whether nothing confirms its output."""
+    unchecked = result.output is None or result.output.right is None
+    return (*result.marks, "unchecked") if unchecked else result.marks
+
+
+def _boards(record: Record) -> Table:
+    headings = ("network", "image", "board", "instructions a frame", "a MAC", "to open")
+    rows = [_board_row(result) for result in record.results if result.case.board is not None]
+    note = (
+        "Executed instructions, counted by an emulator; they are not cycles, and say nothing of "
+        "time."
+    )
+    kinds = ("engine RAM kB", "stack kB", "flash kB")
+    return Table("Emulated boards", (*headings, *kinds), tuple(rows), note)
+
+
+def _board_row(result: Result) -> Row:
+    case, counted = result.case, result.instructions
+    names = (f"{network_name(case)} {case.network.precision}", size(case), where(case))
+    if counted is None:
+        return Row((*names, result.status, *("",) * 5), result.marks, result.reason or "")
+    macs = case.network.macs
+    kinds: tuple[MemoryKind, ...] = ("engine ram", "stack", "flash")
+    sizes = [memory(result, kind) for kind in kinds]
+    cells = (
+        f"{counted.frame:,}",
+        f"{counted.frame / macs:.2f}" if macs else "",
+        f"{counted.open:,}",
+        *("" if item is None else f"{item / 1e3:,.1f}" for item in sizes),
+    )
+    return Row((*names, *cells), _marks(result))
+
+
+# --- the device
+
+
+def _facts(record: Record) -> Table:
+    device, software, sampling = record.device, record.software, record.sampling
+    conditions = [it for result in record.results for it in (result.before, result.after) if it]
+    loads = [it.other_load for it in record.results if it.other_load is not None]
+    facts = {
+        "device": device.name or "not told",
+        "CPU": f"{device.cpu}, {device.architecture}, {plural(device.cores, 'core')} to be used",
+        "GPU": device.gpu or "none",
+        "memory": f"{device.ram_bytes / 2**30:.1f} GiB" if device.ram_bytes else "not told",
+        "governor": device.governor or "not told",
+        "emulated": f"by {device.emulated}" if device.emulated else "no",
+        "frequency": _range([it.frequencies_mhz for it in conditions], "MHz"),
+        "temperature": _range([_known(it.temperature_c) for it in conditions], "°C"),
+        "held back": _held_back(conditions),
+        "other processes": f"at most {max(loads):.2f} cores busy" if loads else "not told",
+        "system": f"{software.os}, Python {software.python}",
+        "packages": ", ".join(f"{name} {it}" for name, it in software.packages.items()) or "none",
+        "edge-sr": f"{software.edge_sr}, revision {software.git_revision or 'not told'}",
+        "record": f"suite {record.suite or 'none, single cases'}, {record.started}, "
+        f"{len(record.results)} of {plural(record.planned, 'case')}",
+        "samples": f"at least {sampling.samples} and {sampling.seconds:g} s, after at least "
+        f"{sampling.warmup_s:g} s of warm-up",
+    }
+    rows = tuple(Row(item) for item in facts.items())
+    return Table("The device and its software", ("fact", "value"), rows, prose=True)
+
+
+def _known(value: float | None) -> tuple[float, ...]:
+    return () if value is None else (value,)
+
+
+def _range(moments: Iterable[tuple[float, ...]], unit: str) -> str:
+    """Of the fastest core, or hottest zone, over the moments."""
+    highest = [max(values) for values in moments if values]
+    if not highest:
+        return "not told"
+    return f"{min(highest):.0f} to {max(highest):.0f} {unit}"
+
+
+def _held_back(conditions: Iterable[Conditions]) -> str:
+    return ", ".join(sorted({flag for it in conditions for flag in it.throttling})) or "not told"
+
+
+def _counts(record: Record) -> Table:
+    """What each figure counts, in the record's own words, once for each runtime."""
+    found: dict[tuple[str, str], str] = {}
+    for result in record.results:
+        name = where(result.case) if result.case.board else runtime_name(result.case)
+        for item in result.memory:
+            found.setdefault((item.kind, name), item.counts)
+        for timing in result.timings:
+            found.setdefault((f"time, {timing.scope}", name), timing.counts)
+    rows = tuple(Row((kind, name, counts)) for (kind, name), counts in sorted(found.items()))
+    return Table("What the figures count", ("figure", "runtime", "counts"), rows, prose=True)
+
+
+# --- a comparison
+
+
+def compared(comparison: Comparison) -> Table:
+    """Two records' cases side by side."""
+    rows = []
+    for pair in comparison.pairs:
+        scope = f": {pair.scope}" if pair.scope not in (None, "run") else ""
+        ratio = ("", "") if pair.ratio is None else (f"{pair.ratio.value:.3f}", pair.ratio.interval)
+        figures = (_figure(pair.a, pair.scope), _figure(pair.b, pair.scope))
+        rows.append(Row((pair.key + scope, *figures, *ratio, pair.verdict)))
+    headings = ("case", "A, p50 ms", "B, p50 ms", "B times as fast", f"{LEVEL} % interval")
+    return Table("", (*headings, "verdict"), tuple(rows))
+
+
+def _figure(result: Result, scope: Scope | None) -> str:
+    if scope is not None:
+        return _p50(result, scope)
+    counted = result.instructions
+    return f"{counted.frame:,} instructions" if counted else result.status

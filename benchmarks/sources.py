@@ -1,0 +1,129 @@
+"""Records as reports take them: named, and without characters that terminals or pages obey."""
+
+import collections
+import dataclasses
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.suites import BACKENDS
+from edge_sr import records
+from edge_sr.errors import UserError
+from edge_sr.records import Case, Record, Result
+
+MAX_TEXT = 500
+"""Characters of a text that a report shows."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A record with its file's name, and how reports call it, which no two of them share."""
+
+    file: str
+    label: str
+    record: Record
+
+
+def load(paths: Sequence[Path]) -> list[Source]:
+    """Read records to be reported together.
+
+    Raises:
+        UserError: one is not a record, or is named twice.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UserError("a record is named twice; name each once")
+    read = [harmless(records.read(path)) for path in paths]
+    return [
+        Source(plain(path.name), label, record)
+        for path, label, record in zip(paths, _labels(read, paths), read, strict=True)
+    ]
+
+
+def _labels(read: Sequence[Record], paths: Sequence[Path]) -> list[str]:
+    """The device's name; more, where several records are of one device."""
+    names = [device_name(record) for record in read]
+    suites = [f"{record.suite or 'single cases'}, {record.started}" for record in read]
+    for details in (suites, [plain(str(path)) for path in paths]):
+        count = collections.Counter(names)
+        names = [
+            f"{name} ({detail})" if count[name] > 1 else name
+            for name, detail in zip(names, details, strict=True)
+        ]
+    return names
+
+
+def device_name(record: Record) -> str:
+    """What people call the device; an emulated one says so."""
+    device = record.device
+    name = device.name or f"{device.cpu}, {plural(device.cores, 'core')}"
+    return f"{name}, emulated by {device.emulated}" if device.emulated else name
+
+
+def harmless(value: _T) -> _T:
+    """A record, or a part of one, with `plain` texts."""
+    made: Any = value
+    if isinstance(value, str):
+        made = plain(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        made = dataclasses.replace(
+            value, **{item.name: harmless(getattr(value, item.name)) for item in fields}
+        )
+    elif isinstance(value, dict):
+        made = {plain(key): plain(item) for key, item in value.items()}
+    elif isinstance(value, tuple) and not all(isinstance(item, int) for item in value):
+        made = tuple(harmless(item) for item in value)
+    return made
+
+
+def plain(text: str) -> str:
+    """A text without control and format characters (escape sequences, line ends, reversed
+    writing), and not too long.
+    """
+    shown = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return "".join("\ufffd" if _obeyed(sign) else sign for sign in shown)
+
+
+def _obeyed(sign: str) -> bool:
+    kind = unicodedata.category(sign)
+    return kind[0] == "C" or kind in ("Zl", "Zp")
+
+
+def runtime_name(case: Case) -> str:
+    """As `--runtime` takes it."""
+    names = {(known.runtime, known.delegate): name for name, known in BACKENDS.items()}
+    return names.get((case.runtime, case.delegate), f"{case.runtime} {case.delegate}")
+
+
+def where(case: Case) -> str:
+    """What of the device a case uses: "2 threads on cores 0,1"."""
+    if case.board is not None:
+        return f"{case.board} (emulated)"
+    pinned = f" on cores {','.join(map(str, case.pinned))}" if case.pinned else ""
+    return plural(case.threads, "thread") + pinned
+
+
+def network_name(case: Case) -> str:
+    """Which network: "tinycompress-4 encoder"; an upscaler's name says all."""
+    network = case.network
+    return network.name if network.part == "upscaler" else f"{network.name} {network.part}"
+
+
+def size(case: Case) -> str:
+    """Of the image, width x height."""
+    return f"{case.width}x{case.height}"
+
+
+def is_right(result: Result) -> bool:
+    """Whether it was measured and its output compared and found right."""
+    checked = result.output is not None and result.output.right is True
+    return result.status == "measured" and checked and "wrong" not in result.marks
+
+
+def plural(count: int, what: str) -> str:
+    """Such as "1 core", "2 cores"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -1,0 +1,106 @@
+"""`edge-sr bench report` and `edge-sr bench compare`."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import report_records as made
+from command_line import EdgeSr
+
+from edge_sr import records
+
+
+@pytest.fixture
+def codecs(tmp_path: Path) -> Path:
+    """A record of the suite whose times are published."""
+    return write(tmp_path / "codecs.json", made.codecs())
+
+
+def write(path: Path, record: records.Record) -> Path:
+    records.write(path, record)
+    return path
+
+
+def test_report_writes_a_page_a_sheet_and_tables(edge_sr: EdgeSr, codecs: Path) -> None:
+    page, sheet = codecs.with_name("page.html"), codecs.with_name("sheet.csv")
+    arguments = ("bench", "report", codecs, "--html", page, "--csv", sheet)
+    result = edge_sr(*arguments)
+    assert result.code == 0, result.err
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert sheet.read_text(encoding="utf-8").startswith("record,suite,")
+    assert "at most 2 threads: choose engine int8, 2 threads: " in result.out
+    assert "Execution time beside the published one" in result.out
+    assert "not measured" in result.out
+    assert f"{sheet} exists; --force replaces it" in edge_sr.refuses(*arguments)
+
+
+def test_markdown_means_itself(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    of = made.timed(made.case("a|b <img src=x> [x](y) `c`"), 1.0)
+    path = write(tmp_path / "record.json", made.record(of))
+    out = edge_sr("bench", "report", path, "--markdown").out
+    assert r"a\|b \<img src=x\> \[x\](y) \`c\`" in out
+    assert "a|b" not in out
+
+
+def test_a_terminal_obeys_nothing_of_a_record(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    of = made.timed(made.case("\x1b]0;title\x07\x1b[2J[red]x"), 1.0)
+    path = write(tmp_path / "record.json", made.record(of))
+    out = edge_sr("bench", "report", path).out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "[red]x" in out
+
+
+def test_report_refuses_what_is_no_record(edge_sr: EdgeSr, codecs: Path) -> None:
+    values = json.loads(codecs.read_text())
+    page = codecs.with_name("page.html")
+
+    def refused(text: str) -> str:
+        codecs.write_text(text)
+        return edge_sr.refuses("bench", "report", codecs, "--html", page)
+
+    assert "schema version is 2" in refused(json.dumps(values | {"schema_version": 2}))
+    values["record"]["results"][0]["timings"][0]["samples_ns"][0] -= 1
+    assert "edited or damaged" in refused(json.dumps(values))
+    assert "not JSON" in refused(json.dumps(values)[:-9])
+    assert "cannot read" in edge_sr.refuses("bench", "report", codecs.with_name("missing"))
+    assert not page.exists()
+
+
+def test_report_refuses_to_write_over_its_input(edge_sr: EdgeSr, codecs: Path) -> None:
+    new = codecs.with_name("new")
+    for arguments in (["--html", codecs], ["--csv", new, "--html", new]):
+        said = edge_sr.refuses("bench", "report", codecs, "--force", *arguments)
+        assert "is named twice" in said
+
+
+def test_a_page_names_the_extra_that_brings_its_package(
+    edge_sr: EdgeSr, codecs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    said = edge_sr.refuses("bench", "report", codecs, "--html", codecs.with_name("page.html"))
+    assert "pip install 'edge-sr[plot]'" in said
+
+
+def test_compare(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    slow, fast = (made.record(made.timed(made.case(), ms)) for ms in (2.0, 1.0))
+    a, b = write(tmp_path / "a.json", slow), write(tmp_path / "b.json", fast)
+    result = edge_sr("bench", "compare", a, b, "--markdown")
+    assert (result.code, result.err) == (0, "")
+    assert "| 2.000" in result.out
+    assert "| B faster" in result.out
+
+
+def test_compare_refuses_different_things(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    record = made.record(made.timed(made.case(), 2.0))
+    other = dataclasses.replace(record, device=dataclasses.replace(made.DEVICE, cpu="another"))
+    a, b = write(tmp_path / "a.json", record), write(tmp_path / "b.json", other)
+    said = edge_sr.refuses("bench", "compare", a, b)
+    assert "the device's cpu is 'a CPU' in A and 'another' in B" in said
+    assert "--different" in said
+    result = edge_sr("bench", "compare", a, b, "--different")
+    assert result.code == 0
+    assert "'another' in B" in result.err
+    assert "noise" in result.out
