@@ -39,7 +39,7 @@ def _artifacts() -> Iterator[tuple[str, Path]]:
             yield f"{entry.model} x{entry.scale} {kind}", entry.artifact(kind, ".tflite")
     for codec in codecs.entries():
         for part in ("encoder", "decoder"):
-            for kind in kinds:
+            for kind in codec.card["quality"]:
                 yield f"{codec.name} {part} {kind}", codec.part(part, kind)
 
 

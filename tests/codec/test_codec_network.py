@@ -251,3 +251,9 @@ def test_ids_fit_into_a_file() -> None:
     ]
     assert ids[:4] == ["tc-256-int8", "tc-256", "tc-rd-int8", "tc-rd"]
     assert ids[4:] == ["a folder wi-int8", "a folder with a ", "gr__e-int8", "gr__e"]
+
+
+def test_a_codec_without_int8_says_so():
+    with pytest.raises(UserError, match="no int8 networks here; give --float32"):
+        network.find(model="tinycompress-rd")
+    assert not network.find(model="tinycompress-rd", int8=False).is_int8
