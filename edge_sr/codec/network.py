@@ -250,7 +250,8 @@ def choose(model: str | None, rate: int | None = None) -> Codec:
 def _open_codec(codec: Codec, kind: str, rate: int | None, threads: int) -> Network:
     encoder, decoder = (codec.part(part, kind) for part in ("encoder", "decoder"))
     other = "float32" if kind == "int8" else "int8"
-    if not decoder.is_file() and codec.part("decoder", other).is_file():
+    absent = not (encoder.is_file() or decoder.is_file())
+    if absent and codec.part("decoder", other).is_file():
         raise UserError(f"{codec.name} has no {kind} networks here; give --{other}")
     return open_parts(encoder, decoder, _id(codec, kind), rate, threads)
 
