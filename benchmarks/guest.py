@@ -51,7 +51,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        where = folder or tempfile.gettempdir()
+        where = folder or "its temporary folder"
         problem = f"the disk is full at {where}" if error.errno in _FULL else str(error)
         problem += "; TMPDIR there may name a folder with more room"
     finally:

@@ -88,7 +88,6 @@ def read(path: Path) -> tuple[Task, bool]:
 def _wanted(item: Item, folder: Path) -> Wanted:
     if item.backend not in BACKENDS:
         raise UserError(f"there is no runtime {item.backend!r}")
-    values = vars(item) | {"file": None}
-    del values["file"]
+    values = {key: value for key, value in vars(item).items() if key != "file"}
     found = None if item.file is None else subject.open_file(folder / item.file)
     return Wanted(**values, subject=found)

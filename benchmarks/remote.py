@@ -61,8 +61,10 @@ def measure(
     wheels = _wheels(target.wheels)
     tell("connecting")
     remote = Remote(target.host, Path(guest.__file__).read_bytes())
+    started = False
     try:
         machine = _machine(remote)
+        started = True
         with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
             files = _files(target, task, former, _wheel(target, machine, Path(name), tell), wheels)
             _send(remote, files, task, bool(wheels), tell)
@@ -72,8 +74,8 @@ def measure(
     except _ThereError as error:
         raise UserError(f"{target.host.name}: {error}") from None
     finally:
-        if not remote.close():
-            tell("not reached any more; what was sent goes as soon as it notices that we left")
+        if not remote.close() and started:
+            tell("not seen to clean up; it does so when it notices that the connection has ended")
 
 
 class _LostError(Exception):

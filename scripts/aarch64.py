@@ -133,7 +133,7 @@ def make_root(folder: Path, mirror: str) -> Path:
         with subprocess.Popen(
             ["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE
         ) as unpack:
-            tar = ["tar", "-x", "--keep-directory-symlink", "-C", new]
+            tar = ["tar", "-x", "--keep-directory-symlink", "-C", str(new)]
             subprocess.run(tar, stdin=unpack.stdout, check=True)
         package.unlink()
     for name in ("passwd", "group"):

@@ -60,12 +60,14 @@ def measurer(
     Raises:
         UserError: there are options of a host, but no host.
     """
-    from benchmarks import measure, remote, ssh
-
     if host is None:
+        from benchmarks import measure
+
         if any(option is not None for option in (port, identity, wheel, wheels)):
             raise UserError("--port, --identity, --wheel and --wheels go with --host")
         return measure.measure
+    from benchmarks import remote, ssh
+
     place = ssh.Host(host, port, identity)
     target = remote.Target(place, wheel, wheels)
 
