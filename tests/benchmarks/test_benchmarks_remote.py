@@ -300,7 +300,9 @@ def test_a_connection_that_is_cut_leaves_the_partial_record(edge_sr, server, par
 
 def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(server, partial, tmp_path):
     out, made = tmp_path / "record.json", fake_wheel(tmp_path, waiting(partial))
-    code = "from edge_sr.cli.main import main; main()"
+    # What runs in a shell's background ignores Ctrl-C, and so would its children.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from edge_sr.cli.main import main; main()"
     arguments = ["bench", *CASES, *server.options(), "--wheel", made, "--out", out]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True
@@ -309,7 +311,7 @@ def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(server, partial
         wait_for(out)
         assert any(server.temporary.iterdir())
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=500)
     finally:
         process.kill()
     assert not any(server.temporary.iterdir())  # it waited until the other side had cleaned up
