@@ -1,12 +1,24 @@
-"""Output files appear whole or not at all."""
+"""Output files appear whole or not at all; input is read with a limit."""
 
 import contextlib
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from edge_sr.errors import UserError
+
+_PIECE = 1 << 20
+
+
+def read_at_most(stream: BinaryIO, size: int) -> bytes:
+    """Read that many bytes, or those that there are, in memory that grows with the latter alone."""
+    pieces = []
+    while size > 0 and (piece := stream.read(min(size, _PIECE))):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 @contextlib.contextmanager

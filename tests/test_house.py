@@ -102,6 +102,19 @@ def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_installed_wheel_measures(wheel, tmp_path):
+    code = (
+        "import sys\n"
+        "sys.argv = ['edge-sr', 'bench', '--size', '40x24', '--runtime', 'engine',"
+        " '--samples', '2', '--seconds', '0.01', '--out', 'record.json']\n"
+        "from edge_sr.cli.main import main\nmain()"
+    )
+    result = run(code, tmp_path, wheel)
+    assert result.returncode == 0, result.stderr
+    assert '"complete": true' in (tmp_path / "record.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_an_installed_wheel_writes_firmware(wheel, tmp_path):
     code = (
         "from pathlib import Path\nfrom edge_sr import zoo\n"
@@ -148,6 +161,8 @@ def test_an_installed_wheel_exports_libraries(wheel, tmp_path):
         (["upscale", "in.png", "out.png", "--runtime", "onnx"], "onnx"),
         (["upscale", "in.png", "out.png", "--runtime", "tflm"], "tflm"),
         (["upscale", "in.png", "out.png", "--runtime", "keras"], "train"),
+        (["bench", "--model", "tinypssr", "--runtime", "onnx"], "onnx"),
+        (["bench", "--model", "tinypssr", "--runtime", "tflm", "--out", "new"], "tflm"),
         (["quantize", "--checkpoint", "a.safetensors", "--data", "."], "train"),
     ],
 )

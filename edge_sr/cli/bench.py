@@ -124,11 +124,14 @@ def run(
         bool, typer.Option("--end-to-end", help="Time 8-bit pixels to 8-bit pixels as well.")
     ] = False,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="At least so many.", show_default="20 or the suite's")
+        int | None,
+        typer.Option(
+            min=1, max=100_000, help="At least so many.", show_default="20 or the suite's"
+        ),
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.001, help="And for so long.", show_default="1 or the suite's"),
+        typer.Option(min=0.001, max=3600, help="And for so long.", show_default="1 or the suite's"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -167,8 +170,10 @@ def run(
     task = Task(name, wanted, sampling, _convert, _emulate)
     with _Display(out, len(wanted)) as display:
         record = measure(task, display.keep, former)
+    if name is None:
+        _refuse_nothing(record, out)
     _print(record)
-    _judge(record, name is None)
+    _check_outputs(record)
 
 
 def _cores(text: str | None, here_only: bool) -> tuple[int, ...]:
@@ -420,16 +425,26 @@ def _also(result: "Result") -> list[str]:
     return [f"{timing.scope} {timing.p50:.3f} ms" for timing in result.timings[1:]]
 
 
-def _judge(record: "Record", one_network: bool) -> None:
-    """End as what was found calls for.
+def _refuse_nothing(record: "Record", out: Path | None) -> None:
+    """Leave no record of a network that was asked for by name and could not be measured at all.
 
     Raises:
-        UserError: nothing of what was asked for by name could be measured.
-        VerificationError: an output is wrong.
+        UserError: so.
     """
-    failed = [result for result in record.results if result.status != "measured"]
-    if one_network and len(failed) == len(record.results):
-        raise UserError(f"{failed[0].case.key}: {failed[0].reason}")
+    if any(result.status == "measured" for result in record.results):
+        return
+    if out is not None:
+        out.unlink(missing_ok=True)
+    first = record.results[0]
+    raise UserError(f"{first.case.key}: {first.reason}")
+
+
+def _check_outputs(record: "Record") -> None:
+    """End with exit code 1 if an output is wrong.
+
+    Raises:
+        VerificationError: so.
+    """
     wrong = [result.case.key for result in record.results if "wrong" in result.marks]
     if wrong:
         raise VerificationError(f"the output of {_listed(wrong)} is wrong")

@@ -11,6 +11,7 @@ from edge_sr.cli import streams
 from edge_sr.cli.common import ForceOption, cores, parse_path, say
 from edge_sr.cli.folders import Task, check_target, run_folder
 from edge_sr.errors import UserError
+from edge_sr.files import read_at_most
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +81,7 @@ def compress(
     Gray stays gray; transparency and colour profiles are left out, and 16 bits become 8. Fewer
     planes make a smaller file of less quality. docs/tcz.md describes the file.
     """
-    encode = _encoder(planes, target_bpp, quantizer)
+    encode = _encoder(planes, target_bpp, quantizer, int8)
     if source != streams.STANDARD and not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
@@ -113,10 +114,11 @@ def _check_file(target: Path, force: bool) -> None:
 
 
 def _encoder(
-    planes: int | None, target_bpp: float | None, quantizer: str
+    planes: int | None, target_bpp: float | None, quantizer: str, int8: bool
 ) -> "Callable[[np.ndarray, Network], bytes]":
     """What the options ask for, as one function of an image and a network."""
     from edge_sr.codec import codec
+    from edge_sr.codec.network import check_kind
     from edge_sr.codec.planes import BITS, check
     from edge_sr.codec.quantizer import Kind
 
@@ -124,6 +126,7 @@ def _encoder(
         names = ", ".join(kind.name.lower() for kind in Kind)
         raise UserError(f"there is no quantizer {quantizer!r}; there are {names}")
     kind = Kind[quantizer.upper()]
+    check_kind(kind, int8)
     if target_bpp is None:
         count = BITS if planes is None else planes
         check(count)
@@ -146,7 +149,9 @@ def _compress_file(
         if source == streams.STANDARD:
             with streams.reading(source) as stream:
                 most = _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE
-                image = read_image_bytes(stream.read(most), streams.name_of(source), max_pixels)
+                image = read_image_bytes(
+                    read_at_most(stream, most), streams.name_of(source), max_pixels
+                )
         else:
             image = read_image(source, max_pixels)
         streams.write(target, encode(image.pixels))

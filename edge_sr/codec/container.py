@@ -14,6 +14,7 @@ from edge_sr.codec import planes as bit_planes
 from edge_sr.codec.quantizer import Kind, Quantizer
 from edge_sr.engine import coder
 from edge_sr.errors import UserError
+from edge_sr.files import read_at_most
 
 MAGIC = b"\x89TCZ"
 VERSION = 1
@@ -198,7 +199,7 @@ def read(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> bytes:
     data = stream.read(_LONGEST_HEAD)
     _, table, start = _parse_head(data, max_pixels)
     rest = start + sum(size for size, _ in table) + 1 - len(data)
-    return data + stream.read(max(0, rest))
+    return data + read_at_most(stream, rest)
 
 
 def unpack(data: bytes, salvage: bool = False, max_pixels: int = MAX_PIXELS) -> File:

@@ -68,11 +68,8 @@ class Network:
         Raises:
             UserError: there is no encoder, or no such quantizer for it.
         """
+        check_kind(kind, self.is_int8)
         if self.is_int8:
-            if kind is not Kind.CLIPPING:
-                raise UserError(
-                    "int8 latents are clipped by the network; to normalize them use --float32"
-                )
             return _to_samples(self._run_encoder(pixels)), _whole_range(self.decoder.input)
         latents = self.latents(pixels)
         quantizer = clipping(CHANNELS) if kind is Kind.CLIPPING else normalizing(latents)
@@ -134,6 +131,16 @@ class Network:
         return _run(self.encoder, encode(padded, self.encoder.input))
 
 
+def check_kind(kind: Kind, int8: bool) -> None:
+    """Refuse a quantizer that int8 networks lack.
+
+    Raises:
+        UserError: so.
+    """
+    if int8 and kind is not Kind.CLIPPING:
+        raise UserError("int8 latents are clipped by the network; to normalize them use --float32")
+
+
 def _run(session: Session, image: np.ndarray) -> np.ndarray:
     """(H, W, 3) through the network; the engine streams rows, LiteRT would hold all at once."""
     if session.input.dtype == "int8":
@@ -153,8 +160,8 @@ def _to_input(latents: np.ndarray, spec: TensorSpec) -> np.ndarray:
     nhwc = np.ascontiguousarray(latents.transpose(1, 2, 0), np.float32)
     if spec.dtype == "float32":
         return nhwc
-    ends = ((q - spec.zero_point) * spec.scale for q in (-128, 127))
-    return (np.rint(np.clip(nhwc, *ends) / spec.scale) + spec.zero_point).astype(np.int8)
+    low, high = ((q - spec.zero_point) * spec.scale for q in (-128, 127))
+    return (np.rint(np.clip(nhwc, low, high) / spec.scale) + spec.zero_point).astype(np.int8)
 
 
 def _whole_range(spec: TensorSpec) -> Quantizer:
@@ -227,7 +234,12 @@ def find(
 def _choose(model: str | None, rate: int | None) -> Codec:
     if model is None:
         return codecs.find(f"{codecs.PREFIX}{rate or DEFAULT_RATE}")
-    return Codec(Path(model).resolve()) if Path(model).is_dir() else codecs.find(model)
+    try:
+        return codecs.find(model)
+    except UserError as error:
+        if Path(model).is_dir():
+            return Codec(Path(model).resolve())
+        raise UserError(f"{error}; a folder may be named instead") from None
 
 
 def _open_codec(codec: Codec, kind: str, rate: int | None, threads: int) -> Network:

@@ -371,6 +371,19 @@ def test_info_of_a_damaged_file(edge_sr: EdgeSr, file: Path) -> None:
     assert "goes on after its end" in edge_sr("info", file).out
 
 
+def test_info_of_a_file_that_claims_gigabytes(edge_sr: EdgeSr, file: Path) -> None:
+    data = bytearray(claiming(file.read_bytes(), 60000, 60000))
+    head = container.inspect(bytes(data), 60000**2).head
+    for plane in range(8):
+        struct.pack_into("<I", data, 68 + 8 * plane, 2**29)
+    struct.pack_into("<I", data, head - 4, zlib.crc32(data[: head - 4]))
+    file.write_bytes(data)
+    result = edge_sr("info", file)
+    assert result.code == 0
+    assert "image:     60000x60000, rgb" in result.out
+    assert "0 of 8 planes can be decoded" in result.out
+
+
 def test_info_of_other_files(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
     result = edge_sr("info", CODEC / "encoder-int8.tflite")
     assert result.out.startswith("encoder-int8.tflite: int8 1x64x64x3 to int8 1x16x16x3, ")

@@ -20,7 +20,8 @@ from edge_sr.errors import UserError, VerificationError
 def test_help(edge_sr: EdgeSr, arguments: list[str]) -> None:
     result = edge_sr(*arguments)
     assert (result.code, result.err) == (0, "")
-    for command in ("train", "quantize", "export", "upscale", "eval", "compare", "models"):
+    commands = ["train", "quantize", "export", "upscale", "eval", "compare", "models"]
+    for command in (*commands, "compress", "decompress", "info"):
         assert command in result.out
 
 
@@ -63,6 +64,9 @@ def test_wrong_usage_is_one_sentence(
     [
         ["upscale", "", "x.png"],
         ["upscale", ".", ""],
+        ["compress", "", "x.tcz"],
+        ["decompress", "x.tcz", ""],
+        ["info", ""],
         ["eval", "--data", ""],
         ["eval", "--data", ".", "--json="],
         ["eval", "--data", ".", "--csv", ""],

@@ -1,6 +1,7 @@
 """The networks of a codec against TensorFlow Lite Micro and LiteRT, called without our code."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from edge_sr.runtime import tiles
 from edge_sr.runtime.session import TensorSpec
 
 FOLDER = Path(__file__).parent.parent / "golden"
-SIZES = [(1, 1), (8, 8), (13, 30), (33, 18)]
+SIZES = [(1, 1), (8, 8), (13, 30), (33, 18), (6, 250)]
 PHOTOGRAPH = skimage.data.astronaut()
 
 
@@ -217,7 +218,7 @@ def test_shipped_codecs_are_found(stand_ins: Path) -> None:
     [
         (5, None, "there is no rate 5; there are 4, 16, 64, 256"),
         (64, None, "'tinycompress-64' is shipped; there are tinycompress-16, tinycompress-4"),
-        (None, "none", "no codec 'none' is shipped"),
+        (None, "none", "no codec 'none' is shipped; there are .*; a folder may be named instead"),
         (16, "tinycompress-4", "decoder of tc-4-int8 has rate 4, not 16"),
         (None, str(FOLDER), "cannot read .*decoder-int8.tflite: No such file"),
     ],
@@ -227,6 +228,18 @@ def test_codecs_that_there_are_not(
 ) -> None:
     with pytest.raises(UserError, match=words):
         network.find(rate, model=model)
+
+
+def test_a_folder_of_ones_own(
+    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(stand_ins / "tinycompress-4", tmp_path / "mine")
+    (tmp_path / "tinycompress-4").mkdir()
+    monkeypatch.chdir(tmp_path)
+    mine = network.find(model="mine")
+    assert (mine.id, mine.rate, mine.hash) == ("mine-int8", 4, network.find(4).hash)
+    # A shipped name means the shipped codec wherever one stands.
+    assert network.find(model="tinycompress-4").id == "tc-4-int8"
 
 
 def test_ids_fit_into_a_file() -> None:

@@ -3,8 +3,9 @@
 python tests/fuzz/fuzz_tcz.py CORPUS -max_total_time=1800   (needs `pip install atheris`)
 
 The first byte of an input says what is mended of the file behind it, so that the fuzzer gets past
-checksums and names: 1 the header's CRC, 2 the planes' CRCs and lengths, 4 the network's name; 8 asks
-for salvage. Whatever the file holds, the answer is an image of the header's size, or a UserError.
+checksums and names: 1 the header's CRC, 2 the planes' CRCs and lengths, 4 the network's name; 8
+asks for salvage. Whatever the file holds, the answer is an image of the header's size, or a
+sentence.
 """
 
 import io
@@ -76,6 +77,12 @@ def seeds() -> list[bytes]:
     return found
 
 
+def check_sentence(text: str) -> None:
+    """What is said of a bad file is one line."""
+    assert text
+    assert "\n" not in text
+
+
 def try_file(data: bytes) -> None:
     """Read and decode one file."""
     if not data:
@@ -85,8 +92,7 @@ def try_file(data: bytes) -> None:
         assert file.startswith(container.read(io.BytesIO(file), MAX_PIXELS))
         decoded = codec.decompress(file, None, None, salvage, MAX_PIXELS)
     except UserError as error:
-        assert str(error)
-        assert "\n" not in str(error)
+        check_sentence(str(error))
         return
     header = decoded.file.header
     colours = (3,) if header.colour is Colour.RGB else ()

@@ -1,5 +1,8 @@
 """Costs against published figures, reach against TFLM on tiles."""
 
+from fractions import Fraction
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,8 @@ from tflm_oracle import noise, run_tflm
 
 from edge_sr import graph
 from edge_sr.errors import UserError
+
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.mark.parametrize(
@@ -91,3 +96,19 @@ def test_a_tensor_without_a_scale_and_a_wide_bias_are_named() -> None:
     writer.model.buffers[-1].data = np.zeros(8, np.uint8)
     (found,) = graph.not_integer(graph.read_graph(writer.finish(output)))
     assert found == "tensor 3 'bias' is int64, not int32"
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio", "halo"),
+    [
+        # A pass of the encoder reaches 4 pixels, and 1 at half the size; the next twice as far.
+        ("tinycompress-4/encoder-float32", Fraction(1, 2), 6),
+        ("tinycompress-16/encoder-int8", Fraction(1, 4), 18),
+        # A pass of the decoder reaches 1 pixel, and 2 at twice the size; the next half as far.
+        ("tinycompress-4/decoder-int8", 2, 2),
+        ("tinycompress-16/decoder-float32", 4, 3),
+    ],
+)
+def test_ratio_and_halo_of_a_codec(name: str, ratio: Fraction, halo: int) -> None:
+    network = graph.read_graph(GOLDEN / f"{name}.tflite")
+    assert (graph.ratio(network), graph.halo(network)) == (ratio, halo)

@@ -122,7 +122,7 @@ def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_threads_that_wait_take_no_core(tmp_path: Path) -> None:
     session = open_session(save(network(), tmp_path), "onnx", threads=2)
-    options = session._session.get_session_options()
+    options = session.native.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.intra_op_num_threads == 2
 

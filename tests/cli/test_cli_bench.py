@@ -1,0 +1,234 @@
+"""`edge-sr bench`: records, and one sentence for what cannot be measured."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import device, measure, process, reference
+from benchmarks.job import Answer
+from benchmarks.suites import QUICK
+from edge_sr import records, zoo
+from edge_sr.records import Record
+from edge_sr.runtime.agreement import Agreement
+
+INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+SHORT = ("--size", "40x24", "--samples", "3", "--seconds", "0.01")
+MAIN = "from edge_sr.cli.main import main; main()"
+HEAVY = ("tensorflow", "keras", "tf_keras", "onnx", "onnxruntime", "tflite_micro", "safetensors")
+
+
+def test_a_file_is_measured_and_recorded(edge_sr, tmp_path):
+    out = tmp_path / "record.json"
+    result = edge_sr("bench", INT8, *SHORT, "--runtime", "engine", "--out", out)
+    assert result.code == 0
+    assert "engine 1 threads" in result.out
+    record = records.read(out)
+    assert record.complete
+    (case,) = [result.case for result in record.results]
+    assert (case.network.name, case.width, case.height) == ("int8.tflite", 40, 24)
+    assert record.results[0].output.right
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_options_say_how(edge_sr, tmp_path):
+    out = tmp_path / "record.json"
+    core = str(device.cores()[0])
+    options = ("--model", "tinypssr", "--float32", "--end-to-end", "--pin", core, "--out", out)
+    assert edge_sr("bench", "run", *options, *SHORT).code == 0
+    (result,) = records.read(out).results
+    assert (result.case.network.precision, result.case.pinned) == ("float32", (int(core),))
+    assert {timing.scope for timing in result.timings} == {"run", "end-to-end"}
+
+
+def test_a_suite_can_be_narrowed(edge_sr, tmp_path):
+    out = tmp_path / "record.json"
+    result = edge_sr("bench", *SHORT, "--runtime", "engine", "--out", out)
+    assert result.code == 0
+    record = records.read(out)
+    assert record.suite == "quick"
+    assert {result.case.runtime for result in record.results} == {"engine"}
+
+
+def test_what_does_not_ship_is_said_and_is_no_error(edge_sr, tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    result = edge_sr("bench", "--suite", "execution-time", "--runtime", "engine", *SHORT)
+    assert result.code == 0
+    assert result.out.count("not shipped") == 12
+
+
+def test_a_codec_is_measured_in_both_directions(edge_sr, stand_ins, tmp_path):
+    out = tmp_path / "record.json"
+    options = ("--model", "tinycompress-4", "--runtime", "engine", "--out", out)
+    assert edge_sr("bench", *options, *SHORT).code == 0
+    assert [result.case.network.part for result in records.read(out).results] == [
+        "encoder",
+        "decoder",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="no qemu-system-arm")
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc")
+def test_an_emulated_board_says_so(edge_sr, tmp_path):
+    out = tmp_path / "record.json"
+    options = ("--model", "tinypssr", "--board", "mps2-an386", "--size", "32x32", "--out", out)
+    result = edge_sr("bench", *options)
+    assert result.code == 0, result.err
+    assert "emulated, not cycles" in result.out
+    (made,) = records.read(out).results
+    assert (made.case.board, made.marks, made.timings) == ("mps2-an386", ("emulated",), ())
+    assert made.instructions.frame > 1_000_000
+    assert (made.output.reference, made.output.max_difference) == ("tflm", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("none.tflite",), "none.tflite is not a file; a .tflite model is needed"),
+        (("picture.png",), "picture.png is not a model; it takes a file of .tflite, .onnx"),
+        (("bad.tflite",), "bad.tflite is not a usable .tflite"),
+        (("bad.onnx",), "bad.onnx: this is not an ONNX model"),
+        (("bad.safetensors",), "bad.safetensors is not a checkpoint"),
+        ((INT8, "--runtime", "onnx"), "onnx does not open"),
+        ((INT8, "--runtime", "magic"), "there is no runtime 'magic'; there are litert,"),
+        ((INT8, "--float32"), "computes in int8"),
+        ((INT8, "--size", "0x4"), "'0x4' is no size; one is WIDTHxHEIGHT"),
+        ((INT8, "--pin", "a"), "'a' is no list of cores"),
+        ((INT8, "--pin", "9999"), "--pin names cores that are not here"),
+        ((INT8, "--suite", "quick"), "three ways to say it; name one"),
+        ((INT8, "--scale", "2"), "--scale and --part go with --model"),
+        ((INT8, "--resume"), "--resume goes on with a record; name it with --out"),
+        ((INT8, "--out", "none/record.json"), "there is no folder none"),
+        ((INT8, "--threads", "0"), "threads"),
+        ((INT8, "--board", "atari"), "atari"),
+        ((INT8, "--board", "mps2-an386", "--runtime", "litert"), "a board runs the engine"),
+        (("--suite", "slow"), "there is no suite 'slow'"),
+        (("--suite", "quick", "--runtime", "tflm"), "the suite quick has no case like that"),
+        (("--board", "mps2-an386"), "--board goes with --model or a file"),
+        (("--model", "tinypssr", "--scale", "3"), "tinypssr has no scale 3; it has 2, 4"),
+        (("--model", "tinypssr", "--part", "encoder"), "tinypssr has no encoder"),
+        (("--model", "tinycompress-7"), "no codec 'tinycompress-7' is shipped"),
+        (("--model", "tinypssr", "--runtime", "keras", "--int8"), "keras does not run"),
+    ],
+)
+def test_bad_input_is_one_sentence(edge_sr, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    for name in ("bad.tflite", "bad.onnx", "bad.safetensors", "picture.png"):
+        Path(name).write_bytes(b"TFL3 nothing of the kind")
+    assert sentence in edge_sr.refuses("bench", *arguments)
+
+
+def test_what_a_runtime_refuses_is_one_sentence(edge_sr, tmp_path, monkeypatch):
+    answer = Answer(error="LiteRT cannot open the model: line one\nline two")
+    monkeypatch.setattr(process, "do", lambda job: answer)
+    refusal = edge_sr.refuses("bench", INT8, "--out", tmp_path / "record.json")
+    assert "LiteRT cannot open the model: line one line two" in refusal
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_output_ends_with_code_1_and_is_recorded(edge_sr, tmp_path, monkeypatch):
+    wrong = Agreement(99.0, 1.0, 3.0, False)
+    monkeypatch.setattr(reference, "agreement", lambda *_: wrong)
+    out = tmp_path / "record.json"
+    result = edge_sr("bench", INT8, "--runtime", "engine", *SHORT, "--out", out)
+    assert result.code == 1
+    assert result.err.endswith("is wrong\n")
+    assert "wrong" in records.read(out).results[0].marks
+
+
+def test_a_record_is_not_replaced_unless_asked(edge_sr, tmp_path):
+    out = tmp_path / "record.json"
+    out.write_text("mine")
+    assert "--force replaces it" in edge_sr.refuses("bench", INT8, "--out", out)
+    assert out.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (('"planned": 1', '"planned": 2'), "it was edited or damaged; measure again"),
+        (('"schema_version": 1', '"schema_version": 7'), "this edge-sr reads 1"),
+        (("{", ""), "it is not JSON"),
+    ],
+)
+def test_a_record_that_is_none_is_not_resumed(edge_sr, tmp_path, edit, sentence):
+    out = tmp_path / "record.json"
+    here = device.read_device(), device.read_software(), QUICK
+    records.write(out, Record(None, device.now(), False, 1, *here, results=()))
+    out.write_text(out.read_text().replace(*edit, 1))
+    before = out.read_bytes()
+    assert sentence in edge_sr.refuses("bench", INT8, "--out", out, "--resume")
+    assert out.read_bytes() == before
+
+
+def begin(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, "bench", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+def wait_for(path: Path, cases: int) -> Record:
+    for _ in range(1200):
+        if path.exists() and len(records.read(path).results) >= cases:
+            return records.read(path)
+        time.sleep(0.05)
+    pytest.fail(f"{path} did not get {cases} cases in time")
+
+
+def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(edge_sr, tmp_path):
+    out = tmp_path / "record.json"
+    with begin(*SHORT, "--int8", "--out", out) as running:
+        wait_for(out, 1)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "--resume goes on" in said
+    partial = records.read(out)
+    assert not partial.complete
+    assert 1 <= len(partial.results) < partial.planned
+    assert edge_sr("bench", *SHORT, "--int8", "--out", out, "--resume").code == 0
+    whole = records.read(out)
+    assert whole.complete
+    assert whole.results[: len(partial.results)] == partial.results
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"
+        f"import sys; sys.argv = ['edge-sr', 'bench', {str(INT8)!r}, '--out', 'record.json']\n"
+        f"{MAIN}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("edge-sr: cannot write record.json: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_board_without_the_extras_measures(tmp_path):
+    """In the processes of the cases too: they read the same start-up file."""
+    blocked = f"import sys\nfor name in {HEAVY!r}: sys.modules[name] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(blocked)
+    paths = [str(tmp_path), str(Path(measure.__file__).parents[1])]
+    out = tmp_path / "record.json"
+    runtimes = ("--runtime", "litert", "--runtime", "engine", "--runtime", "onnx")
+    with begin(
+        *("--model", "tinypssr", *SHORT, *runtimes, "--out", out),
+        environment={"PYTHONPATH": os.pathsep.join(paths)},
+    ) as running:
+        _, said = running.communicate(timeout=120)
+    assert (running.returncode, said) == (0, "")
+    results = records.read(out).results
+    assert [result.status for result in results] == ["measured", "measured", "not measured"]
+    assert "pip install 'edge-sr[onnx]'" in results[2].reason
+    assert results[1].output.reference == "litert"
