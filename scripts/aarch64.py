@@ -136,6 +136,10 @@ def make_root(folder: Path, mirror: str) -> Path:
             tar = ["tar", "-x", "--keep-directory-symlink", "-C", str(new)]
             subprocess.run(tar, stdin=unpack.stdout, check=True)
         package.unlink()
+    for name in ("proc", "dev"):
+        if (new / name).is_symlink():  # in a container debootstrap points at the container's own
+            (new / name).unlink()
+            (new / name).mkdir()
     for name in ("passwd", "group"):
         shutil.copy(new / f"usr/share/base-passwd/{name}.master", new / "etc" / name)
     new.rename(root)
