@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from edge_sr.cli.bench_host import (
+    HostOption,
+    IdentityOption,
+    PortOption,
+    WheelOption,
+    WheelsOption,
+    measurer,
+)
 from edge_sr.cli.common import (
     ForceOption,
     Int8Option,
@@ -132,6 +140,11 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the record that --out names.")
     ] = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    identity: IdentityOption = None,
+    wheel: WheelOption = None,
+    wheels: WheelsOption = None,
     force: ForceOption = False,
 ) -> None:
     """Measure each case in a process of its own: cold start, warm-up, samples, memory, output.
@@ -139,16 +152,17 @@ def run(
     Times are in milliseconds. A case whose output is wrong is marked so, and the command then ends
     with exit code 1. Ctrl-C keeps the cases measured until then, in a record that says so.
     """
-    from benchmarks.measure import Task, measure
+    from benchmarks.measure import Task
     from edge_sr import records
 
+    measure = measurer(host, port, identity, wheel, wheels)
     if resume and out is None:
         raise UserError("--resume goes on with a record; name it with --out")
     if out is not None:
         check_new(out, force or resume)
     asked = _Asked(
         artifact, suite, model, scale, part or [], int8, runtime or [], threads, size,
-        _cores(pin), board or [], end_to_end,
+        _cores(pin, host is None), board or [], end_to_end,
     )  # fmt: skip
     name, sampling, wanted = _choose(asked)
     sampling = _more(sampling, samples, seconds)
@@ -162,7 +176,7 @@ def run(
     _check_outputs(record)
 
 
-def _cores(text: str | None) -> tuple[int, ...]:
+def _cores(text: str | None, here_only: bool) -> tuple[int, ...]:
     from benchmarks import device
 
     if text is None:
@@ -172,7 +186,7 @@ def _cores(text: str | None) -> tuple[int, ...]:
         pinned = tuple(sorted({int(core) for core in text.split(",")}))
     except ValueError:
         raise UserError(f"{text!r} is no list of cores; one is like 0,1") from None
-    if not set(pinned) <= set(here):
+    if here_only and not set(pinned) <= set(here):
         raise UserError(f"--pin names cores that are not here; there are {_listed(here)}")
     return pinned
 

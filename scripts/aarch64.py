@@ -1,0 +1,270 @@
+"""Proves, in an emulated Debian for arm64, what a Raspberry Pi is to do with edge-sr's wheel.
+
+`python scripts/aarch64.py FOLDER`, as root, with debootstrap, qemu-user-static and gcc for aarch64.
+There pip installs the wheel without TensorFlow; `upscale` and `bench` run; and the engine's bits
+are those of this machine's engine and of TensorFlow Lite Micro. FOLDER keeps the Debian and the
+wheels, so that the next run goes on where this one ended. Times are emulated: they say nothing of
+a board.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import typer
+from PIL import Image
+
+from benchmarks import wheel
+from edge_sr import records, zoo
+from edge_sr.errors import UserError
+from edge_sr.runtime.session import open_session
+
+REPOSITORY = Path(__file__).parent.parent
+MODEL = ("tinypssr", 2)
+_TOOLS = {
+    "debootstrap": "debootstrap",
+    "qemu-aarch64-static": "qemu-user-static",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+    "unshare": "util-linux",
+}
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_RULE = (
+    rb":qemu-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
+    rb"\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:"
+)
+"""How the kernel knows an ELF file for aarch64, in QEMU's own words."""
+
+_BITS = """
+import hashlib, sys
+import numpy as np
+from edge_sr import zoo
+from edge_sr.runtime.session import open_session
+image = np.load(sys.argv[1])
+for runtime in ("engine", "litert"):
+    session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".tflite"), runtime)
+    print(runtime, hashlib.sha256(session.run(image).tobytes()).hexdigest())
+"""
+_NO_TENSORFLOW = """
+import importlib.util, platform
+assert platform.machine() == "aarch64"
+assert importlib.util.find_spec("tensorflow") is None
+"""
+
+
+class Steps:
+    """Says what was shown, and how long it took."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def done(self, what: str) -> None:
+        """A line with the seconds since the line before."""
+        now = time.monotonic()
+        print(f"{now - self._since:6.0f} s  {what}", flush=True)
+        self._since = now
+
+
+def main(folder: Path, mirror: str = "") -> None:
+    """Make what is missing in FOLDER, and prove it all."""
+    check_tools()
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    steps = Steps()
+    root = make_root(folder, mirror)
+    steps.done("Debian bookworm for arm64 is there")
+    fetch_wheels(folder / "wheels")
+    with tempfile.TemporaryDirectory(dir=root / "tmp") as name:
+        shared = Path(name)
+        made = wheel.build(shared, "aarch64")
+        steps.done(f"{made.name} is built, its engine by aarch64-linux-gnu-gcc")
+        install(root, folder / "wheels", made)
+        steps.done("emulated: pip installed it, without TensorFlow")
+        prove_bits(root, shared)
+        steps.done(
+            "emulated: the engine's bits are those of TFLM and the engine here, LiteRT's its own"
+        )
+        prove_upscale(root, shared)
+        steps.done("emulated: edge-sr upscale gives the pixels of TFLM here")
+        prove_bench(root, shared)
+        steps.done("emulated: edge-sr bench made a record, marked emulated")
+
+
+def check_tools() -> None:
+    """Refuse where the proof cannot be made; register QEMU with the kernel.
+
+    Raises:
+        UserError: so.
+    """
+    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
+    if missing:
+        raise UserError(f"this needs `apt install {' '.join(missing)}`")
+    if os.getuid() != 0:
+        raise UserError("a root of Debian is made by root alone; use sudo")
+    if not (_BINFMT / "register").exists():
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT], check=True)
+    if not (_BINFMT / "qemu-aarch64").exists():
+        qemu = os.fsencode(str(shutil.which("qemu-aarch64-static")))
+        # F: the file is opened now, and serves in every root.
+        (_BINFMT / "register").write_bytes(_RULE + qemu + b":F")
+
+
+def make_root(folder: Path, mirror: str) -> Path:
+    """A Debian with Python, unpacked here and not configured.
+
+    The packages' own scripts would run for minutes in the emulator, and Python needs none of them.
+    """
+    root, new = folder / "root", folder / "root.part"
+    if root.exists():
+        return root
+    shutil.rmtree(new, ignore_errors=True)
+    command = ["debootstrap", "--arch=arm64", "--variant=minbase", "--foreign"]
+    command += ["--include=python3,python3-venv", "bookworm", str(new), *([mirror] * bool(mirror))]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    packages = new / "var" / "cache" / "apt" / "archives"
+    for package in sorted(packages.glob("*.deb")):
+        with subprocess.Popen(
+            ["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE
+        ) as unpack:
+            tar = ["tar", "-x", "--keep-directory-symlink", "-C", str(new)]
+            subprocess.run(tar, stdin=unpack.stdout, check=True)
+        package.unlink()
+    for name in ("proc", "dev"):
+        if (new / name).is_symlink():  # in a container debootstrap points at the container's own
+            (new / name).unlink()
+            (new / name).mkdir()
+    for name in ("passwd", "group"):
+        shutil.copy(new / f"usr/share/base-passwd/{name}.master", new / "etc" / name)
+    new.rename(root)
+    return root
+
+
+def fetch_wheels(folder: Path) -> None:
+    """What edge-sr needs, for Python 3.11 on aarch64."""
+    needs = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    stamp = folder / "complete"
+    if stamp.exists() and stamp.read_text() == "\n".join(needs):
+        return
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    command += ["--implementation", "cp", "--python-version", "3.11", "--dest", str(folder)]
+    for glibc in (17, 27, 28, 31, 34, 35):
+        command += ["--platform", f"manylinux_2_{glibc}_aarch64"]
+    command += ["--platform", "manylinux2014_aarch64"]
+    command += ["--constraint", str(REPOSITORY / "constraints.txt"), *needs]
+    subprocess.run(command, check=True)
+    stamp.write_text("\n".join(needs))
+
+
+def there(root: Path, command: str) -> str:
+    """Run a shell command in the root; returns what it prints.
+
+    The mounts belong to it alone and go when it ends.
+    """
+    inside = (
+        f"mount --rbind /proc {shlex.quote(f'{root}/proc')} && "
+        f"mount --rbind /dev {shlex.quote(f'{root}/dev')} && "
+        f"exec chroot {shlex.quote(str(root))} /bin/sh -euc {shlex.quote(command)}"
+    )
+    environment = {"PATH": "/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+    done = subprocess.run(
+        ["unshare", "--mount", "/bin/sh", "-euc", inside],
+        env=environment | {"LC_ALL": "C.UTF-8"}, stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise UserError(f"in the emulator `{command}` ended with exit code {done.returncode}")
+    return done.stdout
+
+
+def inside(root: Path, path: Path) -> str:
+    """A path as the root sees it, quoted for its shell."""
+    return shlex.quote(f"/{path.relative_to(root)}")
+
+
+def install(root: Path, wheels: Path, made: Path) -> None:
+    """Install the wheel; what it needs is installed once. No bytecode: the emulator is slow."""
+    kept = root / "wheels"
+    if not (root / "venv" / "complete").exists() or listed(kept) != listed(wheels):
+        shutil.rmtree(root / "venv", ignore_errors=True)
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(wheels, kept)
+        there(root, "python3 -m venv /venv")
+    pip = "/venv/bin/pip --disable-pip-version-check -q install --no-compile --no-index"
+    there(root, f"{pip} --find-links /wheels {inside(root, made)}")
+    there(root, f"{pip} --no-deps --force-reinstall {inside(root, made)}; touch /venv/complete")
+    there(root, f"/venv/bin/python -c {shlex.quote(_NO_TENSORFLOW)}")
+
+
+def listed(folder: Path) -> list[str]:
+    """The names of files in a folder; none where there is none."""
+    return sorted(path.name for path in folder.glob("*.whl"))
+
+
+def prove_bits(root: Path, shared: Path) -> None:
+    """Runs an int8 image of chance through both machines."""
+    image = np.random.default_rng(0).integers(-128, 128, (1, 24, 33, 1), np.int8)
+    np.save(shared / "image.npy", image)
+    said = there(
+        root, f"/venv/bin/python -c {shlex.quote(_BITS)} {inside(root, shared / 'image.npy')}"
+    )
+    digests = dict(line.split() for line in said.splitlines())
+    model = zoo.find(*MODEL).artifact("int8", ".tflite")
+    for name, here in (("engine", "tflm"), ("engine", "engine"), ("litert", "litert")):
+        bits = hashlib.sha256(open_session(model, here).run(image).tobytes()).hexdigest()
+        require(digests[name] == bits, f"{name} on aarch64 differs from {here} here")
+
+
+def prove_upscale(root: Path, shared: Path) -> None:
+    """Upscales an image on both machines."""
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 27, 3), np.uint8)
+    Image.fromarray(pixels).save(shared / "in.png")
+    where = inside(root, shared)
+    there(
+        root,
+        "/venv/bin/edge-sr upscale --model tinypssr --runtime engine "
+        f"{where}/in.png {where}/out.png",
+    )
+    code = "from edge_sr.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "upscale", "--model", "tinypssr", "--runtime", "tflm"]
+    subprocess.run([*command, shared / "in.png", shared / "here.png"], check=True)
+    one, other = (np.asarray(Image.open(shared / name)) for name in ("out.png", "here.png"))
+    require(np.array_equal(one, other), "the upscaled image differs from that of TFLM here")
+
+
+def prove_bench(root: Path, shared: Path) -> None:
+    """Measures, and reads the record here."""
+    there(
+        root,
+        "/venv/bin/edge-sr bench --model tinypssr --runtime engine --runtime litert --size 32x24 "
+        f"--samples 3 --seconds 0.01 --out {inside(root, shared / 'record.json')} >&2",
+    )
+    record = records.read(shared / "record.json")
+    require(record.complete and record.device.architecture == "aarch64", "no complete record")
+    require(record.device.emulated is not None, "the record does not say that it was emulated")
+    for result in record.results:
+        require(result.status == "measured", f"{result.case.key}: {result.reason}")
+        require("emulated" in result.marks, f"{result.case.key} is not marked emulated")
+        require("wrong" not in result.marks, f"{result.case.key} gave a wrong output")
+
+
+def require(holds: bool, otherwise: str) -> None:
+    """End unless something holds.
+
+    Raises:
+        UserError: it does not.
+    """
+    if not holds:
+        raise UserError(otherwise)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except UserError as error:
+        sys.exit(f"aarch64: {error}")

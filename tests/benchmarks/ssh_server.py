@@ -1,0 +1,140 @@
+"""A real sshd on a free port of this machine, and an ssh that knows it."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def make_key(path: Path) -> str:
+    """A private key; returns its public half."""
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)]
+    subprocess.run(command, check=True)
+    return path.with_name(f"{path.name}.pub").read_text().strip()
+
+
+class Server:
+    """An sshd whose sessions find python3 in `bin` and make temporary files in `temporary`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.user = getpass.getuser()
+        self.name = f"{self.user}@127.0.0.1"
+        self.temporary, self.bin = folder / "there", folder / "bin"
+        self.identity, self.stranger = folder / "key", folder / "stranger"
+        self.known_hosts = folder / "known_hosts"
+        for made in (self.temporary, self.bin):
+            made.mkdir()
+        (self.bin / "python3").symlink_to(sys.executable)
+        (folder / "authorized_keys").write_text(make_key(self.identity) + "\n")
+        self.host_key = make_key(folder / "host_key")
+        self.other_key = make_key(self.stranger)
+        self.know(self.host_key)
+        self._write_client(folder)
+        self._process = self._start(folder)
+
+    def know(self, *keys: str, port: int | None = None) -> None:
+        """What the client's known_hosts holds."""
+        place = f"[127.0.0.1]:{port or self.port}"
+        self.known_hosts.write_text("".join(f"{place} {key}\n" for key in keys))
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def options(self, port: int | None = None) -> list[object]:
+        return [
+            "--host", self.name, "--port", port or self.port, "--identity", self.identity,
+        ]  # fmt: skip
+
+    def is_clean(self) -> bool:
+        """Whether nothing is left in the temporary folder; sessions that ended may need a while."""
+        for _ in range(600):
+            if not any(self.temporary.iterdir()):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def _write_client(self, folder: Path) -> None:
+        """An `ssh` that reads no configuration of the user's, to be put first in the PATH."""
+        (folder / "client").mkdir()
+        (folder / "config").write_text(
+            f"UserKnownHostsFile {self.known_hosts}\nGlobalKnownHostsFile /dev/null\n"
+            "IdentityAgent none\n"
+        )
+        self.client = folder / "client" / "ssh"
+        self.client.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+        self.client.chmod(0o755)
+
+    def _start(self, folder: Path) -> subprocess.Popen[bytes]:
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # where it gives up root's rights
+        (folder / "sshd_config").write_text(
+            f"ListenAddress 127.0.0.1:{self.port}\nHostKey {folder}/host_key\n"
+            f"AuthorizedKeysFile {folder}/authorized_keys\nPidFile none\nUsePAM no\n"
+            "StrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+            # Of another home the shell reads no start-up files, which might set the PATH.
+            f"SetEnv HOME={folder} TMPDIR={self.temporary} PATH={self.bin}:{folder}/tools\n"
+        )
+        (folder / "tools").mkdir()
+        for tool in ("uname", "lscpu"):
+            if found := shutil.which(tool):
+                (folder / "tools" / tool).symlink_to(found)
+        with (folder / "sshd.log").open("w") as log:
+            process = subprocess.Popen(
+                [str(SSHD), "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log
+            )
+        self._wait()
+        return process
+
+    def _wait(self) -> None:
+        for _ in range(100):
+            with socket.socket() as visitor:
+                if visitor.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError("sshd does not start")
+
+
+class Cable:
+    """A port that leads to another one until it is cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._listener.close()
+        for end in self._ends:
+            end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        near, _ = self._listener.accept()
+        far = socket.create_connection(("127.0.0.1", self._to))
+        self._ends = [near, far]
+        for one, other in ((near, far), (far, near)):
+            threading.Thread(target=_carry, args=(one, other), daemon=True).start()
+
+
+def _carry(one: socket.socket, other: socket.socket) -> None:
+    try:
+        while data := one.recv(65536):
+            other.sendall(data)
+    except OSError:
+        pass

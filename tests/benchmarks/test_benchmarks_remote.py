@@ -1,0 +1,393 @@
+"""Measuring over SSH: a real sshd and ssh, real virtual environments, and connections that end."""
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ssh_server
+from command_line import EdgeSr
+from ssh_server import Cable, Server
+
+from benchmarks import guest, picture, remote, suites, wheel
+from benchmarks.measure import Task
+from edge_sr import records, zoo
+from edge_sr.engine import build as engine
+from edge_sr.errors import UserError
+from edge_sr.runtime.session import encode, open_session
+
+NEEDS = ("numpy", "pillow", "pypng", "ai-edge-litert", "typer")
+WIDTH, HEIGHT = 32, 24
+CASES = ("--model", "tinypssr", "--runtime", "litert", "--runtime", "engine", "--size", "32x24")
+AARCH64 = 183  # e_machine of an ELF file
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if ssh_server.SSHD is None or shutil.which("ssh") is None:
+        pytest.skip("no sshd and ssh here; install openssh-server")
+    made = Server(tmp_path_factory.mktemp("ssh"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def server(sshd: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server, known to the client; a test may change what the client knows."""
+    monkeypatch.setenv("PATH", f"{sshd.client.parent}:{os.environ['PATH']}")
+    sshd.know(sshd.host_key)
+    return sshd
+
+
+@pytest.fixture
+def edge_sr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> EdgeSr:
+    return EdgeSr(monkeypatch, capfd)
+
+
+def last(result: object) -> str:
+    """The sentence that a command ends with, after its progress; its exit code is 2."""
+    assert (result.code, result.out) == (2, ""), result
+    return result.err.splitlines()[-1]
+
+
+# --- the whole way
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels of what edge-sr needs, as they are installed here."""
+    folder = tmp_path_factory.mktemp("wheels")
+    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in NEEDS]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    subprocess.run([*command, "--dest", folder, *wanted], check=True)
+    return folder
+
+
+def test_a_machine_without_a_network_measures_a_file(edge_sr, server, wheels, tmp_path):
+    model = tmp_path / "mine.tflite"
+    model.write_bytes(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    out = tmp_path / "record.json"
+    result = edge_sr(
+        "bench", model, "--runtime", "litert", "--runtime", "engine", "--size", f"{WIDTH}x{HEIGHT}",
+        "--samples", 3, "--seconds", 0.01, "--wheels", wheels, "--out", out, *server.options(),
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    record = records.read(out)
+    assert record.complete
+    assert [entry.status for entry in record.results] == ["measured"] * 2
+    assert record.software.packages["numpy"] == importlib.metadata.version("numpy")
+    assert record.software.git_revision is None  # it ran from the wheel, not from these sources
+    engine_result = record.results[1]
+    assert engine_result.case.network.artifact.name == "mine.tflite"
+    assert engine_result.output.sha256 == tflm_digest(model)
+    assert server.is_clean()
+
+
+def tflm_digest(model: Path) -> str:
+    session = open_session(model, "tflm")
+    pixels, _ = picture.made("upscaler", HEIGHT, WIDTH, 2, 1)
+    output = session.run(encode(pixels, session.input)[np.newaxis])
+    return hashlib.sha256(output.tobytes()).hexdigest()
+
+
+@pytest.mark.cross
+def test_the_wheel_for_another_machine_holds_its_machine_code(tmp_path):
+    if shutil.which("aarch64-linux-gnu-gcc") is None:
+        pytest.skip("no aarch64-linux-gnu-gcc here")
+    made = wheel.build(tmp_path, "aarch64")
+    wheel.check(made, "aarch64")
+    with zipfile.ZipFile(made) as archive:
+        names = [name for name in archive.namelist() if name.startswith("edge_sr/engine/lib/")]
+        assert names == [f"edge_sr/engine/lib/{engine.library_name()}"]
+        assert struct.unpack_from("<H", archive.read(names[0]), 18) == (AARCH64,)
+    with pytest.raises(UserError, match="is for linux_aarch64, but Linux on x86_64 is there"):
+        wheel.check(made, "x86_64")
+
+
+def test_no_compiler_for_that_machine(tmp_path):
+    with pytest.raises(UserError, match="apt install gcc-mips-linux-gnu"):
+        wheel.build(tmp_path, "mips")
+
+
+# --- doors that stay closed
+
+
+def test_a_host_key_that_is_not_known(edge_sr, server):
+    server.know()
+    said = last(edge_sr("bench", *CASES, *server.options()))
+    assert "the host key of" in said
+    assert "is not known" in said
+
+
+def test_a_host_key_that_changed(edge_sr, server):
+    server.know(server.other_key)
+    assert "has changed" in last(edge_sr("bench", *CASES, *server.options()))
+
+
+def test_a_key_that_is_refused(edge_sr, server):
+    options = [*server.options()[:-1], server.stranger]
+    assert "takes none of the keys" in last(edge_sr("bench", *CASES, *options))
+
+
+def test_a_key_that_others_may_read(edge_sr, server, tmp_path):
+    key = shutil.copy(server.identity, tmp_path / "key")
+    key.chmod(0o644)
+    options = [*server.options()[:-1], key]
+    assert "chmod 600" in last(edge_sr("bench", *CASES, *options))
+
+
+def test_nobody_listens(edge_sr, server):
+    options = server.options(ssh_server.free_port())
+    assert "Connection refused" in last(edge_sr("bench", *CASES, *options))
+
+
+@pytest.mark.parametrize("name", ["-oProxyCommand=id", "pi@", "a b", "pi@board;id", ""])
+def test_what_is_no_host(edge_sr, name):
+    assert "is no host" in last(edge_sr("bench", *CASES, f"--host={name}"))
+
+
+def test_options_that_need_a_host_or_a_file(edge_sr, server, tmp_path):
+    assert "go with --host" in edge_sr.refuses("bench", *CASES, "--port", 22)
+    board = ("--model", "tinypssr", "--board", "mps2-an386")
+    if shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"):
+        assert "leave --host out" in last(edge_sr("bench", *board, *server.options()))
+    assert "holds no .whl" in last(
+        edge_sr("bench", *CASES, *server.options(), "--wheels", tmp_path)
+    )
+
+
+# --- machines that lack something
+
+
+@pytest.fixture
+def stub(server: Server) -> Iterator[Path]:
+    """Where python3 is looked for there; it is not there."""
+    path = server.bin / "python3"
+    path.rename(server.bin / "hidden")
+    yield path
+    path.unlink(missing_ok=True)
+    (server.bin / "hidden").rename(path)
+
+
+def test_no_python(edge_sr, server, stub):
+    assert "there is no python3" in last(edge_sr("bench", *CASES, *server.options()))
+
+
+def test_an_old_python(edge_sr, server, stub):
+    old = "import sys; sys.version_info = (3, 9, 2); exec(sys.argv[1])"
+    # Called as `python3 -I -c PROGRAM`.
+    stub.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{old}" "$3"\n')
+    stub.chmod(0o755)
+    said = last(edge_sr("bench", *CASES, *server.options()))
+    assert "is 3.9; edge-sr needs 3.11 or newer" in said
+
+
+def test_a_disk_that_is_full_there(edge_sr, server, tmp_path):
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(server.temporary)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        large = fake_wheel(tmp_path, "pass", padding=2**20)
+        said = last(edge_sr("bench", *CASES, *server.options(), "--wheel", large))
+        assert "the disk is full" in said
+        assert server.is_clean()
+    finally:
+        subprocess.run(["umount", str(server.temporary)], check=True)
+
+
+def test_packages_that_do_not_come(edge_sr, server, tmp_path):
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "other-1-py3-none-any.whl").write_bytes(b"")
+    made = fake_wheel(tmp_path, "pass", needs="no-such-package-of-edge-sr")
+    result = edge_sr(
+        "bench", *CASES, *server.options(), "--wheel", made, "--wheels", tmp_path / "wheels"
+    )
+    assert "No matching distribution found" in last(result)
+    assert "add it to --wheels" in last(result)
+    assert server.is_clean()
+
+
+def test_a_wheel_that_is_none(edge_sr, server, tmp_path):
+    path = tmp_path / "edge_sr-1-py3-none-any.whl"
+    path.write_bytes(b"PK")
+    said = last(edge_sr("bench", *CASES, *server.options(), "--wheel", path))
+    assert "is not a wheel of this edge-sr" in said
+    assert server.is_clean()
+
+
+# --- connections that end: a wheel whose measurement sends one of two results, and then waits
+
+
+def fake_wheel(folder: Path, target: str, needs: str | None = None, padding: int = 0) -> Path:
+    made = folder / "edge_sr-1-py3-none-any.whl"
+    about = "edge_sr-1.dist-info"
+    requires = f"Requires-Dist: {needs}\n" if needs else ""
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("benchmarks/target.py", target)
+        archive.writestr("benchmarks/padding", os.urandom(padding))
+        archive.writestr(
+            f"{about}/METADATA", f"Metadata-Version: 2.1\nName: edge-sr\nVersion: 1\n{requires}"
+        )
+        archive.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{about}/RECORD", "")
+    return made
+
+
+@pytest.fixture(scope="module")
+def partial() -> bytes:
+    """A record with one of two results."""
+    made: list[records.Record] = []
+    case = suites.want("tinynone x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
+    from benchmarks.measure import measure
+
+    measure(Task(None, (case, case), suites.QUICK), made.append)
+    return records.dumps(made[1]).encode()
+
+
+def waiting(record: bytes) -> str:
+    return (
+        "import sys, time\n"
+        f"record = {record!r}\n"
+        'sys.stdout.buffer.write(b\'{"kind": "record", "bytes": %d}\\n\' % len(record))\n'
+        "sys.stdout.buffer.write(record)\n"
+        "sys.stdout.buffer.flush()\n"
+        "time.sleep(600)\n"
+    )
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(5000):
+        if path.exists():
+            return
+        time.sleep(0.1)
+    raise TimeoutError(path)
+
+
+def test_a_connection_that_is_cut_leaves_the_partial_record(edge_sr, server, partial, tmp_path):
+    cable = Cable(server.port)
+    server.know(server.host_key, port=cable.port)
+    out = tmp_path / "record.json"
+
+    def cut() -> None:
+        wait_for(out)
+        cable.cut()
+
+    threading.Thread(target=cut, daemon=True).start()
+    made = fake_wheel(tmp_path, waiting(partial))
+    result = edge_sr("bench", *CASES, *server.options(cable.port), "--wheel", made, "--out", out)
+    assert "was lost with 1 of 2 cases measured" in last(result)
+    record = records.read(out)
+    assert (record.complete, len(record.results), record.planned) == (False, 1, 2)
+    assert server.is_clean()
+
+
+def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(server, partial, tmp_path):
+    out, made = tmp_path / "record.json", fake_wheel(tmp_path, waiting(partial))
+    # What runs in a shell's background ignores Ctrl-C, and so would its children.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from edge_sr.cli.main import main; main()"
+    arguments = ["bench", *CASES, *server.options(), "--wheel", made, "--out", out]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(out)
+        assert any(server.temporary.iterdir())
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=500)
+    finally:
+        process.kill()
+    assert not any(server.temporary.iterdir())  # it waited until the other side had cleaned up
+    assert process.returncode == 130, said
+    assert "keeps the 1 cases" in said
+    assert not records.read(out).complete
+
+
+# --- what another machine may send
+
+
+class Sent:
+    """A connection on which just these bytes came."""
+
+    def __init__(self, data: bytes) -> None:
+        self.output = io.BytesIO(data)
+
+    def why_not_started(self) -> str:
+        return "it did not start"
+
+
+def frame(kind: str, content: bytes) -> bytes:
+    return json.dumps({"kind": kind, "bytes": len(content)}).encode() + b"\n" + content
+
+
+HELLO = frame("hello", b'{"machine": "aarch64", "system": "Linux"}')
+
+
+def test_what_a_shell_says_of_itself_is_passed_over():
+    sent = Sent(b"Welcome to this board\nno GREETING\n" + guest.GREETING + HELLO)
+    assert remote._machine(sent) == "aarch64"
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 10**6, b"y\n" * 10**6, b"edge-sr guest 2\n" + HELLO])
+def test_no_greeting(data):
+    with pytest.raises(UserError, match="it did not start"):
+        remote._machine(Sent(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame("hello", b'{"machine": "arm64", "system": "Darwin"}'),
+        frame("hello", b"[]"),
+        frame("hello", b"[" * 60_000),
+        b'{"kind": "hello", "bytes": -1}\n',
+        b'{"kind": "hello", "bytes": 1e300}\n',
+        b'{"kind": "hello", "bytes": 99999999999}\n',
+        b'{"kind": ["hello"], "bytes": 1}\n1',
+        b"\xff\n",
+        b"[]\n",
+    ],
+)
+def test_hostile_greetings_are_refused(data):
+    with pytest.raises(remote._ThereError):
+        remote._machine(Sent(guest.GREETING + data))
+
+
+def follow(data: bytes, planned: int = 2) -> records.Record:
+    case = suites.want("tinypssr x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
+    task = Task(None, (case,) * planned, suites.QUICK)
+    return remote._follow(Sent(data), task, lambda _: None, lambda _: None)
+
+
+def test_a_record_is_checked(partial):
+    with pytest.raises(remote._ThereError, match="a record that is none"):
+        follow(frame("record", partial.replace(b"x2", b"x3")) + frame("end", b""))
+    with pytest.raises(remote._ThereError, match="of something else"):
+        follow(frame("record", partial) + frame("end", b""), planned=3)
+    with pytest.raises(remote._ThereError, match="ended early"):
+        follow(frame("record", partial) + frame("end", b""))
+    with pytest.raises(remote._LostError, match="with 1 of 2"):
+        follow(frame("record", partial) + b'{"kind": "record", "bytes": 100}\n{')
+
+
+def test_what_it_says_cannot_steer_a_terminal():
+    with pytest.raises(remote._ThereError) as caught:
+        follow(frame("error", b"a\x1b[2J\r\n\xff b") + frame("end", b""))
+    assert str(caught.value) == "a[2J � b"
