@@ -407,15 +407,7 @@ def read(path: Path) -> Record:
         UserError: it cannot be read, is not a record of this schema version, was edited, or does
             not hold what it should.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        return loads(data)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    return schema.read(path, MAX_BYTES, loads)
 
 
 def loads(data: bytes) -> Record:

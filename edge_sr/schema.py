@@ -5,6 +5,8 @@ import json
 import math
 import types
 import typing
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from edge_sr.errors import UserError
@@ -22,6 +24,28 @@ def dumps(record: Any) -> str:
     """
     values = dataclasses.asdict(record)
     return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read(path: Path, max_bytes: int, loads: Callable[[bytes], _T]) -> _T:
+    """Read a file and let `loads` parse it.
+
+    Args:
+        path: of the file.
+        max_bytes: one more than these is read at most, for `loads` to refuse.
+        loads: from bytes.
+
+    Raises:
+        UserError: it cannot be read, or what `loads` raises, with the path in front.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        return loads(data)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def parse(data: bytes, max_bytes: int, what: str) -> Any:

@@ -25,16 +25,28 @@ def _function(keras: Any, name: str) -> Any:
 
 
 @lru_cache(maxsize=2)
-def _depth_to_space_layer(keras: Any) -> type:
-    function = _function(keras, "depth_to_space")
-
-    @keras.saving.register_keras_serializable(package="edge_sr")
-    class DepthToSpace(keras.layers.Layer):
-        """Moves blocks of channels to blocks of pixels: (N,H,W,b*b*C) to (N,bH,bW,C)."""
+def _block_layer(keras: Any) -> type:
+    class BlockLayer(keras.layers.Layer):
+        """What moving blocks either way has in common."""
 
         def __init__(self, block: int, **kwargs: Any) -> None:
             super().__init__(**kwargs)
             self.block = block
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "block": self.block}
+
+    return BlockLayer
+
+
+@lru_cache(maxsize=2)
+def _depth_to_space_layer(keras: Any) -> type:
+    function = _function(keras, "depth_to_space")
+    base: Any = _block_layer(keras)
+
+    @keras.saving.register_keras_serializable(package="edge_sr")
+    class DepthToSpace(base):
+        """Moves blocks of channels to blocks of pixels: (N,H,W,b*b*C) to (N,bH,bW,C)."""
 
         def call(self, inputs: Any) -> Any:
             return function(inputs, self.block)
@@ -43,9 +55,6 @@ def _depth_to_space_layer(keras: Any) -> type:
             n, h, w, c = shape
             block = self.block
             return (n, h and h * block, w and w * block, c // block**2)
-
-        def get_config(self) -> dict[str, Any]:
-            return {**super().get_config(), "block": self.block}
 
     return DepthToSpace
 
@@ -60,14 +69,11 @@ def depth_to_space(keras: Any, block: int, name: str) -> Any:
 @lru_cache(maxsize=2)
 def _space_to_depth_layer(keras: Any) -> type:
     function = _function(keras, "space_to_depth")
+    base: Any = _block_layer(keras)
 
     @keras.saving.register_keras_serializable(package="edge_sr")
-    class SpaceToDepth(keras.layers.Layer):
+    class SpaceToDepth(base):
         """Moves blocks of pixels to blocks of channels: (N,bH,bW,C) to (N,H,W,b*b*C)."""
-
-        def __init__(self, block: int, **kwargs: Any) -> None:
-            super().__init__(**kwargs)
-            self.block = block
 
         def call(self, inputs: Any) -> Any:
             return function(inputs, self.block)
@@ -76,9 +82,6 @@ def _space_to_depth_layer(keras: Any) -> type:
             n, h, w, c = shape
             block = self.block
             return (n, h and h // block, w and w // block, c * block**2)
-
-        def get_config(self) -> dict[str, Any]:
-            return {**super().get_config(), "block": self.block}
 
     return SpaceToDepth
 
