@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any
 
@@ -13,6 +14,12 @@ from edge_sr.errors import UserError
 OK = 0
 ALIGNMENT = 8
 """Of arenas and plans, in bytes."""
+
+KERNELS = ("portable", "avx2", "avx512")
+"""Sets of kernels, numbered as in `esr_kernel_set`."""
+
+LIMIT = "EDGE_SR_KERNELS"
+"""The environment's variable that names the best set to use; unset: the best of the machine."""
 
 Sink = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint32, c_void_p)
 """esr_sink."""
@@ -61,6 +68,7 @@ def load() -> Any:
         *(POINTER(c_void_p), c_void_p, c_size_t, c_uint32),
         *(c_void_p, c_size_t),
     ]
+    esr.esr_limit_kernels.argtypes = [c_void_p, c_int]
     esr.esr_describe.argtypes = [c_void_p, POINTER(Info)]
     esr.esr_begin.argtypes = [c_void_p, c_uint32, Sink, c_void_p]
     esr.esr_push_row.argtypes = [c_void_p, c_uint32, c_void_p]
@@ -82,6 +90,18 @@ def check(status: int) -> None:
         raise UserError(f"the engine stopped: {load().esr_status_text(status).decode()}")
 
 
+def kernel_limit() -> int:
+    """The best set of kernels that the environment allows.
+
+    Raises:
+        UserError: it names none.
+    """
+    name = os.environ.get(LIMIT, KERNELS[-1])
+    if name not in KERNELS:
+        raise UserError(f"{LIMIT} is {name!r}; it may be {', '.join(KERNELS)}")
+    return KERNELS.index(name)
+
+
 def aligned(size: int) -> np.ndarray:
     """`size` bytes (uint8) at an address that the engine takes."""
     memory = np.zeros(size + ALIGNMENT, np.uint8)
@@ -99,6 +119,8 @@ class Engine:
             plan: as `Plan.blob`.
             width: of a frame or strip, in pixels.
 
+        `kernels` then says which set runs it.
+
         Raises:
             UserError: the plan is damaged or cannot run at this width.
         """
@@ -113,6 +135,7 @@ class Engine:
                 byref(self._handle), address, size, width, self._arena.ctypes.data, len(self._arena)
             )
         )
+        self.kernels = KERNELS[self._esr.esr_limit_kernels(self._handle, kernel_limit())]
         self.info = Info()
         check(self._esr.esr_describe(self._handle, byref(self.info)))
 

@@ -1,8 +1,16 @@
 /* Runs a plan row by row; esr_check.c has made sure that no row leaves its buffer. */
 #include "esr_check.h"
 #include "esr_kernels.h"
+#include "esr_x86.h"
 
 #include <string.h>
+
+/* What computes one row, by the name of the portable kernel without esr_. */
+#if ESR_X86
+#define KERNEL(engine, name) ((engine)->kernels->name)
+#else
+#define KERNEL(engine, name) esr_##name
+#endif
 
 enum state {
     IDLE,    /* esr_begin is due */
@@ -20,6 +28,9 @@ struct esr_engine {
     enum state state;
     esr_sink sink;
     void *user;
+#if ESR_X86
+    const esr_x86_kernels *kernels;
+#endif
 };
 
 /* Fails to compile where an engine would not fit in the head of its arena. */
@@ -81,7 +92,21 @@ esr_status esr_open(esr_engine **engine, const void *plan, size_t plan_bytes, ui
     (*engine)->layout = layout;
     (*engine)->memory = (uint8_t *)arena + ESR_HEAD_BYTES;
     (*engine)->state = IDLE;
+#if ESR_X86
+    (void)esr_limit_kernels(*engine, ESR_KERNELS_AVX512);
+#endif
     return ESR_OK;
+}
+
+esr_kernel_set esr_limit_kernels(esr_engine *engine, esr_kernel_set most)
+{
+#if ESR_X86
+    engine->kernels = esr_x86_choose(&most);
+    return most;
+#else
+    (void)engine, (void)most;
+    return ESR_KERNELS_PORTABLE;
+#endif
 }
 
 esr_status esr_describe(const esr_engine *engine, esr_info *info)
@@ -185,7 +210,7 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
     args.out = fresh_row(engine, out, row);
     args.scratch = scratch(engine);
     args.scratch_bytes = layout->header->scratch_bytes;
-    (op->kind == ESR_CONV ? esr_conv_row : esr_depthwise_row)(&args);
+    (op->kind == ESR_CONV ? KERNEL(engine, conv_row) : KERNEL(engine, depthwise_row))(&args);
 }
 
 static void run_slopes(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
@@ -207,7 +232,7 @@ static void run_slopes(const esr_engine *engine, const esr_plan_operator *op, in
     args.out_zero_point = op->out_zero_point;
     args.low = op->low;
     args.high = op->high;
-    esr_slopes_row(&args);
+    KERNEL(engine, slopes_row)(&args);
 }
 
 static void run_table(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
@@ -216,8 +241,8 @@ static void run_table(const esr_engine *engine, const esr_plan_operator *op, int
     const esr_plan_buffer *in = &layout->buffers[op->in], *out = &layout->buffers[op->out];
     const int8_t *source = row_at(engine, in, row);
 
-    esr_table_row(source, fresh_row(engine, out, row), esr_constant(layout, op->weights),
-                  row_bytes(engine, out));
+    KERNEL(engine, table_row)(source, fresh_row(engine, out, row),
+                              esr_constant(layout, op->weights), row_bytes(engine, out));
 }
 
 static void run_sum(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
@@ -236,7 +261,7 @@ static void run_sum(const esr_engine *engine, const esr_plan_operator *op, int32
     args.out_zero_point = op->out_zero_point;
     args.low = op->low;
     args.high = op->high;
-    esr_sum_row(&args);
+    KERNEL(engine, sum_row)(&args);
 }
 
 /* One part of a concatenation of channels. */
@@ -253,7 +278,7 @@ static void run_join(const esr_engine *engine, const esr_plan_operator *op, int3
     args.count = in->channels;
     args.repeats = op->kernel_w;
     args.pixels = layout->units * out->rate;
-    esr_copy_row(&args);
+    KERNEL(engine, copy_row)(&args);
 }
 
 /* Row y of the output takes one part of each pixel of row y / block. */
@@ -271,7 +296,7 @@ static void run_depth_to_space(const esr_engine *engine, const esr_plan_operator
     args.count = part;
     args.repeats = 1;
     args.pixels = layout->units * in->rate;
-    esr_copy_row(&args);
+    KERNEL(engine, copy_row)(&args);
 }
 
 /* Each of `block` rows of the input is one part of each pixel of the output. */
@@ -291,7 +316,7 @@ static void run_space_to_depth(const esr_engine *engine, const esr_plan_operator
     for (uint32_t i = 0; i < op->extra; i++) {
         args.in = row_at(engine, in, row * (int32_t)op->extra + (int32_t)i);
         args.out = pixels + (size_t)i * part;
-        esr_copy_row(&args);
+        KERNEL(engine, copy_row)(&args);
     }
 }
 

@@ -77,6 +77,17 @@ size_t esr_arena_bytes(const void *plan, size_t plan_bytes, uint32_t width);
 esr_status esr_open(esr_engine **engine, const void *plan, size_t plan_bytes, uint32_t width,
                     void *arena, size_t arena_bytes);
 
+/* Sets of kernels, of which esr_open takes the best that the machine can run; all give the same
+ * bits. Only x86-64 has more than one in a build. */
+typedef enum esr_kernel_set {
+    ESR_KERNELS_PORTABLE = 0, /* or the one set for a microcontroller that was compiled */
+    ESR_KERNELS_AVX2 = 1,
+    ESR_KERNELS_AVX512 = 2    /* with VNNI and VBMI: Ice Lake, Zen 4, and later */
+} esr_kernel_set;
+
+/* Run no better set than `most` from now on; gives the set that is run. The engine is not null. */
+esr_kernel_set esr_limit_kernels(esr_engine *engine, esr_kernel_set most);
+
 /* ESR_NULL. */
 esr_status esr_describe(const esr_engine *engine, esr_info *info);
 

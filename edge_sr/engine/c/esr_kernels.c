@@ -27,17 +27,11 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 
 #if ESR_LAYOUT == ESR_LAYOUT_LANES
 
-/* Lanes of the block that starts with so many channels left. */
-static uint32_t lanes_of(uint32_t channels)
-{
-    return channels > 8 ? 16 : channels > 4 ? 8 : 4;
-}
-
 uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
                                uint32_t outputs)
 {
     const uint32_t rest = outputs % 16;
-    const uint32_t lanes = outputs - rest + (rest > 0 ? lanes_of(rest) : 0);
+    const uint32_t lanes = outputs - rest + (rest > 0 ? esr_conv_lanes(rest) : 0);
 
     return (uint64_t)kernel_h * kernel_w * inputs * lanes;
 }
@@ -189,7 +183,7 @@ static const int8_t *conv_group(block *b, uint32_t channels)
     const uint32_t weights_per_lane = b->args->kernel_h * b->taps * b->run;
 
     while (channels > 0) {
-        const uint32_t lanes = lanes_of(channels);
+        const uint32_t lanes = esr_conv_lanes(channels);
 
         b->outputs = smaller(channels, lanes);
         (lanes == 16 ? conv_16 : lanes == 8 ? conv_8 : conv_4)(b);

@@ -74,6 +74,12 @@ uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t in
                                uint32_t outputs);
 uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs);
 
+/* Lanes of the block that starts with so many outputs of a group left. */
+static inline uint32_t esr_conv_lanes(uint32_t outputs)
+{
+    return outputs > 8 ? 16 : outputs > 4 ? 8 : 4;
+}
+
 void esr_conv_row(const esr_conv *args);
 void esr_depthwise_row(const esr_conv *args); /* groups == in_channels */
 
