@@ -26,8 +26,8 @@ STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror
 _FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=default")
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
-# Each kernel once per instruction set; the loader picks one. Compilers or systems that cannot do
-# this build the portable kernels alone.
+# Each portable kernel once per instruction set; the loader picks one. Compilers or systems that
+# cannot do this build it once, and those that do not know AVX-512 none of the kernels for it.
 _CLONES = '-DESR_HOT=__attribute__((target_clones("avx512f","avx2","default")))'
 
 
@@ -86,6 +86,7 @@ def _variants() -> Iterator[tuple[str, ...]]:
     if sys.platform == "linux":
         yield (_CLONES,)
     yield ()
+    yield ("-DESR_PORTABLE",)
 
 
 def library() -> Path:

@@ -4,8 +4,8 @@
  *     driver FILE...
  *
  * A file holds, in 32-bit little-endian words: plan bytes, width, height, output bytes, input
- * bytes; then plan, input and expected output. Exit code 0: all outputs are equal, whole and, where it can be cut, in
- * strips.
+ * bytes; then plan, input and expected output. Exit code 0: with each set of kernels that this
+ * machine can run, all outputs are equal, whole and, where it can be cut, in strips.
  */
 #include "esr.h"
 
@@ -17,6 +17,7 @@ struct job {
     uint32_t plan_bytes, width, height, out_bytes;
     uint8_t *plan;
     int8_t *in, *expected, *out;
+    esr_kernel_set kernels;
 };
 
 static void *need(void *pointer)
@@ -53,6 +54,10 @@ static int runs(const struct job *job, uint32_t width)
     uint32_t count = 0;
     int good = engine != NULL && esr_describe(engine, &info) == ESR_OK;
 
+    if (good && esr_limit_kernels(engine, job->kernels) != job->kernels) {
+        free(arena);
+        return 1;
+    }
     memset(job->out, 0x55, job->out_bytes);
     if (good) {
         count = esr_strip_count(&info, job->width);
@@ -79,6 +84,18 @@ static int check(const struct job *job)
     return good;
 }
 
+/* With each set of kernels. */
+static int check_all(struct job *job)
+{
+    int good = 1;
+
+    for (int kernels = ESR_KERNELS_PORTABLE; good && kernels <= ESR_KERNELS_AVX512; kernels++) {
+        job->kernels = (esr_kernel_set)kernels;
+        good = check(job);
+    }
+    return good;
+}
+
 static int run_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -99,7 +116,7 @@ static int run_file(const char *path)
     job.in = need(malloc(in_bytes + 1));
     good = good && read_block(file, job.plan, job.plan_bytes) &&
            read_block(file, job.in, in_bytes) && read_block(file, job.expected, job.out_bytes) &&
-           check(&job);
+           check_all(&job);
     free(job.plan), free(job.in), free(job.expected), free(job.out);
     fclose(file);
     if (!good) {

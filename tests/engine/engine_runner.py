@@ -1,11 +1,16 @@
 """Runs plans through the C interface, row by row, with every row of the output checked in."""
 
 import ctypes
+import functools
 
 import numpy as np
 
+from edge_sr import zoo
 from edge_sr.engine import binding
-from edge_sr.engine.plan import Plan
+from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.graph import read_graph
+
+MODEL = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
 
 
 def arena_bytes(plan: Plan, width: int) -> int:
@@ -15,12 +20,19 @@ def arena_bytes(plan: Plan, width: int) -> int:
     return int(binding.load().esr_arena_bytes(memory.ctypes.data, len(memory), width))
 
 
+@functools.cache
+def kernel_sets() -> list[str]:
+    """The sets of kernels that this machine can run."""
+    arena = Arena(make_plan(read_graph(MODEL)).blob, 8)
+    return [name for name in binding.KERNELS if arena.limit(name) == name]
+
+
 class Arena:
     """An opened engine between guards that must stay as they are."""
 
     GUARD = 64
 
-    def __init__(self, plan: bytes, width: int) -> None:
+    def __init__(self, plan: bytes, width: int, kernels: str = binding.KERNELS[-1]) -> None:
         self.esr = binding.load()
         self.plan = binding.aligned(len(plan))
         self.plan[:] = np.frombuffer(plan, np.uint8)
@@ -37,6 +49,12 @@ class Arena:
         self.info = binding.Info()
         if self.status == binding.OK:
             assert self.esr.esr_describe(self.handle, ctypes.byref(self.info)) == binding.OK
+            self.limit(kernels)
+
+    def limit(self, kernels: str) -> str:
+        """Run at most these kernels; gives those that run."""
+        most = binding.KERNELS.index(kernels)
+        return binding.KERNELS[self.esr.esr_limit_kernels(self.handle, most)]
 
     def guarded(self) -> bool:
         """Whether nothing was written beside the arena."""
@@ -44,10 +62,12 @@ class Arena:
         return all((guard == 0xA5).all() for guard in guards)
 
 
-def run_plan(plan: Plan, image: np.ndarray) -> np.ndarray:
+def run_plan(
+    plan: Plan, image: np.ndarray, kernels: str = binding.KERNELS[-1]
+) -> np.ndarray:
     """One frame; asserts that rows come out in order, as soon as the plan's latency promises."""
     _, height, width, _ = image.shape
-    arena = Arena(plan.blob, width)
+    arena = Arena(plan.blob, width, kernels)
     assert arena.status == binding.OK
     info = arena.info
     out_height = height * info.rows_num // info.rows_den

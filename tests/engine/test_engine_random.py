@@ -1,4 +1,5 @@
-"""Random networks: the engine's bits are TFLM's, and C and Python agree on the memory.
+"""Random networks: the engine's bits are TFLM's with each set of kernels that this machine can run,
+and C and Python agree on the memory.
 
 `EDGE_SR_MODELS=1500 pytest tests/engine/test_engine_random.py` compares as many.
 """
@@ -6,7 +7,7 @@
 import os
 
 import numpy as np
-from engine_runner import arena_bytes, run_plan
+from engine_runner import arena_bytes, kernel_sets, run_plan
 from hypothesis import HealthCheck, given, settings
 from random_models import RandomNetwork, networks
 from tflm_oracle import run_tflm
@@ -23,6 +24,8 @@ def test_bits_equal_tflm(network: RandomNetwork) -> None:
     model = network.write()
     plan = make_plan(read_graph(model))
     image = network.image()
-    assert np.array_equal(run_plan(plan, image), run_tflm(model, image))
+    expected = run_tflm(model, image)
+    for kernels in kernel_sets():
+        assert np.array_equal(run_plan(plan, image, kernels), expected), kernels
     for width in (network.width, 64 * plan.rate, 320 * plan.rate, 641 * plan.rate):
         assert arena_bytes(plan, width) == plan.arena_bytes(width)

@@ -1,0 +1,104 @@
+"""The sets of kernels for x86-64: which one runs, and shapes that their tiles and lanes stumble over."""
+
+import numpy as np
+import pytest
+from engine_runner import kernel_sets, run_plan
+from random_models import RandomNetwork, Step
+from tflm_oracle import noise, run_tflm
+
+from edge_sr.engine import binding
+from edge_sr.engine.plan import make_plan
+from edge_sr.errors import UserError
+from edge_sr.graph import read_graph, resize
+from edge_sr.zoo import codecs
+
+NETWORKS = {
+    # More pixels than a tile holds, and blocks of 16, 8 and 4 outputs that hold fewer.
+    "wide": RandomNetwork(
+        height=3,
+        width=211,
+        channels=3,
+        steps=(
+            Step("window", kernel=(3, 3), channels=29),
+            Step("PRELU"),
+            Step("window", kernel=(1, 1), channels=3),
+            Step("PRELU"),
+            Step("window", kernel=(1, 5), channels=7),
+        ),
+        seed=1,
+    ),
+    # More inputs than neighbouring pixels of a vector may have, and groups.
+    "deep": RandomNetwork(
+        height=3,
+        width=30,
+        channels=2,
+        steps=(
+            Step("window", kernel=(1, 1), channels=40),
+            Step("window", kernel=(3, 3), channels=2),
+            Step("window", kernel=(1, 1), channels=36),
+            Step("window", kernel=(3, 2), channels=18, groups=2),
+            Step("window", kernel=(1, 1), channels=5),
+        ),
+        seed=2,
+    ),
+    # More taps than the fast kernels take.
+    "large": RandomNetwork(
+        height=4,
+        width=20,
+        channels=1,
+        steps=(
+            Step("window", kernel=(1, 1), channels=40),
+            Step("window", kernel=(9, 9), channels=5),
+        ),
+        seed=3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("kernels", binding.KERNELS)
+def test_bits_equal_tflm(kernels: str, name: str) -> None:
+    need(kernels)
+    model, image = NETWORKS[name].write(), NETWORKS[name].image()
+    plan = make_plan(read_graph(model))
+    assert np.array_equal(run_plan(plan, image, kernels), run_tflm(model, image))
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+@pytest.mark.parametrize("kernels", binding.KERNELS)
+def test_the_codec_equals_tflm(kernels: str, part: str) -> None:
+    need(kernels)
+    model = codecs.find("tinycompress-4").part(part, "int8").read_bytes()
+    image = np.repeat(noise(10, 230, 4), 3, axis=3)
+    plan = make_plan(read_graph(model))
+    assert np.array_equal(run_plan(plan, image, kernels), run_tflm(resize(model, 10, 230), image))
+
+
+def need(kernels: str) -> None:
+    if kernels not in kernel_sets():
+        pytest.skip(f"this processor lacks {kernels}")
+
+
+@pytest.mark.parametrize("kernels", binding.KERNELS)
+def test_the_environment_limits_the_kernels(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(kernels)
+    monkeypatch.setenv(binding.LIMIT, kernels)
+    assert binding.Engine(codec_plan(), 32).kernels == kernels
+
+
+def test_the_best_kernels_run_unless_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(binding.LIMIT, raising=False)
+    assert binding.Engine(codec_plan(), 32).kernels == kernel_sets()[-1]
+
+
+def test_kernels_that_there_are_not_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(binding.LIMIT, "sse9")
+    message = "EDGE_SR_KERNELS is 'sse9'; it may be portable, avx2, avx512"
+    with pytest.raises(UserError, match=message):
+        binding.Engine(codec_plan(), 32)
+
+
+def codec_plan() -> bytes:
+    return make_plan(read_graph(codecs.find("tinycompress-4").part("encoder", "int8"))).blob
