@@ -62,9 +62,7 @@ class Arena:
         return all((guard == 0xA5).all() for guard in guards)
 
 
-def run_plan(
-    plan: Plan, image: np.ndarray, kernels: str = binding.KERNELS[-1]
-) -> np.ndarray:
+def run_plan(plan: Plan, image: np.ndarray, kernels: str = binding.KERNELS[-1]) -> np.ndarray:
     """One frame; asserts that rows come out in order, as soon as the plan's latency promises."""
     _, height, width, _ = image.shape
     arena = Arena(plan.blob, width, kernels)

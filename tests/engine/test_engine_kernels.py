@@ -1,4 +1,4 @@
-"""The sets of kernels for x86-64: which one runs, and shapes that their tiles and lanes stumble over."""
+"""The sets of kernels for x86-64: which one runs, and shapes that tiles and lanes stumble over."""
 
 import numpy as np
 import pytest
@@ -80,9 +80,7 @@ def need(kernels: str) -> None:
 
 
 @pytest.mark.parametrize("kernels", binding.KERNELS)
-def test_the_environment_limits_the_kernels(
-    kernels: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_limits_the_kernels(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     need(kernels)
     monkeypatch.setenv(binding.LIMIT, kernels)
     assert binding.Engine(codec_plan(), 32).kernels == kernels
