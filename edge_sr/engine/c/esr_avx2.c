@@ -76,7 +76,8 @@ static AVX2 void arrange_weights(const block *b, int16_t *to, const int8_t *weig
  */
 AVX2_INLINE int prepare_scales(scales *to, const esr_conv *args, uint32_t first, uint32_t count)
 {
-    int64_t multiplier[LANES], rest[LANES], below[LANES], right[LANES];
+    int64_t multiplier[LANES], below[LANES], right[LANES];
+    uint64_t rest[LANES];
     uint32_t surplus[LANES];
 
     for (uint32_t i = 0; i < LANES; i++) {
@@ -88,9 +89,9 @@ AVX2_INLINE int prepare_scales(scales *to, const esr_conv *args, uint32_t first,
             return 0;
         }
         multiplier[place] = scale.multiplier;
-        rest[place] = INT64_MIN + ((int64_t)1 << 30) +
-                      args->out_zero_point * ((int64_t)1 << (31 + shift)) +
-                      (shift > 0 ? (int64_t)1 << (30 + shift) : 0);
+        rest[place] = ((uint64_t)1 << 63) + ((uint64_t)1 << 30) +
+                      (uint64_t)(args->out_zero_point * ((int64_t)1 << (31 + shift))) +
+                      (shift > 0 ? (uint64_t)1 << (30 + shift) : 0);
         below[place] = shift > 0 ? -((int64_t)1 << 31) : 0;
         right[place] = 31 + shift;
         surplus[i] = (uint32_t)((uint64_t)1 << (32 - shift));
