@@ -49,18 +49,13 @@ def models(
 
     if as_json and markdown:
         raise UserError("--json and --markdown are two forms of the same; name one")
-    limits = {"--ram": ram, "--flash": flash, "--max-macs": max_macs}
     if fit:
         found = models_fit.find(ram, flash, max_macs, width, scale)
         typer.echo(json.dumps(found, indent=2)) if as_json else models_fit.show(found)
         return
-    given = [
-        name
-        for name, value in (*limits.items(), ("--width", width), ("--scale", scale))
-        if value is not None
-    ]
-    if given:
-        raise UserError(f"{given[0]} chooses what fits: add --fit")
+    models_fit.refuse_limits(
+        {"--ram": ram, "--flash": flash, "--max-macs": max_macs, "--width": width, "--scale": scale}
+    )
     facts = [describe(entry) for entry in zoo.entries()]
     coded = [models_codec.describe(codec) for codec in codecs.entries()]
     if as_json:

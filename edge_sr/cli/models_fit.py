@@ -8,6 +8,17 @@ from edge_sr.errors import UserError
 WIDTH = 320
 
 
+def refuse_limits(given: dict[str, Any]) -> None:
+    """Refuse options that say what fits where nothing is to fit.
+
+    Raises:
+        UserError: one was given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise UserError(f"{name} chooses what fits: add --fit")
+
+
 def find(
     ram: str | None, flash: str | None, macs: str | None, width: int | None, scale: int | None
 ) -> list[dict[str, Any]]:
