@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sr.data.counts import Span, span_of
 from edge_sr.data.degradation import bicubic_downscale
-from edge_sr.data.images import list_images, read_image
+from edge_sr.data.images import list_images, read_image, read_wide
 from edge_sr.errors import UserError
 
 Pixels = NDArray[np.uint8]
@@ -89,6 +90,8 @@ def _name(file: Path, folder: Path) -> str:
 def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
     """Read a pair: (low resolution, original), the original floor-cropped to a multiple of `scale`.
 
+    Of 16-bit gray the span that the original fills becomes 8 bits (see `counts`).
+
     Returns:
         uint8 (h, w) and (scale * h, scale * w), or both with 3 channels.
 
@@ -97,7 +100,9 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
     """
     if scale < 1:
         raise UserError(f"the scale is {scale}; images are reduced by 1 or more")
-    hr = read_image(pair.hr).pixels
+    wide = read_wide(pair.hr)
+    span = None if wide is None else span_of(wide.pixels)
+    hr = _read(pair.hr, span)
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     if height == 0 or width == 0:
         raise UserError(
@@ -106,7 +111,7 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
     hr = hr[: height * scale, : width * scale]
     if pair.lr is None:
         return bicubic_downscale(hr, scale), hr
-    lr = read_image(pair.lr).pixels
+    lr = _read(pair.lr, span)
     expected = (height, width, *hr.shape[2:])
     if lr.shape != expected:
         raise UserError(
@@ -114,6 +119,12 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
             f"is {_describe(expected)}"
         )
     return lr, hr
+
+
+def _read(path: Path, span: Span | None) -> Pixels:
+    """An image in 8 bits: of a 16-bit one the span that its original fills, where that has one."""
+    wide = None if span is None else read_wide(path)
+    return read_image(path).pixels if span is None or wide is None else span.narrow(wide.pixels)
 
 
 def _describe(shape: tuple[int, ...]) -> str:
