@@ -1,8 +1,9 @@
 """Folders of training and test images: which files belong together, and their pixels.
 
-Three layouts are known: DIV2K's (`DIV2K_train_HR/0001.png` beside
-`DIV2K_train_LR_bicubic/X2/0001x2.png`), that of the standard test sets (`hr/` beside `lr_x2/`), and
-a plain folder, searched recursively, whose low-resolution images are computed.
+Known layouts: DIV2K's (`DIV2K_train_HR/0001.png` beside `DIV2K_train_LR_bicubic/X2/0001x2.png`),
+that of the standard test sets (`hr/` beside `lr_x2/`), those of two sets of thermal images (see
+`thermal`), and a plain folder, searched recursively. Where there are no low-resolution images they
+are computed.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sr.data import thermal
 from edge_sr.data.counts import Span, span_of
 from edge_sr.data.degradation import bicubic_downscale
 from edge_sr.data.images import list_images, read_image, read_wide
@@ -35,11 +37,16 @@ class Pair:
     lr: Path | None
 
 
-def find_pairs(folder: Path | str, scale: int) -> list[Pair]:
+def find_pairs(folder: Path | str, scale: int, judging: bool = False) -> list[Pair]:
     """Find the images of a data set, sorted by name.
 
     DIV2K may be named by `DIV2K_train_HR` or by the folder above it; where that holds both the
     training and the validation images, the training images are meant.
+
+    Args:
+        folder: of the data set.
+        scale: of the reduced images.
+        judging: take the images that a set of thermal images is judged by, not those to train on.
 
     Raises:
         UserError: no such folder, no image, or a low-resolution file that is missing.
@@ -47,6 +54,10 @@ def find_pairs(folder: Path | str, scale: int) -> list[Pair]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; name a folder with images")
+    layout = thermal.find(folder)
+    if layout is not None:
+        files = [file for part in layout.part(judging) for file in list_images(part)]
+        return [Pair(_name(file, folder), file, None) for file in files]
     high, low, suffix = _layout(folder, scale)
     files = list_images(high)
     if low is None or not low.is_dir():
