@@ -27,6 +27,7 @@ from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import PlaneUpscaler, evaluate, mean
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.runtime.session import Session, open_session
+from edge_sr.training import recipe as recipes
 from export.onnx import from_tflite
 from export.tflite import convert
 
@@ -135,12 +136,12 @@ def make_card(
         option = f"--start {begun} " if begun else ""
         command = (
             f"edge-sr train --model {model} --scale {entry.scale} {option}--recipe {made_by} "
-            f"--seed {training['seed']} --int8 --int8-recipe {tuned_by} --data DIR"
+            f"{_epochs(training['recipe'])}--seed {training['seed']} --int8 --int8-recipe {tuned_by} --data DIR"
         )
-        described = _describe_run(training, run)
-        kept = {"training": entry.card["training"], "rounding": described}
-        runs = kept if float_by else {"training": described}
-        commands = [float_by, command] if float_by else [command]
+        runs, commands = {"training": _describe_run(training, run)}, [command]
+        if float_by:
+            runs = {"training": entry.card["training"], "rounding": runs["training"]}
+            commands = [float_by, command]
     return {
         "model": model,
         "scale": entry.scale,
@@ -154,6 +155,12 @@ def make_card(
             for path in sorted(folder.iterdir())
         },
     }
+
+
+def _epochs(recipe: dict[str, Any]) -> str:
+    """The option that gives a run other epochs than its recipe's, where it has them."""
+    epochs = recipe["stop"]["epochs"]
+    return "" if recipes.load(recipe["name"]).stop.epochs == epochs else f"--epochs {epochs} "
 
 
 def _describe_run(notes: dict[str, Any], run: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Shipped networks: weights, ready artifacts, and a card that says where they come from.
 
-Each entry is a folder `<model>-x<scale>`: the architecture's name and, of weights for other images, a
-word more (`tinypssr-ir`). It has float.safetensors, int8.safetensors, the same two as float32/int8
-.tflite and .onnx (so that a machine without TensorFlow can run them), and card.toml.
+Each entry is a folder `<model>-x<scale>`: the architecture's name and, of weights for other images,
+a word more (`tinypssr-ir`). It has float.safetensors, int8.safetensors, the same two as
+float32/int8 .tflite and .onnx (so that a machine without TensorFlow can run them), and card.toml.
 """
 
 import tomllib
