@@ -136,7 +136,8 @@ def make_card(
         option = f"--start {begun} " if begun else ""
         command = (
             f"edge-sr train --model {model} --scale {entry.scale} {option}--recipe {made_by} "
-            f"{_epochs(training['recipe'])}--seed {training['seed']} --int8 --int8-recipe {tuned_by} --data DIR"
+            f"{_epochs(training['recipe'])}--seed {training['seed']} "
+            f"--int8 --int8-recipe {tuned_by} --data DIR"
         )
         runs, commands = {"training": _describe_run(training, run)}, [command]
         if float_by:
