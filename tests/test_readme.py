@@ -31,10 +31,8 @@ def test_the_table_of_thermal_networks_is_what_the_command_prints():
     for result in zoo.published():
         if "flir" in result:
             name = result["name"].removesuffix(", published")
-            cells = [
-                f"{each['psnr']:.2f} / {each['ssim']:.4f}"
-                for each in (result["flir"], result["osu"])
-            ]
+            published = (result["flir"], result["osu"])
+            cells = [f"{each['psnr']:.2f} / {each['ssim']:.4f}" for each in published]
             assert f"| {name} x{result['scale']} | {' | '.join(cells)} |" in text
 
 
