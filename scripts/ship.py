@@ -124,27 +124,19 @@ def make_card(
 ) -> dict[str, Any]:
     """What the network is and how it was trained."""
     training, tuning = tuned.notes["training"], tuned.notes["tuning"]
-    model = tuned.spec.name
-    made_by, tuned_by = training["recipe"]["name"], tuning["recipe"]["name"]
     if float_by and "start" not in training:
         runs = {"training": entry.card["training"]}
-        quantize = "edge-sr quantize --checkpoint float.safetensors"
-        commands = [float_by, f"{quantize} --recipe {tuned_by} --data DIR"]
+        commands = [float_by, _quantize(tuning)]
     else:
         begun = f"edge_sr/zoo/{start.folder.name}/float.safetensors" if start else None
         begun = "float.safetensors" if float_by else begun
-        option = f"--start {begun} " if begun else ""
-        command = (
-            f"edge-sr train --model {model} --scale {entry.scale} {option}--recipe {made_by} "
-            f"{_epochs(training['recipe'])}--seed {training['seed']} "
-            f"--int8 --int8-recipe {tuned_by} --data DIR"
-        )
-        runs, commands = {"training": _describe_run(training, run)}, [command]
+        commands = _train(entry.scale, training, tuning, begun)
+        runs = {"training": _describe_run(training, run)}
         if float_by:
             runs = {"training": entry.card["training"], "rounding": runs["training"]}
-            commands = [float_by, command]
+            commands = [float_by, *commands]
     return {
-        "model": model,
+        "model": tuned.spec.name,
         "scale": entry.scale,
         "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
         "data": f"{trained_on}; validation images held out of them",
@@ -156,6 +148,27 @@ def make_card(
             for path in sorted(folder.iterdir())
         },
     }
+
+
+def _train(
+    scale: int, training: dict[str, Any], tuning: dict[str, Any], start: str | None
+) -> list[str]:
+    """The commands of a run that started from a file, or at random."""
+    train = (
+        f"edge-sr train --model {training['model']} --scale {scale} "
+        f"{f'--start {start} ' if start else ''}--recipe {training['recipe']['name']} "
+        f"{_epochs(training['recipe'])}--seed {training['seed']}"
+    )
+    if _epochs(tuning["recipe"]):
+        return [f"{train} --data DIR", _quantize(tuning)]
+    return [f"{train} --int8 --int8-recipe {tuning['recipe']['name']} --data DIR"]
+
+
+def _quantize(tuning: dict[str, Any]) -> str:
+    return (
+        f"edge-sr quantize --checkpoint float.safetensors --recipe {tuning['recipe']['name']} "
+        f"{_epochs(tuning['recipe'])}--data DIR"
+    )
 
 
 def _epochs(recipe: dict[str, Any]) -> str:
