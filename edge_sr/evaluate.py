@@ -1,7 +1,7 @@
 """Quality of upscaling on a data set, by the field's protocol.
 
 The BT.601 luma of the low-resolution image (uint8) is upscaled to uint8 and compared with the luma
-of the original, a border of `scale` pixels cropped.
+of the original, a border of `scale` pixels cropped, or as many as are asked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -55,6 +55,7 @@ def evaluate(
     pairs: Iterable[Pair],
     scale: int,
     per_channel: bool = False,
+    border: int | None = None,
 ) -> Iterator[Record]:
     """Score an upscaler on each pair, in order, while the caller iterates.
 
@@ -63,6 +64,7 @@ def evaluate(
         pairs: as `edge_sr.data.datasets.find_pairs` finds them.
         scale: the factor.
         per_channel: upscale R, G and B, and compare the luma of the result.
+        border: pixels cropped from each side; `scale` by default.
 
     Raises:
         UserError: the session has another scale, or an image is unreadable or too small to compare.
@@ -70,7 +72,7 @@ def evaluate(
     for pair in pairs:
         low, high = load_pair(pair, scale)
         try:
-            found = score(upscaler, low, high, scale, per_channel)
+            found = score(upscaler, low, high, scale, per_channel, border)
         except UserError as error:
             raise UserError(f"{pair.hr}: {error}") from None
         yield Record(pair.name, high.shape[0], high.shape[1], found)
@@ -82,6 +84,7 @@ def score(
     high: Pixels,
     scale: int,
     per_channel: bool = False,
+    border: int | None = None,
 ) -> Score:
     """Score an upscaler on one image.
 
@@ -89,8 +92,9 @@ def score(
         upscaler: as in `evaluate`.
         low: uint8 (h, w) or (h, w, 3).
         high: the original, uint8 (scale*h, scale*w) or with 3 channels.
-        scale: the factor, and the border that is cropped.
+        scale: the factor.
         per_channel: as in `evaluate`.
+        border: as in `evaluate`.
 
     Raises:
         UserError: as `evaluate`.
@@ -99,7 +103,8 @@ def score(
         if upscaler.scale != scale:
             raise UserError(f"the model upscales x{upscaler.scale}, not x{scale}")
         upscaler = partial(upscale, upscaler)
-    return compare(luminance(high), _upscaled_luma(upscaler, low, per_channel), scale)
+    border = scale if border is None else border
+    return compare(luminance(high), _upscaled_luma(upscaler, low, per_channel), border)
 
 
 def _upscaled_luma(upscaler: PlaneUpscaler, low: Pixels, per_channel: bool) -> Pixels:

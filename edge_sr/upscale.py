@@ -3,21 +3,31 @@
 A tile is a window of one fixed size; windows at the border are moved inside instead of being cut
 or padded, so that the networks' zero padding falls on the image's own border only. Of each window
 only the pixels that no cut edge can reach are kept: the result has the bits of the whole image.
+
+Networks work on 8 bits. Of a 16-bit gray image they see the span that holds it (`Span`), and what
+they add to bicubic enlargement of that is added to bicubic enlargement of all 16 bits: counts stay
+counts, and nothing is clipped.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
+from edge_sr.data.counts import Counts, Span, span_of
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
 from edge_sr.data.images import (
     PROFILE_LEFT_OUT,
     Image,
+    WideImage,
     holds_profile,
+    holds_wide,
     read_image,
+    read_wide,
     write_image,
 )
 from edge_sr.data.png_writer import open_png
@@ -26,6 +36,8 @@ from edge_sr.runtime.session import Session, run_plane
 from edge_sr.runtime.tiles import Window, windows
 
 Pixels = NDArray[np.uint8]
+Samples = NDArray[np.unsignedinteger[Any]]
+_P = TypeVar("_P", Pixels, Counts)
 
 WINDOW = 256
 """Side of a window in low-resolution pixels: small enough for a core's cache."""
@@ -33,17 +45,15 @@ WINDOW = 256
 _STRIP_BYTES = 4 * 1024 * 1024
 
 
-def upscale(
-    session: Session, pixels: Pixels, per_channel: bool = False, window: int = WINDOW
-) -> Pixels:
+def upscale(session: Session, pixels: _P, per_channel: bool = False, window: int = WINDOW) -> _P:
     """Upscale an image; see `upscale_bands`.
 
     Returns:
-        uint8 (scale*H, scale*W) or (scale*H, scale*W, 3).
+        The pixels' dtype, (scale*H, scale*W) or (scale*H, scale*W, 3).
     """
     scale = session.scale
     large = np.empty(
-        (pixels.shape[0] * scale, pixels.shape[1] * scale, *pixels.shape[2:]), np.uint8
+        (pixels.shape[0] * scale, pixels.shape[1] * scale, *pixels.shape[2:]), pixels.dtype
     )
     row = 0
     for band in upscale_bands(session, pixels, per_channel, window):
@@ -52,8 +62,12 @@ def upscale(
     return large
 
 
-def upscale_file(session: Session, source: Path, target: Path, per_channel: bool = False) -> Image:
+def upscale_file(
+    session: Session, source: Path, target: Path, per_channel: bool = False
+) -> Image | WideImage:
     """Upscale an image file; the target appears whole or not at all.
+
+    16-bit gray stays 16-bit gray in the same units where both files are PNG or TIFF.
 
     A PNG is written while it is computed: memory holds the input's pixels (while they are decoded,
     Pillow's copy as well), one row of tiles, and what the runtime needs for one tile. In every
@@ -72,27 +86,25 @@ def upscale_file(session: Session, source: Path, target: Path, per_channel: bool
     Raises:
         UserError: the source is no image, or the target cannot be written.
     """
-    image = read_image(source)
+    wide = read_wide(source) if holds_wide(target) else None
+    image = wide or read_image(source)
+    bits = 8 * image.pixels.itemsize
     height, width, *colour = image.pixels.shape
     height, width = height * session.scale, width * session.scale
     bands = upscale_bands(session, image.pixels, per_channel)
     if target.suffix.lower() == ".png":
-        with open_png(target, height, width, 3 if colour else 1, image.profile) as png:
+        with open_png(target, height, width, 3 if colour else 1, image.profile, bits) as png:
             for rows in _strips(bands):
                 png.write(rows)
         return image
-    write_image(target, (height, width, *colour), _strips(bands), image.profile)
+    write_image(target, (height, width, *colour), _strips(bands), image.profile, bits)
     if image.profile and not holds_profile(target, image.profile):
-        image = _without_profile(image, source)
+        before = f"{image.note};" if image.note else f"{source.name}:"
+        image = dataclasses.replace(image, note=f"{before} {PROFILE_LEFT_OUT}", profile=None)
     return image
 
 
-def _without_profile(image: Image, source: Path) -> Image:
-    before = f"{image.note};" if image.note else f"{source.name}:"
-    return Image(image.pixels, f"{before} {PROFILE_LEFT_OUT}")
-
-
-def _strips(bands: Iterable[Pixels]) -> Iterator[Pixels]:
+def _strips(bands: Iterable[Samples]) -> Iterator[Samples]:
     """Cut bands into pieces of at most a few megabytes, because the writers copy each."""
     for band in bands:
         step = max(1, _STRIP_BYTES // band[0].nbytes)
@@ -101,20 +113,21 @@ def _strips(bands: Iterable[Pixels]) -> Iterator[Pixels]:
 
 
 def upscale_bands(
-    session: Session, pixels: Pixels, per_channel: bool = False, window: int = WINDOW
-) -> Iterator[Pixels]:
+    session: Session, pixels: Samples, per_channel: bool = False, window: int = WINDOW
+) -> Iterator[Samples]:
     """Upscale an image, giving the result from top to bottom, one row of tiles at a time.
 
     Args:
         session: the network.
-        pixels: uint8 (H, W) gray, which the network upscales as it is, or (H, W, 3) RGB.
+        pixels: uint8 (H, W) gray, which the network upscales as it is, or (H, W, 3) RGB, or uint16
+            (H, W) gray.
         per_channel: run the network on R, G and B; otherwise it runs on BT.601 luma, and chroma
             is upscaled bicubically.
         window: side of a window in low-resolution pixels; every choice gives the same bits
             wherever the runtime's arithmetic does not depend on the image's size (int8 does not).
 
     Yields:
-        uint8 (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
+        The pixels' dtype, (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
 
     Raises:
         UserError: the window does not exceed twice the halo, or the session runs at a fixed size
@@ -129,14 +142,14 @@ def upscale_bands(
 
 
 def _band(
-    tile: Callable[[Pixels], Pixels],
-    pixels: Pixels,
+    tile: Callable[[Samples], Samples],
+    pixels: Samples,
     rows: Window,
     columns: list[Window],
     scale: int,
-) -> Pixels:
+) -> Samples:
     shape = (rows.keep_stop - rows.keep_start, pixels.shape[1], *pixels.shape[2:])
-    band = np.empty((shape[0] * scale, shape[1] * scale, *shape[2:]), np.uint8)
+    band = np.empty((shape[0] * scale, shape[1] * scale, *shape[2:]), pixels.dtype)
     for column in columns:
         large = tile(pixels[rows.start : rows.stop, column.start : column.stop])
         band[:, column.keep_start * scale : column.keep_stop * scale] = large[
@@ -153,8 +166,11 @@ def _kept(window: Window, scale: int) -> slice:
 
 
 def _tile_function(
-    session: Session, pixels: Pixels, per_channel: bool
-) -> Callable[[Pixels], Pixels]:
+    session: Session, pixels: Samples, per_channel: bool
+) -> Callable[[Any], Samples]:
+    if pixels.dtype == np.uint16:
+        span = span_of(pixels)
+        return lambda tile: _upscale_counts(session, span, tile)
     if pixels.ndim == 2:
         return lambda tile: run_plane(session, tile)
     if per_channel:
@@ -162,6 +178,12 @@ def _tile_function(
             [run_plane(session, tile[..., channel]) for channel in range(3)], axis=-1
         )
     return lambda tile: _upscale_luma(session, tile)
+
+
+def _upscale_counts(session: Session, span: Span, counts: Counts) -> Counts:
+    narrow = span.narrow(counts)
+    detail = run_plane(session, narrow).astype(np.int16) - bicubic_upscale(narrow, session.scale)
+    return span.add(bicubic_upscale(counts, session.scale), detail)
 
 
 def _upscale_luma(session: Session, rgb: Pixels) -> Pixels:

@@ -1,17 +1,20 @@
 """Put a trained network into the zoo: weights, ready artifacts, and a card with measured quality.
 
     python scripts/ship.py RUN --test-sets DIR --trained-on "DIV2K train"
+    python scripts/ship.py RUN --thermal tinypssr-ir --test-sets DIR --trained-on "FLIR"
 
-RUN is the folder of `edge-sr train --int8`; DIR holds set5, set14 and bsd100. The test sets are
-read here alone, after all choices have been made. A RUN that started from the shipped float
-network, or whose best.safetensors is that network, leaves it in place. Then --float-by says how it
-is made.
+RUN is the folder of `edge-sr train --int8`; DIR holds set5, set14 and bsd100, or, for thermal
+images, infrared/val. The test sets are read here alone, after all choices have been made. A RUN
+that started from the shipped float network, or whose best.safetensors is that network, leaves it in
+place. Then --float-by says how it is made. With --thermal, the start stays what it is, the network
+gets a name of its own, and the card has the start's quality beside the network's.
 """
 
 import argparse
 import hashlib
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +27,24 @@ from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import PlaneUpscaler, evaluate, mean
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.runtime.session import Session, open_session
+from edge_sr.training import recipe as recipes
 from export.onnx import from_tflite
 from export.tflite import convert
 
-SETS = ("set5", "set14", "bsd100")
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a network is judged by: folders by the name of the set, and the border that is cropped
+    (None: as many pixels as the scale).
+    """
+
+    folders: dict[str, str]
+    border: int | None
+
+
+PHOTOGRAPHS = Protocol({name: name for name in ("set5", "set14", "bsd100")}, None)
+THERMAL = Protocol({"infrared": "infrared/val"}, 4)  # the border of the slides
+KINDS = ("float32", "int8")
 SIDE = 32  # the input size written into the files; LiteRT and ONNX Runtime take any
 
 
@@ -38,30 +55,43 @@ def main() -> None:
     parser.add_argument("--test-sets", type=Path, required=True, help="folder of the test sets")
     parser.add_argument("--trained-on", required=True, help="what the training images are")
     parser.add_argument("--float-by", help="command that makes the float network, if it is kept")
+    parser.add_argument("--thermal", metavar="NAME", help="ship as NAME, judged by thermal images")
     arguments = parser.parse_args()
-    ship(arguments.run, arguments.test_sets, arguments.trained_on, arguments.float_by)
+    ship(arguments)
 
 
-def ship(run: Path, test_sets: Path, trained_on: str, float_by: str | None) -> None:
+def ship(arguments: argparse.Namespace) -> None:
     """Replace the zoo's entry by that of a run, whole or not at all."""
+    run, float_by, thermal = arguments.run, arguments.float_by, arguments.thermal
     plain = checkpoints.read(run / "best.safetensors")
     tuned = checkpoints.read(run / "int8" / "best.safetensors")
     if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
         raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
-    entry = zoo.Entry(tuned.spec.name, tuned.config.scale)
+    entry = zoo.Entry(thermal or tuned.spec.name, tuned.config.scale)
+    start = _start(plain) if thermal else None
     with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
         folder = Path(scratch) / "entry"
         folder.mkdir()
-        kept = _is_kept(entry, plain)
+        kept = not thermal and _is_kept(entry, plain)
         if kept != (float_by is not None):
             raise SystemExit("--float-by is for runs that leave the shipped float network in place")
         write_files(run, folder, entry.float_checkpoint if kept else run / "best.safetensors")
-        card = make_card(entry, folder, run, tuned.notes, trained_on, float_by)
-        card["quality"] = measure(folder, entry.scale, test_sets)
+        card = make_card(entry, folder, run, tuned, arguments.trained_on, float_by, start)
+        protocol = THERMAL if thermal else PHOTOGRAPHS
+        card["quality"] = measure(folder, start, entry.scale, arguments.test_sets, protocol)
         (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
         if entry.folder.exists():
             shutil.rmtree(entry.folder)
         folder.rename(entry.folder)
+
+
+def _start(run: checkpoints.Checkpoint) -> zoo.Entry:
+    """The shipped network that a run started from."""
+    for entry in zoo.entries():
+        shipped = checkpoints.read(entry.float_checkpoint)
+        if checkpoints.digest(shipped.weights) == run.notes["training"].get("start"):
+            return entry
+    raise SystemExit("the run did not start from a shipped float network")
 
 
 def _is_kept(entry: zoo.Entry, run: checkpoints.Checkpoint) -> bool:
@@ -87,29 +117,26 @@ def make_card(
     entry: zoo.Entry,
     folder: Path,
     run: Path,
-    notes: dict[str, Any],
+    tuned: checkpoints.Checkpoint,
     trained_on: str,
     float_by: str | None,
+    start: zoo.Entry | None,
 ) -> dict[str, Any]:
     """What the network is and how it was trained."""
-    training, tuning = notes["training"], notes["tuning"]
-    made_by, tuned_by = training["recipe"]["name"], tuning["recipe"]["name"]
+    training, tuning = tuned.notes["training"], tuned.notes["tuning"]
     if float_by and "start" not in training:
         runs = {"training": entry.card["training"]}
-        quantize = "edge-sr quantize --checkpoint float.safetensors"
-        commands = [float_by, f"{quantize} --recipe {tuned_by} --data DIR"]
+        commands = [float_by, _quantize(tuning)]
     else:
-        start = "--start float.safetensors " if float_by else ""
-        command = (
-            f"edge-sr train --model {entry.model} --scale {entry.scale} {start}--recipe {made_by} "
-            f"--seed {training['seed']} --int8 --int8-recipe {tuned_by} --data DIR"
-        )
-        described = _describe_run(training, run)
-        kept = {"training": entry.card["training"], "rounding": described}
-        runs = kept if float_by else {"training": described}
-        commands = [float_by, command] if float_by else [command]
+        begun = f"edge_sr/zoo/{start.folder.name}/float.safetensors" if start else None
+        begun = "float.safetensors" if float_by else begun
+        commands = _train(entry.scale, training, tuning, begun)
+        runs = {"training": _describe_run(training, run)}
+        if float_by:
+            runs = {"training": entry.card["training"], "rounding": runs["training"]}
+            commands = [float_by, *commands]
     return {
-        "model": entry.model,
+        "model": tuned.spec.name,
         "scale": entry.scale,
         "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
         "data": f"{trained_on}; validation images held out of them",
@@ -123,6 +150,33 @@ def make_card(
     }
 
 
+def _train(
+    scale: int, training: dict[str, Any], tuning: dict[str, Any], start: str | None
+) -> list[str]:
+    """The commands of a run that started from a file, or at random."""
+    train = (
+        f"edge-sr train --model {training['model']} --scale {scale} "
+        f"{f'--start {start} ' if start else ''}--recipe {training['recipe']['name']} "
+        f"{_epochs(training['recipe'])}--seed {training['seed']}"
+    )
+    if _epochs(tuning["recipe"]):
+        return [f"{train} --data DIR", _quantize(tuning)]
+    return [f"{train} --int8 --int8-recipe {tuning['recipe']['name']} --data DIR"]
+
+
+def _quantize(tuning: dict[str, Any]) -> str:
+    return (
+        f"edge-sr quantize --checkpoint float.safetensors --recipe {tuning['recipe']['name']} "
+        f"{_epochs(tuning['recipe'])}--data DIR"
+    )
+
+
+def _epochs(recipe: dict[str, Any]) -> str:
+    """The option that gives a run other epochs than its recipe's, where it has them."""
+    epochs = recipe["stop"]["epochs"]
+    return "" if recipes.load(recipe["name"]).stop.epochs == epochs else f"--epochs {epochs} "
+
+
 def _describe_run(notes: dict[str, Any], run: Path) -> dict[str, Any]:
     epochs = len((run / "log.csv").read_text(encoding="utf-8").splitlines()) - 1
     return {
@@ -133,20 +187,32 @@ def _describe_run(notes: dict[str, Any], run: Path) -> dict[str, Any]:
     }
 
 
-def measure(folder: Path, scale: int, test_sets: Path) -> dict[str, Any]:
+def measure(
+    folder: Path, start: zoo.Entry | None, scale: int, test_sets: Path, protocol: Protocol
+) -> dict[str, Any]:
     """PSNR and SSIM on the test sets, as `edge-sr eval` prints them."""
-    upscalers: dict[str, Session | PlaneUpscaler] = {
-        kind: open_session(folder / f"{kind}.tflite", "litert", 2) for kind in ("float32", "int8")
-    }
-    upscalers["bicubic"] = lambda plane: bicubic_upscale(plane, scale)
-    return {
-        name: {dataset: _score(upscaler, test_sets / dataset, scale) for dataset in SETS}
-        for name, upscaler in upscalers.items()
-    }
+
+    def score(upscaler: Session | PlaneUpscaler) -> dict[str, dict[str, float]]:
+        return {
+            name: _score(upscaler, test_sets / images, scale, protocol.border)
+            for name, images in protocol.folders.items()
+        }
+
+    found: dict[str, Any] = {kind: score(_open(folder / f"{kind}.tflite")) for kind in KINDS}
+    found["bicubic"] = score(lambda plane: bicubic_upscale(plane, scale))
+    if start:
+        found["start"] = {kind: score(_open(start.artifact(kind, ".tflite"))) for kind in KINDS}
+    return found
 
 
-def _score(upscaler: Session | PlaneUpscaler, folder: Path, scale: int) -> dict[str, float]:
-    average = mean(evaluate(upscaler, find_pairs(folder, scale), scale))
+def _open(path: Path) -> Session:
+    return open_session(path, "litert", 2)
+
+
+def _score(
+    upscaler: Session | PlaneUpscaler, folder: Path, scale: int, border: int | None
+) -> dict[str, float]:
+    average = mean(evaluate(upscaler, find_pairs(folder, scale), scale, border=border))
     return {"psnr": float(np.round(average.psnr, 3)), "ssim": float(np.round(average.ssim, 4))}
 
 

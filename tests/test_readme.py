@@ -23,6 +23,19 @@ def test_the_table_is_what_the_command_prints():
     assert table.strip().splitlines() == markdown_lines(facts, zoo.published())
 
 
+def test_the_table_of_thermal_networks_is_what_the_command_prints():
+    text = (REPOSITORY / "docs" / "infrared.md").read_text(encoding="utf-8")
+    table = text.split("<!-- edge-sr models --markdown: infrared -->\n")[1].split("<!-- end -->")[0]
+    lines = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
+    assert table.strip().splitlines() == lines[lines.index("") + 1 :]
+    for result in zoo.published():
+        if "flir" in result:
+            name = result["name"].removesuffix(", published")
+            published = (result["flir"], result["osu"])
+            cells = [f"{each['psnr']:.2f} / {each['ssim']:.4f}" for each in published]
+            assert f"| {name} x{result['scale']} | {' | '.join(cells)} |" in text
+
+
 def test_the_table_of_codecs_is_what_the_command_prints():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     table = text.split("<!-- edge-sr models --markdown: codecs -->\n")[1]

@@ -122,6 +122,63 @@ def test_files_hold_the_upscaled_pixels(
     assert sorted(tmp_path.iterdir()) == sorted([source, target])
 
 
+# --- 16 bits -------------------------------------------------------------------------------------
+
+
+def counts_of(pixels: np.ndarray) -> np.ndarray:
+    """A thermal camera's counts: eight of them for each step of 8 bits."""
+    return (7000 + 8 * pixels.astype(np.uint16)).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def scene() -> np.ndarray:
+    import skimage.data
+
+    return skimage.data.camera()[150:250, 180:300]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("model", ["tinypssr-anchor", "tinypssr-ir-mae"])
+def test_16_bit_gray_stays_in_its_units(
+    scene: np.ndarray, tmp_path: Path, suffix: str, model: str
+) -> None:
+    session = open_session(zoo.find(model, 2).artifact("int8", ".tflite"), "litert")
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    Image.fromarray(counts_of(scene)).save(source)
+    assert upscale_file(session, source, target).note is None
+    with Image.open(target) as written:
+        large = np.asarray(written)
+    assert large.dtype == np.uint16
+    # In 8 bits the network does nearly the same; a step there is 8 counts.
+    due = counts_of(upscale(session, scene)).astype(float)
+    assert np.sqrt(np.mean((large - due) ** 2)) < 12
+
+
+def test_what_lies_outside_the_span_is_not_clipped(session: Session, scene: np.ndarray) -> None:
+    counts = counts_of(scene)
+    counts[40:43, 50:53], counts[70:73, 20:23] = 60_000, 30  # fewer than one in a thousand
+    large, flat = upscale(session, counts), bicubic_upscale(counts, 2)
+    assert flat[80:86, 100:106].max() > 60_000
+    assert flat[140:146, 40:46].min() < 30
+    width = np.ptp(counts_of(scene)).astype(int)
+    assert np.abs(large.astype(int) - flat).max() < width / 2
+    far = np.s_[:60]  # where the network sees neither
+    assert np.abs(large[far].astype(int) - upscale(session, counts_of(scene))[far]).max() < 40
+
+
+def test_tiles_of_16_bits_have_the_bits_of_the_whole_image(
+    session: Session, scene: np.ndarray
+) -> None:
+    counts = counts_of(scene)
+    assert np.array_equal(upscale(session, counts, window=40), upscale(session, counts))
+
+
+def test_in_other_formats_16_bits_become_8_with_a_word(session: Session, tmp_path: Path) -> None:
+    Image.fromarray(counts_of(image(20, 20, 0))).save(tmp_path / "in.png")
+    note = upscale_file(session, tmp_path / "in.png", tmp_path / "out.jpg").note
+    assert note == "in.png: 16 bits became 8"
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
 def test_a_colour_profile_is_kept_or_its_loss_is_said(
     session: Session, tmp_path: Path, suffix: str

@@ -108,9 +108,10 @@ def _shipped(model: str, scale: int, runtime: str, int8: bool | None, taken: str
     from edge_sr.models import registry
     from edge_sr.runtime.session import RUNTIMES
 
-    if model not in registry.names():
+    known = sorted({*registry.names(), *(name for name, _ in zoo.names())})
+    if model not in known:
         raise UserError(
-            f"there is no model {model!r}; there are {', '.join(registry.names())}, and a file of "
+            f"there is no model {model!r}; there are {', '.join(known)}, and a file of "
             f"{taken} may be named"
         )
     entry = zoo.find(model, scale)

@@ -49,7 +49,7 @@ def evaluate(
         typer.Option(
             parser=parse_path,
             metavar="PATH",
-            help="Folder of images: plain, hr/ beside lr_x2/, or laid out as DIV2K.",
+            help="Folder of images: plain, hr/ beside lr_x2/, or laid out as DIV2K, FLIR, OSU.",
         ),
     ],
     model: Annotated[
@@ -61,6 +61,10 @@ def evaluate(
     int8: Int8Option = None,
     threads: ThreadsOption = None,
     per_channel: PerChannelOption = False,
+    border: Annotated[
+        int | None,
+        typer.Option(min=0, help="Pixels cropped from each side.", show_default="the scale"),
+    ] = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -84,8 +88,11 @@ def evaluate(
     """Measure PSNR, SSIM and MS-SSIM of a model on a folder of images.
 
     Luma of 8-bit images is compared, a border of `scale` pixels cropped. Without low-resolution
-    images in the folder they are made by antialiased bicubic reduction.
+    images in the folder they are made by antialiased bicubic reduction. FLIR and OSU are judged by
+    the images that the TinyPSSR slides judge by (with --border 4), and what those print follows.
     """
+    from edge_sr import zoo
+    from edge_sr.data import thermal
     from edge_sr.data.datasets import find_pairs
 
     _check_outputs(json_file, csv_file, force)
@@ -95,8 +102,12 @@ def evaluate(
     else:
         artifact, session = open_model(model, scale, runtime, int8, threads)
         name, scale = f"{artifact.name} ({artifact.runtime})", session.scale
-    rows = run(name, session, find_pairs(data, scale), scale, per_channel)
-    about = {"data": str(data), "scale": scale, "per_channel": per_channel}
+    border = scale if border is None else border
+    pairs = find_pairs(data, scale, judging=True)
+    rows = run(name, session, pairs, scale, per_channel, border)
+    about = {"data": str(data), "scale": scale, "per_channel": per_channel, "border": border}
+    layout = thermal.find(data)
+    about["published"] = zoo.published_on(layout.name, scale) if layout else []
     _report(rows, about, json_file, csv_file)
 
 
@@ -117,7 +128,12 @@ def _bicubic_scale(
 
 
 def run(
-    name: str, session: "Session | None", pairs: "list[Pair]", scale: int, per_channel: bool
+    name: str,
+    session: "Session | None",
+    pairs: "list[Pair]",
+    scale: int,
+    per_channel: bool,
+    border: int,
 ) -> list[Row]:
     """Score bicubic and, unless it is None, a session; shows progress."""
     from functools import partial
@@ -128,10 +144,11 @@ def run(
     methods: dict[str, Session | PlaneUpscaler] = {BICUBIC: partial(bicubic_upscale, scale=scale)}
     if session is not None:
         methods[name] = session
-    return [
-        Row(method, list(progress(score(upscaler, pairs, scale, per_channel), method, len(pairs))))
-        for method, upscaler in methods.items()
-    ]
+    rows = []
+    for method, upscaler in methods.items():
+        records = score(upscaler, pairs, scale, per_channel, border)
+        rows.append(Row(method, list(progress(records, method, len(pairs)))))
+    return rows
 
 
 def _report(
@@ -218,6 +235,8 @@ def print_table(rows: list[Row], about: dict[str, Any]) -> None:
     table.add_section()
     table.add_row("mean", *(_cell(mean(row.records)) for row in rows))
     Console().print(table)
+    for result in about["published"]:
+        typer.echo(f"{result['name']}: {result['psnr']:.2f} / {result['ssim']:.4f}")
 
 
 def _cell(score: "Score") -> str:

@@ -34,7 +34,7 @@ class Weights:
 
     Attributes:
         path: the file.
-        model: its architecture's name.
+        model: its architecture's name, or a shipped network's.
         scale: its scale.
         quality: what is known of its quality.
     """
@@ -42,7 +42,7 @@ class Weights:
     path: Path
     model: str
     scale: int
-    quality: "tuple[Score, ...]"
+    quality: "tuple[Score, ...]" = ()
 
     @property
     def name(self) -> str:
@@ -170,16 +170,15 @@ def find_weights(
     from edge_sr import zoo
     from edge_sr.models import checkpoint as checkpoints
 
-    quality: tuple[Score, ...] = ()
     if checkpoint is None:
         entry = zoo.find(DEFAULT_MODEL if model is None else model, known_scale(scale))
         checkpoint = entry.int8_checkpoint if int8 else entry.float_checkpoint
-        quality = scores(entry.card)
+        return Weights(checkpoint, entry.model, entry.scale, scores(entry.card))
     found = checkpoints.read(checkpoint)
     model = found.spec.name if model is None else model
     scale = found.config.scale if scale is None else scale
     checkpoints.read_for(checkpoint, model, scale)
-    return Weights(checkpoint, model, scale, quality)
+    return Weights(checkpoint, model, scale)
 
 
 def scores(card: dict[str, Any]) -> "tuple[Score, ...]":

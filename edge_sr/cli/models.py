@@ -40,8 +40,9 @@ def models(
 ) -> None:
     """List the shipped networks: parameters, MACs, file sizes, quality in float and int8.
 
-    PSNR (dB) and SSIM are those of each network's card: BT.601 Y, a border of `scale` cropped.
-    Codecs follow in a table of their own; nothing is cropped there.
+    PSNR (dB) and SSIM are those of each network's card: BT.601 Y, a border of `scale` cropped, and
+    of four pixels on thermal images. Codecs follow in a table of their own; nothing is cropped
+    there.
     """
     from edge_sr import zoo
     from edge_sr.cli import models_codec, models_fit
@@ -64,7 +65,8 @@ def models(
         tables = [markdown_lines(facts, zoo.published()), models_codec.markdown_lines(coded)]
         typer.echo("\n\n".join("\n".join(lines) for lines in tables if lines))
     else:
-        _print([_table(facts), *([models_codec.table(coded)] if coded else [])])
+        tables_of_networks = [_table(group) for group in _by_sets(facts)]
+        _print([*tables_of_networks, *([models_codec.table(coded)] if coded else [])])
 
 
 def describe(entry: "Entry") -> dict[str, Any]:
@@ -74,6 +76,7 @@ def describe(entry: "Entry") -> dict[str, Any]:
     network = graph.read_graph(entry.artifact("int8", ".tflite"))
     return {
         "model": entry.model,
+        "architecture": entry.architecture,
         "scale": entry.scale,
         "parameters": graph.parameters(network),
         "macs_per_lr_pixel": graph.macs_per_pixel(network),
@@ -83,17 +86,34 @@ def describe(entry: "Entry") -> dict[str, Any]:
     }
 
 
+def _by_sets(facts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Networks grouped by the images that they were judged by: a table for each group."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for fact in facts:
+        groups.setdefault(tuple(fact["quality"]["int8"]), []).append(fact)
+    return list(groups.values())
+
+
 def markdown_lines(facts: list[dict[str, Any]], published: list[dict[str, Any]]) -> list[str]:
-    """A Markdown table of PSNR / SSIM: ours and the published, by scale."""
+    """Markdown tables of PSNR / SSIM, one for each choice of images, an empty line between two."""
+    tables = [_markdown_table(group, published) for group in _by_sets(facts)]
+    return [line for table in tables for line in ("", *table)][1:]
+
+
+def _markdown_table(facts: list[dict[str, Any]], published: list[dict[str, Any]]) -> list[str]:
+    """Ours and the published, by scale."""
     sets = list(facts[0]["quality"]["int8"])
     lines = [f"| | parameters | {' | '.join(sets)} |", "|---|---:" + "|---:" * len(sets) + "|"]
     for scale in sorted({fact["scale"] for fact in facts}):
         ours = [fact for fact in facts if fact["scale"] == scale]
         lines.append(_row(f"bicubic x{scale}", None, ours[0]["quality"]["bicubic"], sets))
         for result in published:
-            if result["scale"] == scale:
+            if result["scale"] == scale and all(name in result for name in sets):
                 name = f"*{result['name']}* x{scale}"
                 lines.append(_row(name, result.get("parameters"), result, sets))
+        for kind, quality in ours[0]["quality"].get("start", {}).items():
+            name = f"{ours[0]['architecture']} x{scale} {kind}"
+            lines.append(_row(name, ours[0]["parameters"], quality, sets))
         for fact in ours:
             for kind in ("float32", "int8"):
                 name = f"{fact['model']} x{scale} {kind}"

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         Path,
-        typer.Option(parser=parse_path, metavar="DIR", help="Images, plain or laid out as DIV2K."),
+        typer.Option(
+            parser=parse_path,
+            metavar="DIR",
+            help="Images, plain or laid out as DIV2K, FLIR or OSU.",
+        ),
     ],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "tinypssr",
     scale: Annotated[

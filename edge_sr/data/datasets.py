@@ -1,8 +1,9 @@
 """Folders of training and test images: which files belong together, and their pixels.
 
-Three layouts are known: DIV2K's (`DIV2K_train_HR/0001.png` beside
-`DIV2K_train_LR_bicubic/X2/0001x2.png`), that of the standard test sets (`hr/` beside `lr_x2/`), and
-a plain folder, searched recursively, whose low-resolution images are computed.
+Known layouts: DIV2K's (`DIV2K_train_HR/0001.png` beside `DIV2K_train_LR_bicubic/X2/0001x2.png`),
+that of the standard test sets (`hr/` beside `lr_x2/`), those of two sets of thermal images (see
+`thermal`), and a plain folder, searched recursively. Where there are no low-resolution images they
+are computed.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sr.data import thermal
+from edge_sr.data.counts import Span, span_of
 from edge_sr.data.degradation import bicubic_downscale
-from edge_sr.data.images import list_images, read_image
+from edge_sr.data.images import list_images, read_image, read_wide
 from edge_sr.errors import UserError
 
 Pixels = NDArray[np.uint8]
@@ -34,11 +37,16 @@ class Pair:
     lr: Path | None
 
 
-def find_pairs(folder: Path | str, scale: int) -> list[Pair]:
+def find_pairs(folder: Path | str, scale: int, judging: bool = False) -> list[Pair]:
     """Find the images of a data set, sorted by name.
 
     DIV2K may be named by `DIV2K_train_HR` or by the folder above it; where that holds both the
     training and the validation images, the training images are meant.
+
+    Args:
+        folder: of the data set.
+        scale: of the reduced images.
+        judging: take the images that a set of thermal images is judged by, not those to train on.
 
     Raises:
         UserError: no such folder, no image, or a low-resolution file that is missing.
@@ -46,6 +54,10 @@ def find_pairs(folder: Path | str, scale: int) -> list[Pair]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; name a folder with images")
+    layout = thermal.find(folder)
+    if layout is not None:
+        files = [file for part in layout.part(judging) for file in list_images(part)]
+        return [Pair(_name(file, folder), file, None) for file in files]
     high, low, suffix = _layout(folder, scale)
     files = list_images(high)
     if low is None or not low.is_dir():
@@ -89,6 +101,8 @@ def _name(file: Path, folder: Path) -> str:
 def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
     """Read a pair: (low resolution, original), the original floor-cropped to a multiple of `scale`.
 
+    Of 16-bit gray the span that the original fills becomes 8 bits (see `counts`).
+
     Returns:
         uint8 (h, w) and (scale * h, scale * w), or both with 3 channels.
 
@@ -97,7 +111,9 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
     """
     if scale < 1:
         raise UserError(f"the scale is {scale}; images are reduced by 1 or more")
-    hr = read_image(pair.hr).pixels
+    wide = read_wide(pair.hr)
+    span = None if wide is None else span_of(wide.pixels)
+    hr = _read(pair.hr, span)
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     if height == 0 or width == 0:
         raise UserError(
@@ -106,7 +122,7 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
     hr = hr[: height * scale, : width * scale]
     if pair.lr is None:
         return bicubic_downscale(hr, scale), hr
-    lr = read_image(pair.lr).pixels
+    lr = _read(pair.lr, span)
     expected = (height, width, *hr.shape[2:])
     if lr.shape != expected:
         raise UserError(
@@ -114,6 +130,12 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
             f"is {_describe(expected)}"
         )
     return lr, hr
+
+
+def _read(path: Path, span: Span | None) -> Pixels:
+    """An image in 8 bits: of a 16-bit one the span that its original fills, where that has one."""
+    wide = None if span is None else read_wide(path)
+    return read_image(path).pixels if span is None or wide is None else span.narrow(wide.pixels)
 
 
 def _describe(shape: tuple[int, ...]) -> str:

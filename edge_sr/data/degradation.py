@@ -6,6 +6,8 @@ integers, and a result never depends on the order of additions, on the size of a
 processor. Beyond the border the edge pixel repeats.
 """
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +15,14 @@ from edge_sr.errors import UserError
 
 Pixels = NDArray[np.uint8]
 Sums = NDArray[np.signedinteger]
+Samples = TypeVar("Samples", NDArray[np.uint8], NDArray[np.uint16])
+"""8-bit pixels, or the 16-bit samples of a thermal camera."""
 
 UPSCALE_CONTEXT = 2
 """Input rows that an output row of `bicubic_upscale` needs on each side of its own."""
 
 _MAX_SCALE = 8
+_ENLARGED = ("uint8", "uint16")
 _BAND_ELEMENTS = 1 << 17  # a band's int32 sums stay within a core's cache
 
 
@@ -31,21 +36,25 @@ def _cubic(n: int, scale: int) -> int:
     return 0
 
 
-def _check(pixels: Pixels, scale: int) -> None:
+def _check(
+    pixels: NDArray[np.unsignedinteger[Any]], scale: int, kinds: tuple[str, ...] = ("uint8",)
+) -> None:
     if not 2 <= scale <= _MAX_SCALE:
         raise UserError(f"the scale is {scale}; bicubic resizing takes 2 to {_MAX_SCALE}")
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.size == 0:
+    if pixels.dtype not in kinds or pixels.ndim not in (2, 3) or pixels.size == 0:
         raise UserError(
-            f"cannot resize an array of {pixels.dtype} {pixels.shape}; "
-            "it takes uint8 pixels (height, width) or (height, width, channels)"
+            f"cannot resize an array of {pixels.dtype} {pixels.shape}; it takes "
+            f"{' or '.join(kinds)} pixels (height, width) or (height, width, channels)"
         )
 
 
-def _to_uint8(sums: Sums, denominator: int, out: Pixels) -> None:
-    """Write sums / denominator, halves rounded up, clipped to 0..255; `sums` is overwritten."""
+def _write(sums: Sums, denominator: int, out: NDArray[np.unsignedinteger[Any]]) -> None:
+    """Write sums / denominator, halves rounded up, clipped to what `out` holds; `sums` is
+    overwritten.
+    """
     sums += denominator // 2
     sums //= denominator
-    np.clip(sums, 0, 255, out=sums)
+    np.clip(sums, 0, np.iinfo(out.dtype).max, out=sums)
     out[...] = sums
 
 
@@ -70,7 +79,7 @@ def _decimate(line: NDArray[np.int16], scale: int, out: Pixels) -> None:
         if mirror != tap:
             pair = pair + line[mirror : mirror + scale * count : scale]
         sums += np.multiply(pair, weight, dtype=np.int32)
-    _to_uint8(sums, 16 * scale**4, out)
+    _write(sums, 16 * scale**4, out)
 
 
 def _window(start: int, stop: int, scale: int, length: int) -> NDArray[np.intp]:
@@ -139,31 +148,31 @@ def _phase(phase: int, scale: int) -> tuple[int, list[int]]:
     return first, [_cubic(2 * scale * tap - shift, scale) for tap in range(first, first + 4)]
 
 
-def bicubic_upscale(pixels: Pixels, scale: int) -> Pixels:
-    """Enlarge an image with the same kernel (MATLAB's imresize), rounded to uint8 once, halves up.
+def bicubic_upscale(pixels: Samples, scale: int) -> Samples:
+    """Enlarge an image with the same kernel (MATLAB's imresize), rounded once, halves up.
 
     Args:
-        pixels: uint8 (H, W) or (H, W, C).
+        pixels: uint8 or uint16 (H, W) or (H, W, C).
         scale: 2 to 8.
 
     Returns:
-        uint8 (scale * H, scale * W) or (scale * H, scale * W, C).
+        The same dtype, (scale * H, scale * W) or (scale * H, scale * W, C).
 
     Raises:
         UserError: another dtype or rank, or a scale out of range.
     """
-    _check(pixels, scale)
+    _check(pixels, scale, _ENLARGED)
     return bicubic_upscale_band(pixels, scale, 0, len(pixels), len(pixels))
 
 
 def bicubic_upscale_band(
-    rows: Pixels, scale: int, start: int, stop: int, height: int, out: Pixels | None = None
-) -> Pixels:
+    rows: Samples, scale: int, start: int, stop: int, height: int, out: Samples | None = None
+) -> Samples:
     """Rows [scale * start, scale * stop) of `bicubic_upscale`, from the rows that they depend on.
 
     Args:
-        rows: uint8 (R, W) or (R, W, C), the image's rows [start - 2, stop + 2) clipped to
-            [0, height).
+        rows: uint8 or uint16 (R, W) or (R, W, C), the image's rows [start - 2, stop + 2) clipped
+            to [0, height).
         scale: 2 to 8.
         start: first input row of the band.
         stop: the row after its last.
@@ -171,19 +180,20 @@ def bicubic_upscale_band(
         out: where to write; a new array by default.
 
     Returns:
-        uint8 (scale * (stop - start), scale * W) or with C, the very bytes of the whole image's.
+        The same dtype, (scale * (stop - start), scale * W) or with C, the very bytes of the whole
+        image's.
 
     Raises:
         UserError: another dtype or rank, or a scale out of range.
         ValueError: rows that are not those of the band.
     """
-    _check(rows, scale)
+    _check(rows, scale, _ENLARGED)
     first = max(start - UPSCALE_CONTEXT, 0)
     if not 0 <= start < stop <= height or len(rows) != min(stop + UPSCALE_CONTEXT, height) - first:
         raise ValueError(f"{len(rows)} rows are not those of band {start}:{stop} of {height}")
     shape = ((stop - start) * scale, rows.shape[1] * scale, *rows.shape[2:])
     if out is None:
-        out = np.empty(shape, np.uint8)
+        out = np.empty(shape, rows.dtype)
     elif out.shape != shape:
         raise ValueError(f"out is {out.shape}; the band is {shape}")
     step = _band_rows(rows.shape[1])
@@ -194,16 +204,26 @@ def bicubic_upscale_band(
         wanted = np.arange(low - UPSCALE_CONTEXT, high + UPSCALE_CONTEXT)
         padded = rows[np.clip(wanted, 0, height - 1) - first]
         target = out[(low - start) * scale : (high - start) * scale]
-        for channel in np.ndindex(rows.shape[2:]):
-            _interpolate(padded[(..., *channel)], columns, scale, target[(..., *channel)])
+        for plane in _planes(rows.shape):
+            _interpolate(padded[plane], columns, scale, target[plane])
     return out
 
 
-def _interpolate(padded: Pixels, columns: NDArray[np.intp], scale: int, out: Pixels) -> None:
+def _planes(shape: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    """The index of every channel of an image, or of a gray one's only plane."""
+    return [(..., *channel) for channel in np.ndindex(shape[2:])]
+
+
+def _interpolate(
+    padded: NDArray[np.unsignedinteger[Any]],
+    columns: NDArray[np.intp],
+    scale: int,
+    out: NDArray[np.unsignedinteger[Any]],
+) -> None:
     """Enlarge `padded` (n + 4 rows, W) into `out` (scale * n, scale * W)."""
     denominator = 16 * scale**3
     # The magnitudes of the weights sum to at most 1.25 in each direction, hence a margin here.
-    wide = 255 * 2.25 * denominator**2 >= 2**31
+    wide = np.iinfo(padded.dtype).max * 2.25 * denominator**2 >= 2**31
     source: Sums = padded[:, columns].astype(np.int64 if wide else np.int32)
     count, width = len(padded) - 4, padded.shape[1]
     for row_phase in range(scale):
@@ -212,7 +232,7 @@ def _interpolate(padded: Pixels, columns: NDArray[np.intp], scale: int, out: Pix
         for column_phase in range(scale):
             first, weights = _phase(column_phase, scale)
             sums = _weighted(tall, first + UPSCALE_CONTEXT, weights, width)
-            _to_uint8(sums.T, denominator**2, out[row_phase::scale, column_phase::scale])
+            _write(sums.T, denominator**2, out[row_phase::scale, column_phase::scale])
 
 
 def _weighted(line: Sums, first: int, weights: list[int], count: int) -> Sums:

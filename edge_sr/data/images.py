@@ -1,4 +1,4 @@
-"""Image files: read as uint8 pixels, written whole or not at all.
+"""Image files: read as uint8 pixels, or 16-bit gray as it is; written whole or not at all.
 
 Files are parsed as if hostile: only formats that Pillow decodes by itself are tried, sizes are
 checked before anything is decoded, and whatever a decoder raises becomes one sentence.
@@ -9,10 +9,10 @@ import io
 import struct
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ from edge_sr.errors import UserError
 from edge_sr.files import replacing
 
 Pixels = NDArray[np.uint8]
+Counts = NDArray[np.uint16]
+Samples = NDArray[np.unsignedinteger[Any]]
+"""Pixels or counts."""
+T = TypeVar("T")
+_P = TypeVar("_P", Pixels, Counts)
 
 MAX_PIXELS = 200_000_000
 """The largest image that is read; a larger one is taken for a decompression bomb."""
@@ -79,6 +84,21 @@ class Image:
     profile: bytes | None = None
 
 
+@dataclass(frozen=True)
+class WideImage:
+    """A gray picture of 16 bits, as thermal cameras write it.
+
+    Attributes:
+        pixels: uint16 (H, W), the file's samples.
+        note: as an image's.
+        profile: as an image's.
+    """
+
+    pixels: Counts
+    note: str | None = None
+    profile: bytes | None = None
+
+
 # --- reading ------------------------------------------------------------------------------------
 
 
@@ -96,6 +116,21 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Image:
         UserError: no such file, a folder, not an image, truncated, animated, of a kind that has no
             8-bit equivalent (floating point, 32-bit integers), or larger than `max_pixels`.
     """
+    path = _existing(path)
+    return _read(path, path, max_pixels, _convert)
+
+
+def read_wide(path: Path | str, max_pixels: int = MAX_PIXELS) -> WideImage | None:
+    """Read a 16-bit gray PNG or TIFF without losing its range; None for every other picture.
+
+    Raises:
+        UserError: as `read_image`; a picture of another kind that is damaged may give None.
+    """
+    path = _existing(path)
+    return _read(path, path, max_pixels, _take_wide)
+
+
+def _existing(path: Path | str) -> Path:
     path = Path(path)
     if not path.exists():
         raise UserError(f"cannot read {path}: no such file")
@@ -103,20 +138,25 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Image:
         raise UserError(f"cannot read {path}: it is not a file; name an image")
     if path.stat().st_size == 0:
         raise UserError(f"cannot read {path}: the file is empty; it takes an image")
-    return _read(path, path, max_pixels)
+    return path
 
 
 def read_image_bytes(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
     """Read a still picture that is in memory; `name` is for messages, the rest as `read_image`."""
     if not data:
         raise UserError(f"{name} is empty; it takes an image")
-    return _read(io.BytesIO(data), Path(name), max_pixels)
+    return _read(io.BytesIO(data), Path(name), max_pixels, _convert)
 
 
-def _read(source: Path | BinaryIO, path: Path, max_pixels: int) -> Image:
+def _read(
+    source: Path | BinaryIO,
+    path: Path,
+    max_pixels: int,
+    take: Callable[[Path, PillowImage.Image], T],
+) -> T:
     try:
         with _opened(source, max_pixels) as picture:
-            return _convert(path, picture)
+            return take(path, picture)
     except UserError:
         raise
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning):
@@ -185,9 +225,27 @@ _CONVERSIONS: dict[str, tuple[str, str | None]] = {
 }
 
 
-def _convert(path: Path, picture: PillowImage.Image) -> Image:
+_WIDE = ("I;16", "I;16L", "I;16B")
+_WIDE_FORMATS = ("PNG", "TIFF")  # Pillow stretches the samples of 16-bit PGM files
+
+
+def _take_wide(path: Path, picture: PillowImage.Image) -> WideImage | None:
+    if picture.mode not in _WIDE or picture.format not in _WIDE_FORMATS:
+        return None
+    _require_still(path, picture)
+    picture.load()
+    pixels, notes = _upright(picture, np.array(picture, np.uint16))
+    profile = _profile(picture, pixels)
+    return WideImage(pixels, _note(path, picture, notes, profile), profile)
+
+
+def _require_still(path: Path, picture: PillowImage.Image) -> None:
     if picture.format != "MPO" and getattr(picture, "is_animated", False):
         raise UserError(f"{path} holds several frames; it takes a still picture")
+
+
+def _convert(path: Path, picture: PillowImage.Image) -> Image:
+    _require_still(path, picture)
     kind = _kind(picture)
     if kind not in _CONVERSIONS:
         raise UserError(
@@ -196,19 +254,30 @@ def _convert(path: Path, picture: PillowImage.Image) -> Image:
     mode, _ = _CONVERSIONS[kind]
     notes = _notes(picture, kind)
     picture.load()
-    pixels = _copy(picture, mode, kind)
-    turns, mirrored = _TURNS.get(_orientation(picture), (0, False))
-    if turns or mirrored:
-        pixels = np.rot90(pixels, turns)
-        pixels = np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
-        notes.append("the picture was turned upright")
+    pixels, turned = _upright(picture, _copy(picture, mode, kind))
     profile = _profile(picture, pixels)
-    if profile is None and picture.info.get("icc_profile"):
-        notes.append(PROFILE_LEFT_OUT)
-    return Image(pixels, f"{path.name}: {'; '.join(notes)}" if notes else None, profile)
+    return Image(pixels, _note(path, picture, [*notes, *turned], profile), profile)
 
 
-def _profile(picture: PillowImage.Image, pixels: Pixels) -> bytes | None:
+def _upright(picture: PillowImage.Image, pixels: _P) -> tuple[_P, list[str]]:
+    """Pixels as the camera was held, and what to say about it."""
+    turns, mirrored = _TURNS.get(_orientation(picture), (0, False))
+    if not (turns or mirrored):
+        return pixels, []
+    pixels = np.rot90(pixels, turns)
+    pixels = np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
+    return pixels, ["the picture was turned upright"]
+
+
+def _note(
+    path: Path, picture: PillowImage.Image, notes: Sequence[str], profile: bytes | None
+) -> str | None:
+    left_out = profile is None and picture.info.get("icc_profile")
+    notes = [*notes, PROFILE_LEFT_OUT] if left_out else notes
+    return f"{path.name}: {'; '.join(notes)}" if notes else None
+
+
+def _profile(picture: PillowImage.Image, pixels: Samples) -> bytes | None:
     """The embedded ICC profile, if it is of the pixels' colour space: not one of CMYK, say."""
     profile = picture.info.get("icc_profile")
     if not isinstance(profile, bytes) or len(profile) > _MAX_PROFILE:
@@ -307,8 +376,9 @@ def list_images(folder: Path | str) -> list[Path]:
 def write_image(
     path: Path | str,
     shape: tuple[int, ...],
-    bands: Iterable[Pixels],
+    bands: Iterable[Samples],
     profile: bytes | None = None,
+    bits: int = 8,
 ) -> None:
     """Write a picture in the format that the suffix names; an existing file is replaced.
 
@@ -318,8 +388,10 @@ def write_image(
     Args:
         path: the file; its folder must exist.
         shape: of the picture, (H, W) gray or (H, W, 3) RGB.
-        bands: from top to bottom, uint8 (rows, W) or (rows, W, 3); the rows add up to H.
+        bands: from top to bottom, uint8 (rows, W) or (rows, W, 3), or, with 16 bits, uint16
+            (rows, W); the rows add up to H.
         profile: an ICC profile to embed; left out where `holds_profile` is false.
+        bits: 8, or 16 in a format that `holds_wide`.
 
     Raises:
         UserError: an unknown suffix, pixels of another kind, or a file that cannot be written.
@@ -329,10 +401,11 @@ def write_image(
     options = dict(form.options)
     if profile and _space(profile) in form.profiles:
         options["icc_profile"] = profile
-    picture = PillowImage.new("RGB" if len(shape) == 3 else "L", (shape[1], shape[0]))
+    mode = "RGB" if len(shape) == 3 else "I;16" if bits == 16 else "L"
+    picture = PillowImage.new(mode, (shape[1], shape[0]))
     row = 0
     for band in bands:
-        _check_pixels(band)
+        _check_pixels(band, "uint8" if bits == 8 else "uint16")
         picture.paste(PillowImage.fromarray(band), (0, row))
         row += len(band)
     with replacing(path) as temporary:
@@ -368,6 +441,15 @@ def holds_profile(path: Path | str, profile: bytes) -> bool:
     return _space(profile) in _format_of(Path(path)).profiles
 
 
+def holds_wide(path: Path | str) -> bool:
+    """Whether the format that the suffix names holds 16-bit gray, to our knowledge of it.
+
+    Raises:
+        UserError: as `check_suffix`.
+    """
+    return _format_of(Path(path)).name in _WIDE_FORMATS
+
+
 def _format_of(path: Path) -> _Format:
     PillowImage.init()
     able = [form for form in _FORMATS if form.name in PillowImage.SAVE]
@@ -378,10 +460,11 @@ def _format_of(path: Path) -> _Format:
     raise UserError(f"cannot write {path}: its suffix names no known format; it takes {suffixes}")
 
 
-def _check_pixels(pixels: Pixels) -> None:
-    gray_or_rgb = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
-    if pixels.dtype != np.uint8 or not gray_or_rgb or pixels.size == 0:
+def _check_pixels(pixels: Samples, dtype: str = "uint8") -> None:
+    gray = pixels.ndim == 2
+    gray_or_rgb = gray or (pixels.ndim == 3 and pixels.shape[2] == 3 and dtype == "uint8")
+    if pixels.dtype != dtype or not gray_or_rgb or pixels.size == 0:
         raise UserError(
             f"cannot write an array of {pixels.dtype} {pixels.shape} as a picture; "
-            "it takes uint8 (height, width) or (height, width, 3)"
+            "it takes uint8 (height, width) or (height, width, 3), or uint16 (height, width)"
         )

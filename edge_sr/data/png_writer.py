@@ -4,7 +4,7 @@ import contextlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import png
@@ -14,6 +14,7 @@ from edge_sr.errors import UserError
 from edge_sr.files import replacing
 
 Pixels = NDArray[np.uint8]
+Samples = NDArray[np.unsignedinteger[Any]]
 
 _AVERAGE = 3  # PNG's filter type: the mean of the pixels to the left and above predicts a pixel
 _LEVEL = 4  # with that filter as small as Pillow's files within 2 %, in a fifth of the time
@@ -30,29 +31,32 @@ class PngWriter:
         width: int,
         channels: int,
         profile: bytes | None = None,
+        bits: int = 8,
     ) -> None:
         self._file = file
         self._shape = (height, width) if channels == 1 else (height, width, channels)
-        self._channels = channels
-        self._above = np.zeros((1, width * channels), np.uint8)
+        self._dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+        self._step = channels * bits // 8  # bytes of a pixel
+        self._above = np.zeros((1, width * self._step), np.uint8)
         self._compressor = zlib.compressobj(_LEVEL)
         self._rows = 0
-        png.Writer(width, height, greyscale=channels == 1, bitdepth=8).write_preamble(file)
+        png.Writer(width, height, greyscale=channels == 1, bitdepth=bits).write_preamble(file)
         if profile:  # its name, the end of the name, method 0, the compressed bytes
             png.write_chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
 
-    def write(self, rows: Pixels) -> None:
-        """Append rows: uint8 (n, width) for gray, (n, width, 3) for RGB.
+    def write(self, rows: Samples) -> None:
+        """Append rows: (n, width) for gray, (n, width, 3) for RGB; uint8, or uint16 with 16 bits.
 
         Raises:
             ValueError: rows of another shape or dtype, or more than the picture has.
         """
-        if rows.dtype != np.uint8 or rows.shape[1:] != self._shape[1:]:
+        if rows.dtype != self._dtype or rows.shape[1:] != self._shape[1:]:
             raise ValueError(f"rows of {rows.dtype} {rows.shape}; the picture is {self._shape}")
         if self._rows + len(rows) > self._shape[0]:
             raise ValueError(f"more than the {self._shape[0]} rows of the picture")
         self._rows += len(rows)
-        lines = rows.reshape(len(rows), self._above.shape[1])
+        wire = np.ascontiguousarray(rows, self._dtype.newbyteorder(">"))  # PNG's order of bytes
+        lines = wire.view(np.uint8).reshape(len(rows), self._above.shape[1])
         self._emit(self._compressor.compress(self._filter(lines).data))
 
     def finish(self) -> None:
@@ -71,7 +75,7 @@ class PngWriter:
         lines_above = np.concatenate([self._above, lines])
         self._above, above = lines_above[-1:].copy(), lines_above[:-1]
         left = np.zeros_like(lines)
-        left[:, self._channels :] = lines[:, : -self._channels]
+        left[:, self._step :] = lines[:, : -self._step]
         out = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
         out[:, 0] = _AVERAGE
         # (a & b) + ((a ^ b) >> 1) is floor((a + b) / 2) without a ninth bit.
@@ -85,7 +89,12 @@ class PngWriter:
 
 @contextlib.contextmanager
 def open_png(
-    path: Path | str, height: int, width: int, channels: int, profile: bytes | None = None
+    path: Path | str,
+    height: int,
+    width: int,
+    channels: int,
+    profile: bytes | None = None,
+    bits: int = 8,
 ) -> Iterator[PngWriter]:
     """Write a PNG band by band: `with open_png(path, height, width, 3) as png: png.write(band)`.
 
@@ -98,6 +107,7 @@ def open_png(
         width: columns of the picture, at least 1.
         channels: 1 for gray, 3 for RGB.
         profile: an ICC profile to embed.
+        bits: 8 or 16 of a sample.
 
     Raises:
         UserError: a size that PNG cannot hold, or a file that cannot be written.
@@ -108,6 +118,6 @@ def open_png(
             f"cannot write {path}: {width}x{height} with {channels} channels is not a picture"
         )
     with replacing(path) as temporary, temporary.open("wb") as file:
-        writer = PngWriter(file, height, width, channels, profile)
+        writer = PngWriter(file, height, width, channels, profile, bits)
         yield writer
         writer.finish()

@@ -1,6 +1,7 @@
 """Shipped networks: weights, ready artifacts, and a card that says where they come from.
 
-Each entry is a folder `<model>-x<scale>` with float.safetensors, int8.safetensors, the same two as
+Each entry is a folder `<model>-x<scale>`: the architecture's name and, of weights for other images,
+a word more (`tinypssr-ir`). It has float.safetensors, int8.safetensors, the same two as
 float32/int8 .tflite and .onnx (so that a machine without TensorFlow can run them), and card.toml.
 """
 
@@ -18,7 +19,12 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Entry:
-    """One shipped network."""
+    """One shipped network.
+
+    Attributes:
+        model: what users type.
+        scale: the factor.
+    """
 
     model: str
     scale: int
@@ -27,6 +33,12 @@ class Entry:
     def folder(self) -> Path:
         """Where its files are."""
         return FOLDER / f"{self.model}-x{self.scale}"
+
+    @property
+    def architecture(self) -> str:
+        """The registered model that it is."""
+        name: str = self.card["model"]
+        return name
 
     @property
     def float_checkpoint(self) -> Path:
@@ -50,12 +62,9 @@ class Entry:
 
 def entries() -> list[Entry]:
     """All shipped networks, sorted by model and scale."""
-    return [
-        Entry(name, scale)
-        for name in registry.names()
-        for scale in registry.get(name).scales
-        if (FOLDER / f"{name}-x{scale}" / "card.toml").is_file()
-    ]
+    folders = [card.parent.name.rpartition("-x") for card in FOLDER.glob("*-x*/card.toml")]
+    found = [(model, int(scale)) for model, _, scale in folders if scale.isdecimal()]
+    return [Entry(model, scale) for model, scale in sorted(found)]
 
 
 def names() -> list[tuple[str, int]]:
@@ -72,14 +81,25 @@ def published() -> list[dict[str, Any]]:
     return results
 
 
+def published_on(dataset: str, scale: int) -> list[dict[str, Any]]:
+    """What is published for one data set: name, source, psnr (dB), ssim."""
+    return [
+        {"name": result["name"], "source": result["source"], **result[dataset]}
+        for result in published()
+        if result["scale"] == scale and dataset in result
+    ]
+
+
 def find(model: str, scale: int) -> Entry:
     """The shipped network of that model and scale.
 
     Raises:
         UserError: the model or scale does not exist, or no weights are shipped.
     """
-    registry.get(model).config(scale)
-    if (model, scale) not in names():
-        shipped = ", ".join(f"{name} x{factor}" for name, factor in names())
-        raise UserError(f"no weights are shipped for {model} x{scale}; there are {shipped}")
-    return Entry(model, scale)
+    shipped = {(entry.model, entry.scale): entry for entry in entries()}
+    if (model, scale) not in shipped:
+        known = next((entry.architecture for entry in entries() if entry.model == model), model)
+        registry.get(known).config(scale)
+        listed = ", ".join(f"{name} x{factor}" for name, factor in shipped)
+        raise UserError(f"no weights are shipped for {model} x{scale}; there are {listed}")
+    return shipped[model, scale]

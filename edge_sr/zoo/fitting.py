@@ -124,7 +124,7 @@ def _need(entry: Entry, width: int) -> Need:
 
 
 def fitting(candidates: Sequence[Need], limits: Limits) -> list[Need]:
-    """Those that fit: by scale, and of each scale the best mean PSNR first.
+    """Those that fit: by scale, those judged by the same images together, the best mean PSNR first.
 
     Raises:
         UserError: none fits; says which is nearest.
@@ -132,7 +132,10 @@ def fitting(candidates: Sequence[Need], limits: Limits) -> list[Need]:
     found = [need for need in candidates if not need.excess(limits)]
     if not found:
         raise UserError(_nearest(candidates, limits))
-    return sorted(found, key=lambda need: (need.scale, -_mean(need.psnr)))
+    images = list(dict.fromkeys(tuple(need.psnr) for need in candidates))
+    return sorted(
+        found, key=lambda need: (need.scale, images.index(tuple(need.psnr)), -_mean(need.psnr))
+    )
 
 
 def _mean(psnr: dict[str, float]) -> float:

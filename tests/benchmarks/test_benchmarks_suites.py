@@ -61,9 +61,9 @@ def test_the_suites_are_those_that_the_help_names():
     assert suites.names() == ["execution-time", "quick", "super-resolution"]
 
 
-def test_super_resolution_has_every_network_that_ships():
+def test_super_resolution_has_every_architecture_that_ships():
     asked = {case.network for case in suites.read("super-resolution").wanted}
-    assert asked == {f"{model} x{scale}" for model, scale in zoo.names()}
+    assert asked == {f"{entry.architecture} x{entry.scale}" for entry in zoo.entries()}
 
 
 def test_execution_time_is_the_published_table():

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from command_line import EdgeSr
 from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
 
 from edge_sr import zoo
-from edge_sr.data.datasets import find_pairs
+from edge_sr.data.colour import luminance
+from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import Record, evaluate, mean
 from edge_sr.runtime.session import open_session
@@ -98,6 +100,42 @@ def test_per_channel(edge_sr: EdgeSr, photographs: Path) -> None:
     records = evaluate(open_session(path, "litert"), pairs, 2, per_channel=True)
     assert report["per_channel"]
     assert report["methods"][1]["mean"]["psnr"] == mean(records).psnr
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_border_is_as_wide_as_asked_for(edge_sr: EdgeSr, photographs: Path, scale: int) -> None:
+    options = ("--model", "bicubic", "--scale", scale, "--border", 4, "--json", "-")
+    report = json.loads(edge_sr("eval", "--data", photographs, *options).out)
+    assert report["border"] == 4
+    for pair, found in zip(
+        find_pairs(photographs, scale), report["methods"][0]["images"], strict=True
+    ):
+        low, high = load_pair(pair, scale)
+        ours = bicubic_upscale(luminance(low), scale)
+        inside = np.s_[4:-4, 4:-4]
+        due = peak_signal_noise_ratio(luminance(high)[inside], ours[inside], data_range=255)
+        assert found["psnr"] == pytest.approx(due, abs=1e-9)
+
+
+def test_published_figures_stand_beside_flir_and_osu_alone(
+    edge_sr: EdgeSr, photographs: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32), np.uint8)
+    for number in range(1, 11):
+        folder = tmp_path / "osu" / f"{number:05}"
+        folder.mkdir(parents=True)
+        Image.fromarray(pixels).save(folder / "img_00001.bmp")
+    command = ("--model", "bicubic", "--border", 4)
+    printed = edge_sr("eval", "--data", tmp_path / "osu", *command).out
+    assert "TinyPSSR-IR, published: 32.78 / 0.7477" in printed
+    assert "00010/img_00001" in printed
+    assert "00008" not in printed
+    for scale, psnr in ((2, 32.90), (4, 31.31)):
+        options = (*command, "--scale", scale, "--json", "-")
+        report = json.loads(edge_sr("eval", "--data", tmp_path / "osu", *options).out)
+        last = report["published"][-1]
+        assert (last["name"], last["psnr"]) == ("TinyPSSR-IR-MAE, published", psnr)
+    assert "published" not in edge_sr("eval", "--data", photographs, *command).out
 
 
 def test_identical_images_give_valid_json(edge_sr: EdgeSr, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`edge-sr models --fit` as a user meets it."""
 
+import itertools
 import json
 import tomllib
 from pathlib import Path
@@ -20,8 +21,9 @@ def test_what_fits_keeps_its_limits_and_comes_best_first(edge_sr: EdgeSr) -> Non
     found = json.loads(edge_sr("models", "--fit", *LIMITS, "--json").out)
     assert found
     assert all(need["ram"] <= 16 * 1024 and need["macs"] <= 2000 for need in found)
-    for scale in {need["scale"] for need in found}:
-        means = [sum(need["psnr"].values()) for need in found if need["scale"] == scale]
+    alike = [(need["scale"], *need["psnr"]) for need in found]
+    for group, members in itertools.groupby(zip(alike, found, strict=True), lambda pair: pair[0]):
+        assert alike.count(group) == len(means := [sum(n["psnr"].values()) for _, n in members])
         assert means == sorted(means, reverse=True)
     chosen = {(need["model"], need["scale"]) for need in found}
     for entry in zoo.entries():

@@ -51,6 +51,18 @@ def rounded(values: np.ndarray) -> np.ndarray:
     return np.floor(np.clip(values, 0, 255) + 0.5 + 1e-9)
 
 
+@settings(max_examples=20, deadline=None)
+@given(SCALES, st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
+def test_16_bits_are_enlarged_as_the_float64_matrix_says(
+    scale: int, rows: int, columns: int, seed: int
+) -> None:
+    counts = np.random.default_rng(seed).integers(0, 65536, (rows, columns)).astype(np.uint16)
+    exact = resize_matrix(rows, scale) @ counts.astype(float) @ resize_matrix(columns, scale).T
+    large = bicubic_upscale(counts, scale)
+    assert large.dtype == np.uint16
+    assert np.abs(large - np.clip(exact, 0, 65535)).max() <= 0.5 + 1e-6
+
+
 # --- down ----------------------------------------------------------------------------------------
 
 

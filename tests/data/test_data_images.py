@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from edge_sr.data.images import holds_profile, list_images, read_image, write_image
+from edge_sr.data.images import (
+    holds_profile,
+    holds_wide,
+    list_images,
+    read_image,
+    read_wide,
+    write_image,
+)
 from edge_sr.errors import UserError
 
 RGB = np.random.default_rng(1).integers(0, 256, (13, 17, 3), np.uint8)
@@ -145,6 +152,77 @@ def test_16_bit_gray_is_rounded_to_8(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(image.pixels, np.round(wide * (255 / 65535)).astype(np.uint8))
     assert image.note is not None
     assert "16 bits" in image.note
+
+
+WIDE = np.random.default_rng(3).integers(0, 65536, (40, 50)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bit_gray_is_read_as_it_is_where_that_is_asked_for(tmp_path: Path, suffix: str) -> None:
+    PillowImage.fromarray(WIDE).save(tmp_path / f"a{suffix}")
+    image = read_wide(tmp_path / f"a{suffix}")
+    assert image is not None
+    assert (image.pixels.dtype, image.note) == (np.uint16, None)
+    np.testing.assert_array_equal(image.pixels, WIDE)
+
+
+def test_both_orders_of_bytes_give_the_same_counts(tmp_path: Path) -> None:
+    for order in "<>":
+        head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8)
+        tags = [(256, 4, 50), (257, 4, 40), (258, 3, 16), (259, 3, 1), (262, 3, 1), (273, 4, 122)]
+        tags += [(277, 3, 1), (278, 4, 40), (279, 4, 4000)]
+        entries = b"".join(
+            struct.pack(f"{order}HHI", tag, kind, 1)
+            + struct.pack(f"{order}I" if kind == 4 else f"{order}Hxx", value)
+            for tag, kind, value in tags
+        )
+        count = struct.pack(f"{order}H", len(tags))
+        data = head + count + entries + bytes(4)
+        assert len(data) == 122
+        (tmp_path / "a.tif").write_bytes(data + WIDE.astype(f"{order}u2").tobytes())
+        image = read_wide(tmp_path / "a.tif")
+        assert image is not None
+        np.testing.assert_array_equal(image.pixels, WIDE)
+
+
+def test_a_16_bit_picture_is_turned_upright_and_keeps_its_profile(tmp_path: Path) -> None:
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    picture = PillowImage.fromarray(WIDE)
+    picture.save(tmp_path / "a.png", exif=exif, icc_profile=GRAY_PROFILE)
+    image = read_wide(tmp_path / "a.png")
+    assert image is not None
+    assert (image.note, image.profile) == ("a.png: the picture was turned upright", GRAY_PROFILE)
+    np.testing.assert_array_equal(image.pixels, np.rot90(WIDE, 3))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp"])
+def test_other_pictures_are_not_wide(tmp_path: Path, suffix: str) -> None:
+    PillowImage.fromarray(GRAY).save(tmp_path / f"a{suffix}")
+    assert read_wide(tmp_path / f"a{suffix}") is None
+    PillowImage.fromarray(WIDE).save(tmp_path / "a.pgm")  # its samples are stretched by Pillow
+    assert read_wide(tmp_path / "a.pgm") is None
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("kept", [0.9, 0.5])
+def test_truncated_16_bit_files_are_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    PillowImage.fromarray(WIDE).save(tmp_path / f"a{suffix}")
+    data = (tmp_path / f"a{suffix}").read_bytes()
+    (tmp_path / f"a{suffix}").write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(UserError, match=r"truncated|damaged"):
+        read_wide(tmp_path / f"a{suffix}")
+
+
+def test_16_bit_gray_is_written_as_tiff(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_image(path, WIDE.shape, [WIDE[:7], WIDE[7:]], bits=16)
+    with PillowImage.open(path) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), WIDE)
+    assert holds_wide(path)
+    assert not holds_wide(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="cannot write an array of uint8"):
+        write_image(path, GRAY.shape, [GRAY], bits=16)
 
 
 def test_16_bit_colour_is_mentioned(tmp_path: Path) -> None:

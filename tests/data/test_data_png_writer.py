@@ -39,6 +39,17 @@ def test_pillow_reads_what_was_written(
     assert [file.name for file in path.parent.iterdir()] == ["a.png"]
 
 
+def test_16_bit_gray(tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).integers(0, 65536, (20, 30)).astype(np.uint16)
+    with open_png(tmp_path / "a.png", 20, 30, 1, bits=16) as png:
+        png.write(counts[:3])
+        png.write(counts[3:])
+        with pytest.raises(ValueError, match="rows of uint8"):
+            png.write(np.zeros((1, 30), np.uint8))
+    with PillowImage.open(tmp_path / "a.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), counts)
+
+
 def test_views_that_are_not_contiguous_are_written_too(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     with open_png(tmp_path / "a.png", 15, 10, 3) as png:

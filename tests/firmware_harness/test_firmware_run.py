@@ -62,7 +62,11 @@ def test_random_models_have_the_bits_of_tflm(
     run_checked(model, board, frame, tmp_path_factory.mktemp("random"))
 
 
-@pytest.mark.parametrize("entry", zoo.entries(), ids=lambda entry: f"{entry.model}-x{entry.scale}")
+# Weights for other images make no other code.
+ARCHITECTURES = [entry for entry in zoo.entries() if entry.model == entry.architecture]
+
+
+@pytest.mark.parametrize("entry", ARCHITECTURES, ids=lambda entry: f"{entry.model}-x{entry.scale}")
 def test_shipped_networks_have_the_bits_of_tflm(
     board: Board, tmp_path: Path, entry: zoo.Entry
 ) -> None:

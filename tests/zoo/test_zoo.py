@@ -31,22 +31,36 @@ FLOORS = {
     },
     ("tinypssr", 4): {"set5": (29.9, 0.85), "set14": (27.0, 0.75), "bsd100": (26.6, 0.71)},
     ("tinypssr-anchor", 4): {"set5": (29.9, 0.85), "set14": (27.0, 0.75), "bsd100": (26.6, 0.71)},
+    ("tinypssr-ir", 2): {"infrared": (36.2, 0.954)},
+    ("tinypssr-ir", 4): {"infrared": (29.2, 0.816)},
+    ("tinypssr-ir-mae", 2): {"infrared": (36.5, 0.953)},
+    ("tinypssr-ir-mae", 4): {"infrared": (29.7, 0.812)},
 }
 
-# dB that int8 may lose on Set14 and BSD100. tinypssr at x2 has what was reached, so that it gets no
+# dB that int8 may lose, Set5 left out. tinypssr at x2 has what was reached, so that it gets no
 # worse; the aim is 0.10 for it as well.
 LOSSES = {
     ("tinypssr", 2): 0.17,
     ("tinypssr-anchor", 2): 0.05,
     ("tinypssr", 4): 0.10,
     ("tinypssr-anchor", 4): 0.05,
+    ("tinypssr-ir", 2): 0.0,  # tuning for int8 counts squared errors, SSIM alone does not
+    ("tinypssr-ir", 4): 0.10,
+    ("tinypssr-ir-mae", 2): 0.20,
+    ("tinypssr-ir-mae", 4): 0.10,
 }
+BORDERS = {"infrared": 4}  # pixels cropped by the slides' protocol; elsewhere the scale
+FOLDERS = {"infrared": "infrared/val"}
+THERMAL = [entry for entry in zoo.entries() if entry.model != entry.architecture]
 
 
 def test_every_registered_network_ships():
     kind = "super-resolution"
     registered = [(n, s) for n in registry.names(kind) for s in registry.get(n).scales]
-    assert zoo.names() == registered
+    assert [n for n in zoo.names() if zoo.find(*n) not in THERMAL] == registered
+    assert [(entry.model, entry.scale) for entry in THERMAL] == [
+        (name, scale) for name in ("tinypssr-ir", "tinypssr-ir-mae") for scale in (2, 4)
+    ]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
@@ -59,10 +73,10 @@ def test_files_are_those_of_the_card(entry):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_card_tells_how_the_weights_came_about(entry):
-    spec = registry.get(entry.model)
+    spec = registry.get(entry.architecture)
     assert entry.card["parameters"] == sum(count for _, count in spec.published[entry.scale])
     plain, tuned = (
-        checkpoint.read_for(weights, entry.model, entry.scale)
+        checkpoint.read_for(weights, entry.architecture, entry.scale)
         for weights in (entry.float_checkpoint, entry.int8_checkpoint)
     )
     runs = [("training", plain.notes["training"]), ("tuning", tuned.notes["tuning"])]
@@ -74,6 +88,20 @@ def test_card_tells_how_the_weights_came_about(entry):
         assert entry.card[part]["recipe"] == notes["recipe"]
         stop = notes["recipe"]["stop"]
         assert entry.card[part]["steps"] == stop["epochs"] * stop["steps_per_epoch"]
+
+
+@pytest.mark.parametrize("entry", THERMAL, ids=lambda entry: f"{entry.model}-x{entry.scale}")
+def test_thermal_networks_start_from_the_visible_and_are_better_at_their_images(entry):
+    start = zoo.find(entry.architecture, entry.scale)
+    weights = checkpoint.read(start.float_checkpoint).weights
+    notes = checkpoint.read(entry.float_checkpoint).notes["training"]
+    assert notes["start"] == checkpoint.digest(weights)
+    quality = entry.card["quality"]
+    measure = "psnr" if entry.model.endswith("mae") else "ssim"  # what it was trained on
+    for kind in KINDS:
+        ours = quality[kind]["infrared"]
+        assert ours[measure] > quality["start"][kind]["infrared"][measure]
+        assert all(value > quality["bicubic"]["infrared"][name] for name, value in ours.items())
 
 
 @pytest.mark.slow
@@ -122,15 +150,15 @@ def test_simulated_and_exported_int8_agree(entry, photographs):
 @pytest.mark.shared
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dataset", ["set5", "set14", "bsd100"])
-def test_quality_on_the_card_is_measured_again(entry, kind, dataset, shared_data):
+def test_quality_on_the_card_is_measured_again(entry, kind, shared_data):
     session = open_session(entry.artifact(kind, ".tflite"), "litert", 2)
-    pairs = find_pairs(shared_data / dataset, entry.scale)
-    found = mean(evaluate(session, pairs, entry.scale))
-    card = entry.card["quality"][kind][dataset]
-    # Runtimes on other processors may round a pixel to the other side.
-    assert found.psnr == pytest.approx(card["psnr"], abs=0.005)
-    assert found.ssim == pytest.approx(card["ssim"], abs=0.0005)
+    for dataset, card in entry.card["quality"][kind].items():
+        pairs = find_pairs(shared_data / FOLDERS.get(dataset, dataset), entry.scale)
+        border = BORDERS.get(dataset, entry.scale)
+        found = mean(evaluate(session, pairs, entry.scale, border=border))
+        # Runtimes on other processors may round a pixel to the other side.
+        assert found.psnr == pytest.approx(card["psnr"], abs=0.005)
+        assert found.ssim == pytest.approx(card["ssim"], abs=0.0005)
 
 
 def test_unknown_networks_are_refused():
