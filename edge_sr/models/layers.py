@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_sr.errors import UserError
+
 
 def is_keras_3(keras: Any) -> bool:
     """Whether the namespace is Keras 3 (tf_keras has no `ops`)."""
@@ -253,6 +255,32 @@ def prelu(keras: Any, name: str) -> Any:
     """PReLU with one slope per channel, 0.25 at first (He et al. 2015; Keras would start at 0)."""
     start = keras.initializers.Constant(0.25)
     return keras.layers.PReLU(alpha_initializer=start, shared_axes=[1, 2], name=name)
+
+
+@lru_cache(maxsize=2)
+def _growing_cosine_layer(keras: Any) -> type:
+    @keras.saving.register_keras_serializable(package="edge_sr")
+    class GrowingCosine(keras.layers.Layer):
+        """x * cos(x), the growing cosine unit (Noel et al. 2021)."""
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * keras.ops.cos(inputs)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    return GrowingCosine
+
+
+def growing_cosine(keras: Any, name: str) -> Any:
+    """x * cos(x).
+
+    Raises:
+        UserError: the namespace is tf_keras, which is for int8: TFLite has no int8 cosine.
+    """
+    if not is_keras_3(keras):
+        raise UserError("TFLite has no int8 cosine: networks with gcu exist in float only")
+    return _growing_cosine_layer(keras)(name=name)
 
 
 _LEAK = 0.1

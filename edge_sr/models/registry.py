@@ -84,11 +84,15 @@ class ModelSpec:
         """The inverse of `dataclasses.asdict` on a config, checked.
 
         Raises:
-            UserError: an option is unknown or not a whole number, or the scale is not supported.
+            UserError: an option is unknown or neither a whole number nor, where the config has one,
+                a text; or the scale is not supported.
         """
         options = dict(values)
+        texts = {field.name for field in fields(self.config_type) if field.type in (str, "str")}
         for name, value in options.items():
-            if type(value) is not int or value < 0:
+            if name in texts and not isinstance(value, str):
+                raise UserError(f"{self.name}: {name} must be a text, it is {value!r}")
+            if name not in texts and (type(value) is not int or value < 0):
                 raise UserError(f"{self.name}: {name} must be a whole number, it is {value!r}")
         return self.config(options.pop("scale", 0), **options)
 
