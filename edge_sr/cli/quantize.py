@@ -97,15 +97,15 @@ def tune_checkpoint(checkpoint: Path, recipe: "Recipe", samples: "Samples", run:
     from edge_sr.cli.runs import report
     from edge_sr.models import checkpoint as checkpoints
     from edge_sr.runtime.keras import import_keras
+    from edge_sr.training.start import seed_everything
 
-    runs.seed_everything(import_keras(), run.seed)
+    seed_everything(import_keras(), run.seed)
     with quiet_native():
         from edge_sr.quantize import tune
     source = checkpoints.read(checkpoint)
-    if run.force:
-        runs.clear(run.folder)
-    tuner = tune.Tuner(source, recipe, samples, run.seed, run.folder, run.resume)
-    if not tuner.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            tuner.run(display)
-    report(run)
+    with runs.owned(run):
+        tuner = tune.Tuner(source, recipe, samples, run.seed, run.folder, run.resume)
+        if not tuner.finished():
+            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+                tuner.run(display)
+        report(run)

@@ -196,39 +196,12 @@ def train_float(
     keras = import_keras()
 
     from edge_sr.cli.progress import TrainingDisplay
-    from edge_sr.models import checkpoint, registry
-    from edge_sr.training import fit
-    from edge_sr.training import recipe as recipes
+    from edge_sr.training.start import Plan, prepare
 
-    runs.seed_everything(keras, run.seed)
-    spec = registry.get(model)
-    blocks = {"expand": recipe.expand, "branches": int(recipe.branches)}
-    network = spec.build(spec.config(scale, **blocks), keras)
-    identity = {"model": model}
-    if start:
-        checkpoint.assign(network, start, "the checkpoint to start from")
-        identity["start"] = checkpoint.digest(start)
-    task = fit.Task(network, keras, recipe, scale, samples, run.seed, identity)
-    notes = {
-        **identity,
-        "scale": scale,
-        "images": samples.images,
-        "recipe": recipes.to_dict(recipe),
-        "seed": run.seed,
-    }
-
-    def keep(weights: fit.Weights) -> None:
-        folded = checkpoint.fold(weights)
-        checkpoint.write(
-            run.best,
-            checkpoint.Checkpoint(spec, spec.config(scale), folded, {"training": notes}),
-        )
-
-    if run.force:
-        runs.clear(run.folder)
-        runs.clear(run.folder / "int8")
-    trainer = fit.Trainer(task, run.folder, run.resume)
-    if not trainer.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            trainer.run(keep, display)
-    runs.report(run)
+    with runs.owned(run, "int8"):
+        plan = Plan(model, scale, recipe, run.seed, {}, start)
+        trainer, keep = prepare(plan, keras, samples, run.folder, run.resume)
+        if not trainer.finished():
+            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+                trainer.run(keep, display)
+        runs.report(run)

@@ -98,8 +98,9 @@ def train_float(
     from edge_sr.models import checkpoint, registry
     from edge_sr.training import bottleneck, fit
     from edge_sr.training import recipe as recipes
+    from edge_sr.training.start import seed_everything
 
-    runs.seed_everything(keras, run.seed)
+    seed_everything(keras, run.seed)
     network, config = _network(rate, recipe, keras)
     identity = {"model": model, "rate": rate}
     if start:
@@ -123,13 +124,11 @@ def train_float(
         )
         checkpoint.write(run.best, found)
 
-    if run.force:
-        runs.clear(run.folder)
-        runs.clear(run.folder / "int8")
-    trainer = fit.Trainer(task, run.folder, run.resume)
-    if not trainer.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            trainer.run(keep, display)
+    with runs.owned(run, "int8"):
+        trainer = fit.Trainer(task, run.folder, run.resume)
+        if not trainer.finished():
+            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+                trainer.run(keep, display)
 
 
 def tune_codec(checkpoint: Path, recipe: "Recipe", pictures: "Pictures", run: Run) -> None:
@@ -138,17 +137,18 @@ def tune_codec(checkpoint: Path, recipe: "Recipe", pictures: "Pictures", run: Ru
     from edge_sr.models import checkpoint as checkpoints
     from edge_sr.runtime.keras import import_keras
 
-    runs.seed_everything(import_keras(), run.seed)
+    from edge_sr.training.start import seed_everything
+
+    seed_everything(import_keras(), run.seed)
     with quiet_native():
         from edge_sr.quantize import codec
     source = checkpoints.read(checkpoint)
-    if run.force:
-        runs.clear(run.folder)
-    trainer, keep = codec.tune(source, recipe, pictures, run.seed, run.folder, run.resume)
-    if not trainer.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            trainer.run(keep, display)
-    runs.report(run)
+    with runs.owned(run):
+        trainer, keep = codec.tune(source, recipe, pictures, run.seed, run.folder, run.resume)
+        if not trainer.finished():
+            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+                trainer.run(keep, display)
+        runs.report(run)
 
 
 def _network(rate: int, recipe: "Recipe", keras: Any) -> tuple[Any, Any]:

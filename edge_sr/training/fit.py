@@ -29,6 +29,10 @@ STATE, LOG = "state.safetensors", "log.csv"
 Weights = dict[str, np.ndarray]
 
 
+class Diverged(UserError):
+    """The loss is no longer finite."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """What one epoch gave.
@@ -150,7 +154,8 @@ class Trainer:
             observer: is told of progress.
 
         Raises:
-            UserError: the loss is no longer finite, or the folder cannot be written to.
+            Diverged: the loss is no longer finite.
+            UserError: the folder cannot be written to.
         """
         while not self.finished():
             result = self.run_epoch(observer)
@@ -189,7 +194,7 @@ class Trainer:
             self.optimizer.learning_rate = rate
             loss = self._train_on(low, high)
             if not math.isfinite(loss):
-                raise UserError(
+                raise Diverged(
                     f"the loss is {loss} in epoch {self.epochs_done + 1}: training diverged; "
                     "a lower learning_rate or a clip_norm in the recipe helps"
                 )

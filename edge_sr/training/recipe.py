@@ -247,6 +247,17 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     return asdict(recipe)
 
 
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with other entries, nested as in a TOML file; a loss is replaced as a whole.
+
+    Raises:
+        UserError: an entry is unknown, of the wrong type or out of range.
+    """
+    found = _fill(recipe, changes, "the recipe")
+    _check(found)
+    return found
+
+
 def load_for(name_or_path: str, scale: int) -> Recipe:
     """The recipe of that name or file, checked for a scale.
 
@@ -254,6 +265,16 @@ def load_for(name_or_path: str, scale: int) -> Recipe:
         UserError: as `load`, or its patches are too small for its loss at that scale.
     """
     recipe = load(name_or_path)
+    check_for(recipe, scale)
+    return recipe
+
+
+def check_for(recipe: Recipe, scale: int) -> None:
+    """Refuse patches that are too small for the loss at a scale.
+
+    Raises:
+        UserError: so.
+    """
     for epoch in range(recipe.stop.epochs if recipe.phases else 1):
         now = recipe.at(epoch)
         side = (now.data.patch - 2 * now.data.rim) * scale
@@ -262,7 +283,6 @@ def load_for(name_or_path: str, scale: int) -> Recipe:
                 f"the loss ssim needs patches of {SSIM_WINDOW} pixels at high resolution, "
                 f"patch = {now.data.patch} gives {side} at x{scale} within its rim"
             )
-    return recipe
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
