@@ -39,13 +39,12 @@ _PUBLISHED: dict[int, LayerCounts] = {
 
 
 def _stage(config: ModelConfig, keras: Any, x: Any, prefix: str, carries: bool) -> Any:
-    block = config.expand, bool(config.branches)
     one, four = (np.ones((1, 1)), np.ones((1, 4))) if carries else (None, None)
     for number, (filters, kernel) in enumerate(((16, 5), (4, 1), (8, 5)), start=1):
         name = f"{prefix}conv{number}"
-        x = layers.conv2d(keras, filters, kernel, *block, name, carries=one)(x)
+        x = layers.conv2d(keras, config, filters, kernel, name, carries=one)(x)
         x = layers.prelu(keras, f"{prefix}prelu{number}")(x)
-    return layers.conv2d(keras, 4, 1, *block, f"{prefix}conv4", carries=four)(x)
+    return layers.conv2d(keras, config, 4, 1, f"{prefix}conv4", carries=four)(x)
 
 
 def _network(config: ModelConfig, keras: Any, anchor: bool) -> Any:
