@@ -1,6 +1,5 @@
 """Runs a study: plans its jobs, gives them to processes, and keeps what they find."""
 
-import hashlib
 import importlib.metadata
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -15,7 +14,7 @@ from benchmarks.reproduce.study import BICUBIC, Study, require_networks
 from benchmarks.reproduce.work import Job
 from edge_sr.data.datasets import find_pairs
 from edge_sr.errors import UserError
-from edge_sr.files import locked, make_folder
+from edge_sr.files import locked
 from edge_sr.training import recipe as recipes
 
 RESULTS = "results.json"
@@ -110,7 +109,9 @@ def _begin(request: Request) -> Results:
     found = results.read(path)
     if (found.study, found.quick) != (blank.study, blank.quick):
         kind = "--quick" if found.quick else "full"
-        raise UserError(f"{request.folder} holds the {kind} study {found.study}; name another --out")
+        raise UserError(
+            f"{request.folder} holds the {kind} study {found.study}; name another --out"
+        )
     if found.data != data:
         raise UserError(
             f"{request.data} has changed since the study in {request.folder} began, from "

@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from benchmarks.reproduce.results import Result
 from benchmarks.reproduce.study import Claim, Study
@@ -58,9 +59,7 @@ def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) ->
     return _verdict(claim, upper, lower, margin, [spreads[upper], spreads[lower]])
 
 
-def _verdict(
-    claim: Claim, upper: str, lower: str, margin: float, spreads: Sequence[Spread]
-) -> str:
+def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Sequence[Spread]) -> str:
     noise = _noise(spreads)
     unit = _UNITS[claim.figure]
     if margin <= 0:
@@ -70,7 +69,9 @@ def _verdict(
     else:
         verdict = "Holds" if margin > noise else "Holds, but within the spread"
     seeds = min(found.seeds for found in spreads)
-    beside = "" if noise is None else f", beside a spread of {noise:.4f}{unit} between {seeds} seeds"
+    beside = (
+        "" if noise is None else f", beside a spread of {noise:.4f}{unit} between {seeds} seeds"
+    )
     return f"{verdict}: {claim.about}; {upper} over {lower} by {margin:+.4f}{unit}{beside}."
 
 
@@ -110,5 +111,5 @@ def wobble(result: Result) -> float | None:
     if result.diverged:
         return math.inf
     later = [point.psnr for point in result.curve[len(result.curve) // 2 :]]
-    steps = [abs(b - a) for a, b in zip(later, later[1:], strict=False)]
+    steps = [abs(b - a) for a, b in pairwise(later)]
     return statistics.fmean(steps) if steps else None

@@ -1,5 +1,6 @@
 """Runs jobs in processes of this machine, some at a time; one that is killed is started again."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -7,9 +8,15 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from benchmarks.reproduce import work, worker
 from benchmarks.reproduce.work import Job
+from edge_sr.errors import UserError
+from edge_sr.files import make_folder
+
+LOG = "worker.log"
+"""In a run's folder: what its processes said besides."""
 
 TRIES = 4
 """How often a run is started before it is given up."""
@@ -45,36 +52,43 @@ class Pool:
                 self._end()
 
     def _do(self, job: Job) -> Outcome:
-        said = ""
         for _ in range(TRIES):
-            code, said = self._attempt(job)
+            try:
+                code, said = self._attempt(job)
+            except (OSError, UserError) as error:
+                return Outcome(job, str(error))
             if code == 0:
                 return Outcome(job)
             if code == worker.REFUSED or self._ended:
                 return Outcome(job, said)
-        return Outcome(job, f"{job.folder}: its process ended {TRIES} times: {said}")
+        return Outcome(job, f"its process ended {TRIES} times: {said}")
 
     def _attempt(self, job: Job) -> tuple[int, str]:
-        """The exit code of a process, and the last that it said."""
-        # A session of its own: Ctrl-C goes to us alone, and we end it.
+        """The exit code of a process, and what it said, or where its last words are."""
+        make_folder(Path(job.folder))
+        with (Path(job.folder) / LOG).open("ab") as log:
+            process = self._start(log)
+            try:
+                said = _talk(process, job)
+            finally:
+                self._processes.discard(process)
+        return process.returncode, said or f"see {job.folder}/{LOG}"
+
+    def _start(self, log: BinaryIO) -> "subprocess.Popen[str]":
         with self._lock:
             if self._ended:
-                return worker.REFUSED, "interrupted"
+                raise UserError("interrupted")
             process = subprocess.Popen(
                 [sys.executable, "-m", worker.__name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=log,
                 text=True,
                 errors="replace",
-                start_new_session=True,
-                cwd=Path.cwd(),
+                start_new_session=True,  # Ctrl-C goes to us alone, and we end it
             )
             self._processes.add(process)
-        try:
-            return _talk(process, job)
-        finally:
-            self._processes.discard(process)
+            return process
 
     def _end(self) -> None:
         with self._lock:
@@ -83,19 +97,12 @@ class Pool:
                 process.terminate()
 
 
-def _talk(process: "subprocess.Popen[str]", job: Job) -> tuple[int, str]:
-    assert process.stdin and process.stdout and process.stderr
-    noise: list[str] = []
-    reader = threading.Thread(target=lambda: noise.extend(process.stderr))  # type: ignore[arg-type]
-    reader.start()
+def _talk(process: "subprocess.Popen[str]", job: Job) -> str:
+    """Hand over the job and wait; the process ends when its input does, so that stays open."""
+    assert process.stdin is not None
+    assert process.stdout is not None
     with process:
-        try:
+        with contextlib.suppress(BrokenPipeError):
             process.stdin.write(work.to_json(job) + "\n")
-            process.stdin.flush()  # and left open: it ends with us
-        except BrokenPipeError:
-            pass
-        said = process.stdout.read()
-        reader.join()
-        code = process.wait()
-    last = noise[-1].strip() if noise else f"exit code {code}"
-    return code, said or last
+            process.stdin.flush()
+        return process.stdout.read()

@@ -1,30 +1,30 @@
 """Studies as data: studies/*.toml.
 
-    title = "..."
-    source = "..."                       # who published it
-    about = "..."                        # what the full study is, for the tables
-    recipe = "slides"                    # that all runs change
-    published = "losses"                 # table of published.toml
-    figures = ["ssim", "psnr"]           # one table each
-    columns = ["set5 x2", "set5 x4"]     # image set and scale
+title = "..."
+source = "..."                       # who published it
+about = "..."                        # what the full study is, for the tables
+recipe = "slides"                    # that all runs change
+published = "losses"                 # table of published.toml
+figures = ["ssim", "psnr"]           # one table each
+columns = ["set5 x2", "set5 x4"]     # image set and scale
 
-    [quick]                              # what --quick changes
-    about = "..."
-    changes = { optimizer.learning_rate = 4e-3 }
+[quick]                              # what --quick changes
+about = "..."
+changes = { optimizer.learning_rate = 4e-3 }
 
-    [[run]]
-    name = "mae"                         # also its row in the published table
-    model = "tinypssr"
-    scale = 2
-    options = { activation = "relu" }    # of the network
-    changes = { loss = { mae = 1.0 } }   # of the recipe
-    baseline = "mse"                     # that a table of percentages stands on
+[[run]]
+name = "mae"                         # also its row in the published table
+model = "tinypssr"
+scale = 2
+options = { activation = "relu" }    # of the network
+changes = { loss = { mae = 1.0 } }   # of the recipe
+baseline = "mse"                     # that a table of percentages stands on
 
-    [[claim]]                            # what the paper's figures say of their order
-    about = "MAE has the best PSNR"
-    figure = "psnr"                      # or "ssim", or "wobble" of the training curve
-    best = ["mae"]                       # each above every other run,
-    pairs = [["mae", "mse"]]             # or the first of each pair above the second
+[[claim]]                            # what the paper's figures say of their order
+about = "MAE has the best PSNR"
+figure = "psnr"                      # or "ssim", or "wobble" of the training curve
+best = ["mae"]                       # each above every other run,
+pairs = [["mae", "mse"]]             # or the first of each pair above the second
 """
 
 import tomllib

@@ -67,9 +67,7 @@ def _table(
     )
 
 
-def _row(
-    study: Study, run: Run, figure: str, results: Sequence[Result], printed: Published
-) -> Row:
+def _row(study: Study, run: Run, figure: str, results: Sequence[Result], printed: Published) -> Row:
     beside = printed.figures.get(figure, {}).get(run.name, {})
     cells = [
         _with(_cell(run, column, figure, results), _text(beside.get(column), figure))
@@ -77,7 +75,9 @@ def _row(
     ]
     diverged = [result.seed for result in results if result.diverged]
     marks = (f"diverged with seed {', '.join(map(str, diverged))}",) if diverged else ()
-    return Row((run.name, _parameters(run.name, results, printed), str(len(results)), *cells), marks)
+    return Row(
+        (run.name, _parameters(run.name, results, printed), str(len(results)), *cells), marks
+    )
 
 
 def _printed_row(study: Study, name: str, figure: str, printed: Published) -> Row:

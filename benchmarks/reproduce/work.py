@@ -22,7 +22,7 @@ from edge_sr.data.datasets import Pair, find_pairs
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
 from edge_sr.files import locked, make_folder
-from edge_sr.models import checkpoint
+from edge_sr.models import checkpoint, registry
 from edge_sr.training import recipe as recipes
 from edge_sr.training.fit import LOG, Epoch
 from edge_sr.upscale import upscale
@@ -116,20 +116,21 @@ class _Silence:
 
 def _train(job: Job, folder: Path, blank: Result) -> Result:
     from edge_sr.runtime.keras import import_keras
-    from edge_sr.training.fit import Diverged
+    from edge_sr.training.fit import DivergedError
     from edge_sr.training.samples import load_samples
     from edge_sr.training.start import BEST, Plan, prepare
 
     recipe = recipes.from_dict(job.recipe)
     keras = import_keras()
-    samples = load_samples(Path(job.data), job.run.scale, recipe)
-    plan = Plan(job.run.model, job.run.scale, recipe, job.seed, job.run.options)
+    spec = registry.get(job.run.model)
+    samples = load_samples(Path(job.data), job.run.scale, recipe, spec.channels)
+    plan = Plan(spec, spec.config(job.run.scale, **job.run.options), recipe, job.seed)
     make_folder(folder)
     trainer, keep = prepare(plan, keras, samples, folder, resume=True)
     diverged = ""
     try:
         trainer.run(keep, _Silence())
-    except Diverged as error:  # which is a result: some of what is studied does
+    except DivergedError as error:  # which is a result: some of what is studied does
         diverged = str(error)
     curve = _curve(folder / LOG)
     steps = len(curve) * recipe.stop.steps_per_epoch

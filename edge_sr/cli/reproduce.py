@@ -128,7 +128,8 @@ def _tell(outcome: "Outcome", count: int, total: int) -> None:
 
 def _stored(study: "Study", quick: bool, out: Path | None) -> "Results":
     """The results in a folder, or those that ship."""
-    from benchmarks.reproduce import results, study as studies
+    from benchmarks.reproduce import results
+    from benchmarks.reproduce import study as studies
     from benchmarks.reproduce.drive import RESULTS
 
     path = studies.results_file(study.name, quick) if out is None else out / RESULTS

@@ -16,6 +16,7 @@ from edge_sr.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+    from edge_sr.models.registry import ModelConfig, ModelSpec
     from edge_sr.training.recipe import Recipe
     from edge_sr.training.samples import Samples
 
@@ -29,13 +30,19 @@ def train(
     scale: Annotated[
         int | None, typer.Option(help="Scale of a super-resolution network.", show_default="2")
     ] = None,
+    blocks: Annotated[
+        int | None,
+        typer.Option(help="Blocks of a network of residual blocks.", show_default="the model's"),
+    ] = None,
     rate: Annotated[
         int | None,
         typer.Option(help="Rate of a codec: 4, 16, 64 or 256.", show_default="4"),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Name of a recipe or a TOML file.", show_default="x<scale>, or codec"),
+        typer.Option(
+            help="Name of a recipe or a TOML file.", show_default="x<scale>, rgb-x<scale>, or codec"
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -85,8 +92,10 @@ def train(
     if int8_recipe is not None and not int8:
         raise UserError("--int8-recipe is for tuning: give --int8 as well")
     if registry.get(model).kind == "codec":
-        if scale is not None or teacher is not None:
-            raise UserError(f"{model} is a codec: it has a --rate, and no --scale or --teacher")
+        if (scale, teacher, blocks) != (None, None, None):
+            raise UserError(
+                f"{model} is a codec: it has a --rate, and no --scale, --blocks or --teacher"
+            )
         from edge_sr.cli.train_codec import Request, train_codec
 
         rate = 4 if rate is None else rate
@@ -96,25 +105,28 @@ def train(
     if rate is not None:
         raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
     scale = 2 if scale is None else scale
-    registry.get(model).config(scale)
-    chosen = recipes.load_for(recipe or f"x{scale}", scale)
+    spec = registry.get(model)
+    config = spec.config(scale, **({} if blocks is None else {"blocks": blocks}))
+    chosen = recipes.load_for(recipe or recipes.default(scale, spec.channels), scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
-    upscale = _teacher(teacher, chosen, scale)
-    folder = out or Path("runs") / f"{model}-x{scale}"
+    upscale = _teacher(teacher, chosen, scale, spec.channels)
+    folder = out or Path("runs") / "-".join(
+        [model, *([] if blocks is None else [str(blocks)]), f"x{scale}"]
+    )
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
     import_keras()
-    weights = None if start is None else _start(start, model, scale, chosen)
-    samples = load_samples(data, scale, chosen)
+    weights = None if start is None else _start(start, spec, config, chosen)
+    samples = load_samples(data, scale, chosen, spec.channels)
     if int8:
-        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale)
+        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, spec.channels)
     if upscale:
         from edge_sr.training.distil import taught
 
         typer.echo("asking the teacher", err=True)
         samples = taught(samples, upscale, chosen.teacher)
-    train_float(model, scale, chosen, samples, run, weights)
+    train_float(spec, config, chosen, samples, run, weights)
     if int8:
         from edge_sr.cli.quantize import tune_checkpoint
 
@@ -123,24 +135,27 @@ def train(
         tune_checkpoint(run.best, tuning, tuning_samples, part)
 
 
-def _start(path: Path, model: str, scale: int, recipe: "Recipe") -> "dict[str, np.ndarray]":
+def _start(
+    path: Path, spec: "ModelSpec", config: "ModelConfig", recipe: "Recipe"
+) -> "dict[str, np.ndarray]":
     """The weights to start from."""
     from edge_sr.models import checkpoint
 
-    if recipe.expand:
+    if recipe.expand or recipe.norm != "none" or recipe.centred:
         raise UserError(
-            f"recipe {recipe.name} trains over-parameterized convolutions, which cannot start from "
-            "a checkpoint: checkpoints are folded; set expand = 0"
+            f"recipe {recipe.name} trains over-parameterized, normalized or centred convolutions, "
+            "which cannot start from a checkpoint: checkpoints are folded; set expand = 0, "
+            'norm = "none" and centred = false'
         )
-    found = checkpoint.read_for(path, model, scale)
+    found = checkpoint.read_for(path, spec.name, config.scale)
     checkpoint.require_float(found, str(path))
     return found.weights
 
 
 def _teacher(
-    name: str | None, recipe: "Recipe", scale: int
+    name: str | None, recipe: "Recipe", scale: int, channels: int
 ) -> "Callable[[np.ndarray], np.ndarray] | None":
-    """What a teacher makes of a plane, averaged over its eight orientations; None without one."""
+    """What a teacher makes of an image, averaged over its eight orientations; None without one."""
     if name is None:
         if recipe.teacher:
             raise UserError(f"recipe {recipe.name} learns from a teacher: name it with --teacher")
@@ -154,28 +169,32 @@ def _teacher(
 
     int8 = None if Path(name).suffix else False
     _, session = open_model(name, scale, int8=int8)
+    if session.channels != channels:
+        raise UserError(
+            f"the teacher {name} upscales {session.channels} channels; the model takes {channels}"
+        )
     return partial(ensemble, partial(run_plane, session))
 
 
 def _prepare_tuning(
-    name: str | None, training: "Recipe", data: Path, scale: int
+    name: str | None, training: "Recipe", data: Path, scale: int, channels: int
 ) -> tuple["Recipe", "Samples"]:
     """What tuning needs, checked before the hours of training; it holds out the same images."""
     from edge_sr.cli.quantize import require_tuning
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
-    recipe = recipes.load_for(name or f"int8-x{scale}", scale)
+    recipe = recipes.load_for(name or f"int8-{recipes.default(scale, channels)}", scale)
     held_out = training.data.validation_images
     options = dataclasses.replace(recipe.data, validation_images=held_out)
     require_tuning(recipe)
     recipe = dataclasses.replace(recipe, data=options)
-    return recipe, load_samples(data, scale, recipe)
+    return recipe, load_samples(data, scale, recipe, channels)
 
 
 def train_float(
-    model: str,
-    scale: int,
+    spec: "ModelSpec",
+    config: "ModelConfig",
     recipe: "Recipe",
     samples: "Samples",
     run: Run,
@@ -184,8 +203,8 @@ def train_float(
     """Train a float network into the run's folder, showing progress.
 
     Args:
-        model: registered name.
-        scale: of the model.
+        spec: the architecture.
+        config: of the folded network.
         recipe: how.
         samples: to train on, and to validate by.
         run: where.
@@ -199,7 +218,7 @@ def train_float(
     from edge_sr.training.start import Plan, prepare
 
     with runs.owned(run, "int8"):
-        plan = Plan(model, scale, recipe, run.seed, {}, start)
+        plan = Plan(spec, config, recipe, run.seed, start)
         trainer, keep = prepare(plan, keras, samples, run.folder, run.resume)
         if not trainer.finished():
             with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:

@@ -136,7 +136,6 @@ def tune_codec(checkpoint: Path, recipe: "Recipe", pictures: "Pictures", run: Ru
     from edge_sr.cli.progress import TrainingDisplay
     from edge_sr.models import checkpoint as checkpoints
     from edge_sr.runtime.keras import import_keras
-
     from edge_sr.training.start import seed_everything
 
     seed_everything(import_keras(), run.seed)

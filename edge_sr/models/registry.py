@@ -7,10 +7,13 @@ from typing import Any
 
 from edge_sr.errors import UserError
 
-_MODULES = ("edge_sr.models.tinypssr", "edge_sr.models.tinycompress")
+_MODULES = tuple(f"edge_sr.models.{name}" for name in ("tinypssr", "wdsr", "edsr", "tinycompress"))
 _REGISTRY: dict[str, "ModelSpec"] = {}
 
 LayerCounts = tuple[tuple[str, int], ...]
+
+
+NORMS = ("none", "weight", "batch")
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,50 @@ class ModelConfig:
         expand: 0, or the channels through which each convolution's kernel is factored while it
             is trained (see `layers.conv2d`); folded away before tuning and export.
         branches: 1 to add residual and edge branches to those kernels, else 0.
+        norm: how convolutions are normalized while they train, one of `NORMS`; folded away too.
+        centred: 1 to subtract the mean colour from the image while it is trained, in networks whose
+            paper does; folded into the bias of the first convolution.
     """
 
     scale: int = 2
     expand: int = 0
     branches: int = 0
+    norm: str = "none"
+    centred: int = 0
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise UserError(f"there is no norm {self.norm!r}; there are {', '.join(NORMS)}")
 
     @property
     def folded(self) -> "ModelConfig":
         """The same network with plain convolutions."""
-        return replace(self, expand=0, branches=0)
+        return replace(self, expand=0, branches=0, norm="none", centred=0)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether its convolutions are plain."""
+        return self == self.folded
+
+
+MAX_BLOCKS = 32
+"""As many as the deepest published network of these families has."""
+
+
+@dataclass(frozen=True)
+class BlocksConfig(ModelConfig):
+    """What a network of residual blocks is told beside.
+
+    Attributes:
+        blocks: how many, 1 to `MAX_BLOCKS`.
+    """
+
+    blocks: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.blocks <= MAX_BLOCKS:
+            raise UserError(f"a network has 1 to {MAX_BLOCKS} blocks, not {self.blocks}")
 
 
 KINDS = ("super-resolution", "codec")
@@ -48,8 +85,10 @@ class ModelSpec:
         build: `build(config, keras)` returns an uncompiled model of that Keras namespace.
         config_type: the dataclass that `build` takes.
         paper: where the architecture was published.
-        published: for each supported scale, the layers with their published parameter counts.
+        published: for each supported scale, the layers with their published parameter counts, of
+            the config that has no options.
         kind: one of `KINDS`.
+        channels: of the image: 3 for RGB, 1 for a network that takes luma (or any other plane).
     """
 
     name: str
@@ -58,6 +97,7 @@ class ModelSpec:
     paper: str
     published: Mapping[int, LayerCounts]
     kind: str
+    channels: int
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -103,6 +143,7 @@ def register(
     paper: str,
     published: Mapping[int, LayerCounts],
     kind: str = KINDS[0],
+    channels: int = 1,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated `build(config, keras)` under `name`.
 
@@ -113,7 +154,7 @@ def register(
     def decorate(build: Builder) -> Builder:
         if name in _REGISTRY:
             raise ValueError(f"a model named {name!r} is registered already")
-        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind)
+        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind, channels)
         return build
 
     return decorate

@@ -85,6 +85,7 @@ class TinyPssrConfig(ModelConfig):
     activation: str = "prelu"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.activation not in _ACTIVATIONS:
             raise UserError(
                 f"activation must be one of {', '.join(_ACTIVATIONS)}, it is {self.activation!r}"
@@ -99,13 +100,12 @@ def _activate(config: TinyPssrConfig, keras: Any, x: Any, place: str) -> Any:
 
 
 def _stage(config: TinyPssrConfig, keras: Any, x: Any, prefix: str, carries: bool) -> Any:
-    block = config.expand, bool(config.branches)
     one, four = (np.ones((1, 1)), np.ones((1, 4))) if carries else (None, None)
     for number, (filters, kernel) in enumerate(((16, 5), (4, 1), (8, 5)), start=1):
         name = f"{prefix}conv{number}"
-        x = layers.conv2d(keras, filters, kernel, *block, name, carries=one)(x)
+        x = layers.conv2d(keras, config, filters, kernel, name, carries=one)(x)
         x = _activate(config, keras, x, f"{prefix}{{}}{number}")
-    return layers.conv2d(keras, 4, 1, *block, f"{prefix}conv4", carries=four)(x)
+    return layers.conv2d(keras, config, 4, 1, f"{prefix}conv4", carries=four)(x)
 
 
 def _network(config: TinyPssrConfig, keras: Any, anchor: bool) -> Any:

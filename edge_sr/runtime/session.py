@@ -285,17 +285,19 @@ def part_interface(
 
 
 def run_plane(session: Session, plane: np.ndarray) -> np.ndarray:
-    """Upscale one plane of 8-bit pixels in one run.
+    """Upscale one image of 8-bit pixels in one run.
 
     Args:
         session: the network.
-        plane: (H,W) uint8; 0..255 stands for [0,1].
+        plane: (H,W) uint8, or (H,W,3) for an RGB network; 0..255 stands for [0,1].
 
     Returns:
-        (scale*H, scale*W) uint8, clipped to 0..255 and rounded to nearest.
+        uint8 (scale*H, scale*W), or with 3 channels, clipped to 0..255 and rounded to nearest.
     """
-    image = encode(plane, session.input)[np.newaxis, :, :, np.newaxis]
-    return decode(session.run(image)[0, :, :, 0], session.output)
+    height, width, *colours = plane.shape
+    image = encode(plane, session.input).reshape(1, height, width, *(colours or (1,)))
+    result = decode(session.run(image), session.output)
+    return result.reshape(*result.shape[1:3], *colours)
 
 
 def encode(pixels: np.ndarray, spec: TensorSpec) -> np.ndarray:

@@ -29,7 +29,7 @@ STATE, LOG = "state.safetensors", "log.csv"
 Weights = dict[str, np.ndarray]
 
 
-class Diverged(UserError):
+class DivergedError(UserError):
     """The loss is no longer finite."""
 
 
@@ -154,7 +154,7 @@ class Trainer:
             observer: is told of progress.
 
         Raises:
-            Diverged: the loss is no longer finite.
+            DivergedError: the loss is no longer finite.
             UserError: the folder cannot be written to.
         """
         while not self.finished():
@@ -194,7 +194,7 @@ class Trainer:
             self.optimizer.learning_rate = rate
             loss = self._train_on(low, high)
             if not math.isfinite(loss):
-                raise Diverged(
+                raise DivergedError(
                     f"the loss is {loss} in epoch {self.epochs_done + 1}: training diverged; "
                     "a lower learning_rate or a clip_norm in the recipe helps"
                 )

@@ -158,6 +158,9 @@ class Recipe:
         source: where it comes from.
         expand: channels of over-parameterized convolutions, 0 for plain ones.
         branches: whether these have residual and edge branches too.
+        norm: how convolutions are normalized while they train: "none", "weight" or "batch"; folded
+            away when training ends (see `layers.conv2d`).
+        centred: whether networks whose paper subtracts the mean colour do so while they train.
         rounded: whether a float network's kernels and inner activations are rounded to 8 bits
             while it trains (see `rounding.rounded`).
         smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
@@ -174,6 +177,8 @@ class Recipe:
     source: str
     expand: int = 0
     branches: bool = False
+    norm: str = "none"
+    centred: bool = False
     rounded: bool = False
     smooth: float = 0.0
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
@@ -258,6 +263,11 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return found
 
 
+def default(scale: int, channels: int) -> str:
+    """The name of the recipe of our own for a scale: of networks of one channel, or of RGB ones."""
+    return f"x{scale}" if channels == 1 else f"rgb-x{scale}"
+
+
 def load_for(name_or_path: str, scale: int) -> Recipe:
     """The recipe of that name or file, checked for a scale.
 
@@ -327,6 +337,7 @@ def _float(key: str, value: float) -> float:
 def _check(recipe: Recipe) -> None:
     _check_numbers(recipe)
     _check_choices(recipe)
+    _check_forms(recipe)
     if recipe.smooth and not any(phase.rounded for phase in recipe.phases):
         raise UserError(
             "smooth bends must become sharp before training ends: set rounded = true in a phase"
@@ -338,6 +349,17 @@ def _check(recipe: Recipe) -> None:
         reached = replace(recipe, phases=recipe.phases[:count]).at(recipe.stop.epochs)
         _check_numbers(reached)
         _check_choices(reached)
+
+
+def _check_forms(recipe: Recipe) -> None:
+    """Refuse forms of convolutions that exclude each other."""
+    if recipe.expand and (recipe.norm != "none" or recipe.centred):
+        raise UserError(
+            "over-parameterized convolutions are neither normalized nor centred: set expand = 0"
+        )
+    rounded = recipe.rounded or any(phase.rounded for phase in recipe.phases)
+    if rounded and recipe.norm == "batch":
+        raise UserError("batch normalization cannot be trained rounded: choose another norm")
 
 
 def _check_numbers(recipe: Recipe) -> None:
@@ -394,6 +416,7 @@ def _check_numbers(recipe: Recipe) -> None:
 def _check_choices(recipe: Recipe) -> None:
     choices = (
         ("colour", recipe.data.colour, ("luminance", "rgb")),
+        ("norm", recipe.norm, ("none", "weight", "batch")),
         ("kind", recipe.optimizer.kind, ("adam", "soap")),
         ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau")),
         ("monitor", recipe.stop.monitor, ("psnr", "ssim", "last")),

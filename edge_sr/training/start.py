@@ -1,6 +1,7 @@
 """A run of float training: the network that is built, and where its weights go."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,17 @@ class Plan:
     """What is trained, and how.
 
     Attributes:
-        model: registered name of a super-resolution network.
-        scale: of it.
+        spec: the architecture.
+        config: of the folded network.
         recipe: how.
         seed: of weights and patches.
-        options: of the network, beside its scale.
         start: weights to start from instead of random ones.
     """
 
-    model: str
-    scale: int
+    spec: registry.ModelSpec
+    config: registry.ModelConfig
     recipe: Recipe
     seed: int
-    options: Mapping[str, Any]
     start: fit.Weights | None = None
 
 
@@ -63,22 +62,25 @@ def prepare(
         UserError: the state is damaged or another run's, or the weights to start from do not fit.
     """
     seed_everything(keras, plan.seed)
-    spec = registry.get(plan.model)
-    config = spec.config(plan.scale, **plan.options)
-    blocks = {"expand": plan.recipe.expand, "branches": int(plan.recipe.branches)}
-    network = spec.build(spec.config(plan.scale, **plan.options, **blocks), keras)
-    identity: dict[str, Any] = {"model": plan.model}
-    if plan.options:
-        identity["options"] = dict(plan.options)
+    spec, config, recipe = plan.spec, plan.config, plan.recipe
+    unfolded = dataclasses.replace(
+        config,
+        expand=recipe.expand,
+        branches=int(recipe.branches),
+        norm=recipe.norm,
+        centred=int(recipe.centred),
+    )
+    network = spec.build(unfolded, keras)
+    identity: dict[str, Any] = {"model": spec.name, "config": registry.config_dict(config)}
     if plan.start:
         checkpoint.assign(network, plan.start, "the checkpoint to start from")
         identity["start"] = checkpoint.digest(plan.start)
-    task = fit.Task(network, keras, plan.recipe, plan.scale, samples, plan.seed, identity)
+    task = fit.Task(network, keras, recipe, config.scale, samples, plan.seed, identity)
     notes = {
         **identity,
-        "scale": plan.scale,
+        "scale": config.scale,
         "images": samples.images,
-        "recipe": recipes.to_dict(plan.recipe),
+        "recipe": recipes.to_dict(recipe),
         "seed": plan.seed,
     }
 

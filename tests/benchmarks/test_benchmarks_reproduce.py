@@ -1,24 +1,15 @@
 """Studies: their files, their runs in processes that may die, and what tables make of results."""
 
 import importlib.util
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from benchmarks.reproduce import results, work
-from benchmarks.reproduce.drive import RESULTS, Request, reproduce
+from benchmarks.reproduce.drive import Request, reproduce
 from benchmarks.reproduce.pool import Pool
 from benchmarks.reproduce.results import Results
-from benchmarks.reproduce.study import Study, load
-from edge_sr.errors import UserError
+from benchmarks.reproduce.study import load
 
 STUDY = """
 title = "Smoke"
