@@ -49,7 +49,7 @@ def _pairs(study: Study, claim: Claim) -> list[tuple[str, str]]:
 def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) -> str:
     pairs = _pairs(study, claim)
     involved = list(dict.fromkeys(name for pair in pairs for name in pair))
-    values = _values(claim.figure, {name: by_run.get(name, []) for name in involved})
+    values = _values(claim, {name: by_run.get(name, []) for name in involved})
     lacking = [name for name in involved if not values[name]]
     if lacking:
         return f"Not to be judged yet: {claim.about} (no figure of {', '.join(lacking)})."
@@ -83,9 +83,9 @@ def _noise(spreads: Sequence[Spread]) -> float | None:
     return math.sqrt(statistics.fmean(value**2 for value in known))
 
 
-def _values(figure: str, by_run: Mapping[str, list[Result]]) -> dict[str, list[float]]:
-    """One value for each run and seed: the mean over the columns that all of them have."""
-    if figure == "wobble":
+def _values(claim: Claim, by_run: Mapping[str, list[Result]]) -> dict[str, list[float]]:
+    """One value for each run and seed: the mean over the claim's columns that all of them have."""
+    if claim.figure == "wobble":
         return {
             name: [value for result in found if (value := wobble(result)) is not None]
             for name, found in by_run.items()
@@ -93,8 +93,9 @@ def _values(figure: str, by_run: Mapping[str, list[Result]]) -> dict[str, list[f
     scored = {name: [r for r in found if r.scores] for name, found in by_run.items()}
     sets = [{s.column for s in result.scores} for found in scored.values() for result in found]
     common = set.intersection(*sets) if sets else set()
+    common &= set(claim.columns) or common
     return {
-        name: [_mean(result, figure, common) for result in found] if common else []
+        name: [_mean(result, claim.figure, common) for result in found] if common else []
         for name, found in scored.items()
     }
 

@@ -77,6 +77,7 @@ class Claim:
     figure: Literal["psnr", "ssim", "wobble"]
     best: tuple[str, ...] = ()
     pairs: tuple[tuple[str, ...], ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,8 @@ def _check(study: Study) -> None:
     for claim in study.claim:
         if bool(claim.best) == bool(claim.pairs):
             raise UserError(f"the claim {claim.about!r} has either best or pairs")
+        if not set(claim.columns) <= set(study.columns):
+            raise UserError(f"the claim {claim.about!r} has columns that the study has not")
         if any(len(pair) != 2 for pair in claim.pairs):
             raise UserError(f"pairs of the claim {claim.about!r} are of two runs each")
         named += [*claim.best, *(name for pair in claim.pairs for name in pair)]

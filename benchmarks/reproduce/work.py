@@ -82,9 +82,12 @@ def do(job: Job) -> Result:
     os.environ.update(_ONE_THREAD)
     folder = Path(job.folder)
     with locked(folder):
-        found = _former(job, folder) or _start(job, folder)
+        found = _former(job, folder)
+        if found is None:
+            found = _start(job, folder)
+            results.write(folder / RESULT, found)
         judged = _judged(job, folder, found)
-        if judged != found or not (folder / RESULT).exists():
+        if judged != found:
             results.write(folder / RESULT, judged)
         return judged
 

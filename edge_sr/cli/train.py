@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from edge_sr.models.registry import ModelConfig, ModelSpec
+    from edge_sr.training.distribute import Share
     from edge_sr.training.recipe import Recipe
     from edge_sr.training.samples import Samples
 
@@ -79,6 +81,14 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
     ] = False,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="Share each batch by tf.distribute: mirrored (all GPUs of this machine) or "
+            "multiworker (the machines in TF_CONFIG).",
+            show_default="none",
+        ),
+    ] = None,
 ) -> None:
     """Train a network; the epoch's weights that the recipe keeps become best.safetensors.
 
@@ -91,6 +101,8 @@ def train(
 
     if int8_recipe is not None and not int8:
         raise UserError("--int8-recipe is for tuning: give --int8 as well")
+    if strategy is not None and (int8 or registry.get(model).kind == "codec"):
+        raise UserError("--strategy is for float training of networks that upscale")
     if registry.get(model).kind == "codec":
         if (scale, teacher, blocks) != (None, None, None):
             raise UserError(
@@ -117,6 +129,7 @@ def train(
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
     import_keras()
+    share = None if strategy is None else _share(strategy)
     weights = None if start is None else _start(start, spec, config, chosen)
     samples = load_samples(data, scale, chosen, spec.channels)
     if int8:
@@ -126,13 +139,19 @@ def train(
 
         typer.echo("asking the teacher", err=True)
         samples = taught(samples, upscale, chosen.teacher)
-    train_float(spec, config, chosen, samples, run, weights)
+    train_float(spec, config, chosen, samples, run, weights, share)
     if int8:
         from edge_sr.cli.quantize import tune_checkpoint
 
         part = dataclasses.replace(run, folder=folder / "int8", force=False)
         part = dataclasses.replace(part, resume=resume and part.folder.exists())
         tune_checkpoint(run.best, tuning, tuning_samples, part)
+
+
+def _share(strategy: str) -> "Share":
+    from edge_sr.training.distribute import share
+
+    return share(strategy)
 
 
 def _start(
@@ -199,6 +218,7 @@ def train_float(
     samples: "Samples",
     run: Run,
     start: "dict[str, np.ndarray] | None" = None,
+    share: "Share | None" = None,
 ) -> None:
     """Train a float network into the run's folder, showing progress.
 
@@ -209,6 +229,7 @@ def train_float(
         samples: to train on, and to validate by.
         run: where.
         start: weights to start from instead of random ones.
+        share: this process's part, where several train one network; the first one alone writes.
     """
     from edge_sr.runtime.keras import import_keras
 
@@ -217,10 +238,13 @@ def train_float(
     from edge_sr.cli.progress import TrainingDisplay
     from edge_sr.training.start import Plan, prepare
 
-    with runs.owned(run, "int8"):
+    chief = share is None or share.chief
+    with runs.owned(run, "int8") if chief else nullcontext():
         plan = Plan(spec, config, recipe, run.seed, start)
-        trainer, keep = prepare(plan, keras, samples, run.folder, run.resume)
+        trainer, keep = prepare(plan, keras, samples, run.folder, run.resume, share)
         if not trainer.finished():
-            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+            logs = run.log_folder if chief else None
+            with runs.interruptible(), TrainingDisplay(recipe.stop, logs) as display:
                 trainer.run(keep, display)
-        runs.report(run)
+        if chief:
+            runs.report(run)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
 from edge_sr.quiet import quiet_native
 from edge_sr.training import fit
 from edge_sr.training import recipe as recipes
+from edge_sr.training.distribute import Share
 from edge_sr.training.recipe import Recipe
 
 BEST = "best.safetensors"
@@ -47,7 +49,12 @@ def seed_everything(keras: Any, seed: int) -> None:
 
 
 def prepare(
-    plan: Plan, keras: Any, samples: fit.Material, folder: Path, resume: bool
+    plan: Plan,
+    keras: Any,
+    samples: fit.Material,
+    folder: Path,
+    resume: bool,
+    share: Share | None = None,
 ) -> tuple[fit.Trainer, Callable[[fit.Weights], None]]:
     """The trainer of a run, and what it is to do with the weights that it keeps.
 
@@ -57,10 +64,17 @@ def prepare(
         samples: to train on, and to validate by.
         folder: of the run.
         resume: go on from the folder's state, if there is one.
+        share: this process's part, where several devices or processes train one network.
 
     Raises:
-        UserError: the state is damaged or another run's, or the weights to start from do not fit.
+        UserError: the state is damaged or another run's, the weights to start from do not fit, or
+            the recipe cannot be shared.
     """
+    if share and plan.recipe.norm == "batch":
+        raise UserError(
+            "batch normalization keeps statistics that each process would have of its own part; "
+            'set norm to "weight" or "none", or train without --strategy'
+        )
     seed_everything(keras, plan.seed)
     spec, config, recipe = plan.spec, plan.config, plan.recipe
     unfolded = dataclasses.replace(
@@ -90,4 +104,4 @@ def prepare(
             folder / BEST, checkpoint.Checkpoint(spec, config, folded, {"training": notes})
         )
 
-    return fit.Trainer(task, folder, resume), keep
+    return fit.Trainer(task, folder, resume, share), keep
