@@ -163,6 +163,8 @@ def _check(study: Study) -> None:
         if name not in known:
             raise UserError(f"the study names a run {name!r}; it has {', '.join(known)}")
     for run in study.run:
+        if run.scale < 2:
+            raise UserError(f"the run {run.name!r} has a scale of {run.scale}; they start at 2")
         for quick in (True, False):
             study.recipe_of(run, quick)
 
@@ -185,8 +187,10 @@ def split_column(column: str) -> tuple[str, int]:
 
 def passes(run: Run, scale: int) -> int:
     """How often the run's network is applied for that scale; 0: it cannot reach it."""
+    if run.model == BICUBIC:
+        return 1
     reached, count = run.scale, 1
-    while reached < scale and run.scale > 1:
+    while reached < scale:
         reached, count = reached * run.scale, count + 1
     return count if reached == scale else 0
 

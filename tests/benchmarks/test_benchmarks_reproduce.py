@@ -39,7 +39,7 @@ columns = ["set5 x2", "set5 x4", "urban100 x2"]
 [quick]
 about = "Two batches."
 changes.data = { patch = 16, batch = 2, validation_images = 1 }
-changes.stop = { epochs = 60, steps_per_epoch = 1 }
+changes.stop = { epochs = 16, steps_per_epoch = 1 }
 [[run]]
 name = "mae"
 model = "tinypssr"
@@ -49,7 +49,7 @@ changes.loss = { mae = 1.0 }
 [[run]]
 name = "bicubic"
 model = "bicubic"
-scale = 1
+scale = 2
 [[claim]]
 about = "MAE has the best PSNR"
 figure = "psnr"
@@ -130,6 +130,7 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
     [
         ('title = "Smoke"', 'title = "Smoke"\ncolour = 3', "'colour' is none of them"),
         ("scale = 2", "scale = 2\nsize = 3", "'size' is none of them"),
+        ("scale = 2", "scale = 1", "they start at 2"),
         ("changes.loss = { mae = 1.0 }", "changes.lost = 1", "no entry 'lost'"),
         ("batch = 2", "batches = 2", "no entry 'batches'"),
         ('"set5 x4"', '"set5"', "'set5' is no column"),
@@ -290,6 +291,7 @@ def test_images_that_change_are_refused(
 ) -> None:
     out = tmp_path / "out"
     found = _run(_request(bicubic_alone, photographs, out, set5=tiny))
+    assert [score.column for score in found.results[0].scores] == ["set5 x2", "set5 x4"]
     with pytest.raises(UserError, match=r"has changed since the study in .* began, from 6 images"):
         _run(_request(bicubic_alone, tiny, out))
     Image.new("L", (40, 40), 7).save(tiny / "b.png")
@@ -303,7 +305,7 @@ def test_a_runs_folder_of_other_settings_is_refused(
 ) -> None:
     request = _request(bicubic_alone, photographs, tmp_path / "out")
     _run(request)
-    text = bicubic_alone.read_text().replace("epochs = 60", "epochs = 61")
+    text = bicubic_alone.read_text().replace("epochs = 16", "epochs = 17")
     bicubic_alone.write_text(text)
     with pytest.raises(UserError, match="holds the result of other settings"):
         _run(_request(bicubic_alone, photographs, tmp_path / "out"))
