@@ -176,3 +176,27 @@ def test_every_model_file_is_in_the_registry():
     files = {path.stem for path in folder.glob("*.py")} - apart
     builders = {registry.get(name).build.__module__.rsplit(".", 1)[1] for name in registry.names()}
     assert files == builders
+
+
+@pytest.mark.parametrize("activation", ["gcu+prelu", "gcu", "prelu", "lrelu-0.50", "relu", "none"])
+def test_other_activations_of_tinypssr(activation):
+    spec = registry.get("tinypssr")
+    config = spec.config_from_dict({"scale": 2, "activation": activation})
+    model = spec.build(config, keras)
+    assert model.count_params() == (1356 if "prelu" in activation else 1356 - 16 - 4 - 8)
+    assert spec.config_from_dict(registry.config_dict(config)) == config
+    if "gcu" not in activation:
+        return
+    x = np.linspace(-4, 4, 9, dtype=np.float32).reshape(1, 3, 3, 1).repeat(16, axis=-1)
+    layer = model.get_layer("stage1_act1")
+    np.testing.assert_allclose(np.asarray(layer(x)), x * np.cos(x), rtol=1e-5, atol=1e-6)
+    with pytest.raises(UserError, match="exist in float only"):
+        spec.build(config, tf_keras)
+
+
+def test_wrong_activations_of_tinypssr():
+    spec = registry.get("tinypssr")
+    with pytest.raises(UserError, match="activation must be one of prelu, relu"):
+        spec.config(2, activation="swish")
+    with pytest.raises(UserError, match="activation must be a text, it is 3"):
+        spec.config_from_dict({"scale": 2, "activation": 3})
