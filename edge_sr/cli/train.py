@@ -34,6 +34,10 @@ def train(
         int | None,
         typer.Option(help="Blocks of a network of residual blocks.", show_default="the model's"),
     ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(help="Width of a network that comes in several.", show_default="the model's"),
+    ] = None,
     rate: Annotated[
         int | None,
         typer.Option(help="Rate of a codec: 4, 16, 64 or 256.", show_default="4"),
@@ -92,9 +96,10 @@ def train(
     if int8_recipe is not None and not int8:
         raise UserError("--int8-recipe is for tuning: give --int8 as well")
     if registry.get(model).kind == "codec":
-        if (scale, teacher, blocks) != (None, None, None):
+        if any(option is not None for option in (scale, teacher, blocks, width)):
             raise UserError(
-                f"{model} is a codec: it has a --rate, and no --scale, --blocks or --teacher"
+                f"{model} is a codec: it has a --rate, and no --scale, --blocks, --width or "
+                "--teacher"
             )
         from edge_sr.cli.train_codec import Request, train_codec
 
@@ -106,13 +111,16 @@ def train(
         raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
     scale = 2 if scale is None else scale
     spec = registry.get(model)
-    config = spec.config(scale, **({} if blocks is None else {"blocks": blocks}))
+    options = {
+        name: value for name, value in (("blocks", blocks), ("width", width)) if value is not None
+    }
+    config = spec.config(scale, **options)
     chosen = recipes.load_for(recipe or recipes.default(scale, spec.channels), scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     upscale = _teacher(teacher, chosen, scale, spec.channels)
     folder = out or Path("runs") / "-".join(
-        [model, *([] if blocks is None else [str(blocks)]), f"x{scale}"]
+        [model, *(str(value) for value in options.values()), f"x{scale}"]
     )
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
@@ -141,11 +149,11 @@ def _start(
     """The weights to start from."""
     from edge_sr.models import checkpoint
 
-    if recipe.expand or recipe.norm != "none" or recipe.centred:
+    if recipe.expand or recipe.norm != "none":
         raise UserError(
-            f"recipe {recipe.name} trains over-parameterized, normalized or centred convolutions, "
-            "which cannot start from a checkpoint: checkpoints are folded; set expand = 0, "
-            'norm = "none" and centred = false'
+            f"recipe {recipe.name} trains over-parameterized or normalized convolutions, which "
+            "cannot start from a checkpoint: checkpoints are folded; set expand = 0 and "
+            'norm = "none"'
         )
     found = checkpoint.read_for(path, spec.name, config.scale)
     checkpoint.require_float(found, str(path))
@@ -226,7 +234,7 @@ def train_float(
         expand=recipe.expand,
         branches=int(recipe.branches),
         norm=recipe.norm,
-        centred=int(recipe.centred),
+        original=int(start is None),  # checkpoints are folded
     )
     network = spec.build(unfolded, keras)
     identity = {"model": spec.name, "config": config_dict(config)}

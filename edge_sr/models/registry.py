@@ -7,7 +7,11 @@ from typing import Any
 
 from edge_sr.errors import UserError
 
-_MODULES = tuple(f"edge_sr.models.{name}" for name in ("tinypssr", "wdsr", "edsr", "tinycompress"))
+_FAMILIES = (
+    *("tinypssr", "espcn", "esr", "sesr", "fsrcnn", "srcnn", "wdsr", "edsr"),
+    "tinycompress",
+)
+_MODULES = tuple(f"edge_sr.models.{name}" for name in _FAMILIES)
 _REGISTRY: dict[str, "ModelSpec"] = {}
 
 LayerCounts = tuple[tuple[str, int], ...]
@@ -26,15 +30,15 @@ class ModelConfig:
             is trained (see `layers.conv2d`); folded away before tuning and export.
         branches: 1 to add residual and edge branches to those kernels, else 0.
         norm: how convolutions are normalized while they train, one of `NORMS`; folded away too.
-        centred: 1 to subtract the mean colour from the image while it is trained, in networks whose
-            paper does; folded into the bias of the first convolution.
+        original: 1 for the network as its paper trains it, where that differs from the folded one:
+            the mean colour subtracted, transposed convolutions; folded away too.
     """
 
     scale: int = 2
     expand: int = 0
     branches: int = 0
     norm: str = "none"
-    centred: int = 0
+    original: int = 0
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
@@ -43,7 +47,7 @@ class ModelConfig:
     @property
     def folded(self) -> "ModelConfig":
         """The same network with plain convolutions."""
-        return replace(self, expand=0, branches=0, norm="none", centred=0)
+        return replace(self, expand=0, branches=0, norm="none", original=0)
 
     @property
     def is_folded(self) -> bool:
@@ -115,9 +119,10 @@ class ModelSpec:
                 f"{self.name} has no scale {scale}; it has {', '.join(map(str, self.scales))}"
             )
         known = {field.name for field in fields(self.config_type)}
-        unknown = sorted(set(options) - known)
+        unknown = sorted(known - {field.name for field in fields(ModelConfig)} | {"scale"})
         if unknown:
-            raise UserError(f"{self.name} has no option {unknown[0]}; it has {sorted(known)}")
+            own = sorted(known - {field.name for field in fields(ModelConfig)} | {"scale"})
+            raise UserError(f"{self.name} has no option {unknown[0]}; it has {', '.join(own)}")
         return self.config_type(scale=scale, **options)
 
     def config_from_dict(self, values: Mapping[str, Any]) -> ModelConfig:

@@ -160,7 +160,6 @@ class Recipe:
         branches: whether these have residual and edge branches too.
         norm: how convolutions are normalized while they train: "none", "weight" or "batch"; folded
             away when training ends (see `layers.conv2d`).
-        centred: whether networks whose paper subtracts the mean colour do so while they train.
         rounded: whether a float network's kernels and inner activations are rounded to 8 bits
             while it trains (see `rounding.rounded`).
         smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
@@ -178,7 +177,6 @@ class Recipe:
     expand: int = 0
     branches: bool = False
     norm: str = "none"
-    centred: bool = False
     rounded: bool = False
     smooth: float = 0.0
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
@@ -333,10 +331,8 @@ def _check(recipe: Recipe) -> None:
 
 def _check_forms(recipe: Recipe) -> None:
     """Refuse forms of convolutions that exclude each other."""
-    if recipe.expand and (recipe.norm != "none" or recipe.centred):
-        raise UserError(
-            "over-parameterized convolutions are neither normalized nor centred: set expand = 0"
-        )
+    if recipe.expand and recipe.norm != "none":
+        raise UserError('over-parameterized convolutions are not normalized: set norm = "none"')
     rounded = recipe.rounded or any(phase.rounded for phase in recipe.phases)
     if rounded and recipe.norm == "batch":
         raise UserError("batch normalization cannot be trained rounded: choose another norm")

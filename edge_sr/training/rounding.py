@@ -9,7 +9,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-_CONVOLUTIONS = ("Conv2D", "ExpandedConv2D", "NormalizedConv2D")
+_CONVOLUTIONS = ("Conv2D", "ExpandedConv2D", "NormalizedConv2D", "StridedConv2D")
 
 
 def rounded(keras: Any, model: Any) -> Any:
