@@ -119,7 +119,7 @@ class ModelSpec:
                 f"{self.name} has no scale {scale}; it has {', '.join(map(str, self.scales))}"
             )
         known = {field.name for field in fields(self.config_type)}
-        unknown = sorted(known - {field.name for field in fields(ModelConfig)} | {"scale"})
+        unknown = sorted(set(options) - known)
         if unknown:
             own = sorted(known - {field.name for field in fields(ModelConfig)} | {"scale"})
             raise UserError(f"{self.name} has no option {unknown[0]}; it has {', '.join(own)}")
