@@ -35,7 +35,7 @@ def quantize(
         str | None,
         typer.Option(
             help="Name of a recipe or a TOML file.",
-            show_default="int8-x<scale>, int8-rgb-x<scale>, or int8-codec",
+            show_default="int8-x<scale>, int8-adam-x<scale>, int8-rgb-x<scale> or int8-codec",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of patches.")] = 0,
@@ -54,7 +54,7 @@ def quantize(
     source = checkpoints.read(checkpoint)
     checkpoints.require_float(source, str(checkpoint))
     scale, codec = source.config.scale, source.spec.kind == "codec"
-    name = "codec" if codec else recipes.default(scale, source.spec.channels)
+    name = "codec" if codec else recipes.default(scale, source.spec.family)
     chosen = recipes.load_for(recipe or f"int8-{name}", scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)

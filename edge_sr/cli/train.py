@@ -45,7 +45,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe or a TOML file.", show_default="x<scale>, rgb-x<scale>, or codec"
+            help="Name of a recipe or a TOML file.",
+            show_default="x<scale>, adam-x<scale>, rgb-x<scale>, or codec",
         ),
     ] = None,
     out: Annotated[
@@ -68,7 +69,10 @@ def train(
     ] = False,
     int8_recipe: Annotated[
         str | None,
-        typer.Option(help="Recipe of the tuning.", show_default="int8-x<scale>"),
+        typer.Option(
+            help="Recipe of the tuning.",
+            show_default="int8-x<scale>, int8-adam-x<scale> or int8-rgb-x<scale>",
+        ),
     ] = None,
     teacher: Annotated[
         str | None,
@@ -115,7 +119,7 @@ def train(
         name: value for name, value in (("blocks", blocks), ("width", width)) if value is not None
     }
     config = spec.config(scale, **options)
-    chosen = recipes.load_for(recipe or recipes.default(scale, spec.channels), scale)
+    chosen = recipes.load_for(recipe or recipes.default(scale, spec.family), scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     upscale = _teacher(teacher, chosen, scale, spec.channels)
@@ -128,7 +132,7 @@ def train(
     weights = None if start is None else _start(start, spec, config, chosen)
     samples = load_samples(data, scale, chosen, spec.channels)
     if int8:
-        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, spec.channels)
+        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, spec)
     if upscale:
         from edge_sr.training.distil import taught
 
@@ -185,19 +189,19 @@ def _teacher(
 
 
 def _prepare_tuning(
-    name: str | None, training: "Recipe", data: Path, scale: int, channels: int
+    name: str | None, training: "Recipe", data: Path, scale: int, spec: "ModelSpec"
 ) -> tuple["Recipe", "Samples"]:
     """What tuning needs, checked before the hours of training; it holds out the same images."""
     from edge_sr.cli.quantize import require_tuning
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
-    recipe = recipes.load_for(name or f"int8-{recipes.default(scale, channels)}", scale)
+    recipe = recipes.load_for(name or f"int8-{recipes.default(scale, spec.family)}", scale)
     held_out = training.data.validation_images
     options = dataclasses.replace(recipe.data, validation_images=held_out)
     require_tuning(recipe)
     recipe = dataclasses.replace(recipe, data=options)
-    return recipe, load_samples(data, scale, recipe, channels)
+    return recipe, load_samples(data, scale, recipe, spec.channels)
 
 
 def train_float(

@@ -162,7 +162,7 @@ def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             there, `layer/skip` (1) and `layer/edges` (3,Cin,Cout) become `layer/kernel`
             (k,k,Cin,Cout). So do `layer/direction` or `layer/raw` (k,k,Cin,Cout) with `gain`,
             `mean` and `variance` (Cout) and `grey` (Cin), which change `layer/bias` as well; see
-            `layers.conv2d`; and `layer/strided_s` (K,K,Cin), of `layers.strided_conv2d`. Sums
+            `layers.conv2d`; and `layer/strided_s` (K,K,1,Cin), of `layers.strided_conv2d`. Sums
             and products are taken in float64.
 
     Raises:
@@ -198,7 +198,7 @@ def _folded_strided(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kernel and bias of the plain convolution that a transposed one amounts to."""
     scale = name.rpartition("_")[2]
-    fits = taps.ndim == 3 and taps.shape[0] == taps.shape[1] >= 4
+    fits = taps.ndim == 4 and taps.shape[0] == taps.shape[1] >= 4 and taps.shape[2] == 1
     if scale not in ("2", "4") or not fits or bias is None or bias.shape != (1,):
         raise UserError(f"the checkpoint is damaged: {name} is no transposed convolution")
     return plain_of_strided(np, taps, int(scale)), np.repeat(bias, int(scale) ** 2)

@@ -49,7 +49,7 @@ def _block(keras: Any, conv: Any, x: Any, name: str) -> Any:
     return keras.layers.Add(name=f"{name}_add")([x, inner])
 
 
-@register("edsr", BlocksConfig, _PAPER, _PUBLISHED, channels=3)
+@register("edsr", BlocksConfig, _PAPER, _PUBLISHED, channels=3, family="rgb")
 def build_edsr(config: BlocksConfig, keras: Any) -> Any:
     """EDSR: (N,H,W,3) in [0, 1] to (N,sH,sW,3), not clipped."""
     conv = partial(layers.conv2d, keras, config)

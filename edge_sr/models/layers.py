@@ -414,10 +414,10 @@ def strided_placement(kernel_size: int, scale: int) -> np.ndarray:
 
 def plain_of_strided(ops: Any, kernel: Any, scale: int) -> Any:
     """The kernel (k,k,Cin,scale*scale) that, before a depth-to-space, does what a transposed
-    convolution with `kernel` (K,K,Cin) and that stride does; `ops` is numpy or keras.ops.
+    convolution with `kernel` (K,K,1,Cin) and that stride does; `ops` is numpy or keras.ops.
     """
     placement = strided_placement(kernel.shape[0], scale)
-    placed = ops.einsum("pak,qbl,klc->abcpq", placement, placement, kernel)
+    placed = ops.einsum("pak,qbl,klc->abcpq", placement, placement, kernel[:, :, 0])
     return ops.reshape(placed, (*placed.shape[:3], scale**2))
 
 
@@ -438,11 +438,11 @@ def _strided_conv_layer(keras: Any) -> type:
             def start(shape: tuple[int, ...], dtype: Any = None) -> Any:
                 kernel = keras.random.normal(shape, stddev=0.001, dtype=dtype)
                 repeats = np.zeros(shape, np.float32)
-                repeats[before : before + self.scale, before : before + self.scale, 0] = 1
+                repeats[before : before + self.scale, before : before + self.scale, :, 0] = 1
                 return kernel + repeats
 
             self.taps = self.add_weight(
-                shape=(size, size, shape[-1]), initializer=start, name=f"strided_{self.scale}"
+                shape=(size, size, 1, shape[-1]), initializer=start, name=f"strided_{self.scale}"
             )
             self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
             self.built = True

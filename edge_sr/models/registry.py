@@ -93,6 +93,7 @@ class ModelSpec:
             the config that has no options.
         kind: one of `KINDS`.
         channels: of the image: 3 for RGB, 1 for a network that takes luma (or any other plane).
+        family: what its default recipes are called by: "" or a word, such as "rgb".
     """
 
     name: str
@@ -102,6 +103,7 @@ class ModelSpec:
     published: Mapping[int, LayerCounts]
     kind: str
     channels: int
+    family: str
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -147,6 +149,7 @@ def register(
     published: Mapping[int, LayerCounts],
     kind: str = KINDS[0],
     channels: int = 1,
+    family: str = "",
 ) -> Callable[[Builder], Builder]:
     """Register the decorated `build(config, keras)` under `name`.
 
@@ -157,7 +160,7 @@ def register(
     def decorate(build: Builder) -> Builder:
         if name in _REGISTRY:
             raise ValueError(f"a model named {name!r} is registered already")
-        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind, channels)
+        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind, channels, family)
         return build
 
     return decorate

@@ -55,7 +55,7 @@ def bicubic_kernel(scale: int) -> np.ndarray:
     return square.reshape(5, 5, 1, scale**2).astype(np.float32)
 
 
-@register("srcnn", ModelConfig, _PAPER, _PUBLISHED)
+@register("srcnn", ModelConfig, _PAPER, _PUBLISHED, family="adam")
 def build_srcnn(config: ModelConfig, keras: Any) -> Any:
     """SRCNN 9-5-5: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     conv = partial(layers.conv2d, keras, config, carries=np.ones((1, 1)))

@@ -80,13 +80,13 @@ def _network(config: BlocksConfig, keras: Any, block: Block) -> Any:
     return keras.Model(image, x, name="sr")
 
 
-@register("wdsr-a", BlocksConfig, _PAPER, _layer_counts("wdsr-a"), channels=3)
+@register("wdsr-a", BlocksConfig, _PAPER, _layer_counts("wdsr-a"), channels=3, family="rgb")
 def build_wdsr_a(config: BlocksConfig, keras: Any) -> Any:
     """WDSR-A: (N,H,W,3) in [0, 1] to (N,sH,sW,3), not clipped."""
     return _network(config, keras, _block_a)
 
 
-@register("wdsr-b", BlocksConfig, _PAPER, _layer_counts("wdsr-b"), channels=3)
+@register("wdsr-b", BlocksConfig, _PAPER, _layer_counts("wdsr-b"), channels=3, family="rgb")
 def build_wdsr_b(config: BlocksConfig, keras: Any) -> Any:
     """WDSR-B: (N,H,W,3) in [0, 1] to (N,sH,sW,3), not clipped."""
     return _network(config, keras, _block_b)

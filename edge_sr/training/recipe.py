@@ -58,9 +58,10 @@ class OptimizerOptions:
         clip_norm: gradients are scaled down to this global norm; 0 leaves them.
         weight_decay: share of themselves, times the rate, by which kernels shrink at every step
             (kind "soap").
-        schedule: "constant", "cosine" (to zero over all epochs) or "plateau".
+        schedule: "constant", "cosine" (to zero over all epochs), "plateau" or "halving".
         warmup_epochs: epochs over which the rate rises linearly from zero.
-        plateau_epochs: with "plateau", epochs without improvement before the rate halves.
+        plateau_epochs: with "plateau", epochs without improvement before the rate halves; with
+            "halving", epochs after which it does in any case.
         ema_decay: decay per step of the average of weights that is validated and kept; 0: none.
             The average takes in the weights every 100 steps.
     """
@@ -250,9 +251,9 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     return asdict(recipe)
 
 
-def default(scale: int, channels: int) -> str:
-    """The name of the recipe of our own for a scale: of networks of one channel, or of RGB ones."""
-    return f"x{scale}" if channels == 1 else f"rgb-x{scale}"
+def default(scale: int, family: str) -> str:
+    """The name of the recipe of our own for a family of networks (see `registry.ModelSpec`)."""
+    return f"{family}-x{scale}" if family else f"x{scale}"
 
 
 def load_for(name_or_path: str, scale: int) -> Recipe:
@@ -394,7 +395,7 @@ def _check_choices(recipe: Recipe) -> None:
         ("colour", recipe.data.colour, ("luminance", "rgb")),
         ("norm", recipe.norm, ("none", "weight", "batch")),
         ("kind", recipe.optimizer.kind, ("adam", "soap")),
-        ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau")),
+        ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau", "halving")),
         ("monitor", recipe.stop.monitor, ("psnr", "ssim", "last")),
     )
     for name, value, allowed in choices:

@@ -131,7 +131,7 @@ def test_parts_of_a_normalized_kernel_that_do_not_fit_are_refused(name, change):
         checkpoint.fold(weights)
 
 
-@pytest.mark.parametrize(("key", "shape"), [("strided_5", (9, 9, 4)), ("strided_2", (9, 4))])
+@pytest.mark.parametrize(("key", "shape"), [("strided_5", (9, 9, 1, 4)), ("strided_2", (9, 4))])
 def test_a_transposed_convolution_that_is_none_is_refused(key, shape):
     weights = {f"last/{key}": np.zeros(shape, np.float32), "last/bias": np.zeros(1, np.float32)}
     with pytest.raises(UserError, match=f"last/{key} is no transposed convolution"):

@@ -105,11 +105,11 @@ def test_output_grows_by_the_scale(name, scale):
 def test_a_transposed_convolution_is_a_convolution_and_a_shuffle(scale):
     """Against Keras' own, to the precision of float32 sums."""
     rng = np.random.default_rng(scale)
-    taps = rng.normal(size=(9, 9, 6)).astype(np.float32)
+    taps = rng.normal(size=(9, 9, 1, 6)).astype(np.float32)
     image = rng.normal(size=(1, 8, 9, 6)).astype(np.float32)
     transposed = keras.layers.Conv2DTranspose(1, 9, strides=scale, padding="same", use_bias=False)
     transposed.build(image.shape)
-    transposed.set_weights([taps[:, :, np.newaxis]])
+    transposed.set_weights([taps])
     kernel = layers.plain_of_strided(np, taps, scale)
     plain = keras.layers.Conv2D(scale**2, len(kernel), padding="same", use_bias=False)
     plain.build(image.shape)

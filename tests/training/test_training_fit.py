@@ -136,6 +136,16 @@ def test_rgb_samples_are_the_three_channels_of_one_place(photographs):
         assert luma.shape == (2 * image.shape[0], 2 * image.shape[1])
 
 
+def test_a_rate_halves_after_as_many_epochs_as_the_recipe_says(photographs, tmp_path):
+    options = OptimizerOptions(learning_rate=1e-3, schedule="halving", plateau_epochs=2)
+    stop = StopOptions(epochs=5, steps_per_epoch=1)
+    recipe = dataclasses.replace(RECIPE, optimizer=options, stop=stop)
+    run(photographs, tmp_path / "a", recipe)
+    lines = (tmp_path / "a" / "log.csv").read_text().splitlines()[1:]
+    rates = [float(line.split(",")[4]) for line in lines]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4])
+
+
 def test_training_learns(photographs, tmp_path):
     stop = dataclasses.replace(RECIPE.stop, epochs=2, steps_per_epoch=150)
     recipe = dataclasses.replace(RECIPE, stop=stop)
