@@ -267,7 +267,7 @@ def _normalized_conv_layer(keras: Any) -> type:
                 self.gain = self._parameter("gain", gain)
             bias = np.broadcast_to(np.asarray(self.start.bias), self.filters)
             self.bias = self._parameter("bias", bias)
-            self.kept = []
+            self.kept: list[Any] = []
             if self.norm == "batch":
                 self.mean = self._parameter("mean", np.zeros(self.filters), kept=True)
                 self.variance = self._parameter("variance", np.ones(self.filters), kept=True)

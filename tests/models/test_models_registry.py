@@ -286,7 +286,7 @@ def test_a_name_is_registered_once():
 
 
 def test_unknown_model_scale_and_option_are_refused():
-    with pytest.raises(UserError, match="there are tinycompress, "):
+    with pytest.raises(UserError, match="there are edsr, "):
         registry.get("tinypsr")
     with pytest.raises(UserError, match="no scale 3; it has 2, 4"):
         registry.get("tinypssr").config(3)
