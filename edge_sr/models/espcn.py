@@ -3,16 +3,17 @@
 Source: W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
 Sub-Pixel Convolutional Neural Network" (2016). One channel, values in [0, 1]:
 
-    image - conv 5x5,n1 - tanh - conv 3x3,n2 - tanh - conv 3x3,ss - (sigmoid) - depth-to-space s
+    image - conv 5x5,n1 - tanh - conv 3x3,n2 - tanh - conv 3x3,ss - depth-to-space s
 
-`espcn` has n1, n2 = 64, 32 and no sigmoid: 24,752 parameters at x4, 24,640 of them weights. The
+`espcn` has n1, n2 = 64, 32: 24,752 parameters at x4, 24,640 of them weights. The
 count of 24,384 that is printed beside TinyPSSR fits no usual counting.
 
-`espcn-tiny` has n1 = 9, n2 = the width (9, 21 or 27: 1,300, 2,716 or 3,424 parameters at x2) and
-the sigmoid; these are the ESPCN networks that P. N. Michelini et al. compare edge-SR with
-("edge-SR: Super-Resolution For The Masses", 2022). `espcn-tiny-anchor` is ours: the image is added
-to every sub-pixel in place of the sigmoid, so that the network learns the residual to
-nearest-neighbour upscaling.
+`espcn-tiny` has n1 = 9, n2 = the width (9, 21 or 27: 1,300, 2,716 or 3,424 parameters at x2): the
+ESPCN networks that P. N. Michelini et al. compare edge-SR with ("edge-SR: Super-Resolution For The
+Masses", 2022), but for the sigmoid that ends theirs. In int8 a sigmoid that has to reach black and
+white, from an input of [-6, 6] say, steps by three gray levels in the middle; int8 clips to [0, 1]
+by itself. `espcn-tiny-anchor` is ours: the image is added to every sub-pixel, so that the network
+learns the residual to nearest-neighbour upscaling.
 
 Ours as well: the first channel carries the image when training starts.
 """
@@ -73,11 +74,12 @@ def _features(config: ModelConfig, keras: Any, image: Any, n1: int, n2: int) -> 
     return x
 
 
-def _image(keras: Any) -> Any:
-    return keras.layers.Input((None, None, 1), name="image")
-
-
-def _shuffled(config: ModelConfig, keras: Any, image: Any, x: Any) -> Any:
+def _network(config: ModelConfig, keras: Any, n1: int, n2: int) -> Any:
+    image = keras.layers.Input((None, None, 1), name="image")
+    pixels = config.scale**2
+    carries = np.ones((1, pixels))
+    last = layers.conv2d(keras, config, pixels, 3, "conv3", carries=carries, noise=_NOISE)
+    x = last(_features(config, keras, image, n1, n2))
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
     return keras.Model(image, x, name="sr")
 
@@ -85,35 +87,22 @@ def _shuffled(config: ModelConfig, keras: Any, image: Any, x: Any) -> Any:
 @register("espcn", ModelConfig, _PAPER, _counts(64, 32))
 def build_espcn(config: ModelConfig, keras: Any) -> Any:
     """ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
-    image = _image(keras)
-    pixels = config.scale**2
-    last = layers.conv2d(
-        keras, config, pixels, 3, "conv3", carries=np.ones((1, pixels)), noise=_NOISE
-    )
-    return _shuffled(config, keras, image, last(_features(config, keras, image, 64, 32)))
+    return _network(config, keras, 64, 32)
 
 
 @register("espcn-tiny", WidthConfig, _PAPER, _counts(9, 9))
 def build_espcn_tiny(config: WidthConfig, keras: Any) -> Any:
-    """A tiny ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1) in [0, 1]."""
-    image = _image(keras)
-    pixels = config.scale**2
-    # At first the sigmoid gives what goes in, as nearly as it can: x near 1/2.
-    carries = np.full((1, pixels), 4.0)
-    last = layers.conv2d(
-        keras, config, pixels, 3, "conv3", carries=carries, bias=-2.0, noise=_NOISE
-    )
-    x = last(_features(config, keras, image, 9, config.width))
-    x = keras.layers.Activation("sigmoid", name="sigmoid")(x)
-    return _shuffled(config, keras, image, x)
+    """A tiny ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
+    return _network(config, keras, 9, config.width)
 
 
 @register("espcn-tiny-anchor", WidthConfig, _PAPER, _counts(9, 9))
 def build_espcn_tiny_anchor(config: WidthConfig, keras: Any) -> Any:
     """A tiny ESPCN with anchor: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
-    image = _image(keras)
+    image = keras.layers.Input((None, None, 1), name="image")
     pixels = config.scale**2
     last = layers.conv2d(keras, config, pixels, 3, "conv3", noise=_NOISE)
     x = last(_features(config, keras, image, 9, config.width))
     x = layers.add_repeated(keras, x, image, pixels, "anchor")
-    return _shuffled(config, keras, image, x)
+    x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
+    return keras.Model(image, x, name="sr")
