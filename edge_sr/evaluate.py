@@ -1,7 +1,8 @@
 """Quality of upscaling on a data set, by the field's protocol.
 
 The BT.601 luma of the low-resolution image (uint8) is upscaled to uint8 and compared with the luma
-of the original, a border of `scale` pixels cropped.
+of the original, a border of `scale` pixels cropped. A network of RGB upscales the image itself, and
+the luma of what it makes is compared.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -98,6 +99,9 @@ def score(
     if isinstance(upscaler, Session):
         if upscaler.scale != scale:
             raise UserError(f"the model upscales x{upscaler.scale}, not x{scale}")
+        if upscaler.channels == 3:
+            large = upscale(upscaler, low, per_channel)
+            return compare(luminance(high), luminance(large), scale)
         upscaler = partial(upscale, upscaler)
     return compare(luminance(high), _upscaled_luma(upscaler, low, per_channel), scale)
 

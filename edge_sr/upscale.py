@@ -107,9 +107,10 @@ def upscale_bands(
 
     Args:
         session: the network.
-        pixels: uint8 (H, W) gray, which the network upscales as it is, or (H, W, 3) RGB.
-        per_channel: run the network on R, G and B; otherwise it runs on BT.601 luma, and chroma
-            is upscaled bicubically.
+        pixels: uint8 (H, W) gray, which the network upscales as it is, or (H, W, 3) RGB. A network
+            of RGB sees gray as three equal channels, and the mean of what it makes is kept.
+        per_channel: run a network of one channel on R, G and B; otherwise it runs on BT.601 luma,
+            and chroma is upscaled bicubically. A network of RGB takes all three at once.
         window: side of a window in low-resolution pixels; every choice gives the same bits
             wherever the runtime's arithmetic does not depend on the image's size (int8 does not).
 
@@ -117,8 +118,8 @@ def upscale_bands(
         uint8 (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
 
     Raises:
-        UserError: the window does not exceed twice the halo, or the session runs at a fixed size
-            that the image is smaller than.
+        UserError: the window does not exceed twice the halo, the session runs at a fixed size that
+            the image is smaller than, or a network of RGB is to run on each channel.
     """
     tile = _tile_function(session, pixels, per_channel)
     halo = max(session.halo, UPSCALE_CONTEXT)
@@ -155,6 +156,11 @@ def _kept(window: Window, scale: int) -> slice:
 def _tile_function(
     session: Session, pixels: Pixels, per_channel: bool
 ) -> Callable[[Pixels], Pixels]:
+    if session.channels == 3:
+        if per_channel:
+            raise UserError("the network takes RGB at once: leave out --per-channel")
+        whole = pixels.ndim == 3
+        return lambda tile: run_plane(session, tile) if whole else _upscale_gray(session, tile)
     if pixels.ndim == 2:
         return lambda tile: run_plane(session, tile)
     if per_channel:
@@ -162,6 +168,11 @@ def _tile_function(
             [run_plane(session, tile[..., channel]) for channel in range(3)], axis=-1
         )
     return lambda tile: _upscale_luma(session, tile)
+
+
+def _upscale_gray(session: Session, plane: Pixels) -> Pixels:
+    large = run_plane(session, np.repeat(plane[..., np.newaxis], 3, axis=2))
+    return np.rint(large.mean(axis=2)).astype(np.uint8)
 
 
 def _upscale_luma(session: Session, rgb: Pixels) -> Pixels:

@@ -14,6 +14,7 @@ from benchmarks.rate_distortion import order0
 from edge_sr.codec import codec, container, network
 from edge_sr.codec.network import Network
 from edge_sr.codec.planes import BITS
+from edge_sr.codec.quantizer import Kind
 from edge_sr.engine import build, coder
 from edge_sr.errors import UserError
 from edge_sr.zoo import codecs
@@ -68,16 +69,23 @@ class Codec(Protocol):
 class TinyCompress:
     """A network with our coder; its settings are the planes kept, 1 to 8."""
 
-    def __init__(self, coding: Network, identity: str) -> None:
-        """Take a network that has an encoder; `identity` names its files."""
-        self._network = coding
-        self.name = coding.id
+    def __init__(self, coding: Network, identity: str, kind: Kind = Kind.CLIPPING) -> None:
+        """Take a network that has an encoder; `identity` names its files, `kind` its quantizer."""
+        self._network, self._kind = coding, kind
+        self.name = coding.id if kind is Kind.CLIPPING else f"{coding.id}-normalized"
         self.rate = coding.rate
         self.identity = identity
 
+    @property
+    def normalized(self) -> "TinyCompress | None":
+        """The same network with normalized latents, if it has other than 8-bit samples."""
+        if self._network.is_int8:
+            return None
+        return TinyCompress(self._network, self.identity, Kind.NORMALIZATION)
+
     def code(self, pixels: np.ndarray, settings: Sequence[int]) -> Iterator[Coded]:
         """Code an image; the network encodes it once."""
-        file = container.unpack(codec.compress(pixels, self._network))
+        file = container.unpack(codec.compress(pixels, self._network, kind=self._kind))
         samples = coder.decode(file.segments, file.header.shape)
         for planes in settings:
             segments = file.segments[:planes]

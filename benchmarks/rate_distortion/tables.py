@@ -108,6 +108,22 @@ def adaptive_coding(collection: str, curves: Mapping[int, Sequence[Mean]]) -> Ta
     return Table(f"{collection}: bpp with all bit planes", (*headings, *theirs), tuple(rows))
 
 
+def quantizers(collection: str, pairs: Sequence[tuple[Mean, Mean]]) -> Table:
+    """What becomes of networks whose latents are clipped, and normalized instead.
+
+    Args:
+        collection: the set's name.
+        pairs: of each network, means with all planes, clipped and normalized.
+    """
+    rows = []
+    for clipped, normalized in pairs:
+        gained = normalized.quality.psnr_rgb - clipped.quality.psnr_rgb
+        rows.append((clipped.codec, "clipping", *_figures(clipped), ""))
+        rows.append(("", "normalization", *_figures(normalized), f"{gained:+.2f}"))
+    headings = ("network", "quantizer", "bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM", "dB gained")
+    return Table(f"{collection}: the two quantizers, all bit planes", headings, tuple(rows))
+
+
 def bit_planes(collection: str, curves: Sequence[Sequence[Mean]]) -> Table:
     """The slides' figure of bit planes: means of each network, and the published image."""
     points = published.points(published.BIT_PLANES)

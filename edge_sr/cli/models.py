@@ -18,6 +18,25 @@ def models(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print quality beside the published as Markdown.")
     ] = False,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Only int8 upscalers that fit, the best first.")
+    ] = False,
+    ram: Annotated[
+        str | None, typer.Option(metavar="BYTES", help="With --fit: for the engine, such as 64K.")
+    ] = None,
+    flash: Annotated[
+        str | None,
+        typer.Option(metavar="BYTES", help="With --fit: for the network and the engine's code."),
+    ] = None,
+    max_macs: Annotated[
+        str | None,
+        typer.Option(metavar="MACS", help="With --fit: per low-resolution pixel, such as 1.5K."),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(help="With --fit: of the frame that goes in.", show_default="320"),
+    ] = None,
+    scale: Annotated[int | None, typer.Option(help="With --fit: of this scale alone.")] = None,
 ) -> None:
     """List the shipped networks: parameters, MACs, file sizes, quality in float and int8.
 
@@ -25,11 +44,18 @@ def models(
     Codecs follow in a table of their own; nothing is cropped there.
     """
     from edge_sr import zoo
-    from edge_sr.cli import models_codec
+    from edge_sr.cli import models_codec, models_fit
     from edge_sr.zoo import codecs
 
     if as_json and markdown:
         raise UserError("--json and --markdown are two forms of the same; name one")
+    if fit:
+        found = models_fit.find(ram, flash, max_macs, width, scale)
+        typer.echo(json.dumps(found, indent=2)) if as_json else models_fit.show(found)
+        return
+    models_fit.refuse_limits(
+        {"--ram": ram, "--flash": flash, "--max-macs": max_macs, "--width": width, "--scale": scale}
+    )
     facts = [describe(entry) for entry in zoo.entries()]
     coded = [models_codec.describe(codec) for codec in codecs.entries()]
     if as_json:

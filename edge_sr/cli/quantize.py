@@ -34,7 +34,8 @@ def quantize(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe or a TOML file.", show_default="int8-x<scale>, or int8-codec"
+            help="Name of a recipe or a TOML file.",
+            show_default="int8-x<scale>, int8-adam-x<scale>, int8-rgb-x<scale> or int8-codec",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of patches.")] = 0,
@@ -53,7 +54,8 @@ def quantize(
     source = checkpoints.read(checkpoint)
     checkpoints.require_float(source, str(checkpoint))
     scale, codec = source.config.scale, source.spec.kind == "codec"
-    chosen = recipes.load_for(recipe or ("int8-codec" if codec else f"int8-x{scale}"), scale)
+    name = "codec" if codec else recipes.default(scale, source.spec.family)
+    chosen = recipes.load_for(recipe or f"int8-{name}", scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)
@@ -65,7 +67,7 @@ def quantize(
 
         tune_codec(checkpoint, chosen, load_pictures(data, chosen), run)
         return
-    samples = load_samples(data, scale, chosen)
+    samples = load_samples(data, scale, chosen, source.spec.channels)
     tune_checkpoint(checkpoint, chosen, samples, run)
 
 

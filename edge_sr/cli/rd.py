@@ -39,8 +39,9 @@ def rd(
     table: Annotated[
         str | None,
         typer.Option(
-            help="Only one of the slides' tables: aac (bpp with and without coding), planes (bit "
-            "planes), image (every image at each rate), jpeg (the image that their JPEGs are of)."
+            help="Only one of the slides' tables: aac (bpp with and without coding), quantizer "
+            "(clipping against normalization), planes (bit planes), image (every image at each "
+            "rate), jpeg (the image that their JPEGs are of)."
         ),
     ] = None,
     out: Annotated[

@@ -45,6 +45,20 @@ def _coding(
     return [adaptive_coding(pictures[0].collection, by_rate)]
 
 
+def _quantizers(
+    log: "Log", pictures: "Sequence[Picture]", networks: "Sequence[TinyCompress]"
+) -> "list[Table]":
+    from benchmarks.rate_distortion.study import mean
+    from benchmarks.rate_distortion.tables import quantizers
+
+    pairs = []
+    for network in networks:
+        if (normalized := network.normalized) is not None:
+            both = [_with_all_planes(log, pictures, each) for each in (network, normalized)]
+            pairs.append((mean(both[0]), mean(both[1])))
+    return [quantizers(pictures[0].collection, pairs)]
+
+
 def _bit_planes(
     log: "Log", pictures: "Sequence[Picture]", networks: "Sequence[TinyCompress]"
 ) -> "list[Table]":
@@ -101,6 +115,7 @@ def _with_all_planes(
 
 TABLES = {
     "aac": SlideTable((4, 16, 64), _coding),
+    "quantizer": SlideTable((4, 16, 64, 256), _quantizers),
     "planes": SlideTable((4,), _bit_planes),
     "image": SlideTable((4, 16, 64), _every_rate),
     "jpeg": SlideTable((4, 16, 64, 256), _jpeg),

@@ -36,6 +36,10 @@ def train(
         int | None,
         typer.Option(help="Blocks of a network of residual blocks.", show_default="the model's"),
     ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(help="Width of a network that comes in several.", show_default="the model's"),
+    ] = None,
     rate: Annotated[
         int | None,
         typer.Option(help="Rate of a codec: 4, 16, 64 or 256.", show_default="4"),
@@ -43,7 +47,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe or a TOML file.", show_default="x<scale>, rgb-x<scale>, or codec"
+            help="Name of a recipe or a TOML file.",
+            show_default="x<scale>, adam-x<scale>, rgb-x<scale>, or codec",
         ),
     ] = None,
     out: Annotated[
@@ -66,7 +71,10 @@ def train(
     ] = False,
     int8_recipe: Annotated[
         str | None,
-        typer.Option(help="Recipe of the tuning.", show_default="int8-x<scale>"),
+        typer.Option(
+            help="Recipe of the tuning.",
+            show_default="int8-x<scale>, int8-adam-x<scale> or int8-rgb-x<scale>",
+        ),
     ] = None,
     teacher: Annotated[
         str | None,
@@ -104,9 +112,10 @@ def train(
     if strategy is not None and (int8 or registry.get(model).kind == "codec"):
         raise UserError("--strategy is for float training of networks that upscale")
     if registry.get(model).kind == "codec":
-        if (scale, teacher, blocks) != (None, None, None):
+        if any(option is not None for option in (scale, teacher, blocks, width)):
             raise UserError(
-                f"{model} is a codec: it has a --rate, and no --scale, --blocks or --teacher"
+                f"{model} is a codec: it has a --rate, and no --scale, --blocks, --width or "
+                "--teacher"
             )
         from edge_sr.cli.train_codec import Request, train_codec
 
@@ -118,13 +127,16 @@ def train(
         raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
     scale = 2 if scale is None else scale
     spec = registry.get(model)
-    config = spec.config(scale, **({} if blocks is None else {"blocks": blocks}))
-    chosen = recipes.load_for(recipe or recipes.default(scale, spec.channels), scale)
+    options = {
+        name: value for name, value in (("blocks", blocks), ("width", width)) if value is not None
+    }
+    config = spec.config(scale, **options)
+    chosen = recipes.load_for(recipe or recipes.default(scale, spec.family), scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     upscale = _teacher(teacher, chosen, scale, spec.channels)
     folder = out or Path("runs") / "-".join(
-        [model, *([] if blocks is None else [str(blocks)]), f"x{scale}"]
+        [model, *(str(value) for value in options.values()), f"x{scale}"]
     )
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
@@ -133,7 +145,7 @@ def train(
     weights = None if start is None else _start(start, spec, config, chosen)
     samples = load_samples(data, scale, chosen, spec.channels)
     if int8:
-        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, spec.channels)
+        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, spec)
     if upscale:
         from edge_sr.training.distil import taught
 
@@ -160,11 +172,11 @@ def _start(
     """The weights to start from."""
     from edge_sr.models import checkpoint
 
-    if recipe.expand or recipe.norm != "none" or recipe.centred:
+    if recipe.expand or recipe.norm != "none":
         raise UserError(
-            f"recipe {recipe.name} trains over-parameterized, normalized or centred convolutions, "
-            "which cannot start from a checkpoint: checkpoints are folded; set expand = 0, "
-            'norm = "none" and centred = false'
+            f"recipe {recipe.name} trains over-parameterized or normalized convolutions, which "
+            "cannot start from a checkpoint: checkpoints are folded; set expand = 0 and "
+            'norm = "none"'
         )
     found = checkpoint.read_for(path, spec.name, config.scale)
     checkpoint.require_float(found, str(path))
@@ -196,19 +208,19 @@ def _teacher(
 
 
 def _prepare_tuning(
-    name: str | None, training: "Recipe", data: Path, scale: int, channels: int
+    name: str | None, training: "Recipe", data: Path, scale: int, spec: "ModelSpec"
 ) -> tuple["Recipe", "Samples"]:
     """What tuning needs, checked before the hours of training; it holds out the same images."""
     from edge_sr.cli.quantize import require_tuning
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
-    recipe = recipes.load_for(name or f"int8-{recipes.default(scale, channels)}", scale)
+    recipe = recipes.load_for(name or f"int8-{recipes.default(scale, spec.family)}", scale)
     held_out = training.data.validation_images
     options = dataclasses.replace(recipe.data, validation_images=held_out)
     require_tuning(recipe)
     recipe = dataclasses.replace(recipe, data=options)
-    return recipe, load_samples(data, scale, recipe, channels)
+    return recipe, load_samples(data, scale, recipe, spec.channels)
 
 
 def train_float(

@@ -15,7 +15,12 @@ import numpy as np
 from edge_sr.errors import UserError, require
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import registry
-from edge_sr.models.layers import BATCH_EPSILON, edge_kernels, middle_kernel
+from edge_sr.models.layers import (
+    BATCH_EPSILON,
+    edge_kernels,
+    middle_kernel,
+    plain_of_strided,
+)
 
 FORMAT = "edge-sr-checkpoint-1"
 
@@ -23,6 +28,7 @@ QUANTIZED = "quant_"
 """Prefix of the layers of a network that was tuned for int8."""
 _PARTS = ("/wide", "/narrow", "/skip", "/edges")
 _NORMALIZED = ("/direction", "/raw", "/gain", "/mean", "/variance", "/grey")
+_STRIDED = "strided_"
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -156,12 +162,18 @@ def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             there, `layer/skip` (1) and `layer/edges` (3,Cin,Cout) become `layer/kernel`
             (k,k,Cin,Cout). So do `layer/direction` or `layer/raw` (k,k,Cin,Cout) with `gain`,
             `mean` and `variance` (Cout) and `grey` (Cin), which change `layer/bias` as well; see
-            `layers.conv2d`. Sums and products are taken in float64.
+            `layers.conv2d`; and `layer/strided_s` (K,K,1,Cin), of `layers.strided_conv2d`. Sums
+            and products are taken in float64.
 
     Raises:
         UserError: the parts of a kernel do not fit.
     """
-    folded = {n: a for n, a in weights.items() if not n.endswith((*_PARTS, *_NORMALIZED))}
+    folded = {
+        name: array
+        for name, array in weights.items()
+        if not name.endswith((*_PARTS, *_NORMALIZED))
+        and not name.rpartition("/")[2].startswith(_STRIDED)
+    }
     for name in weights:
         layer, _, kind = name.rpartition("/")
         if kind == "wide":
@@ -174,7 +186,22 @@ def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             kernel, bias = _folded_norm(layer, parts)
             folded[f"{layer}/kernel"] = kernel.astype(np.float32)
             folded[f"{layer}/bias"] = bias.astype(np.float32)
+        elif kind.startswith(_STRIDED):
+            kernel, bias = _folded_strided(name, weights[name], weights.get(f"{layer}/bias"))
+            folded[f"{layer}/kernel"] = kernel.astype(np.float32)
+            folded[f"{layer}/bias"] = bias.astype(np.float32)
     return folded
+
+
+def _folded_strided(
+    name: str, taps: np.ndarray, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias of the plain convolution that a transposed one amounts to."""
+    scale = name.rpartition("_")[2]
+    fits = taps.ndim == 4 and taps.shape[0] == taps.shape[1] >= 4 and taps.shape[2] == 1
+    if scale not in ("2", "4") or not fits or bias is None or bias.shape != (1,):
+        raise UserError(f"the checkpoint is damaged: {name} is no transposed convolution")
+    return plain_of_strided(np, taps, int(scale)), np.repeat(bias, int(scale) ** 2)
 
 
 def _folded_norm(layer: str, parts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -237,7 +264,8 @@ def weights_of(model: Any) -> dict[str, np.ndarray]:
 def variables_of(model: Any) -> dict[str, Any]:
     """The variables of a Keras model (either namespace) by "layer/variable".
 
-    They are the trainable ones, and those that folding a normalized convolution takes. Models within it are looked into; their layers' names are their own.
+    They are the trainable ones, and those that folding a normalized convolution takes. Models
+    within it are looked into; their layers' names are their own.
     """
     found: dict[str, Any] = {}
     for layer in model.layers:

@@ -8,11 +8,10 @@ with 64 filters and no scaling of residuals, as rebuilt by C. Price et al., Univ
                         \-----------------------------/
 
     block     x - conv 3x3,64 - ReLU - conv 3x3,64 - + x
-    upsample  conv 3x3,256 - depth-to-space x2, once at x2 and twice at x4;
-              conv 3x3,576 - depth-to-space x3 at x3
+    upsample  conv 3x3,256 - depth-to-space 2, once at x2 and twice at x4
 
 Convolutions are zero-padded and have biases. The papers subtract the mean colour of DIV2K:
-`centred` of the config, as in `wdsr`. Ours: the network starts as one that repeats pixels, the
+`original` of the config, as in `wdsr`. Ours: the network starts as one that repeats pixels, the
 first channels carrying the image.
 """
 
@@ -29,15 +28,14 @@ FILTERS = 64
 _PAPER = "Lim et al. 2017, Enhanced Deep Residual Networks for Single Image Super-Resolution"
 _NOISE = 0.1  # of the start of what ends in the image
 
-_STEPS = {2: (2,), 3: (3,), 4: (2, 2)}
+_STEPS = {2: 1, 4: 2}
 """Pixel shuffles by scale."""
 
-_UP = {2: ("conv 3x3x256", 147712), 3: ("conv 3x3x576", 332352)}
 _PUBLISHED: dict[int, LayerCounts] = {
     scale: (
         ("conv 3x3x64", 1792),
         *(("conv 3x3x64", 36928),) * (2 * 8 + 1),
-        *(_UP[step] for step in steps),
+        *(("conv 3x3x256", 147712),) * steps,
         ("conv 3x3x3", 1731),
     )
     for scale, steps in _STEPS.items()
@@ -51,7 +49,7 @@ def _block(keras: Any, conv: Any, x: Any, name: str) -> Any:
     return keras.layers.Add(name=f"{name}_add")([x, inner])
 
 
-@register("edsr", BlocksConfig, _PAPER, _PUBLISHED, channels=3)
+@register("edsr", BlocksConfig, _PAPER, _PUBLISHED, channels=3, family="rgb")
 def build_edsr(config: BlocksConfig, keras: Any) -> Any:
     """EDSR: (N,H,W,3) in [0, 1] to (N,sH,sW,3), not clipped."""
     conv = partial(layers.conv2d, keras, config)
@@ -62,11 +60,10 @@ def build_edsr(config: BlocksConfig, keras: Any) -> Any:
         x = _block(keras, conv, x, f"block{number}")
     x = conv(FILTERS, 3, "body", noise=_NOISE)(x)
     x = keras.layers.Add(name="add")([entry, x])
-    for number, step in enumerate(_STEPS[config.scale], start=1):
-        # Depth-to-space takes channel c of sub-pixel p from channel 64 p + c.
-        repeated = np.tile(np.eye(3, FILTERS), (1, step**2))
-        x = conv(FILTERS * step**2, 3, f"up{number}", carries=repeated)(x)
-        x = layers.depth_to_space(keras, step, f"shuffle{number}")(x)
-    bias = layers.MEAN_RGB if config.centred else 0.0
+    repeated = np.tile(np.eye(3, FILTERS), (1, 4))  # channel c of sub-pixel p is 64 p + c
+    for number in range(1, _STEPS[config.scale] + 1):
+        x = conv(4 * FILTERS, 3, f"up{number}", carries=repeated)(x)
+        x = layers.depth_to_space(keras, 2, f"shuffle{number}")(x)
+    bias = layers.MEAN_RGB if config.original else 0.0
     x = conv(3, 3, "tail", carries=colours, bias=bias, noise=_NOISE)(x)
     return keras.Model(image, x, name="sr")

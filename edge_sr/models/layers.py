@@ -29,8 +29,8 @@ class Unfolded(Protocol):
         """ "none", "weight" or "batch"."""
 
     @property
-    def centred(self) -> int:
-        """1 to subtract the mean colour first, else 0."""
+    def original(self) -> int:
+        """1 for what the paper trains, where that differs from the plain form, else 0."""
 
 
 def is_keras_3(keras: Any) -> bool:
@@ -188,9 +188,12 @@ def _expanded_conv_layer(keras: Any) -> type:
         def build(self, shape: Any) -> None:
             k, channels = self.kernel_size, shape[-1]
             # Each factor at unit gain, so that their product starts as a plain kernel would.
-            same = None if self.carries is None else np.eye(len(self.carries))
+            same = carried = None
+            if self.carries is not None:
+                carried = self.carries[: self.expand]
+                same = np.eye(len(carried))
             wide = _carrying(keras, "lecun_normal", same, self.randomness)
-            narrow = _carrying(keras, "lecun_normal", self.carries, self.randomness)
+            narrow = _carrying(keras, "lecun_normal", carried, self.randomness)
             self.wide = self.add_weight(
                 shape=(k, k, channels, self.expand), initializer=wide, name="wide"
             )
@@ -266,7 +269,7 @@ def _normalized_conv_layer(keras: Any) -> type:
                 self.gain = self._parameter("gain", gain)
             bias = np.broadcast_to(np.asarray(self.start.bias), self.filters)
             self.bias = self._parameter("bias", bias)
-            self.kept = []
+            self.kept: list[Any] = []
             if self.norm == "batch":
                 self.mean = self._parameter("mean", np.zeros(self.filters), kept=True)
                 self.variance = self._parameter("variance", np.ones(self.filters), kept=True)
@@ -369,14 +372,15 @@ def conv2d(
             training starts, on top of what the random kernel gives.
         bias: what all biases start from, or each (filters).
         noise: how large the random part of the start is, 1 being the usual.
-        mean: (Cin): what is subtracted from the (padded) input if the config is centred.
+        mean: (Cin): what the paper subtracts from the input, here from the padded one; where
+            kernels are factored nothing is.
     """
     start = _Start(carries, bias, noise)
     if config.expand:
         block = _expanded_conv_layer(keras)
         wide = config.expand, bool(config.branches)
         return block(filters, kernel_size, *wide, carries, bias, noise, name=name)
-    centre = mean if config.centred else None
+    centre = mean if config.original else None
     if config.norm != "none" or centre is not None:
         block = _normalized_conv_layer(keras)
         return block(filters, kernel_size, config.norm, start, centre, name)
@@ -390,6 +394,97 @@ def conv2d(
         bias_initializer=_constant(keras, bias) if ours else "zeros",
         name=name,
     )
+
+
+def strided_placement(kernel_size: int, scale: int) -> np.ndarray:
+    """Where the taps of a transposed convolution go: float32 (scale, k, kernel_size) of 0 and 1.
+
+    Along one axis, sub-pixel p of pixel i of a convolution with stride `scale`, transposed and
+    cropped as TensorFlow's 'same' does, is the sum over j of x[i + j] times tap
+    p + (kernel_size - scale) // 2 - scale * j. The entry (p, j + k // 2, tap) is 1.
+    """
+    before = (kernel_size - scale) // 2
+    reach = max((kernel_size - 1 - before) // scale, (scale - 1 + before) // scale)
+    placement = np.zeros((scale, 2 * reach + 1, kernel_size), np.float32)
+    for phase in range(scale):
+        for j in range(-reach, reach + 1):
+            tap = phase + before - scale * j
+            if 0 <= tap < kernel_size:
+                placement[phase, j + reach, tap] = 1
+    return placement
+
+
+def plain_of_strided(ops: Any, kernel: Any, scale: int) -> Any:
+    """The kernel (k,k,Cin,scale*scale) that, before a depth-to-space, does what a transposed
+    convolution with `kernel` (K,K,1,Cin) and that stride does; `ops` is numpy or keras.ops.
+    """
+    placement = strided_placement(kernel.shape[0], scale)
+    placed = ops.einsum("pak,qbl,klc->abcpq", placement, placement, kernel[:, :, 0])
+    return ops.reshape(placed, (*placed.shape[:3], scale**2))
+
+
+@lru_cache(maxsize=1)
+def _strided_conv_layer(keras: Any) -> type:
+    ops = keras.ops
+
+    class StridedConv2D(keras.layers.Layer):
+        """A transposed convolution to one channel, as a convolution before a depth-to-space."""
+
+        def __init__(self, kernel_size: int, scale: int, name: str) -> None:
+            super().__init__(name=name)
+            self.kernel_size, self.scale = kernel_size, scale
+
+        def build(self, shape: Any) -> None:
+            size, before = self.kernel_size, (self.kernel_size - self.scale) // 2
+
+            def start(shape: tuple[int, ...], dtype: Any = None) -> Any:
+                kernel = keras.random.normal(shape, stddev=0.001, dtype=dtype)
+                repeats = np.zeros(shape, np.float32)
+                repeats[before : before + self.scale, before : before + self.scale, :, 0] = 1
+                return kernel + repeats
+
+            self.taps = self.add_weight(
+                shape=(size, size, 1, shape[-1]), initializer=start, name=f"strided_{self.scale}"
+            )
+            self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
+            self.built = True
+
+        @property
+        def kernel(self) -> Any:
+            """The plain kernel (k,k,Cin,scale*scale)."""
+            return plain_of_strided(ops, self.taps, self.scale)
+
+        @property
+        def offset(self) -> Any:
+            """The plain bias (scale*scale)."""
+            return ops.repeat(self.bias, self.scale**2)
+
+        def call(self, inputs: Any) -> Any:
+            return ops.conv(inputs, self.kernel, padding="same") + self.offset
+
+        def compute_output_shape(self, shape: Any) -> tuple[int | None, ...]:
+            return (*shape[:-1], self.scale**2)
+
+    return StridedConv2D
+
+
+def strided_conv2d(keras: Any, config: Any, kernel_size: int, name: str) -> Any:
+    """What, with a depth-to-space of the config's scale behind it, is a transposed convolution to
+    one channel, stride `scale`, 'same' padding, with bias: (N,H,W,C) to (N,H,W,scale*scale).
+
+    The original has the taps of the transposed convolution, and starts by repeating the pixels of
+    the first channel; the folded one is the plain convolution that computes the same.
+
+    Args:
+        keras: the namespace.
+        config: of the model.
+        kernel_size: side of the transposed convolution's kernel.
+        name: layer name; folding keeps it.
+    """
+    if config.original:
+        return _strided_conv_layer(keras)(kernel_size, config.scale, name)
+    side = strided_placement(kernel_size, config.scale).shape[1]
+    return keras.layers.Conv2D(config.scale**2, side, padding="same", name=name)
 
 
 MEAN_RGB = np.array([0.4488, 0.4371, 0.4040], np.float32)
@@ -409,7 +504,7 @@ def repeating_conv2d(keras: Any, config: Any, kernel_size: int, name: str, noise
         kernel_size,
         name,
         carries=np.tile(np.eye(3), (1, pixels)),
-        bias=np.tile(MEAN_RGB, pixels) if config.centred else 0.0,
+        bias=np.tile(MEAN_RGB, pixels) if config.original else 0.0,
         noise=noise,
         mean=MEAN_RGB,
     )

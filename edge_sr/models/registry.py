@@ -7,7 +7,11 @@ from typing import Any
 
 from edge_sr.errors import UserError
 
-_MODULES = tuple(f"edge_sr.models.{name}" for name in ("tinypssr", "wdsr", "edsr", "tinycompress"))
+_FAMILIES = (
+    *("tinypssr", "espcn", "esr", "sesr", "fsrcnn", "srcnn", "wdsr", "edsr"),
+    "tinycompress",
+)
+_MODULES = tuple(f"edge_sr.models.{name}" for name in _FAMILIES)
 _REGISTRY: dict[str, "ModelSpec"] = {}
 
 LayerCounts = tuple[tuple[str, int], ...]
@@ -26,15 +30,15 @@ class ModelConfig:
             is trained (see `layers.conv2d`); folded away before tuning and export.
         branches: 1 to add residual and edge branches to those kernels, else 0.
         norm: how convolutions are normalized while they train, one of `NORMS`; folded away too.
-        centred: 1 to subtract the mean colour from the image while it is trained, in networks whose
-            paper does; folded into the bias of the first convolution.
+        original: 1 for the network as its paper trains it, where that differs from the folded one:
+            the mean colour subtracted, transposed convolutions; folded away too.
     """
 
     scale: int = 2
     expand: int = 0
     branches: int = 0
     norm: str = "none"
-    centred: int = 0
+    original: int = 0
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
@@ -43,7 +47,7 @@ class ModelConfig:
     @property
     def folded(self) -> "ModelConfig":
         """The same network with plain convolutions."""
-        return replace(self, expand=0, branches=0, norm="none", centred=0)
+        return replace(self, expand=0, branches=0, norm="none", original=0)
 
     @property
     def is_folded(self) -> bool:
@@ -89,6 +93,7 @@ class ModelSpec:
             the config that has no options.
         kind: one of `KINDS`.
         channels: of the image: 3 for RGB, 1 for a network that takes luma (or any other plane).
+        family: what its default recipes are called by: "" or a word, such as "rgb".
     """
 
     name: str
@@ -98,6 +103,7 @@ class ModelSpec:
     published: Mapping[int, LayerCounts]
     kind: str
     channels: int
+    family: str
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -117,7 +123,8 @@ class ModelSpec:
         known = {field.name for field in fields(self.config_type)}
         unknown = sorted(set(options) - known)
         if unknown:
-            raise UserError(f"{self.name} has no option {unknown[0]}; it has {sorted(known)}")
+            own = sorted(known - {field.name for field in fields(ModelConfig)} | {"scale"})
+            raise UserError(f"{self.name} has no option {unknown[0]}; it has {', '.join(own)}")
         return self.config_type(scale=scale, **options)
 
     def config_from_dict(self, values: Mapping[str, Any]) -> ModelConfig:
@@ -144,6 +151,7 @@ def register(
     published: Mapping[int, LayerCounts],
     kind: str = KINDS[0],
     channels: int = 1,
+    family: str = "",
 ) -> Callable[[Builder], Builder]:
     """Register the decorated `build(config, keras)` under `name`.
 
@@ -154,7 +162,7 @@ def register(
     def decorate(build: Builder) -> Builder:
         if name in _REGISTRY:
             raise ValueError(f"a model named {name!r} is registered already")
-        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind, channels)
+        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind, channels, family)
         return build
 
     return decorate

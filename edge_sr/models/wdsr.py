@@ -11,7 +11,7 @@ as rebuilt by C. Price et al., University of Virginia (2019), whose counts are t
     block B   x - conv 1x1,192 - ReLU - conv 1x1,25 - conv 3x3,32 - + x
 
 Convolutions are zero-padded and have biases. The papers train with weight normalization and
-subtract the mean colour of DIV2K: `norm` and `centred` of the config, folded away afterwards. The
+subtract the mean colour of DIV2K: `norm` and `original` of the config, folded away afterwards. The
 mean is subtracted behind the padding, so that a bias amounts to exactly the same at the border,
 where a mean subtracted before padding does not. Ours: the skip's kernel repeats pixels when
 training starts.
@@ -40,7 +40,7 @@ def _layer_counts(name: str) -> dict[int, LayerCounts]:
         "wdsr-a": (("conv 3x3x128", 36992), ("conv 3x3x32", 36896)),
         "wdsr-b": (("conv 1x1x192", 6336), ("conv 1x1x25", 4825), ("conv 3x3x32", 7232)),
     }[name]
-    ends = {2: (3468, 912), 3: (7803, 2052), 4: (13872, 3648)}
+    ends = {2: (3468, 912), 4: (13872, 3648)}
     return {
         scale: (
             ("conv 3x3x32", 896),
@@ -80,13 +80,13 @@ def _network(config: BlocksConfig, keras: Any, block: Block) -> Any:
     return keras.Model(image, x, name="sr")
 
 
-@register("wdsr-a", BlocksConfig, _PAPER, _layer_counts("wdsr-a"), channels=3)
+@register("wdsr-a", BlocksConfig, _PAPER, _layer_counts("wdsr-a"), channels=3, family="rgb")
 def build_wdsr_a(config: BlocksConfig, keras: Any) -> Any:
     """WDSR-A: (N,H,W,3) in [0, 1] to (N,sH,sW,3), not clipped."""
     return _network(config, keras, _block_a)
 
 
-@register("wdsr-b", BlocksConfig, _PAPER, _layer_counts("wdsr-b"), channels=3)
+@register("wdsr-b", BlocksConfig, _PAPER, _layer_counts("wdsr-b"), channels=3, family="rgb")
 def build_wdsr_b(config: BlocksConfig, keras: Any) -> Any:
     """WDSR-B: (N,H,W,3) in [0, 1] to (N,sH,sW,3), not clipped."""
     return _network(config, keras, _block_b)

@@ -251,6 +251,8 @@ class Trainer:
         rate = options.learning_rate * self.rate_factor
         if options.schedule == "cosine":
             rate *= (1 + math.cos(math.pi * epoch / epochs)) / 2
+        if options.schedule == "halving":
+            rate *= 0.5 ** (epoch // options.plateau_epochs)
         if epoch < options.warmup_epochs:
             grain = CHUNK / self.task.recipe.stop.steps_per_epoch
             rate *= min(1.0, (epoch + grain) / options.warmup_epochs)

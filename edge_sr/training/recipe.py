@@ -58,9 +58,10 @@ class OptimizerOptions:
         clip_norm: gradients are scaled down to this global norm; 0 leaves them.
         weight_decay: share of themselves, times the rate, by which kernels shrink at every step
             (kind "soap").
-        schedule: "constant", "cosine" (to zero over all epochs) or "plateau".
+        schedule: "constant", "cosine" (to zero over all epochs), "plateau" or "halving".
         warmup_epochs: epochs over which the rate rises linearly from zero.
-        plateau_epochs: with "plateau", epochs without improvement before the rate halves.
+        plateau_epochs: with "plateau", epochs without improvement before the rate halves; with
+            "halving", epochs after which it does in any case.
         ema_decay: decay per step of the average of weights that is validated and kept; 0: none.
             The average takes in the weights every 100 steps.
     """
@@ -160,7 +161,6 @@ class Recipe:
         branches: whether these have residual and edge branches too.
         norm: how convolutions are normalized while they train: "none", "weight" or "batch"; folded
             away when training ends (see `layers.conv2d`).
-        centred: whether networks whose paper subtracts the mean colour do so while they train.
         rounded: whether a float network's kernels and inner activations are rounded to 8 bits
             while it trains (see `rounding.rounded`).
         smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
@@ -178,7 +178,6 @@ class Recipe:
     expand: int = 0
     branches: bool = False
     norm: str = "none"
-    centred: bool = False
     rounded: bool = False
     smooth: float = 0.0
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
@@ -263,9 +262,9 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return found
 
 
-def default(scale: int, channels: int) -> str:
-    """The name of the recipe of our own for a scale: of networks of one channel, or of RGB ones."""
-    return f"x{scale}" if channels == 1 else f"rgb-x{scale}"
+def default(scale: int, family: str) -> str:
+    """The name of the recipe of our own for a family of networks (see `registry.ModelSpec`)."""
+    return f"{family}-x{scale}" if family else f"x{scale}"
 
 
 def load_for(name_or_path: str, scale: int) -> Recipe:
@@ -353,10 +352,8 @@ def _check(recipe: Recipe) -> None:
 
 def _check_forms(recipe: Recipe) -> None:
     """Refuse forms of convolutions that exclude each other."""
-    if recipe.expand and (recipe.norm != "none" or recipe.centred):
-        raise UserError(
-            "over-parameterized convolutions are neither normalized nor centred: set expand = 0"
-        )
+    if recipe.expand and recipe.norm != "none":
+        raise UserError('over-parameterized convolutions are not normalized: set norm = "none"')
     rounded = recipe.rounded or any(phase.rounded for phase in recipe.phases)
     if rounded and recipe.norm == "batch":
         raise UserError("batch normalization cannot be trained rounded: choose another norm")
@@ -418,7 +415,7 @@ def _check_choices(recipe: Recipe) -> None:
         ("colour", recipe.data.colour, ("luminance", "rgb")),
         ("norm", recipe.norm, ("none", "weight", "batch")),
         ("kind", recipe.optimizer.kind, ("adam", "soap")),
-        ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau")),
+        ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau", "halving")),
         ("monitor", recipe.stop.monitor, ("psnr", "ssim", "last")),
     )
     for name, value, allowed in choices:

@@ -9,13 +9,13 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-_CONVOLUTIONS = ("Conv2D", "ExpandedConv2D", "NormalizedConv2D")
+_CONVOLUTIONS = ("Conv2D", "ExpandedConv2D", "NormalizedConv2D", "StridedConv2D")
 
 
 def rounded(keras: Any, model: Any) -> Any:
     """A model of the same layers and weights that rounds to 8 bits in between.
 
-    Kernels are rounded, and the outputs of convolutions and of PReLU, but for those that the
+    Kernels are rounded, and the outputs of convolutions, PReLU and tanh, but for those that the
     converter fuses with a following ReLU. Each range is that of the present kernel or batch.
 
     Args:
@@ -38,7 +38,8 @@ def rounded(keras: Any, model: Any) -> Any:
         else:
             output = layer(*args, **kwargs)
         fused = consumers[layer.name] == ["ReLU"]
-        if kind in (*_CONVOLUTIONS, "PReLU") and not fused:
+        bends = kind == "PReLU" or getattr(layer, "activation", None) is keras.activations.tanh
+        if (kind in _CONVOLUTIONS or bends) and not fused:
             output = activation(name=f"{name}_output_rounded")(output)
         return output
 

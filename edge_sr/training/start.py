@@ -82,7 +82,7 @@ def prepare(
         expand=recipe.expand,
         branches=int(recipe.branches),
         norm=recipe.norm,
-        centred=int(recipe.centred),
+        original=int(plan.start is None),  # checkpoints are folded
     )
     network = spec.build(unfolded, keras)
     identity: dict[str, Any] = {"model": spec.name, "config": registry.config_dict(config)}

@@ -91,6 +91,7 @@ def test_the_size_is_that_of_the_file_that_compress_writes(
     ("table", "words"),
     [
         ("aac", ("tc-4-int8", "tc-16", "6.000", "5.1043", "14.9%")),
+        ("quantizer", ("tc-4", "tc-16", "clipping", "normalization")),
         ("planes", ("0.9957 / 39.0109 / 4.5383", "large", "small", "tc-4-int8")),
         ("image", ("published, one image", "0.9819 / 31.9334 / 1.2758", "large")),
         ("jpeg", ("none of these images has a JPEG file", "51.8739", "25.7558")),
@@ -107,11 +108,24 @@ def test_the_tables_of_the_slides(
     assert edge_sr(*command).out == result.out
 
 
+def test_the_normalized_files_are_those_of_compress(
+    edge_sr: EdgeSr, kodak: Path, tmp_path: Path
+) -> None:
+    command = ("rd", kodak, *MODELS[:2], "--table", "quantizer", "--out", tmp_path / "out")
+    assert edge_sr(*command).code == 0
+    options = (*MODELS[:2], "--float32", "--quantizer", "normalization")
+    for line in lines(tmp_path / "out" / "records.csv"):
+        file = tmp_path / f"{line['image']}-{line['codec']}.tcz"
+        used = options if "normalized" in line["codec"] else options[:3]
+        assert edge_sr("compress", kodak / f"{line['image']}.png", file, *used).code == 0
+        assert file.stat().st_size == int(line["size"])
+
+
 def test_a_terminal_of_80_columns_shows_every_figure(
     edge_sr: EdgeSr, kodak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for table in ("aac", "planes", "image", "jpeg"):
+    for table in ("aac", "quantizer", "planes", "image", "jpeg"):
         command = ("rd", kodak, *MODELS, "--table", table, "--out", tmp_path / "out")
         shown, whole = edge_sr(*command).out, edge_sr(*command, "--markdown").out
         assert "…" not in shown

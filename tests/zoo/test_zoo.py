@@ -43,10 +43,10 @@ LOSSES = {
 }
 
 
-def test_every_registered_network_ships():
+def test_what_ships_is_registered_and_has_its_limit():
     kind = "super-resolution"
     registered = [(n, s) for n in registry.names(kind) for s in registry.get(n).scales]
-    assert zoo.names() == registered
+    assert zoo.names() == [entry for entry in registered if entry in LOSSES]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)

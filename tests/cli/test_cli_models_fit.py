@@ -1,0 +1,80 @@
+"""`edge-sr models --fit` as a user meets it."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from command_line import EdgeSr
+
+from edge_sr import graph, zoo
+from edge_sr.engine.plan import make_plan
+from edge_sr.errors import UserError
+from edge_sr.zoo import fitting
+
+GATE = Path(__file__).parents[2] / "benchmarks" / "regression.toml"
+LIMITS = ("--ram", "16K", "--flash", "128K", "--width", "320", "--max-macs", "2K")
+
+
+def test_what_fits_keeps_its_limits_and_comes_best_first(edge_sr: EdgeSr) -> None:
+    found = json.loads(edge_sr("models", "--fit", *LIMITS, "--json").out)
+    assert found
+    assert all(need["ram"] <= 16 * 1024 and need["macs"] <= 2000 for need in found)
+    for scale in {need["scale"] for need in found}:
+        means = [sum(need["psnr"].values()) for need in found if need["scale"] == scale]
+        assert means == sorted(means, reverse=True)
+    chosen = {(need["model"], need["scale"]) for need in found}
+    for entry in zoo.entries():
+        plan = make_plan(graph.read_graph(entry.artifact("int8", ".tflite")))
+        fits = plan.arena_bytes(320) <= 16 * 1024 and plan.macs <= 2000
+        assert ((entry.model, entry.scale) in chosen) == fits
+
+
+def test_the_table_shows_each_of_them(edge_sr: EdgeSr) -> None:
+    result = edge_sr("models", "--fit", *LIMITS)
+    assert result.code == 0, result.err
+    for need in json.loads(edge_sr("models", "--fit", *LIMITS, "--json").out):
+        assert f"{need['model']} x{need['scale']}" in result.out
+        assert f"{need['ram']:,} bytes" in result.out
+
+
+def test_the_code_is_not_larger_than_assumed() -> None:
+    """Firmware that was compiled for the gate, less what the network takes in it."""
+    costs = tomllib.loads(GATE.read_text(encoding="utf-8"))
+    boards = [
+        cost for name, cost in costs.items() if name.startswith("tinypssr x2 upscaler int8 6")
+    ]
+    network = graph.read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite"))
+    least = min(map(len, make_plan(network).blobs.values()))
+    assert boards
+    largest = max(cost["flash_bytes"] for cost in boards)
+    assert largest - make_plan(network).flash_bytes <= fitting.ENGINE_CODE_BYTES <= largest - least
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("65536", 65536), ("64K", 65536), ("64KiB", 65536), ("0.5m", 524288)]
+)
+def test_sizes(text: str, size: int) -> None:
+    assert fitting.parse_bytes(text) == size
+
+
+def test_counts() -> None:
+    assert fitting.parse_count("1.5K") == 1500
+    with pytest.raises(UserError, match="written 1500"):
+        fitting.parse_count("K")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--fit", "--ram", "1K"), "nearest is tinypssr"),
+        (("--fit", "--ram", "1K", "--flash", "1K"), "bytes of flash (the limit is 1,024)"),
+        (("--ram", "1K"), "add --fit"),
+        (("--fit", "--ram", "0"), "a size is written"),
+        (("--fit", "--scale", "3"), "no network of x3 is shipped"),
+        (("--fit", "--width", "0"), "at least 1 pixel wide"),
+        (("--fit", "--width", "99999999"), "cannot run at width"),
+    ],
+)
+def test_bad_input(edge_sr: EdgeSr, options: tuple[str, ...], words: str) -> None:
+    assert words in edge_sr.refuses("models", *options)
