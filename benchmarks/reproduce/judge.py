@@ -62,7 +62,7 @@ def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) ->
 def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Sequence[Spread]) -> str:
     noise = _noise(spreads)
     unit = _UNITS[claim.figure]
-    if margin <= 0:
+    if not margin > 0:  # nor where both diverged
         verdict = "Does not hold here"
     elif noise is None:
         verdict = "Holds with one seed"

@@ -154,6 +154,8 @@ def _check(study: Study) -> None:
     for claim in study.claim:
         if bool(claim.best) == bool(claim.pairs):
             raise UserError(f"the claim {claim.about!r} has either best or pairs")
+        if set(claim.best) >= set(known):
+            raise UserError(f"the claim {claim.about!r} leaves no other run to be better than")
         if not set(claim.columns) <= set(study.columns):
             raise UserError(f"the claim {claim.about!r} has columns that the study has not")
         if any(len(pair) != 2 for pair in claim.pairs):

@@ -135,6 +135,7 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
         ("batch = 2", "batches = 2", "no entry 'batches'"),
         ('"set5 x4"', '"set5"', "'set5' is no column"),
         ('best = ["mae"]', 'best = ["mse"]', "names a run 'mse'"),
+        ('best = ["mae"]', 'best = ["mae", "bicubic"]', "leaves no other run"),
         ('best = ["mae"]', "", "has either best or pairs"),
         ('name = "bicubic"', 'name = "mae"', "different names"),
         ('name = "bicubic"', 'name = "../mae"', "different names"),
