@@ -15,6 +15,7 @@ from benchmarks.suites import BACKENDS, Wanted
 from edge_sr import graph
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_bytes, read_graph
+from edge_sr.models import registry
 from edge_sr.records import (
     Case,
     Device,
@@ -27,7 +28,7 @@ from edge_sr.records import (
     Sampling,
     Status,
 )
-from edge_sr.runtime.session import RUNTIMES
+from edge_sr.runtime.session import PART_CHANNELS, RUNTIMES
 
 Converter = Callable[[bytes], bytes]
 """Makes an .onnx of a .tflite."""
@@ -102,6 +103,14 @@ def _known(former: Record, record: Record) -> dict[Case, Result]:
     return {result.case: result for result in former.results if result.status == "measured"}
 
 
+def _channels(wanted: Wanted) -> int:
+    """How many a network takes that may not be at hand."""
+    for name in registry.names("super-resolution"):
+        if wanted.network.rpartition(" x")[0] == name:
+            return registry.get(name).channels
+    return 1 if wanted.part == "upscaler" else PART_CHANNELS
+
+
 class _Bench:
     """Runs cases; converted files and references are kept between them."""
 
@@ -114,7 +123,7 @@ class _Bench:
     def run(self, wanted: Wanted, known: dict[Case, Result]) -> Result:
         """One case, whatever becomes of it."""
         empty = Network(wanted.network, wanted.part, wanted.precision, None, None, None, ())
-        case = _case(wanted, empty, 1 if wanted.part == "upscaler" else 3)
+        case = _case(wanted, empty, _channels(wanted))
         try:
             found = wanted.subject or self._find(wanted)
             artifact = self._artifact(found, wanted)

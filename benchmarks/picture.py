@@ -35,6 +35,6 @@ def made(part: Part, height: int, width: int, scale: int, channels: int) -> tupl
     """
     if part == "upscaler":
         large = original(height * scale, width * scale, channels)
-        return bicubic_downscale(large[..., 0], scale)[..., np.newaxis], large
+        return bicubic_downscale(large, scale), large
     large = original(height, width, channels)
     return (large[::scale, ::scale] if part == "decoder" else large), large

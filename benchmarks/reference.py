@@ -89,8 +89,9 @@ def _compare(
 ) -> Output:
     scale, picture_due = subject.interface.scale, None
     if subject.part == "upscaler":
-        large = picture.made("upscaler", job.height, job.width, scale, 1)[1]
-        picture_due = large[..., 0]
+        channels = subject.interface.channels
+        large = picture.made("upscaler", job.height, job.width, scale, channels)[1]
+        picture_due = large[..., 0] if channels == 1 else large
     found = agreement(output, reference, subject.interface.output, picture_due, scale)
     return Output(
         sha256=_digest(output),

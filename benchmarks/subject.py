@@ -7,7 +7,7 @@ from edge_sr import graph, zoo
 from edge_sr.errors import UserError
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.records import Part, Precision, Score
-from edge_sr.runtime.session import Interface, TensorSpec
+from edge_sr.runtime.session import PART_CHANNELS, Interface, TensorSpec
 from edge_sr.zoo import codecs
 
 PARTS: tuple[Part, ...] = ("upscaler", "encoder", "decoder")
@@ -102,9 +102,14 @@ def open_file(path: Path) -> Subject:
 def _read_tflite(path: Path) -> tuple[Part, Interface]:
     network = read_graph(path)
     ratio = graph.ratio(network)
-    one = network.input.shape[-1:] == (1,)
-    part: Part = "upscaler" if one else "encoder" if ratio < 1 else "decoder"
+    part: Part = "encoder" if ratio < 1 else "decoder" if _is_decoder(network) else "upscaler"
     return part, _interface(path, part)
+
+
+def _is_decoder(network: graph.Graph) -> bool:
+    """Whether an RGB network ends in a sigmoid, which among the networks here only decoders do."""
+    names = [each.name for each in network.operators if each.name != "QUANTIZE"]
+    return network.input.shape[-1:] == (PART_CHANNELS,) and names[-1:] == ["LOGISTIC"]
 
 
 def _interface(path: Path, part: Part) -> Interface:
@@ -126,4 +131,5 @@ def _read_checkpoint(path: Path) -> tuple[Part, Interface]:
     found = checkpoint.read(path)
     checkpoint.require_float(found, str(path))
     float32 = TensorSpec("float32")
-    return "upscaler", Interface(found.config.scale, 0, float32, float32)
+    channels = found.spec.channels
+    return "upscaler", Interface(found.config.scale, 0, float32, float32, channels=channels)

@@ -1,7 +1,8 @@
 """Quality of upscaling on a data set, by the field's protocol.
 
 The BT.601 luma of the low-resolution image (uint8) is upscaled to uint8 and compared with the luma
-of the original, a border of `scale` pixels cropped, or as many as are asked for.
+of the original, a border of `scale` pixels cropped, or as many as are asked for. A network of RGB
+upscales the image itself, and the luma of what it makes is compared.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -99,11 +100,14 @@ def score(
     Raises:
         UserError: as `evaluate`.
     """
+    border = scale if border is None else border
     if isinstance(upscaler, Session):
         if upscaler.scale != scale:
             raise UserError(f"the model upscales x{upscaler.scale}, not x{scale}")
+        if upscaler.channels == 3:
+            large = upscale(upscaler, low, per_channel)
+            return compare(luminance(high), luminance(large), border)
         upscaler = partial(upscale, upscaler)
-    border = scale if border is None else border
     return compare(luminance(high), _upscaled_luma(upscaler, low, per_channel), border)
 
 

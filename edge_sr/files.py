@@ -1,6 +1,7 @@
 """Output files appear whole or not at all; input is read with a limit."""
 
 import contextlib
+import fcntl
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -109,3 +110,25 @@ def _exchange(folder: Path, new: Path, old: Path) -> None:
     except OSError:
         old.rename(folder)
         raise
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder to this process, made where it is missing; the lock ends with the process.
+
+    Raises:
+        UserError: another process has it, or the system refuses.
+    """
+    make_folder(folder)
+    try:
+        lock = (folder / ".lock").open("wb")
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"{folder} is in use by another process; wait for it, or name another folder"
+            ) from None
+        yield

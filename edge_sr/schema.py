@@ -88,8 +88,8 @@ def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
 
     Args:
         value: as `parse` gives it.
-        kind: a dataclass, `X | None`, Literal, tuple[X, ...], dict[str, str], str, int, float or
-            bool; the dataclass's fields are of these kinds, and those with a default may lack.
+        kind: a dataclass, `X | None`, Literal, tuple[X, ...], dict[str, X], str, int, float, bool
+            or Any; the dataclass's fields are of these kinds, and those with a default may lack.
         where: names the value in messages.
         max_items: of a tuple or dict.
 
@@ -97,6 +97,8 @@ def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
         UserError: the value is of another kind.
     """
     origin = typing.get_origin(kind)
+    if kind is Any:
+        return value
     if dataclasses.is_dataclass(kind):
         return _decode_record(value, typing.cast(type, kind), where, max_items)
     if origin is types.UnionType:
@@ -113,17 +115,20 @@ def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
             decode(entry, item, f"{where}[{index}]", max_items) for index, entry in entries
         )
     if origin is dict:
-        items = _sized(value, dict, where, max_items).items()
-        return {_plain(key, str, where): _plain(entry, str, where) for key, entry in items}
+        _, item = typing.get_args(kind)
+        return {
+            _plain(key, str, where): decode(entry, item, f"{where}.{key:.40}", max_items)
+            for key, entry in _sized(value, dict, where, max_items).items()
+        }
     return _plain(value, kind, where)
 
 
 def _decode_record(value: Any, kind: type[_T], where: str, max_items: int) -> _T:
     fields = typing.get_type_hints(kind)
     known: Any = kind
-    optional = {f.name for f in dataclasses.fields(known) if f.default is not dataclasses.MISSING}
+    optional = {f.name for f in dataclasses.fields(known) if _has_default(f)}
     if not isinstance(value, dict) or set(value) | optional != set(fields):
-        raise UserError(f"{where} must have exactly {', '.join(fields)}")
+        raise UserError(f"{where} must have exactly {', '.join(fields)}{_odd(value, fields)}")
     return kind(
         **{
             name: decode(value[name], item, f"{where}.{name}", max_items)
@@ -131,6 +136,16 @@ def _decode_record(value: Any, kind: type[_T], where: str, max_items: int) -> _T
             if name in value
         }
     )
+
+
+def _has_default(field: Any) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
+
+
+def _odd(value: Any, fields: dict[str, Any]) -> str:
+    unknown = [str(key) for key in value if key not in fields] if isinstance(value, dict) else []
+    return f"; {unknown[0]!r:.40} is none of them" if unknown else ""
 
 
 def _sized(value: Any, kind: Any, where: str, max_items: int) -> Any:

@@ -120,9 +120,10 @@ def upscale_bands(
     Args:
         session: the network.
         pixels: uint8 (H, W) gray, which the network upscales as it is, or (H, W, 3) RGB, or uint16
-            (H, W) gray.
-        per_channel: run the network on R, G and B; otherwise it runs on BT.601 luma, and chroma
-            is upscaled bicubically.
+            (H, W) gray. A network of RGB sees gray as three equal channels, and the mean of what
+            it makes is kept.
+        per_channel: run a network of one channel on R, G and B; otherwise it runs on BT.601 luma,
+            and chroma is upscaled bicubically. A network of RGB takes all three at once.
         window: side of a window in low-resolution pixels; every choice gives the same bits
             wherever the runtime's arithmetic does not depend on the image's size (int8 does not).
 
@@ -130,8 +131,8 @@ def upscale_bands(
         The pixels' dtype, (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
 
     Raises:
-        UserError: the window does not exceed twice the halo, or the session runs at a fixed size
-            that the image is smaller than.
+        UserError: the window does not exceed twice the halo, the session runs at a fixed size that
+            the image is smaller than, or a network of RGB is to run on each channel.
     """
     tile = _tile_function(session, pixels, per_channel)
     halo = max(session.halo, UPSCALE_CONTEXT)
@@ -168,11 +169,15 @@ def _kept(window: Window, scale: int) -> slice:
 def _tile_function(
     session: Session, pixels: Samples, per_channel: bool
 ) -> Callable[[Any], Samples]:
+    if session.channels == 3 and per_channel:
+        raise UserError("the network takes RGB at once: leave out --per-channel")
     if pixels.dtype == np.uint16:
         span = span_of(pixels)
         return lambda tile: _upscale_counts(session, span, tile)
-    if pixels.ndim == 2:
+    if session.channels == 3 and pixels.ndim == 3:
         return lambda tile: run_plane(session, tile)
+    if pixels.ndim == 2:
+        return lambda tile: _upscale_gray(session, tile)
     if per_channel:
         return lambda tile: np.stack(
             [run_plane(session, tile[..., channel]) for channel in range(3)], axis=-1
@@ -180,9 +185,17 @@ def _tile_function(
     return lambda tile: _upscale_luma(session, tile)
 
 
+def _upscale_gray(session: Session, plane: Pixels) -> Pixels:
+    if session.channels == 1:
+        return run_plane(session, plane)
+    large = run_plane(session, np.repeat(plane[..., np.newaxis], 3, axis=2))
+    return np.rint(large.mean(axis=2)).astype(np.uint8)
+
+
 def _upscale_counts(session: Session, span: Span, counts: Counts) -> Counts:
     narrow = span.narrow(counts)
-    detail = run_plane(session, narrow).astype(np.int16) - bicubic_upscale(narrow, session.scale)
+    large = _upscale_gray(session, narrow).astype(np.int16)
+    detail = large - bicubic_upscale(narrow, session.scale)
     return span.add(bicubic_upscale(counts, session.scale), detail)
 
 

@@ -21,8 +21,8 @@ def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
         int8: whether to make the fully integer network or the float32 one.
 
     Returns:
-        the .tflite: (1,height,width,1) to (1,s*height,s*width,1), int8 with scale 1/255 and zero
-        point -128 at both ends, or float32 in [0, 1].
+        the .tflite: (1,height,width,C) to (1,s*height,s*width,C), C the model's channels, int8 with
+        scale 1/255 and zero point -128 at both ends, or float32 in [0, 1].
 
     Raises:
         UserError: the checkpoint is missing, damaged or of the other kind.
@@ -74,7 +74,7 @@ def convert_part(checkpoint: Path, part: str, height: int, width: int, int8: boo
     weights = tinycompress.part_of(source.weights, part)
     spec = registry.get(f"tinycompress-{part}")
     alone = checkpoints.Checkpoint(spec, config, weights, source.notes)
-    return _convert_float32(alone, str(checkpoint), height, width, tinycompress.CHANNELS)
+    return _convert_float32(alone, str(checkpoint), height, width)
 
 
 def _convert_int8(source: checkpoints.Checkpoint, where: str, height: int, width: int) -> bytes:
@@ -96,9 +96,7 @@ def _integer(function: Any, owner: Any) -> bytes:
     return _run(converter)
 
 
-def _convert_float32(
-    source: checkpoints.Checkpoint, where: str, height: int, width: int, channels: int = 1
-) -> bytes:
+def _convert_float32(source: checkpoints.Checkpoint, where: str, height: int, width: int) -> bytes:
     import tensorflow as tf
 
     keras = import_keras()
@@ -108,7 +106,9 @@ def _convert_float32(
         model = checkpoints.build_model(source, keras, where)
         archive = keras.export.ExportArchive()
         archive.track(model)
-        signature = tf.TensorSpec((1, height, width, channels), tf.float32, name="image")
+        signature = tf.TensorSpec(
+            (1, height, width, source.spec.channels), tf.float32, name="image"
+        )
         archive.add_endpoint("serve", model.call, input_signature=[signature])
         archive.write_out(folder, verbose=False)
         return _run(tf.lite.TFLiteConverter.from_saved_model(folder))

@@ -103,16 +103,19 @@ Tried = tuple[np.ndarray, Callable[[np.ndarray], float]]
 
 
 def upscaled(reference: Session) -> Iterator[Tried]:
-    """Luma of photographs, reduced; the original is what they should become."""
+    """Photographs, or luma of them, reduced; the original's luma is what they should become."""
     for photograph in photographs():
         luma = luminance(photograph)
-        reduced = bicubic_downscale(luma, reference.scale)
+        whole = luma if reference.channels == 1 else photograph
+        reduced = bicubic_downscale(whole, reference.scale)
         yield encode(reduced, reference.input), _upscaled_quality(luma, reference)
 
 
 def _upscaled_quality(luma: np.ndarray, session: Session) -> Callable[[np.ndarray], float]:
     def quality(output: np.ndarray) -> float:
-        return psnr(luma, decode(output[0, :, :, 0], session.output), session.scale)
+        made = decode(output[0], session.output)
+        found = made[..., 0] if session.channels == 1 else luminance(made)
+        return psnr(luma, found, session.scale)
 
     return quality
 

@@ -23,6 +23,7 @@ from edge_sr.cli.quantize import tune_checkpoint
 from edge_sr.cli.runs import Run
 from edge_sr.cli.train import train_float
 from edge_sr.models import checkpoint as checkpoints
+from edge_sr.models import registry
 from edge_sr.runtime.keras import import_keras
 from edge_sr.training import distil, quality
 from edge_sr.training import recipe as recipes
@@ -91,8 +92,9 @@ def _trial(entry: Mapping[str, Any]) -> Trial:
 
 def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     """Train or tune, and give the line of the log."""
-
-    samples = load_samples(data, trial.scale, trial.recipe)  # all judged by the same images
+    spec = registry.get(trial.model)
+    # All are judged by the same images.
+    samples = load_samples(data, trial.scale, trial.recipe, spec.channels)
     held_out = samples.validation
     if trial.teacher:
         samples = distil.taught(samples, _teacher(trial), trial.recipe.teacher)
@@ -107,7 +109,7 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
         model = network.fake_quantized(checkpoints.read(place.best))
         float_psnr = f"{_score(checkpoints.load_model(source), held_out, trial).psnr:.4f}"
     else:
-        train_float(trial.model, trial.scale, trial.recipe, samples, place)
+        train_float(spec, spec.config(trial.scale), trial.recipe, samples, place)
         model = checkpoints.load_model(place.best)
     seconds = round(time.monotonic() - started)
     score = _score(model, held_out, trial)

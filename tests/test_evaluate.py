@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import skimage.metrics
 from PIL import Image
+from tflite_factory import TfliteWriter
 
 from edge_sr import zoo
 from edge_sr.data.colour import luminance
@@ -102,3 +103,19 @@ def test_bicubic_on_set5_is_the_published_figure(
     score = mean(evaluate(partial(bicubic_upscale, scale=scale), pairs, scale))
     assert score.psnr == pytest.approx(psnr, abs=0.03)
     assert score.ssim == pytest.approx(ssim, abs=0.001)
+
+
+def test_a_network_of_rgb_is_scored_by_the_luma_of_what_it_makes(
+    photographs: Path, tmp_path: Path
+) -> None:
+    writer = TfliteWriter(8, 8, channels=3, seed=3)
+    model = writer.finish(writer.depth_to_space(writer.conv(writer.input, 12, 3), 2))
+    (tmp_path / "rgb.tflite").write_bytes(model)
+    session = open_session(tmp_path / "rgb.tflite", "litert")
+    pair = find_pairs(photographs, 2)[0]
+    low, high = load_pair(pair, 2)
+    (record,) = evaluate(session, [pair], 2)
+    expected = skimage.metrics.peak_signal_noise_ratio(
+        luminance(high)[2:-2, 2:-2], luminance(run_plane(session, low))[2:-2, 2:-2], data_range=255
+    )
+    assert record.score.psnr == pytest.approx(expected, abs=1e-9)

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import peak_memory
 from PIL import Image, ImageCms
-from tflite_factory import Network, networks
+from tflite_factory import Network, TfliteWriter, networks
 
 from edge_sr import zoo
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import Session, open_session, run_plane
+from edge_sr.runtime.session import Session, decode, encode, open_session, run_plane
 from edge_sr.runtime.tiles import windows
 from edge_sr.upscale import upscale, upscale_bands, upscale_file
 from export.onnx import from_tflite
@@ -67,6 +67,29 @@ def test_tiles_of_random_networks_have_the_bits_of_the_whole_image(
         assert np.array_equal(tiled, run_plane(session, plane))
 
     check()
+
+
+def rgb_network(seed: int) -> bytes:
+    writer = TfliteWriter(8, 8, channels=3, seed=seed)
+    image = writer.conv(writer.conv(writer.input, 5, 3), 12, 3)
+    return writer.finish(writer.depth_to_space(image, 2))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_network_of_rgb_upscales_the_image_as_it_is(runtime: str, tmp_path: Path) -> None:
+    path = tmp_path / f"model{RUNTIMES[runtime]}"
+    model = rgb_network(1)
+    path.write_bytes(from_tflite(model) if runtime == "onnx" else model)
+    session = open_session(path, runtime)
+    assert (session.channels, session.scale) == (3, 2)
+    rgb = image(30, 23, 2, colour=True)
+    direct = decode(session.run(encode(rgb, session.input)[np.newaxis]), session.output)[0]
+    assert np.array_equal(upscale(session, rgb, window=12), direct)
+    gray = image(9, 12, 3)
+    three = upscale(session, np.dstack([gray] * 3))
+    assert np.array_equal(upscale(session, gray), np.rint(three.mean(axis=2)))
+    with pytest.raises(UserError, match="takes RGB at once: leave out --per-channel"):
+        upscale(session, rgb, per_channel=True)
 
 
 @settings(max_examples=20, deadline=None)

@@ -23,6 +23,7 @@ from edge_sr.cli import (
     models,
     quantize,
     rd,
+    reproduce,
     train,
     upscale,
 )
@@ -65,6 +66,7 @@ app.command("compress")(compress.compress)
 app.command("decompress")(decompress.decompress)
 app.command("info")(info.info)
 app.command("rd")(rd.rd)
+app.command("reproduce")(reproduce.reproduce)
 bench.app.command("report")(bench_report.report)
 bench.app.command("compare")(bench_compare.compare)
 app.add_typer(bench.app, name="bench")

@@ -34,7 +34,8 @@ def quantize(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe or a TOML file.", show_default="int8-x<scale>, or int8-codec"
+            help="Name of a recipe or a TOML file.",
+            show_default="int8-x<scale>, int8-adam-x<scale>, int8-rgb-x<scale> or int8-codec",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of patches.")] = 0,
@@ -53,7 +54,8 @@ def quantize(
     source = checkpoints.read(checkpoint)
     checkpoints.require_float(source, str(checkpoint))
     scale, codec = source.config.scale, source.spec.kind == "codec"
-    chosen = recipes.load_for(recipe or ("int8-codec" if codec else f"int8-x{scale}"), scale)
+    name = "codec" if codec else recipes.default(scale, source.spec.family)
+    chosen = recipes.load_for(recipe or f"int8-{name}", scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)
@@ -65,7 +67,7 @@ def quantize(
 
         tune_codec(checkpoint, chosen, load_pictures(data, chosen), run)
         return
-    samples = load_samples(data, scale, chosen)
+    samples = load_samples(data, scale, chosen, source.spec.channels)
     tune_checkpoint(checkpoint, chosen, samples, run)
 
 
@@ -97,15 +99,15 @@ def tune_checkpoint(checkpoint: Path, recipe: "Recipe", samples: "Samples", run:
     from edge_sr.cli.runs import report
     from edge_sr.models import checkpoint as checkpoints
     from edge_sr.runtime.keras import import_keras
+    from edge_sr.training.start import seed_everything
 
-    runs.seed_everything(import_keras(), run.seed)
+    seed_everything(import_keras(), run.seed)
     with quiet_native():
         from edge_sr.quantize import tune
     source = checkpoints.read(checkpoint)
-    if run.force:
-        runs.clear(run.folder)
-    tuner = tune.Tuner(source, recipe, samples, run.seed, run.folder, run.resume)
-    if not tuner.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            tuner.run(display)
-    report(run)
+    with runs.owned(run):
+        tuner = tune.Tuner(source, recipe, samples, run.seed, run.folder, run.resume)
+        if not tuner.finished():
+            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+                tuner.run(display)
+        report(run)

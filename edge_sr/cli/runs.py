@@ -5,15 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from edge_sr.cli.common import check_folder
 from edge_sr.errors import UserError
-from edge_sr.quiet import quiet_native
+from edge_sr.files import locked
 
-BEST = "best.safetensors"
+BEST = "best.safetensors"  # training.start.BEST, which --help must not wait for
 _FILES = (BEST, "state.safetensors", "log.csv")
 _TENSORBOARD = "tensorboard"
 
@@ -71,22 +70,24 @@ def check(run: Run, inputs: Sequence[Path] = ()) -> None:
             raise UserError(f"{path} would be overwritten; --out names another folder")
 
 
-def clear(folder: Path) -> None:
+@contextmanager
+def owned(run: Run, *parts: str) -> Iterator[None]:
+    """Keep the folder to this process; what --force replaces, there and in `parts`, goes now.
+
+    Raises:
+        UserError: another process has it.
+    """
+    with locked(run.folder):
+        for folder in (run.folder, *(run.folder / part for part in parts)) if run.force else ():
+            _clear(folder)
+        yield
+
+
+def _clear(folder: Path) -> None:
     """Remove the files of a run, and nothing else."""
     for name in _FILES:
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / _TENSORBOARD, ignore_errors=True)
-
-
-def seed_everything(keras: Any, seed: int) -> None:
-    """Seed the namespace and, on TensorFlow, choose its deterministic kernels."""
-    with quiet_native():
-        keras.utils.set_random_seed(seed)
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            tf.config.experimental.enable_op_determinism()
-            tf.config.list_logical_devices()  # looks for a GPU, and says so, now and not later
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,8 @@ from edge_sr.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+    from edge_sr.models.registry import ModelConfig, ModelSpec
+    from edge_sr.training.distribute import Share
     from edge_sr.training.recipe import Recipe
     from edge_sr.training.samples import Samples
 
@@ -33,13 +36,24 @@ def train(
     scale: Annotated[
         int | None, typer.Option(help="Scale of a super-resolution network.", show_default="2")
     ] = None,
+    blocks: Annotated[
+        int | None,
+        typer.Option(help="Blocks of a network of residual blocks.", show_default="the model's"),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(help="Width of a network that comes in several.", show_default="the model's"),
+    ] = None,
     rate: Annotated[
         int | None,
         typer.Option(help="Rate of a codec: 4, 16, 64 or 256.", show_default="4"),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Name of a recipe or a TOML file.", show_default="x<scale>, or codec"),
+        typer.Option(
+            help="Name of a recipe or a TOML file.",
+            show_default="x<scale>, adam-x<scale>, rgb-x<scale>, or codec",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -61,7 +75,10 @@ def train(
     ] = False,
     int8_recipe: Annotated[
         str | None,
-        typer.Option(help="Recipe of the tuning.", show_default="int8-x<scale>"),
+        typer.Option(
+            help="Recipe of the tuning.",
+            show_default="int8-x<scale>, int8-adam-x<scale> or int8-rgb-x<scale>",
+        ),
     ] = None,
     teacher: Annotated[
         str | None,
@@ -76,6 +93,14 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
     ] = False,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="Share each batch by tf.distribute: mirrored (all GPUs of this machine) or "
+            "multiworker (the machines in TF_CONFIG).",
+            show_default="none",
+        ),
+    ] = None,
 ) -> None:
     """Train a network; the epoch's weights that the recipe keeps become best.safetensors.
 
@@ -88,9 +113,14 @@ def train(
 
     if int8_recipe is not None and not int8:
         raise UserError("--int8-recipe is for tuning: give --int8 as well")
+    if strategy is not None and (int8 or registry.get(model).kind == "codec"):
+        raise UserError("--strategy is for float training of networks that upscale")
     if registry.get(model).kind == "codec":
-        if scale is not None or teacher is not None:
-            raise UserError(f"{model} is a codec: it has a --rate, and no --scale or --teacher")
+        if any(option is not None for option in (scale, teacher, blocks, width)):
+            raise UserError(
+                f"{model} is a codec: it has a --rate, and no --scale, --blocks, --width or "
+                "--teacher"
+            )
         from edge_sr.cli.train_codec import Request, train_codec
 
         rate = 4 if rate is None else rate
@@ -100,25 +130,32 @@ def train(
     if rate is not None:
         raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
     scale = 2 if scale is None else scale
-    registry.get(model).config(scale)
-    chosen = recipes.load_for(recipe or f"x{scale}", scale)
+    spec = registry.get(model)
+    options = {
+        name: value for name, value in (("blocks", blocks), ("width", width)) if value is not None
+    }
+    config = spec.config(scale, **options)
+    chosen = recipes.load_for(recipe or recipes.default(scale, spec.family), scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
-    upscale = _teacher(teacher, chosen, scale)
-    folder = out or Path("runs") / f"{model}-x{scale}"
+    upscale = _teacher(teacher, chosen, scale, spec.channels)
+    folder = out or Path("runs") / "-".join(
+        [model, *(str(value) for value in options.values()), f"x{scale}"]
+    )
     run = Run(folder, seed, resume, force, tensorboard)
     runs.check(run)
     import_keras()
-    weights = None if start is None else _start(start, model, scale, chosen)
-    samples = load_samples(data, scale, chosen)
+    share = None if strategy is None else _share(strategy)
+    weights = None if start is None else _start(start, spec, config, chosen)
+    samples = load_samples(data, scale, chosen, spec.channels)
     if int8:
-        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale)
+        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, spec)
     if upscale:
         from edge_sr.training.distil import taught
 
         typer.echo("asking the teacher", err=True)
         samples = taught(samples, upscale, chosen.teacher)
-    train_float(model, scale, chosen, samples, run, weights)
+    train_float(spec, config, chosen, samples, run, weights, share)
     if int8:
         from edge_sr.cli.quantize import tune_checkpoint
 
@@ -127,24 +164,33 @@ def train(
         tune_checkpoint(run.best, tuning, tuning_samples, part)
 
 
-def _start(path: Path, model: str, scale: int, recipe: "Recipe") -> "dict[str, np.ndarray]":
+def _share(strategy: str) -> "Share":
+    from edge_sr.training.distribute import share
+
+    return share(strategy)
+
+
+def _start(
+    path: Path, spec: "ModelSpec", config: "ModelConfig", recipe: "Recipe"
+) -> "dict[str, np.ndarray]":
     """The weights to start from."""
     from edge_sr.models import checkpoint
 
-    if recipe.expand:
+    if recipe.expand or recipe.norm != "none":
         raise UserError(
-            f"recipe {recipe.name} trains over-parameterized convolutions, which cannot start from "
-            "a checkpoint: checkpoints are folded; set expand = 0"
+            f"recipe {recipe.name} trains over-parameterized or normalized convolutions, which "
+            "cannot start from a checkpoint: checkpoints are folded; set expand = 0 and "
+            'norm = "none"'
         )
-    found = checkpoint.read_for(path, model, scale)
+    found = checkpoint.read_for(path, spec.name, config.scale)
     checkpoint.require_float(found, str(path))
     return found.weights
 
 
 def _teacher(
-    name: str | None, recipe: "Recipe", scale: int
+    name: str | None, recipe: "Recipe", scale: int, channels: int
 ) -> "Callable[[np.ndarray], np.ndarray] | None":
-    """What a teacher makes of a plane, averaged over its eight orientations; None without one."""
+    """What a teacher makes of an image, averaged over its eight orientations; None without one."""
     if name is None:
         if recipe.teacher:
             raise UserError(f"recipe {recipe.name} learns from a teacher: name it with --teacher")
@@ -158,81 +204,63 @@ def _teacher(
 
     int8 = None if Path(name).suffix else False
     _, session = open_model(name, scale, int8=int8)
+    if session.channels != channels:
+        raise UserError(
+            f"the teacher {name} upscales {session.channels} channels; the model takes {channels}"
+        )
     return partial(ensemble, partial(run_plane, session))
 
 
 def _prepare_tuning(
-    name: str | None, training: "Recipe", data: Path, scale: int
+    name: str | None, training: "Recipe", data: Path, scale: int, spec: "ModelSpec"
 ) -> tuple["Recipe", "Samples"]:
     """What tuning needs, checked before the hours of training; it holds out the same images."""
     from edge_sr.cli.quantize import require_tuning
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
-    recipe = recipes.load_for(name or f"int8-x{scale}", scale)
+    recipe = recipes.load_for(name or f"int8-{recipes.default(scale, spec.family)}", scale)
     held_out = training.data.validation_images
     options = dataclasses.replace(recipe.data, validation_images=held_out)
     require_tuning(recipe)
     recipe = dataclasses.replace(recipe, data=options)
-    return recipe, load_samples(data, scale, recipe)
+    return recipe, load_samples(data, scale, recipe, spec.channels)
 
 
 def train_float(
-    model: str,
-    scale: int,
+    spec: "ModelSpec",
+    config: "ModelConfig",
     recipe: "Recipe",
     samples: "Samples",
     run: Run,
     start: "dict[str, np.ndarray] | None" = None,
+    share: "Share | None" = None,
 ) -> None:
     """Train a float network into the run's folder, showing progress.
 
     Args:
-        model: registered name.
-        scale: of the model.
+        spec: the architecture.
+        config: of the folded network.
         recipe: how.
         samples: to train on, and to validate by.
         run: where.
         start: weights to start from instead of random ones.
+        share: this process's part, where several train one network; the first one alone writes.
     """
     from edge_sr.runtime.keras import import_keras
 
     keras = import_keras()
 
     from edge_sr.cli.progress import TrainingDisplay
-    from edge_sr.models import checkpoint, registry
-    from edge_sr.training import fit
-    from edge_sr.training import recipe as recipes
+    from edge_sr.training.start import Plan, prepare
 
-    runs.seed_everything(keras, run.seed)
-    spec = registry.get(model)
-    blocks = {"expand": recipe.expand, "branches": int(recipe.branches)}
-    network = spec.build(spec.config(scale, **blocks), keras)
-    identity = {"model": model}
-    if start:
-        checkpoint.assign(network, start, "the checkpoint to start from")
-        identity["start"] = checkpoint.digest(start)
-    task = fit.Task(network, keras, recipe, scale, samples, run.seed, identity)
-    notes = {
-        **identity,
-        "scale": scale,
-        "images": samples.images,
-        "recipe": recipes.to_dict(recipe),
-        "seed": run.seed,
-    }
-
-    def keep(weights: fit.Weights) -> None:
-        folded = checkpoint.fold(weights)
-        checkpoint.write(
-            run.best,
-            checkpoint.Checkpoint(spec, spec.config(scale), folded, {"training": notes}),
-        )
-
-    if run.force:
-        runs.clear(run.folder)
-        runs.clear(run.folder / "int8")
-    trainer = fit.Trainer(task, run.folder, run.resume)
-    if not trainer.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            trainer.run(keep, display)
-    runs.report(run)
+    chief = share is None or share.chief
+    with runs.owned(run, "int8") if chief else nullcontext():
+        plan = Plan(spec, config, recipe, run.seed, start)
+        trainer, keep = prepare(plan, keras, samples, run.folder, run.resume, share)
+        if not trainer.finished():
+            logs = run.log_folder if chief else None
+            with runs.interruptible(), TrainingDisplay(recipe.stop, logs) as display:
+                trainer.run(keep, display)
+        if chief:
+            runs.report(run)

@@ -98,8 +98,9 @@ def train_float(
     from edge_sr.models import checkpoint, registry
     from edge_sr.training import bottleneck, fit
     from edge_sr.training import recipe as recipes
+    from edge_sr.training.start import seed_everything
 
-    runs.seed_everything(keras, run.seed)
+    seed_everything(keras, run.seed)
     network, config = _network(rate, recipe, keras)
     identity = {"model": model, "rate": rate}
     if start:
@@ -123,13 +124,11 @@ def train_float(
         )
         checkpoint.write(run.best, found)
 
-    if run.force:
-        runs.clear(run.folder)
-        runs.clear(run.folder / "int8")
-    trainer = fit.Trainer(task, run.folder, run.resume)
-    if not trainer.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            trainer.run(keep, display)
+    with runs.owned(run, "int8"):
+        trainer = fit.Trainer(task, run.folder, run.resume)
+        if not trainer.finished():
+            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+                trainer.run(keep, display)
 
 
 def tune_codec(checkpoint: Path, recipe: "Recipe", pictures: "Pictures", run: Run) -> None:
@@ -137,18 +136,18 @@ def tune_codec(checkpoint: Path, recipe: "Recipe", pictures: "Pictures", run: Ru
     from edge_sr.cli.progress import TrainingDisplay
     from edge_sr.models import checkpoint as checkpoints
     from edge_sr.runtime.keras import import_keras
+    from edge_sr.training.start import seed_everything
 
-    runs.seed_everything(import_keras(), run.seed)
+    seed_everything(import_keras(), run.seed)
     with quiet_native():
         from edge_sr.quantize import codec
     source = checkpoints.read(checkpoint)
-    if run.force:
-        runs.clear(run.folder)
-    trainer, keep = codec.tune(source, recipe, pictures, run.seed, run.folder, run.resume)
-    if not trainer.finished():
-        with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
-            trainer.run(keep, display)
-    runs.report(run)
+    with runs.owned(run):
+        trainer, keep = codec.tune(source, recipe, pictures, run.seed, run.folder, run.resume)
+        if not trainer.finished():
+            with runs.interruptible(), TrainingDisplay(recipe.stop, run.log_folder) as display:
+                trainer.run(keep, display)
+        runs.report(run)
 
 
 def _network(rate: int, recipe: "Recipe", keras: Any) -> tuple[Any, Any]:
@@ -156,9 +155,12 @@ def _network(rate: int, recipe: "Recipe", keras: Any) -> tuple[Any, Any]:
     from edge_sr.models import tinycompress
     from edge_sr.training.bottleneck import bottleneck
 
-    blocks = {"expand": recipe.expand, "branches": int(recipe.branches)}
-    clip = int(recipe.latents.clip)
-    config = tinycompress.CodecConfig(rate=rate, clip=clip, **blocks)
+    config = tinycompress.CodecConfig(
+        rate=rate,
+        clip=int(recipe.latents.clip),
+        expand=recipe.expand,
+        branches=int(recipe.branches),
+    )
     layer = None
     if recipe.latents.quantized:
         layer = bottleneck(keras, recipe.latents.rate_weight, rate)

@@ -1,9 +1,10 @@
-"""Random training patches: aligned crops in all eight orientations, one channel at a time."""
+"""Random training patches: aligned crops in all eight orientations, of planes or RGB images."""
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,11 @@ from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import Pair, load_pair
 from edge_sr.errors import UserError
 
+T = TypeVar("T")
 Pixels = NDArray[np.uint8]
 Planes = list[tuple[Pixels, Pixels]]
-"""Of every image, or channel: low resolution uint8 (h, w), original uint8 (scale h, scale w)."""
+"""Of every image, or channel: low resolution uint8 (h, w), original uint8 (scale h, scale w); of
+an RGB network (h, w, 3) and (scale h, scale w, 3)."""
 
 COLOURS = ("luminance", "rgb")
 
@@ -34,16 +37,40 @@ def load_planes(pairs: Sequence[Pair], scale: int, colour: str = "luminance") ->
     if colour not in COLOURS:
         raise UserError(f"unknown colour mode {colour}; it takes {' or '.join(COLOURS)}")
 
-    def load(pair: Pair) -> Planes:
-        lr, hr = load_pair(pair, scale)
+    def split(lr: Pixels, hr: Pixels) -> Planes:
         if colour == "luminance" or hr.ndim == 2:
             return [(luminance(lr), np.ascontiguousarray(luminance(hr)))]
         planar = np.ascontiguousarray(np.moveaxis(lr, 2, 0)), np.moveaxis(hr, 2, 0).copy()
         return list(zip(*planar, strict=True))
 
+    return [planes for group in _load_all(pairs, scale, split) for planes in group]
+
+
+def load_colours(pairs: Sequence[Pair], scale: int) -> Planes:
+    """Load all pairs into memory as RGB images; gray ones get three equal channels.
+
+    Args:
+        pairs: what `find_pairs` found.
+        scale: 2, 4...
+
+    Returns:
+        uint8 (h, w, 3) and (scale h, scale w, 3).
+
+    Raises:
+        UserError: a pair that cannot be loaded.
+    """
+    return _load_all(pairs, scale, lambda lr, hr: (_rgb(lr), _rgb(hr)))
+
+
+def _rgb(pixels: Pixels) -> Pixels:
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., np.newaxis], 3, axis=2)
+
+
+def _load_all(pairs: Sequence[Pair], scale: int, turn: Callable[[Pixels, Pixels], T]) -> list[T]:
+    """What `turn` makes of low resolution and original of each pair."""
     # Decoders release the GIL, so threads are enough to keep all cores busy.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [planes for group in pool.map(load, pairs) for planes in group]
+        return list(pool.map(lambda pair: turn(*load_pair(pair, scale)), pairs))
 
 
 def sample_patches(
@@ -60,7 +87,7 @@ def sample_patches(
     patch never; the position in it is uniform.
 
     Args:
-        planes: what `load_planes` gave.
+        planes: what `load_planes` or `load_colours` gave.
         scale: of the planes.
         patch: side of the low-resolution crop, in pixels.
         count: crops to draw.
@@ -69,7 +96,8 @@ def sample_patches(
             with the root-mean-square error of nearest-neighbour upscaling.
 
     Returns:
-        uint8 (count, patch, patch, 1) and (count, scale * patch, scale * patch, 1).
+        uint8 (count, patch, patch, C) and (count, scale * patch, scale * patch, C); C is 1 of
+        planes and 3 of RGB images.
 
     Raises:
         UserError: no image is as large as the patch.
@@ -78,22 +106,26 @@ def sample_patches(
         drawn = sample_patches(planes, scale, patch, count * candidates, rng)
         kept = _hard_ones(*drawn, count, rng)
         return drawn[0][kept], drawn[1][kept]
-    sides = [lr.shape for lr, _ in planes]
+    sides = [lr.shape[:2] for lr, _ in planes]
     if not any(min(shape) >= patch for shape in sides):
         raise UserError(
             f"no training image reduced {scale} times is as large as a patch of {patch}x{patch}; "
             "use larger images or smaller patches"
         )
-    side = scale * patch
-    lr_batch = np.empty((count, patch, patch, 1), np.uint8)
-    hr_batch = np.empty((count, side, side, 1), np.uint8)
+    side, colours = scale * patch, planes[0][0].shape[2:]
+    lr_batch = np.empty((count, patch, patch, *colours), np.uint8)
+    hr_batch = np.empty((count, side, side, *colours), np.uint8)
     for n, (index, y, x, turn) in enumerate(_draw(sides, patch, count, rng)):
         lr, hr = planes[index]
         lr_crop = lr[y : y + patch, x : x + patch]
         hr_crop = hr[scale * y : scale * y + side, scale * x : scale * x + side]
-        lr_batch[n, ..., 0] = _orient(lr_crop, turn)
-        hr_batch[n, ..., 0] = _orient(hr_crop, turn)
-    return lr_batch, hr_batch
+        lr_batch[n] = _orient(lr_crop, turn)
+        hr_batch[n] = _orient(hr_crop, turn)
+    channels = colours or (1,)
+    return (
+        lr_batch.reshape(count, patch, patch, *channels),
+        hr_batch.reshape(count, side, side, *channels),
+    )
 
 
 def sample_pictures(

@@ -15,13 +15,20 @@ import numpy as np
 from edge_sr.errors import UserError, require
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import registry
-from edge_sr.models.layers import edge_kernels, middle_kernel
+from edge_sr.models.layers import (
+    BATCH_EPSILON,
+    edge_kernels,
+    middle_kernel,
+    plain_of_strided,
+)
 
 FORMAT = "edge-sr-checkpoint-1"
 
 QUANTIZED = "quant_"
 """Prefix of the layers of a network that was tuned for int8."""
 _PARTS = ("/wide", "/narrow", "/skip", "/edges")
+_NORMALIZED = ("/direction", "/raw", "/gain", "/mean", "/variance", "/grey")
+_STRIDED = "strided_"
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -147,23 +154,85 @@ def digest(weights: Mapping[str, np.ndarray]) -> str:
 
 
 def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Turn each over-parameterized convolution into the plain one that computes the same.
+    """Turn each over-parameterized or normalized convolution into the plain one that computes the
+    same.
 
     Args:
         weights: as in `Checkpoint`; `layer/wide` (k,k,Cin,E), `layer/narrow` (E,Cout) and, if
             there, `layer/skip` (1) and `layer/edges` (3,Cin,Cout) become `layer/kernel`
-            (k,k,Cin,Cout). Sums and products are taken in float64.
+            (k,k,Cin,Cout). So do `layer/direction` or `layer/raw` (k,k,Cin,Cout) with `gain`,
+            `mean` and `variance` (Cout) and `grey` (Cin), which change `layer/bias` as well; see
+            `layers.conv2d`; and `layer/strided_s` (K,K,1,Cin), of `layers.strided_conv2d`. Sums
+            and products are taken in float64.
 
     Raises:
         UserError: the parts of a kernel do not fit.
     """
-    folded = {name: array for name, array in weights.items() if not name.endswith(_PARTS)}
+    folded = {
+        name: array
+        for name, array in weights.items()
+        if not name.endswith((*_PARTS, *_NORMALIZED))
+        and not name.rpartition("/")[2].startswith(_STRIDED)
+    }
     for name in weights:
-        if name.endswith("/wide"):
-            layer = name.removesuffix("/wide")
+        layer, _, kind = name.rpartition("/")
+        if kind == "wide":
             parts = {p: weights[f"{layer}{p}"] for p in _PARTS if f"{layer}{p}" in weights}
             folded[f"{layer}/kernel"] = _folded_kernel(layer, parts).astype(np.float32)
+        elif kind in ("direction", "raw"):
+            parts = {
+                n.rpartition("/")[2]: a for n, a in weights.items() if n.startswith(f"{layer}/")
+            }
+            kernel, bias = _folded_norm(layer, parts)
+            folded[f"{layer}/kernel"] = kernel.astype(np.float32)
+            folded[f"{layer}/bias"] = bias.astype(np.float32)
+        elif kind.startswith(_STRIDED):
+            kernel, bias = _folded_strided(name, weights[name], weights.get(f"{layer}/bias"))
+            folded[f"{layer}/kernel"] = kernel.astype(np.float32)
+            folded[f"{layer}/bias"] = bias.astype(np.float32)
     return folded
+
+
+def _folded_strided(
+    name: str, taps: np.ndarray, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias of the plain convolution that a transposed one amounts to."""
+    scale = name.rpartition("_")[2]
+    fits = taps.ndim == 4 and taps.shape[0] == taps.shape[1] >= 4 and taps.shape[2] == 1
+    if scale not in ("2", "4") or not fits or bias is None or bias.shape != (1,):
+        raise UserError(f"the checkpoint is damaged: {name} is no transposed convolution")
+    return plain_of_strided(np, taps, int(scale)), np.repeat(bias, int(scale) ** 2)
+
+
+def _folded_norm(layer: str, parts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias that a normalized convolution amounts to, in float64."""
+    wide = {name: array.astype(np.float64) for name, array in parts.items()}
+    kernel = wide["direction"] if "direction" in wide else wide["raw"]
+    _check_norm(layer, kernel.shape, parts)
+    bias = wide["bias"]
+    if "direction" in wide:
+        squares = np.maximum(np.square(kernel).sum(axis=(0, 1, 2)), 1e-24)
+        kernel = kernel * (wide["gain"] / np.sqrt(squares))
+    elif "gain" in wide:
+        factor = wide["gain"] / np.sqrt(wide["variance"] + BATCH_EPSILON)
+        kernel, bias = kernel * factor, bias - wide["mean"] * factor
+    if "grey" in wide:
+        bias = bias - np.einsum("hwio,i->o", kernel, wide["grey"])
+    return kernel, bias
+
+
+def _check_norm(layer: str, kernel: tuple[int, ...], parts: Mapping[str, np.ndarray]) -> None:
+    """Refuse parts that are missing or do not fit a kernel."""
+    needed = {"bias", "gain"} if "direction" in parts else {"bias"}
+    if "raw" in parts and "gain" in parts:
+        needed = {"bias", "gain", "mean", "variance"}
+    shapes = dict.fromkeys(needed, kernel[3:])
+    if "grey" in parts:
+        shapes["grey"] = kernel[2:3]
+    found = {name: parts[name].shape if name in parts else None for name in shapes}
+    negative = "variance" in parts and parts["variance"].min(initial=0) < 0
+    if len(kernel) != 4 or found != shapes or negative:
+        raise UserError(f"the checkpoint is damaged: the parts of {layer} do not fit each other")
 
 
 def _folded_kernel(layer: str, parts: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -185,7 +254,7 @@ def _folded_kernel(layer: str, parts: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def weights_of(model: Any) -> dict[str, np.ndarray]:
-    """The trainable weights of a Keras model (either namespace) by "layer/variable"."""
+    """The weights of a Keras model (either namespace) by "layer/variable"; see `variables_of`."""
     return {
         key: np.asarray(variable.numpy() if hasattr(variable, "numpy") else variable)
         for key, variable in variables_of(model).items()
@@ -193,22 +262,23 @@ def weights_of(model: Any) -> dict[str, np.ndarray]:
 
 
 def variables_of(model: Any) -> dict[str, Any]:
-    """The trainable variables of a Keras model (either namespace) by "layer/variable".
+    """The variables of a Keras model (either namespace) by "layer/variable".
 
-    Models within it are looked into; their layers' names are their own.
+    They are the trainable ones, and those that folding a normalized convolution takes. Models
+    within it are looked into; their layers' names are their own.
     """
     found: dict[str, Any] = {}
     for layer in model.layers:
         if hasattr(layer, "layers"):
             found |= variables_of(layer)
             continue
-        for variable in layer.trainable_variables:
+        for variable in (*layer.trainable_variables, *getattr(layer, "kept", ())):
             found[f"{layer.name}/{variable.name.split(':')[0].split('/')[-1]}"] = variable
     return found
 
 
 def assign(model: Any, weights: Mapping[str, np.ndarray], source: str = "the checkpoint") -> None:
-    """Set a model's trainable variables.
+    """Set a model's variables, as `variables_of` finds them.
 
     Raises:
         UserError: names or shapes differ from the model's.

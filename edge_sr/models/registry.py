@@ -7,10 +7,17 @@ from typing import Any
 
 from edge_sr.errors import UserError
 
-_MODULES = ("edge_sr.models.tinypssr", "edge_sr.models.tinycompress")
+_FAMILIES = (
+    *("tinypssr", "espcn", "esr", "sesr", "fsrcnn", "srcnn", "wdsr", "edsr"),
+    "tinycompress",
+)
+_MODULES = tuple(f"edge_sr.models.{name}" for name in _FAMILIES)
 _REGISTRY: dict[str, "ModelSpec"] = {}
 
 LayerCounts = tuple[tuple[str, int], ...]
+
+
+NORMS = ("none", "weight", "batch")
 
 
 @dataclass(frozen=True)
@@ -22,16 +29,50 @@ class ModelConfig:
         expand: 0, or the channels through which each convolution's kernel is factored while it
             is trained (see `layers.conv2d`); folded away before tuning and export.
         branches: 1 to add residual and edge branches to those kernels, else 0.
+        norm: how convolutions are normalized while they train, one of `NORMS`; folded away too.
+        original: 1 for the network as its paper trains it, where that differs from the folded one:
+            the mean colour subtracted, transposed convolutions; folded away too.
     """
 
     scale: int = 2
     expand: int = 0
     branches: int = 0
+    norm: str = "none"
+    original: int = 0
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise UserError(f"there is no norm {self.norm!r}; there are {', '.join(NORMS)}")
 
     @property
     def folded(self) -> "ModelConfig":
         """The same network with plain convolutions."""
-        return replace(self, expand=0, branches=0)
+        return replace(self, expand=0, branches=0, norm="none", original=0)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether its convolutions are plain."""
+        return self == self.folded
+
+
+MAX_BLOCKS = 32
+"""As many as the deepest published network of these families has."""
+
+
+@dataclass(frozen=True)
+class BlocksConfig(ModelConfig):
+    """What a network of residual blocks is told beside.
+
+    Attributes:
+        blocks: how many, 1 to `MAX_BLOCKS`.
+    """
+
+    blocks: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.blocks <= MAX_BLOCKS:
+            raise UserError(f"a network has 1 to {MAX_BLOCKS} blocks, not {self.blocks}")
 
 
 KINDS = ("super-resolution", "codec")
@@ -48,8 +89,11 @@ class ModelSpec:
         build: `build(config, keras)` returns an uncompiled model of that Keras namespace.
         config_type: the dataclass that `build` takes.
         paper: where the architecture was published.
-        published: for each supported scale, the layers with their published parameter counts.
+        published: for each supported scale, the layers with their published parameter counts, of
+            the config that has no options.
         kind: one of `KINDS`.
+        channels: of the image: 3 for RGB, 1 for a network that takes luma (or any other plane).
+        family: what its default recipes are called by: "" or a word, such as "rgb".
     """
 
     name: str
@@ -58,6 +102,8 @@ class ModelSpec:
     paper: str
     published: Mapping[int, LayerCounts]
     kind: str
+    channels: int
+    family: str
 
     @property
     def scales(self) -> tuple[int, ...]:
@@ -77,18 +123,23 @@ class ModelSpec:
         known = {field.name for field in fields(self.config_type)}
         unknown = sorted(set(options) - known)
         if unknown:
-            raise UserError(f"{self.name} has no option {unknown[0]}; it has {sorted(known)}")
+            own = sorted(known - {field.name for field in fields(ModelConfig)} | {"scale"})
+            raise UserError(f"{self.name} has no option {unknown[0]}; it has {', '.join(own)}")
         return self.config_type(scale=scale, **options)
 
     def config_from_dict(self, values: Mapping[str, Any]) -> ModelConfig:
         """The inverse of `dataclasses.asdict` on a config, checked.
 
         Raises:
-            UserError: an option is unknown or not a whole number, or the scale is not supported.
+            UserError: an option is unknown or neither a whole number nor, where the config has one,
+                a text; or the scale is not supported.
         """
         options = dict(values)
+        texts = {field.name for field in fields(self.config_type) if field.type in (str, "str")}
         for name, value in options.items():
-            if type(value) is not int or value < 0:
+            if name in texts and not isinstance(value, str):
+                raise UserError(f"{self.name}: {name} must be a text, it is {value!r}")
+            if name not in texts and (type(value) is not int or value < 0):
                 raise UserError(f"{self.name}: {name} must be a whole number, it is {value!r}")
         return self.config(options.pop("scale", 0), **options)
 
@@ -99,6 +150,8 @@ def register(
     paper: str,
     published: Mapping[int, LayerCounts],
     kind: str = KINDS[0],
+    channels: int = 1,
+    family: str = "",
 ) -> Callable[[Builder], Builder]:
     """Register the decorated `build(config, keras)` under `name`.
 
@@ -109,7 +162,7 @@ def register(
     def decorate(build: Builder) -> Builder:
         if name in _REGISTRY:
             raise ValueError(f"a model named {name!r} is registered already")
-        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind)
+        _REGISTRY[name] = ModelSpec(name, build, config, paper, published, kind, channels, family)
         return build
 
     return decorate

@@ -19,6 +19,7 @@ range for all passes.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ class CodecConfig(ModelConfig):
     clip: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.rate not in RATES:
             rates = ", ".join(map(str, RATES))
             raise UserError(f"TinyCompress has no rate {self.rate}; it has {rates}")
@@ -90,7 +92,7 @@ def block(config: ModelConfig, keras: Any, part: str) -> list[Any]:
 
 
 def _encoder_block(config: ModelConfig, keras: Any) -> list[Any]:
-    options = config.expand, bool(config.branches)
+    conv = partial(layers.conv2d, keras, config, noise=_NOISE)
     # At first a pass gives the mean of each 2x2 pixels' colours.
     same, mean = np.eye(CHANNELS), np.tile(np.eye(CHANNELS) / 4, (4, 1))
     found = []
@@ -98,7 +100,7 @@ def _encoder_block(config: ModelConfig, keras: Any) -> list[Any]:
         ((15, 9, same), (3, 1, same), (15, 3, mean), (3, 1, same)), start=1
     ):
         name = f"encoder_conv{number}"
-        found.append(layers.conv2d(keras, filters, kernel, *options, name, carries, noise=_NOISE))
+        found.append(conv(filters, kernel, name, carries=carries))
         found.append(layers.prelu(keras, f"encoder_prelu{number}"))
         if number == 2:
             found.append(layers.space_to_depth(keras, 2, "encoder_shuffle"))
@@ -106,16 +108,16 @@ def _encoder_block(config: ModelConfig, keras: Any) -> list[Any]:
 
 
 def _decoder_block(config: ModelConfig, keras: Any) -> list[Any]:
-    options = config.expand, bool(config.branches)
+    conv = partial(layers.conv2d, keras, config, noise=_NOISE)
     # At first a pass repeats its pixels, as nearly as the sigmoid allows: it is x near 1/2.
     same, four = np.eye(CHANNELS), np.tile(np.eye(CHANNELS), (1, 4))
     return [
-        layers.conv2d(keras, 12, 3, *options, "decoder_conv1", four, noise=_NOISE),
+        conv(12, 3, "decoder_conv1", carries=four),
         layers.prelu(keras, "decoder_prelu1"),
         layers.depth_to_space(keras, 2, "decoder_shuffle"),
-        layers.conv2d(keras, 9, 5, *options, "decoder_conv2", same, noise=_NOISE),
+        conv(9, 5, "decoder_conv2", carries=same),
         layers.prelu(keras, "decoder_prelu2"),
-        layers.conv2d(keras, 3, 1, *options, "decoder_conv3", 4 * same, bias=-2.0, noise=_NOISE),
+        conv(3, 1, "decoder_conv3", carries=4 * same, bias=-2.0),
         keras.layers.Activation("sigmoid", name="decoder_sigmoid"),
     ]
 
@@ -155,7 +157,7 @@ def part_of(weights: dict[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
     return {name: array for name, array in weights.items() if name.startswith(f"{part}_")}
 
 
-@register("tinycompress", CodecConfig, _PAPER, {1: (*_ENCODER, *_DECODER)}, "codec")
+@register("tinycompress", CodecConfig, _PAPER, {1: (*_ENCODER, *_DECODER)}, "codec", CHANNELS)
 def build_tinycompress(config: CodecConfig, keras: Any) -> Any:
     """TinyCompress, encoder and decoder: (N,H,W,3) in [0, 1] to (N,H,W,3) in [0, 1].
 
@@ -164,7 +166,7 @@ def build_tinycompress(config: CodecConfig, keras: Any) -> Any:
     return autoencoder(config, keras)
 
 
-@register("tinycompress-encoder", CodecConfig, _PAPER, {1: _ENCODER}, "codec")
+@register("tinycompress-encoder", CodecConfig, _PAPER, {1: _ENCODER}, "codec", CHANNELS)
 def build_encoder(config: CodecConfig, keras: Any) -> Any:
     """The encoder: (N,H,W,3) in [0, 1] to latents (N,H/2^p,W/2^p,3), in [0, 1] if they are clipped.
 
@@ -173,7 +175,7 @@ def build_encoder(config: CodecConfig, keras: Any) -> Any:
     return _build_part(config, keras, "encoder")
 
 
-@register("tinycompress-decoder", CodecConfig, _PAPER, {1: _DECODER}, "codec")
+@register("tinycompress-decoder", CodecConfig, _PAPER, {1: _DECODER}, "codec", CHANNELS)
 def build_decoder(config: CodecConfig, keras: Any) -> Any:
     """The decoder: latents (N,h,w,3) to (N,2^p h,2^p w,3) in [0, 1], p passes."""
     return _build_part(config, keras, "decoder")

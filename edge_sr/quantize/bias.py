@@ -20,7 +20,7 @@ def correct(tuned: checkpoints.Checkpoint, patches: np.ndarray) -> checkpoints.C
 
     Args:
         tuned: a tuned checkpoint.
-        patches: uint8 (N,p,p,1), from training images.
+        patches: uint8 (N,p,p,C), from training images.
     """
     rounded = network.fake_quantized(tuned)
     plain = network.unrounded(tuned)

@@ -4,7 +4,7 @@ from typing import Any
 
 from tensorflow_model_optimization.quantization.keras import QuantizeConfig
 
-from edge_sr.quantize.quantizers import UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
+from edge_sr.quantize.quantizers import TANH_RANGE, UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
 
 
 class LayerConfig(QuantizeConfig):
@@ -15,7 +15,9 @@ class LayerConfig(QuantizeConfig):
     """
 
     def __init__(self, output: str = "learned", slopes: bool = True, learn: bool = True) -> None:
-        """`output` is "learned" (if `learn`, else as calibrated), "unit" ([0, 1]) or "none"."""
+        """`output` is "learned" (if `learn`, else as calibrated), "unit" ([0, 1]), "tanh" (the
+        range that int8 gives tanh) or "none".
+        """
         self.output, self.slopes, self.learn = output, slopes, learn
 
     def _rounded(self, layer: Any) -> dict[str, Any]:
@@ -44,7 +46,8 @@ class LayerConfig(QuantizeConfig):
     def get_output_quantizers(self, layer: Any) -> list[Any]:
         """By `output`."""
         learned = LearnedRange(self.learn)
-        return {"learned": [learned], "unit": [UNIT_RANGE], "none": []}[self.output]
+        fixed = {"unit": [UNIT_RANGE], "tanh": [TANH_RANGE], "none": []}
+        return [learned] if self.output == "learned" else fixed[self.output]
 
     def get_config(self) -> dict[str, Any]:
         """For Keras."""
@@ -64,4 +67,6 @@ def output_rounding(layer: Any, consumers: list[Any], is_last: bool) -> str:
         return "none"  # they only move values about: the range is their input's
     if len(consumers) == 1 and type(consumers[0]).__name__ == "ReLU":
         return "none"  # the converter fuses the two
+    if kind == "Activation" and layer.activation.__name__ == "tanh":
+        return "tanh"  # its int8 range is fixed: any other would be rescaled once more
     return "unit" if is_last else "learned"

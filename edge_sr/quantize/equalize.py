@@ -24,7 +24,7 @@ def equalize(checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> checkpo
 
     Args:
         checkpoint: a float one.
-        patches: uint8 (N,p,p,1), from training images.
+        patches: uint8 (N,p,p,C), from training images.
     """
     model = checkpoints.build_model(checkpoint, tf_keras)
     weights = checkpoints.fold(checkpoint.weights)

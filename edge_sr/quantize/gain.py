@@ -22,15 +22,20 @@ def fit_gain(
 ) -> checkpoints.Checkpoint:
     """The tuned network with gains and biases of its last convolution fitted by least squares.
 
-    Whatever is added to that convolution stays as it is; clipped values do not count.
+    Whatever is added to that convolution stays as it is; clipped values do not count. A network
+    that has more than additions between that convolution and a last depth-to-space is left alone.
 
     Args:
-        tuned: a tuned checkpoint of a network that ends in depth-to-space.
-        low: uint8 (N,p,p,1), from training images.
-        high: uint8 (N,sp,sp,1), what they should become.
+        tuned: a tuned checkpoint.
+        low: uint8 (N,p,p,C), from training images.
+        high: uint8 (N,sp,sp,C), what they should become.
     """
     model = network.fake_quantized(tuned)
-    name = [layer.name for layer in model.layers if _kind(layer) == "Conv2D"][-1]
+    last = max(n for n, layer in enumerate(model.layers) if _kind(layer) == "Conv2D")
+    behind = [_kind(layer) for layer in model.layers[last + 1 :]]
+    if behind[-1:] != ["DepthToSpace"] or not {*behind[:-1]} <= {"Add", "Concatenate", "ReLU"}:
+        return tuned
+    name = model.layers[last].name
     found, output = _before_shuffle(model, name, low)
     wanted = _to_depth(high.astype(np.float32) / 255, output.shape[1]) - output + found
     rim = min(_RIM, low.shape[1] // 4) * output.shape[1] // low.shape[1]
@@ -64,7 +69,8 @@ def _before_shuffle(model: Any, name: str, low: np.ndarray) -> tuple[np.ndarray,
 
 
 def _to_depth(images: np.ndarray, side: int) -> np.ndarray:
-    """(N,H,W,1) to (N,side,side,C), the inverse of depth-to-space."""
-    block = images.shape[1] // side
-    split = images.reshape(len(images), side, block, side, block)
-    return split.transpose(0, 1, 3, 2, 4).reshape(len(images), side, side, block * block)
+    """(N,H,W,C) to (N,side,side,block*block*C), the inverse of depth-to-space."""
+    block, channels = images.shape[1] // side, images.shape[3]
+    split = images.reshape(len(images), side, block, side, block, channels)
+    moved = split.transpose(0, 1, 3, 2, 4, 5)
+    return moved.reshape(len(images), side, side, block * block * channels)

@@ -16,6 +16,8 @@ from edge_sr.models import layers
 from edge_sr.quantize.configs import LayerConfig, output_rounding
 from edge_sr.quantize.quantizers import UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
 
+_MIN_PATCHES = 16
+_MAX_VALUES = 2**28  # of all layers, for calibration: a gigabyte
 _MARGIN = 1.05  # for what tuning does to flat black and white, which it hardly ever sees
 
 
@@ -64,7 +66,7 @@ def fake_quantized(
     source: str = "the checkpoint",
     learn: bool = True,
 ) -> Any:
-    """A tf_keras model (N,H,W,1) in [0, 1] to (N,sH,sW,1) that rounds as int8 does.
+    """A tf_keras model (N,H,W,C) in [0, 1] to (N,sH,sW,C) that rounds as int8 does.
 
     Args:
         checkpoint: a float one (the ranges are then as yet uncalibrated), or a tuned one.
@@ -132,13 +134,16 @@ def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarra
     Args:
         model: from `fake_quantized`.
         checkpoint: the float checkpoint that it was made from.
-        patches: uint8 (N,p,p,1), from training images.
+        patches: uint8 (N,p,p,C), from training images; of large networks the first ones are taken.
     """
     plain = checkpoints.build_model(checkpoint, tf_keras)
     probe = tf_keras.Model(plain.input, {layer.name: layer.output for layer in plain.layers})
+    side, channels = patches.shape[1], patches.shape[3]
+    black, white = np.zeros((side, side, channels)), np.ones((side, side, channels))
+    flat = probe(np.stack([black, white]).astype(np.float32))
+    values = sum(tf.size(shown).numpy() // 2 for shown in flat.values())
+    patches = patches[: max(_MIN_PATCHES, _MAX_VALUES // values)]
     outputs = probe(patches.astype(np.float32) / 255)
-    side = patches.shape[1]
-    flat = probe(np.ones((2, side, side, 1), np.float32) * np.array([0, 1]).reshape(2, 1, 1, 1))
     middle = {
         name: shown[:, shown.shape[1] // 2, shown.shape[2] // 2] for name, shown in flat.items()
     }
@@ -190,7 +195,8 @@ def concrete_function(
         the function and the model that owns its variables.
     """
     model = fake_quantized(checkpoint, slopes=False, source=source)
-    signature = tf.TensorSpec((1, height, width, 1), tf.float32, name="image")
+    shape = (1, height, width, checkpoint.spec.channels)
+    signature = tf.TensorSpec(shape, tf.float32, name="image")
 
     @tf.function(input_signature=[signature])
     def network(image: Any) -> Any:

@@ -11,6 +11,8 @@ from tensorflow_model_optimization.quantization.keras import quantizers
 
 # [0, 1] makes the scale 1/255 and the zero point -128: lossless for 8-bit images.
 UNIT_RANGE = quantizers.FixedQuantizer(8, init_min=0.0, init_max=1.0, narrow_range=False)
+# int8 tanh has the scale 1/128 and the zero point 0.
+TANH_RANGE = quantizers.FixedQuantizer(8, init_min=-1.0, init_max=127 / 128, narrow_range=False)
 
 
 class LearnedRange(quantizers.Quantizer):

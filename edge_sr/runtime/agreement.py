@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_sr.data.colour import luminance
 from edge_sr.metrics import Pixels, psnr
 from edge_sr.runtime.session import TensorSpec, decode
 
@@ -50,7 +51,7 @@ def agreement(
         output: (1,H,W,C) of `spec`'s dtype.
         reference: of the same shape and dtype.
         spec: of both.
-        picture: (H,W) uint8 that a one-channel output should be.
+        picture: uint8 (H,W) that a one-channel output should be, or (H,W,3), of which luma counts.
         border: pixels that PSNR leaves out on each side.
     """
     if not np.isfinite(output).all():
@@ -69,7 +70,6 @@ def _loss(
 ) -> float:
     if np.array_equal(output, reference):
         return 0.0  # two infinities have no difference
-    made, due = (
-        psnr(picture, decode(values[0, :, :, 0], spec), border) for values in (output, reference)
-    )
+    pixels = (decode(values[0], spec).reshape(picture.shape) for values in (output, reference))
+    made, due = (psnr(luminance(picture), luminance(image), border) for image in pixels)
     return abs(min(made, _MAX_PSNR) - min(due, _MAX_PSNR))

@@ -9,7 +9,7 @@ import numpy as np
 from edge_sr.errors import UserError, require
 from edge_sr.models.checkpoint import load_model
 from edge_sr.quiet import quiet_native
-from edge_sr.runtime.session import SCALES, Interface, Session, TensorSpec
+from edge_sr.runtime.session import SCALES, UPSCALER_CHANNELS, Interface, Session, TensorSpec
 
 
 def import_keras() -> Any:
@@ -48,12 +48,16 @@ class KerasSession(Session):
 
 
 def _interface(model: Any) -> Interface:
-    batch, height, width, channels = model.compute_output_shape((1, 8, 8, 1))
+    due = model.input_shape[-1]
+    batch, height, width, channels = model.compute_output_shape((1, 8, 8, due))
     scale = height // 8
-    if (batch, height, width, channels) != (1, 8 * scale, 8 * scale, 1) or scale not in SCALES:
-        raise UserError(f"{model.name} is not a one-channel network of scale {SCALES}")
+    shape = (1, 8 * scale, 8 * scale, due)
+    if (batch, height, width, channels) != shape or scale not in SCALES:
+        raise UserError(f"{model.name} is not a network of scale {SCALES}")
+    if due not in UPSCALER_CHANNELS:
+        raise UserError(f"{model.name} takes {due} channels, not {UPSCALER_CHANNELS}")
     float32 = TensorSpec("float32")
-    return Interface(scale, _halo(model), float32, float32)
+    return Interface(scale, _halo(model), float32, float32, channels=due)
 
 
 def _halo(model: Any) -> int:

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
-from edge_sr.runtime.session import PART_CHANNELS, SCALES, Interface, TensorSpec, part_interface
+from edge_sr.runtime.session import (
+    PART_CHANNELS,
+    SCALES,
+    UPSCALER_CHANNELS,
+    Interface,
+    TensorSpec,
+    part_interface,
+)
 
 _DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
 
@@ -34,16 +41,18 @@ class _Extent:
 
 
 def read_interface(data: bytes) -> Interface:
-    """Check that an .onnx is a one-channel super-resolution network in NHWC.
+    """Check that an .onnx is a super-resolution network of one channel, or of RGB, in NHWC.
 
     Raises:
         UserError: it is damaged, or it is something else.
     """
-    facts = _read(data, 1)
+    facts = _read(data, UPSCALER_CHANNELS)
     if facts.extent.factor not in SCALES:
         raise UserError(f"the model's scale is {facts.extent.factor}; upscaling takes {SCALES}")
     scale, halo = int(facts.extent.factor), math.ceil(facts.extent.reach)
-    return Interface(scale, halo, facts.source, facts.target, facts.fixed_size)
+    return Interface(
+        scale, halo, facts.source, facts.target, facts.fixed_size, channels=facts.channels
+    )
 
 
 def read_part(data: bytes) -> Interface:
@@ -52,7 +61,7 @@ def read_part(data: bytes) -> Interface:
     Raises:
         UserError: it is damaged, or it is something else.
     """
-    facts = _read(data, PART_CHANNELS)
+    facts = _read(data, (PART_CHANNELS,))
     halo = math.ceil(facts.extent.reach)
     return part_interface(facts.extent.factor, halo, facts.source, facts.target, facts.fixed_size)
 
@@ -65,9 +74,10 @@ class _Facts:
     source: TensorSpec
     target: TensorSpec
     fixed_size: tuple[int, int] | None
+    channels: int
 
 
-def _read(data: bytes, channels: int) -> _Facts:
+def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
     graph = _parse(data).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
@@ -77,6 +87,8 @@ def _read(data: bytes, channels: int) -> _Facts:
         )
     source, target = inputs[0], graph.output[0]
     extent = _extent(graph, constants, source.name, target.name)
+    last = [dim.dim_value for dim in source.type.tensor_type.shape.dim][-1:]
+    channels = last[0] if last and last[0] in allowed else allowed[0]
     height, width = _sizes(source, "input", channels)
     _sizes(target, "output", channels)
     return _Facts(
@@ -84,6 +96,7 @@ def _read(data: bytes, channels: int) -> _Facts:
         _spec(source, _forward(graph, source.name), constants, "input"),
         _spec(target, _backward(graph, target.name), constants, "output"),
         (height, width) if height and width else None,
+        channels,
     )
 
 

@@ -1,7 +1,7 @@
 """What every runtime offers: a network that makes a larger or smaller image of one of any size.
 
-`open_session` opens a super-resolution network, which takes one channel; `run_plane` runs it on
-8-bit pixels. `open_part` opens an encoder or a decoder, which takes three.
+`open_session` opens a super-resolution network, which takes one channel or RGB; `run_plane` runs it
+on 8-bit pixels. `open_part` opens an encoder or a decoder, which takes three.
 """
 
 from abc import ABC, abstractmethod
@@ -48,6 +48,9 @@ MAX_THREADS = 64
 
 SCALES = (2, 3, 4)
 """The upscaling factors that a session may have."""
+
+UPSCALER_CHANNELS = (1, 3)
+"""Luma or any other plane, and RGB."""
 
 PART_CHANNELS = 3
 PART_FACTORS = (2, 4, 8, 16)
@@ -160,8 +163,8 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
         threads: 1 to `MAX_THREADS`; tflm and keras leave no choice and take 1 alone.
 
     Raises:
-        UserError: the file is missing, damaged, of another kind, or not a one-channel
-            super-resolution network of int8 or float32.
+        UserError: the file is missing, damaged, of another kind, or not a super-resolution network
+            of int8 or float32 for one channel or three.
     """
     if runtime not in RUNTIMES:
         raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
@@ -285,17 +288,19 @@ def part_interface(
 
 
 def run_plane(session: Session, plane: np.ndarray) -> np.ndarray:
-    """Upscale one plane of 8-bit pixels in one run.
+    """Upscale one image of 8-bit pixels in one run.
 
     Args:
         session: the network.
-        plane: (H,W) uint8; 0..255 stands for [0,1].
+        plane: (H,W) uint8, or (H,W,3) for an RGB network; 0..255 stands for [0,1].
 
     Returns:
-        (scale*H, scale*W) uint8, clipped to 0..255 and rounded to nearest.
+        uint8 (scale*H, scale*W), or with 3 channels, clipped to 0..255 and rounded to nearest.
     """
-    image = encode(plane, session.input)[np.newaxis, :, :, np.newaxis]
-    return decode(session.run(image)[0, :, :, 0], session.output)
+    height, width, *colours = plane.shape
+    image = encode(plane, session.input).reshape(1, height, width, *(colours or (1,)))
+    result = decode(session.run(image), session.output)
+    return result.reshape(*result.shape[1:3], *colours)
 
 
 def encode(pixels: np.ndarray, spec: TensorSpec) -> np.ndarray:

@@ -2,11 +2,18 @@
 
 from edge_sr import graph
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import PART_CHANNELS, SCALES, Interface, TensorSpec, part_interface
+from edge_sr.runtime.session import (
+    PART_CHANNELS,
+    SCALES,
+    UPSCALER_CHANNELS,
+    Interface,
+    TensorSpec,
+    part_interface,
+)
 
 
 def read_interface(model: bytes) -> Interface:
-    """Check that a .tflite is a one-channel super-resolution network.
+    """Check that a .tflite is a super-resolution network of one channel, or of RGB.
 
     Raises:
         UserError: it is damaged, or it is something else.
@@ -15,9 +22,10 @@ def read_interface(model: bytes) -> Interface:
     scale = graph.scale(network)
     if scale not in SCALES:
         raise UserError(f"the model's scale is {scale}; upscaling takes {SCALES}")
-    return Interface(
-        scale, graph.halo(network), _spec(network.input, "input"), _spec(network.output, "output")
-    )
+    channels = network.input.shape[3]
+    due = channels if channels in UPSCALER_CHANNELS else UPSCALER_CHANNELS[0]
+    source, target = _spec(network.input, "input", due), _spec(network.output, "output", due)
+    return Interface(scale, graph.halo(network), source, target, channels=channels)
 
 
 def read_part(model: bytes) -> Interface:
@@ -32,7 +40,7 @@ def read_part(model: bytes) -> Interface:
     return part_interface(graph.ratio(network), graph.halo(network), source, target)
 
 
-def _spec(tensor: graph.Tensor, role: str, due: int = 1) -> TensorSpec:
+def _spec(tensor: graph.Tensor, role: str, due: int) -> TensorSpec:
     batch, _, _, channels = tensor.shape if len(tensor.shape) == 4 else (0, 0, 0, 0)
     if (batch, channels) != (1, due):
         raise UserError(f"the model's {role} is {tensor.shape}; (1,H,W,{due}) is needed")

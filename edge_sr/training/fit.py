@@ -18,6 +18,7 @@ from edge_sr.errors import UserError
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import checkpoint
 from edge_sr.training import losses, rounding, smoothing, soap, state
+from edge_sr.training.distribute import Share, Step
 from edge_sr.training.quality import Score
 from edge_sr.training.recipe import DataOptions, OptimizerOptions, Recipe, to_dict
 
@@ -27,6 +28,10 @@ CHUNK = 100
 STATE, LOG = "state.safetensors", "log.csv"
 
 Weights = dict[str, np.ndarray]
+
+
+class DivergedError(UserError):
+    """The loss is no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -103,21 +108,23 @@ class Task:
 class Trainer:
     """One run: writes `state.safetensors` and a line of `log.csv` into its folder every epoch."""
 
-    def __init__(self, task: Task, folder: Path, resume: bool) -> None:
+    def __init__(self, task: Task, folder: Path, resume: bool, share: Share | None = None) -> None:
         """Compile the model, and take up the state that the folder has.
 
         Args:
             task: what to train.
             folder: of the run; made at the end of the first epoch.
             resume: go on from the folder's state, if it has come as far as writing one.
+            share: this process's part, where several devices or processes train one network.
 
         Raises:
-            UserError: the state is damaged or another run's.
+            UserError: the state is damaged or another run's, or a batch cannot be shared.
         """
-        self.task, self.folder = task, folder
+        self.task, self.folder, self.share = task, folder, share
         options = task.recipe.optimizer
         self.optimizer = _optimizer(task.keras, options)
         self._models = _twins(task)
+        self._step: Step
         self._enter(task.recipe.at(0))
         self.optimizer.build(task.model.trainable_variables)
         self.average = checkpoint.weights_of(task.model)
@@ -150,10 +157,17 @@ class Trainer:
             observer: is told of progress.
 
         Raises:
-            UserError: the loss is no longer finite, or the folder cannot be written to.
+            DivergedError: the loss is no longer finite.
+            UserError: the folder cannot be written to.
         """
+        if self.share and not self.share.agree(self.epochs_done):
+            raise UserError(
+                f"the processes are not in the same epoch: all must see the state in {self.folder}"
+            )
         while not self.finished():
             result = self.run_epoch(observer)
+            if self.share and not self.share.chief:
+                continue
             make_folder(self.folder)
             if result.best:
                 keep_best(self.average)
@@ -175,7 +189,11 @@ class Trainer:
         loss = losses.mixture(recipe.loss, rim)
         twin = "rounded" if recipe.rounded else "smooth" if recipe.smooth else "plain"
         self.trained = self._models[twin]
-        self.trained.compile(optimizer=self.optimizer, loss=loss)
+        if self.share:
+            self.share.check_batch(recipe.data.batch)
+            self._step = self.share.step(self.trained, loss, self.optimizer)
+        else:
+            self.trained.compile(optimizer=self.optimizer, loss=loss)
 
     def run_epoch(self, observer: Observer) -> Epoch:
         """Train for one epoch and validate."""
@@ -189,7 +207,7 @@ class Trainer:
             self.optimizer.learning_rate = rate
             loss = self._train_on(low, high)
             if not math.isfinite(loss):
-                raise UserError(
+                raise DivergedError(
                     f"the loss is {loss} in epoch {self.epochs_done + 1}: training diverged; "
                     "a lower learning_rate or a clip_norm in the recipe helps"
                 )
@@ -218,13 +236,14 @@ class Trainer:
             yield from _ahead(pool, cut, sizes)
 
     def _train_on(self, low: np.ndarray, high: np.ndarray) -> float:
-        history = self.trained.fit(
-            low.astype(np.float32) / 255,
-            high.astype(np.float32) / 255,
-            batch_size=self.recipe.data.batch,
-            shuffle=False,
-            verbose=0,
-        )
+        batch = self.recipe.data.batch
+        low, high = low.astype(np.float32) / 255, high.astype(np.float32) / 255
+        if self.share:
+            places = range(0, len(low), batch)
+            return float(
+                np.mean([self._step(low[i : i + batch], high[i : i + batch]) for i in places])
+            )
+        history = self.trained.fit(low, high, batch_size=batch, shuffle=False, verbose=0)
         return float(history.history["loss"][-1])
 
     def _rate(self, epoch: float) -> float:
@@ -232,6 +251,8 @@ class Trainer:
         rate = options.learning_rate * self.rate_factor
         if options.schedule == "cosine":
             rate *= (1 + math.cos(math.pi * epoch / epochs)) / 2
+        if options.schedule == "halving":
+            rate *= 0.5 ** (epoch // options.plateau_epochs)
         if epoch < options.warmup_epochs:
             grain = CHUNK / self.task.recipe.stop.steps_per_epoch
             rate *= min(1.0, (epoch + grain) / options.warmup_epochs)
@@ -332,12 +353,15 @@ def _ahead(
 
 def _log(path: Path, result: Epoch) -> None:
     new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["epoch", "loss", "psnr", "ssim", "learning_rate", "best"])
-        values = (result.loss, result.score.psnr, result.score.ssim, result.rate)
-        writer.writerow([result.number, *(f"{v:.6g}" for v in values), int(result.best)])
+    try:
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["epoch", "loss", "psnr", "ssim", "learning_rate", "best"])
+            values = (result.loss, result.score.psnr, result.score.ssim, result.rate)
+            writer.writerow([result.number, *(f"{v:.6g}" for v in values), int(result.best)])
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _cut_log(path: Path, epochs: int) -> None:

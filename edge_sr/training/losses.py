@@ -10,14 +10,14 @@ Loss = Callable[[Any, Any], Any]
 
 
 def mae(target: Any, output: Any, weights: Any = 1.0) -> Any:
-    """Mean absolute error of (N,H,W,1) tensors, weighted; a scalar."""
+    """Mean absolute error of (N,H,W,C) tensors, weighted; a scalar."""
     from keras import ops
 
     return ops.mean(ops.abs(target - output) * weights)
 
 
 def mse(target: Any, output: Any, weights: Any = 1.0) -> Any:
-    """Mean squared error of (N,H,W,1) tensors, weighted; a scalar."""
+    """Mean squared error of (N,H,W,C) tensors, weighted; a scalar."""
     from keras import ops
 
     return ops.mean(ops.square(target - output) * weights)
@@ -35,13 +35,14 @@ def luma_loss(target: Any, output: Any, weights: Any = 1.0) -> Any:
 
 
 def ssim_loss(target: Any, output: Any) -> Any:
-    """1 - SSIM (Wang et al. 2004) of (N,H,W,1) tensors in [0, 1]; a scalar.
+    """1 - SSIM (Wang et al. 2004) of (N,H,W,C) tensors in [0, 1], mean over channels; a scalar.
 
     Gaussian window of 11 with sigma 1.5, valid positions only, K1 0.01, K2 0.03: what
     tf.image.ssim computes.
     """
     from keras import ops
 
+    target, output = _planes(target), _planes(output)
     maps = [target, output, target * target, output * output, target * output]
     blurred = ops.split(_blur(ops.concatenate(maps)), len(maps))
     mean_t, mean_o = blurred[:2]
@@ -51,6 +52,14 @@ def ssim_loss(target: Any, output: Any) -> Any:
     luminance = (2 * mean_t * mean_o + c1) / (ops.square(mean_t) + ops.square(mean_o) + c1)
     structure = (2 * covariance + c2) / (var_t + var_o + c2)
     return 1 - ops.mean(luminance * structure)
+
+
+def _planes(images: Any) -> Any:
+    """(N,H,W,C) as (C*N,H,W,1)."""
+    from keras import ops
+
+    channels = images.shape[-1]
+    return images if channels == 1 else ops.concatenate(ops.split(images, channels, axis=-1))
 
 
 def _blur(images: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr import metrics
+from edge_sr.data.colour import luminance
 from edge_sr.data.patches import Planes
 
 
@@ -18,19 +19,26 @@ class Score:
 
 
 def validate(model: Any, validation: Planes, scale: int) -> Score:
-    """Mean PSNR and SSIM of a Keras model over planes, as `edge-sr eval` computes them."""
+    """Mean PSNR and SSIM of a Keras model, as `edge-sr eval` computes them.
+
+    Args:
+        model: in [0, 1], of one channel or of three.
+        validation: what it upscales, (h,w) or (h,w,3), and the luminance of the original.
+        scale: the factor, and the border that is cropped.
+    """
     scores = []
     for low, high in validation:
-        image = upscale_plane(model, low)
+        image = luminance(upscale_plane(model, low))
         scores.append((metrics.psnr(high, image, scale), metrics.ssim(high, image, scale)))
     psnr, ssim = np.mean(scores, axis=0)
     return Score(float(psnr), float(ssim))
 
 
 def upscale_plane(model: Any, plane: np.ndarray) -> np.ndarray:
-    """A uint8 plane (H,W) through a Keras model in [0, 1]; uint8 (sH,sW)."""
+    """A uint8 plane (H,W), or image (H,W,3), through a Keras model in [0, 1]; uint8 (sH,sW...)."""
     from keras import ops  # PyTorch's tensors need its way back to NumPy
 
-    image = plane[None, :, :, None].astype(np.float32) / 255
-    output = ops.convert_to_numpy(model(image, training=False))
-    return np.rint(np.clip(output[0, :, :, 0], 0, 1) * 255).astype(np.uint8)
+    image = plane.reshape(1, *plane.shape[:2], -1).astype(np.float32) / 255
+    output = ops.convert_to_numpy(model(image, training=False))[0]
+    output = output.reshape(*output.shape[:2], *plane.shape[2:])
+    return np.rint(np.clip(output, 0, 1) * 255).astype(np.uint8)

@@ -58,9 +58,10 @@ class OptimizerOptions:
         clip_norm: gradients are scaled down to this global norm; 0 leaves them.
         weight_decay: share of themselves, times the rate, by which kernels shrink at every step
             (kind "soap").
-        schedule: "constant", "cosine" (to zero over all epochs) or "plateau".
+        schedule: "constant", "cosine" (to zero over all epochs), "plateau" or "halving".
         warmup_epochs: epochs over which the rate rises linearly from zero.
-        plateau_epochs: with "plateau", epochs without improvement before the rate halves.
+        plateau_epochs: with "plateau", epochs without improvement before the rate halves; with
+            "halving", epochs after which it does in any case.
         ema_decay: decay per step of the average of weights that is validated and kept; 0: none.
             The average takes in the weights every 100 steps.
     """
@@ -158,6 +159,8 @@ class Recipe:
         source: where it comes from.
         expand: channels of over-parameterized convolutions, 0 for plain ones.
         branches: whether these have residual and edge branches too.
+        norm: how convolutions are normalized while they train: "none", "weight" or "batch"; folded
+            away when training ends (see `layers.conv2d`).
         rounded: whether a float network's kernels and inner activations are rounded to 8 bits
             while it trains (see `rounding.rounded`).
         smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
@@ -174,6 +177,7 @@ class Recipe:
     source: str
     expand: int = 0
     branches: bool = False
+    norm: str = "none"
     rounded: bool = False
     smooth: float = 0.0
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
@@ -247,6 +251,22 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
     return asdict(recipe)
 
 
+def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with other entries, nested as in a TOML file; a loss is replaced as a whole.
+
+    Raises:
+        UserError: an entry is unknown, of the wrong type or out of range.
+    """
+    found = _fill(recipe, changes, "the recipe")
+    _check(found)
+    return found
+
+
+def default(scale: int, family: str) -> str:
+    """The name of the recipe of our own for a family of networks (see `registry.ModelSpec`)."""
+    return f"{family}-x{scale}" if family else f"x{scale}"
+
+
 def load_for(name_or_path: str, scale: int) -> Recipe:
     """The recipe of that name or file, checked for a scale.
 
@@ -254,6 +274,16 @@ def load_for(name_or_path: str, scale: int) -> Recipe:
         UserError: as `load`, or its patches are too small for its loss at that scale.
     """
     recipe = load(name_or_path)
+    check_for(recipe, scale)
+    return recipe
+
+
+def check_for(recipe: Recipe, scale: int) -> None:
+    """Refuse patches that are too small for the loss at a scale.
+
+    Raises:
+        UserError: so.
+    """
     for epoch in range(recipe.stop.epochs if recipe.phases else 1):
         now = recipe.at(epoch)
         side = (now.data.patch - 2 * now.data.rim) * scale
@@ -262,7 +292,6 @@ def load_for(name_or_path: str, scale: int) -> Recipe:
                 f"the loss ssim needs patches of {SSIM_WINDOW} pixels at high resolution, "
                 f"patch = {now.data.patch} gives {side} at x{scale} within its rim"
             )
-    return recipe
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
@@ -307,6 +336,7 @@ def _float(key: str, value: float) -> float:
 def _check(recipe: Recipe) -> None:
     _check_numbers(recipe)
     _check_choices(recipe)
+    _check_forms(recipe)
     if recipe.smooth and not any(phase.rounded for phase in recipe.phases):
         raise UserError(
             "smooth bends must become sharp before training ends: set rounded = true in a phase"
@@ -318,6 +348,15 @@ def _check(recipe: Recipe) -> None:
         reached = replace(recipe, phases=recipe.phases[:count]).at(recipe.stop.epochs)
         _check_numbers(reached)
         _check_choices(reached)
+
+
+def _check_forms(recipe: Recipe) -> None:
+    """Refuse forms of convolutions that exclude each other."""
+    if recipe.expand and recipe.norm != "none":
+        raise UserError('over-parameterized convolutions are not normalized: set norm = "none"')
+    rounded = recipe.rounded or any(phase.rounded for phase in recipe.phases)
+    if rounded and recipe.norm == "batch":
+        raise UserError("batch normalization cannot be trained rounded: choose another norm")
 
 
 def _check_numbers(recipe: Recipe) -> None:
@@ -374,8 +413,9 @@ def _check_numbers(recipe: Recipe) -> None:
 def _check_choices(recipe: Recipe) -> None:
     choices = (
         ("colour", recipe.data.colour, ("luminance", "rgb")),
+        ("norm", recipe.norm, ("none", "weight", "batch")),
         ("kind", recipe.optimizer.kind, ("adam", "soap")),
-        ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau")),
+        ("schedule", recipe.optimizer.schedule, ("constant", "cosine", "plateau", "halving")),
         ("monitor", recipe.stop.monitor, ("psnr", "ssim", "last")),
     )
     for name, value, allowed in choices:

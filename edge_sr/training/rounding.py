@@ -9,11 +9,13 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
+_CONVOLUTIONS = ("Conv2D", "ExpandedConv2D", "NormalizedConv2D", "StridedConv2D")
+
 
 def rounded(keras: Any, model: Any) -> Any:
     """A model of the same layers and weights that rounds to 8 bits in between.
 
-    Kernels are rounded, and the outputs of convolutions and of PReLU, but for those that the
+    Kernels are rounded, and the outputs of convolutions, PReLU and tanh, but for those that the
     converter fuses with a following ReLU. Each range is that of the present kernel or batch.
 
     Args:
@@ -31,12 +33,13 @@ def rounded(keras: Any, model: Any) -> Any:
         kind = type(layer).__name__
         calls[layer.name] += 1  # blocks of a codec are applied several times
         name = f"{layer.name}_{calls[layer.name]}"
-        if kind in ("Conv2D", "ExpandedConv2D"):
+        if kind in _CONVOLUTIONS:
             output = convolution(layer, name=f"{name}_rounded")(*args)
         else:
             output = layer(*args, **kwargs)
         fused = consumers[layer.name] == ["ReLU"]
-        if kind in ("Conv2D", "ExpandedConv2D", "PReLU") and not fused:
+        bends = kind == "PReLU" or getattr(layer, "activation", None) is keras.activations.tanh
+        if (kind in _CONVOLUTIONS or bends) and not fused:
             output = activation(name=f"{name}_output_rounded")(output)
         return output
 
@@ -81,7 +84,9 @@ def _layers(keras: Any) -> tuple[type, type]:
 
         def call(self, inputs: Any) -> Any:
             kernel = round_kernel(self.layer.kernel)
-            return keras.ops.conv(inputs, kernel, padding="same") + self.layer.bias
+            plain = isinstance(self.layer, keras.layers.Conv2D)
+            offset = self.layer.bias if plain else self.layer.offset
+            return keras.ops.conv(inputs, kernel, padding="same") + offset
 
         def compute_output_shape(self, shape: Any) -> Any:
             return self.layer.compute_output_shape(shape)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import Pair, find_pairs, split_validation
-from edge_sr.data.patches import Pixels, Planes, load_planes, sample_patches
+from edge_sr.data.patches import Pixels, Planes, load_colours, load_planes, sample_patches
 from edge_sr.errors import UserError
 from edge_sr.metrics import SSIM_WINDOW
 from edge_sr.training.quality import Score, validate
@@ -22,7 +23,8 @@ class Samples:
 
     Attributes:
         train: planes to cut patches from.
-        validation: luminance planes of the images held out.
+        validation: of the images held out; the originals are luminance planes, and what is
+            upscaled is what the network takes.
         images: how many images, and a digest of their names.
         digest: of all planes' pixels.
         scale: of the planes.
@@ -43,8 +45,14 @@ class Samples:
         return validate(model, self.validation, self.scale)
 
 
-def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
+def load_samples(folder: Path, scale: int, recipe: Recipe, channels: int = 1) -> Samples:
     """Load a folder of images and hold some out for validation: the same ones for every seed.
+
+    Args:
+        folder: of images.
+        scale: of the network.
+        recipe: its patches; its colour is for networks of one channel.
+        channels: of the network; 3 are those of an RGB image, together.
 
     Raises:
         UserError: the folder has no or too few images, or they are smaller than a patch, or one
@@ -53,17 +61,20 @@ def load_samples(folder: Path, scale: int, recipe: Recipe) -> Samples:
     options, largest = recipe.data, recipe.largest_patch
     pairs = find_pairs(folder, scale)
     train, validation = hold_out(folder, pairs, options.validation_images)
-    planes = [
-        (low, high)
-        for low, high in load_planes(train, scale, options.colour)
-        if min(low.shape) >= largest
-    ]
+    loaded = (
+        load_colours(train, scale) if channels == 3 else load_planes(train, scale, options.colour)
+    )
+    planes = [(low, high) for low, high in loaded if min(low.shape[:2]) >= largest]
     if not planes:
         raise UserError(
             f"no image in {folder} is as large as a patch ({largest * scale} pixels at "
             "high resolution); lower patch in the recipe"
         )
-    held_out = load_planes(validation, scale, "luminance")
+    held_out = (
+        [(low, luminance(high)) for low, high in load_colours(validation, scale)]
+        if channels == 3
+        else load_planes(validation, scale, "luminance")
+    )
     for pair, (_, high) in zip(validation, held_out, strict=True):
         if min(high.shape) < 2 * scale + SSIM_WINDOW:
             raise UserError(

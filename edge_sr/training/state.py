@@ -56,8 +56,14 @@ def read(path: Path, run: Mapping[str, Any]) -> RunState:
         raise UserError(f"{path} is damaged; start the run anew with --force") from None
     for key, value in json.loads(json.dumps(run)).items():
         if state.run.get(key) != value:
-            raise UserError(
-                f"{path} belongs to a run with another {key}; "
-                "give the same options, or start anew with --force"
-            )
+            raise UserError(f"{path} {_other(key)}, or start anew")
     return state
+
+
+def _other(key: str) -> str:
+    if key in ("images", "pixels"):
+        return (
+            "belongs to a run on other images, or they have changed since: give it the images that "
+            "it began with"
+        )
+    return f"belongs to a run with another {key}: give the same options"

@@ -98,6 +98,46 @@ def test_factors_that_do_not_fit_are_refused(network, tmp_path, narrow):
         checkpoint.load_model(path)
 
 
+def test_a_checkpoint_that_is_not_folded_is_folded_when_it_is_used(tmp_path):
+    spec = registry.get("wdsr-b")
+    config = spec.config(2, blocks=1, norm="weight", original=1)
+    model = spec.build(config, keras)
+    path = tmp_path / "unfolded.safetensors"
+    checkpoint.write(path, Checkpoint(spec, config, checkpoint.weights_of(model), {}))
+    image = np.random.default_rng(0).random((1, 6, 5, 3), dtype=np.float32)
+    found = np.asarray(checkpoint.load_model(path)(image))
+    np.testing.assert_allclose(found, np.asarray(model(image)), atol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("head/gain", None),
+        ("head/gain", (3,)),
+        ("head/bias", (1, 32)),
+        ("head/grey", (4,)),
+        ("head/direction", (3, 3, 96)),
+    ],
+)
+def test_parts_of_a_normalized_kernel_that_do_not_fit_are_refused(name, change):
+    spec = registry.get("wdsr-b")
+    model = spec.build(spec.config(2, blocks=1, norm="weight", original=1), keras)
+    weights = checkpoint.weights_of(model)
+    if change is None:
+        del weights[name]
+    else:
+        weights[name] = np.zeros(change, np.float32)
+    with pytest.raises(UserError, match="the parts of head do not fit each other"):
+        checkpoint.fold(weights)
+
+
+@pytest.mark.parametrize(("key", "shape"), [("strided_5", (9, 9, 1, 4)), ("strided_2", (9, 4))])
+def test_a_transposed_convolution_that_is_none_is_refused(key, shape):
+    weights = {f"last/{key}": np.zeros(shape, np.float32), "last/bias": np.zeros(1, np.float32)}
+    with pytest.raises(UserError, match=f"last/{key} is no transposed convolution"):
+        checkpoint.fold(weights)
+
+
 def test_a_checkpoint_for_int8_is_no_float_model(network, tmp_path):
     weights = {f"quant_{name}": array for name, array in network.weights.items()}
     path = tmp_path / "int8.safetensors"

@@ -8,28 +8,50 @@ import numpy as np
 import pytest
 import tf_keras
 
+from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
-from edge_sr.models import checkpoint, registry, tinycompress
-from edge_sr.models.registry import ModelConfig
+from edge_sr.models import checkpoint, layers, registry, srcnn, tinycompress
+from edge_sr.models.registry import ModelConfig, ModelSpec
 
 ALL = [(name, scale) for name in registry.names() for scale in registry.get(name).scales]
 
 SUPER_RESOLUTION = [(n, s) for n, s in ALL if registry.get(n).kind == "super-resolution"]
 
+# Each network once, and those whose graph is another one at x4.
+EACH = [(n, registry.get(n).scales[0]) for n in registry.names()]
+EACH += [("tinypssr", 4), ("tinypssr-anchor", 4), ("edsr", 4)]
+
 # As printed in the slides' table "Parameters per layer and activation function of TinyPSSR".
 SLIDES = [416, 16, 68, 4, 808, 8, 36]
 
+# As printed beside the reproduction of WDSR (C. Price et al. 2019), x4, by blocks: all parameters.
+BY_BLOCKS = {
+    "edsr": {1: 409731, 3: 557443, 5: 705155, 8: 926723},
+    "wdsr-a": {1: 92304, 3: 240080, 5: 387856, 8: 609520},
+    "wdsr-b": {1: 36809, 3: 73595, 5: 110381, 8: 165560},
+}
+# As printed beside TinyPSSR, and by Bhardwaj et al. (in thousands): weights of convolutions alone.
+WEIGHTS = {("fsrcnn", 4): 12464, ("fsrcnn-s", 4): 3937, ("srcnn", 4): 57184, ("sesr", 2): 13520}
+# As Michelini et al. (2022) print them, x2, by width.
+TINY = {9: 1300, 21: 2716, 27: 3424}
+
 
 def _image(name):
-    channels = 1 if registry.get(name).kind == "super-resolution" else 3
+    channels = registry.get(name).channels
     return np.random.default_rng(1).random((1, 16, 12, channels), dtype=np.float32)
 
 
+def _shallow(spec: ModelSpec, scale: int, **options) -> ModelConfig:
+    """The config with one block, if the network has blocks."""
+    if hasattr(spec.config(scale), "blocks"):
+        options["blocks"] = 1
+    return spec.config(scale, **options)
+
+
 @pytest.mark.parametrize(("name", "scale"), ALL)
-@pytest.mark.parametrize("namespace", [keras, tf_keras], ids=["keras", "tf_keras"])
-def test_layers_have_the_published_parameters(name, scale, namespace):
+def test_layers_have_the_published_parameters(name, scale):
     spec = registry.get(name)
-    model = spec.build(spec.config(scale), namespace)
+    model = spec.build(spec.config(scale), keras)
     counts = [layer.count_params() for layer in model.layers if layer.count_params()]
     assert counts == [count for _, count in spec.published[scale] if count]
     assert model.count_params() == sum(counts)
@@ -46,31 +68,84 @@ def test_tinypssr_has_the_parameters_of_the_slides(name):
     assert sum(x4) == 2716
 
 
-@pytest.mark.parametrize(("name", "scale"), SUPER_RESOLUTION)
-@pytest.mark.parametrize("size", [(1, 1), (3, 8), (17, 5)])
-def test_output_grows_by_the_scale(name, scale, size):
+@pytest.mark.parametrize("name", BY_BLOCKS)
+def test_networks_of_blocks_have_the_published_parameters(name):
     spec = registry.get(name)
+    found = {n: spec.build(spec.config(4, blocks=n), keras).count_params() for n in (1, 3)}
+    found |= {8: sum(count for _, count in spec.published[4])}
+    assert found == {n: BY_BLOCKS[name][n] for n in (1, 3, 8)}
+
+
+@pytest.mark.parametrize(("name", "scale"), WEIGHTS)
+def test_convolutions_have_the_published_weights(name, scale):
+    spec = registry.get(name)
+    model = spec.build(spec.config(scale, original=1), keras)
+    weights = checkpoint.weights_of(model)
+    kernels = [a.size for n, a in weights.items() if not n.endswith(("/bias", "/alpha"))]
+    assert sum(kernels) == WEIGHTS[name, scale]
+
+
+@pytest.mark.parametrize("name", ["espcn-tiny", "espcn-tiny-anchor"])
+def test_tiny_espcn_has_the_published_parameters(name):
+    spec = registry.get(name)
+    found = {w: spec.build(spec.config(2, width=w), keras).count_params() for w in TINY}
+    assert found == TINY
+
+
+@pytest.mark.parametrize(("name", "scale"), SUPER_RESOLUTION)
+def test_output_grows_by_the_scale(name, scale):
+    spec = registry.get(name)
+    model = spec.build(_shallow(spec, scale), keras)
+    for height, width in ((1, 1), (3, 8), (17, 5)):
+        output = model(np.zeros((2, height, width, spec.channels), np.float32))
+        assert tuple(output.shape) == (2, height * scale, width * scale, spec.channels)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_transposed_convolution_is_a_convolution_and_a_shuffle(scale):
+    """Against Keras' own, to the precision of float32 sums."""
+    rng = np.random.default_rng(scale)
+    taps = rng.normal(size=(9, 9, 1, 6)).astype(np.float32)
+    image = rng.normal(size=(1, 8, 9, 6)).astype(np.float32)
+    transposed = keras.layers.Conv2DTranspose(1, 9, strides=scale, padding="same", use_bias=False)
+    transposed.build(image.shape)
+    transposed.set_weights([taps])
+    kernel = layers.plain_of_strided(np, taps, scale)
+    plain = keras.layers.Conv2D(scale**2, len(kernel), padding="same", use_bias=False)
+    plain.build(image.shape)
+    plain.set_weights([kernel])
+    found = layers.depth_to_space(keras, scale, "shuffle")(plain(image))
+    np.testing.assert_allclose(np.asarray(found), np.asarray(transposed(image)), atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_srcnn_starts_from_the_bicubic_image(scale):
+    pixels = np.random.default_rng(scale).integers(0, 256, (20, 22)).astype(np.uint8)
+    spec = registry.get("srcnn")
     model = spec.build(spec.config(scale), keras)
-    height, width = size
-    output = model(np.zeros((2, height, width, 1), np.float32))
-    assert tuple(output.shape) == (2, height * scale, width * scale, 1)
+    enlarge = keras.Model(model.input, model.get_layer("shuffle").output)
+    found = np.asarray(enlarge(pixels[np.newaxis, ..., np.newaxis].astype(np.float32)))[0, ..., 0]
+    due, border = bicubic_upscale(pixels, scale).astype(float), 2 * scale
+    inside = np.s_[border:-border, border:-border]
+    assert np.abs(np.clip(found, 0, 255) - due)[inside].max() <= 0.51
+    assert srcnn.bicubic_kernel(scale).sum(axis=(0, 1, 2)) == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize(("name", "scale"), ALL)
+@pytest.mark.parametrize(("name", "scale"), EACH)
 def test_both_namespaces_compute_the_same(name, scale):
     spec = registry.get(name)
     keras.utils.set_random_seed(3)
-    one = spec.build(spec.config(scale), keras)
-    other = spec.build(spec.config(scale), tf_keras)
+    one = spec.build(_shallow(spec, scale), keras)
+    other = spec.build(_shallow(spec, scale), tf_keras)
     checkpoint.assign(other, checkpoint.weights_of(one))
     image = _image(name)
-    np.testing.assert_allclose(np.asarray(one(image)), np.asarray(other(image)), atol=1e-6)
+    np.testing.assert_allclose(np.asarray(one(image)), np.asarray(other(image)), atol=3e-6)
 
 
 @pytest.mark.parametrize(("name", "scale"), ALL)
 def test_config_survives_json(name, scale):
     spec = registry.get(name)
-    config = spec.config(scale, expand=16)
+    config = spec.config(scale, expand=16, norm="weight")
     assert spec.config_from_dict(json.loads(json.dumps(registry.config_dict(config)))) == config
 
 
@@ -122,21 +197,72 @@ def test_anchored_network_without_weights_repeats_pixels(scale):
     np.testing.assert_array_equal(np.asarray(model(image)), expected)
 
 
-@pytest.mark.parametrize(("name", "scale"), ALL)
+@pytest.mark.parametrize(("name", "scale"), EACH)
 @pytest.mark.parametrize("branches", [0, 1])
 def test_folding_computes_the_same(name, scale, branches):
     spec = registry.get(name)
     keras.utils.set_random_seed(5)
-    wide = spec.build(spec.config(scale, expand=24, branches=branches), keras)
+    wide = spec.build(_shallow(spec, scale, expand=24, branches=branches), keras)
     rng = np.random.default_rng(2)
     for variable in wide.trainable_variables:
         if variable.name in ("skip", "edges"):  # zero at first
             variable.assign(rng.normal(0, 0.1, variable.shape))
-    plain = spec.build(spec.config(scale), keras)
+    plain = spec.build(_shallow(spec, scale), keras)
     checkpoint.assign(plain, checkpoint.fold(checkpoint.weights_of(wide)))
     image = _image(name)
     output, expected = np.asarray(wide(image)), np.asarray(plain(image))
     np.testing.assert_allclose(output, expected, atol=4e-6 * max(expected.max(), 1))
+
+
+def _shifted(model, seed: int) -> None:
+    """Move all variables away from where training starts; variances stay positive."""
+    rng = np.random.default_rng(seed)
+    for name, variable in checkpoint.variables_of(model).items():
+        if not name.endswith("/grey"):
+            moved = np.asarray(variable) + rng.normal(0, 0.05, variable.shape)
+            variable.assign(np.abs(moved) if name.endswith("/variance") else moved)
+
+
+@pytest.mark.parametrize("norm", ["none", "weight", "batch"])
+@pytest.mark.parametrize("name", ["wdsr-b", "edsr", "fsrcnn-s"])
+def test_what_papers_train_folds_to_the_plain_network(name, norm):
+    """Everywhere, the border included, where a mean subtracted before padding would differ."""
+    spec = registry.get(name)
+    keras.utils.set_random_seed(5)
+    original = spec.build(_shallow(spec, 2, norm=norm, original=1), keras)
+    _shifted(original, 1)
+    plain = spec.build(_shallow(spec, 2), keras)
+    checkpoint.assign(plain, checkpoint.fold(checkpoint.weights_of(original)))
+    image = _image(name)
+    output, expected = np.asarray(original(image)), np.asarray(plain(image))
+    np.testing.assert_allclose(output, expected, atol=4e-6 * max(expected.max(), 1))
+
+
+def test_batch_normalization_is_that_of_keras():
+    """In training, and in what it keeps for afterwards."""
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(4, 6, 5, 3)).astype(np.float32)
+    config = ModelConfig(norm="batch")
+    ours = layers.conv2d(keras, config, 7, 3, "ours")
+    raw = keras.layers.Conv2D(7, 3, padding="same", use_bias=False)
+    theirs = keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3)
+    ours.build(image.shape)
+    raw.build(image.shape)
+    raw.set_weights([np.asarray(ours.direction)])
+    for training in (True, True, False):
+        found = ours(image, training=training)
+        due = theirs(raw(image), training=training)
+        np.testing.assert_allclose(np.asarray(found), np.asarray(due), atol=1e-5)
+
+
+def test_weight_normalization_starts_as_the_plain_kernel_and_keeps_the_direction():
+    ours = layers.conv2d(keras, ModelConfig(norm="weight"), 5, 3, "ours")
+    ours.build((None, 4, 4, 2))
+    kernel, direction = np.asarray(ours.kernel), np.asarray(ours.direction)
+    np.testing.assert_allclose(kernel, direction, atol=1e-6)
+    ours.gain.assign(2 * ours.gain)
+    ours.direction.assign(3 * ours.direction)
+    np.testing.assert_allclose(np.asarray(ours.kernel), 2 * kernel, atol=1e-6)
 
 
 @pytest.mark.parametrize("expand", [0, 8])
@@ -160,14 +286,22 @@ def test_a_name_is_registered_once():
 
 
 def test_unknown_model_scale_and_option_are_refused():
-    with pytest.raises(UserError, match="there are tinycompress, "):
+    with pytest.raises(UserError, match="there are edsr, "):
         registry.get("tinypsr")
     with pytest.raises(UserError, match="no scale 3; it has 2, 4"):
         registry.get("tinypssr").config(3)
     with pytest.raises(UserError, match="no rate 32; it has 4, 16, 64, 256"):
         registry.get("tinycompress").config(1, rate=32)
-    with pytest.raises(UserError, match="no option depth"):
+    with pytest.raises(UserError, match="no option depth; it has scale"):
         registry.get("tinypssr").config(2, depth=4)
+    with pytest.raises(UserError, match="1 to 32 blocks, not 0"):
+        registry.get("wdsr-a").config(4, blocks=0)
+    with pytest.raises(UserError, match="no width 10; it has 9, 21, 27"):
+        registry.get("espcn-tiny").config(2, width=10)
+    with pytest.raises(UserError, match="width of 1 to 8, not 9"):
+        registry.get("esr").config(2, width=9)
+    with pytest.raises(UserError, match="no norm 'layer'; there are none, weight, batch"):
+        registry.get("edsr").config(2, norm="layer")
 
 
 def test_every_model_file_is_in_the_registry():
@@ -176,3 +310,27 @@ def test_every_model_file_is_in_the_registry():
     files = {path.stem for path in folder.glob("*.py")} - apart
     builders = {registry.get(name).build.__module__.rsplit(".", 1)[1] for name in registry.names()}
     assert files == builders
+
+
+@pytest.mark.parametrize("activation", ["gcu+prelu", "gcu", "prelu", "lrelu-0.50", "relu", "none"])
+def test_other_activations_of_tinypssr(activation):
+    spec = registry.get("tinypssr")
+    config = spec.config_from_dict({"scale": 2, "activation": activation})
+    model = spec.build(config, keras)
+    assert model.count_params() == (1356 if "prelu" in activation else 1356 - 16 - 4 - 8)
+    assert spec.config_from_dict(registry.config_dict(config)) == config
+    if "gcu" not in activation:
+        return
+    x = np.linspace(-4, 4, 9, dtype=np.float32).reshape(1, 3, 3, 1).repeat(16, axis=-1)
+    layer = model.get_layer("stage1_act1")
+    np.testing.assert_allclose(np.asarray(layer(x)), x * np.cos(x), rtol=1e-5, atol=1e-6)
+    with pytest.raises(UserError, match="exist in float only"):
+        spec.build(config, tf_keras)
+
+
+def test_wrong_activations_of_tinypssr():
+    spec = registry.get("tinypssr")
+    with pytest.raises(UserError, match="activation must be one of prelu, relu"):
+        spec.config(2, activation="swish")
+    with pytest.raises(UserError, match="activation must be a text, it is 3"):
+        spec.config_from_dict({"scale": 2, "activation": 3})

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from edge_sr.data.datasets import find_pairs, split_validation
+from edge_sr.data.degradation import bicubic_downscale
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
 from edge_sr.training import fit, quality, state
@@ -96,6 +97,53 @@ def test_a_run_that_was_stopped_resumes_to_the_same_weights(photographs, tmp_pat
         np.testing.assert_array_equal(array, parts[name])
     whole_log, parts_log = ((tmp_path / p / "log.csv").read_text() for p in ("whole", "parts"))
     assert whole_log == parts_log
+
+
+@pytest.mark.parametrize("norm", ["weight", "batch"])
+def test_an_rgb_network_trains_and_resumes_to_the_same_weights(photographs, tmp_path, norm):
+    recipe = dataclasses.replace(RECIPE, expand=0, norm=norm)
+    samples = load_samples(photographs, 2, recipe, channels=3)
+    spec = registry.get("wdsr-b")
+
+    def train(folder, resume=False, observer=None):
+        keras.utils.set_random_seed(3)
+        model = spec.build(spec.config(2, blocks=1, norm=norm, original=1), keras)
+        task = fit.Task(model, keras, recipe, 2, samples, 3, {"m": 1})
+        fit.Trainer(task, folder, resume).run(lambda weights: None, observer or Silence())
+        return checkpoint.weights_of(model)
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", observer=StopAt(2, 0))
+    parts = train(tmp_path / "parts", resume=True)
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name])
+    if norm == "batch":
+        assert not np.array_equal(whole["head/mean"], np.zeros(32))
+
+
+def test_rgb_samples_are_the_three_channels_of_one_place(photographs):
+    samples = load_samples(photographs, 2, RECIPE, channels=3)
+    rng = np.random.default_rng(0)
+    low, high = samples.cut(RECIPE.data, 5, rng)
+    assert (low.shape, high.shape) == ((5, 16, 16, 3), (5, 32, 32, 3))
+    for patch, due in zip(low, high, strict=True):
+        # Away from the patch's edge, each channel is the reduced one of the same place.
+        reduced = bicubic_downscale(due, 2)
+        np.testing.assert_array_equal(patch[3:-3, 3:-3], reduced[3:-3, 3:-3])
+    for image, luma in samples.validation:
+        assert (image.ndim, luma.ndim) == (3, 2)
+        assert luma.shape == (2 * image.shape[0], 2 * image.shape[1])
+
+
+def test_a_rate_halves_after_as_many_epochs_as_the_recipe_says(photographs, tmp_path):
+    options = OptimizerOptions(learning_rate=1e-3, schedule="halving", plateau_epochs=2)
+    stop = StopOptions(epochs=5, steps_per_epoch=1)
+    recipe = dataclasses.replace(RECIPE, optimizer=options, stop=stop)
+    run(photographs, tmp_path / "a", recipe)
+    lines = (tmp_path / "a" / "log.csv").read_text().splitlines()[1:]
+    rates = [float(line.split(",")[4]) for line in lines]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4])
 
 
 def test_training_learns(photographs, tmp_path):

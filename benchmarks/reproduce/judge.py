@@ -1,0 +1,116 @@
+"""Whether what a paper says of an order holds here, and by what margin."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from benchmarks.reproduce.results import Result
+from benchmarks.reproduce.study import Claim, Study
+
+_UNITS = {"psnr": " dB", "ssim": "", "wobble": " dB"}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over seeds; one seed has no deviation."""
+
+    mean: float
+    deviation: float | None
+    seeds: int
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation of at least one value."""
+    deviation = statistics.stdev(values) if len(values) > 1 and _finite(values) else None
+    return Spread(statistics.fmean(values), deviation, len(values))
+
+
+def _finite(values: Iterable[float]) -> bool:
+    return all(map(math.isfinite, values))
+
+
+def judge(study: Study, results: Sequence[Result], figures: Sequence[str]) -> list[str]:
+    """A sentence for each of the study's claims about these figures."""
+    by_run: dict[str, list[Result]] = {}
+    for result in results:
+        by_run.setdefault(result.run, []).append(result)
+    return [_sentence(study, claim, by_run) for claim in study.claim if claim.figure in figures]
+
+
+def _pairs(study: Study, claim: Claim) -> list[tuple[str, str]]:
+    others = [run.name for run in study.run if run.name not in claim.best]
+    return [(pair[0], pair[1]) for pair in claim.pairs] or [
+        (best, other) for best in claim.best for other in others
+    ]
+
+
+def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) -> str:
+    pairs = _pairs(study, claim)
+    involved = list(dict.fromkeys(name for pair in pairs for name in pair))
+    values = _values(claim, {name: by_run.get(name, []) for name in involved})
+    lacking = [name for name in involved if not values[name]]
+    if lacking:
+        return f"Not to be judged yet: {claim.about} (no figure of {', '.join(lacking)})."
+    spreads = {name: spread(found) for name, found in values.items()}
+    upper, lower = min(pairs, key=lambda p: spreads[p[0]].mean - spreads[p[1]].mean)
+    margin = spreads[upper].mean - spreads[lower].mean
+    return _verdict(claim, upper, lower, margin, [spreads[upper], spreads[lower]])
+
+
+def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Sequence[Spread]) -> str:
+    noise = _noise(spreads)
+    unit = _UNITS[claim.figure]
+    if not margin > 0:  # nor where both diverged
+        verdict = "Does not hold here"
+    elif noise is None:
+        verdict = "Holds with one seed"
+    else:
+        verdict = "Holds" if margin > noise else "Holds, but within the spread"
+    seeds = min(found.seeds for found in spreads)
+    beside = (
+        "" if noise is None else f", beside a spread of {noise:.4f}{unit} between {seeds} seeds"
+    )
+    return f"{verdict}: {claim.about}; {upper} over {lower} by {margin:+.4f}{unit}{beside}."
+
+
+def _noise(spreads: Sequence[Spread]) -> float | None:
+    """The standard deviation between seeds, pooled."""
+    known = [found.deviation for found in spreads if found.deviation is not None]
+    if len(known) < len(spreads):
+        return None
+    return math.sqrt(statistics.fmean(value**2 for value in known))
+
+
+def _values(claim: Claim, by_run: Mapping[str, list[Result]]) -> dict[str, list[float]]:
+    """One value for each run and seed: the mean over the claim's columns that all of them have."""
+    if claim.figure == "wobble":
+        return {
+            name: [value for result in found if (value := wobble(result)) is not None]
+            for name, found in by_run.items()
+        }
+    scored = {name: [r for r in found if r.scores] for name, found in by_run.items()}
+    sets = [{s.column for s in result.scores} for found in scored.values() for result in found]
+    common = set.intersection(*sets) if sets else set()
+    common &= set(claim.columns) or common
+    return {
+        name: [_mean(result, claim.figure, common) for result in found] if common else []
+        for name, found in scored.items()
+    }
+
+
+def _mean(result: Result, figure: str, columns: set[str]) -> float:
+    values = [getattr(score, figure) for score in result.scores if score.column in columns]
+    return statistics.fmean(math.inf if value is None else value for value in values)
+
+
+def wobble(result: Result) -> float | None:
+    """How far the PSNR on the images held out moves from epoch to epoch in the second half of
+    training, dB: the mean of the absolute differences, infinite for a run that diverged.
+    """
+    if result.diverged:
+        return math.inf
+    later = [point.psnr for point in result.curve[len(result.curve) // 2 :]]
+    steps = [abs(b - a) for a, b in pairwise(later)]
+    return statistics.fmean(steps) if steps else None

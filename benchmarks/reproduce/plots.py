@@ -1,0 +1,45 @@
+"""Training curves: quality on the images held out, epoch by epoch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.reproduce.results import Result, Results
+from benchmarks.reproduce.study import Study
+from edge_sr.files import replacing
+
+FILE = "curves.png"
+
+
+def draw(path: Path, study: Study, found: Results) -> bool:
+    """Draw the curves of all runs, a thin line for each seed; False where there is none.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    trained = [result for result in found.results if result.curve]
+    if not trained:
+        return False
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    for number, run in enumerate(study.run):
+        _draw_run(axis, f"C{number}", run.name, [r for r in trained if r.run == run.name])
+    title = f"{study.title}{' (quick)' if found.quick else ''}"
+    axis.set(xlabel="epoch", ylabel="PSNR on the images held out, dB", title=title)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small", ncols=2)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)
+    return True
+
+
+def _draw_run(axis: Any, colour: str, name: str, results: Sequence[Result]) -> None:
+    for number, result in enumerate(results):
+        epochs = [point.epoch for point in result.curve]
+        psnr = [point.psnr for point in result.curve]
+        label = name if number == 0 else None
+        axis.plot(epochs, psnr, color=colour, linewidth=0.8, label=label)

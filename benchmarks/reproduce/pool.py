@@ -1,0 +1,108 @@
+"""Runs jobs in processes of this machine, some at a time; one that is killed is started again."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from benchmarks.reproduce import work, worker
+from benchmarks.reproduce.work import Job
+from edge_sr.errors import UserError
+from edge_sr.files import make_folder
+
+LOG = "worker.log"
+"""In a run's folder: what its processes said besides."""
+
+TRIES = 4
+"""How often a run is started before it is given up."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job; `error` is a sentence, or empty."""
+
+    job: Job
+    error: str = ""
+
+
+class Pool:
+    """Processes side by side."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._processes: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def run(self, jobs: Sequence[Job]) -> Generator[Outcome]:
+        """The outcomes, as they come; what runs is ended when the caller leaves."""
+        with ThreadPoolExecutor(self._size) as threads:
+            pending = [threads.submit(self._do, job) for job in jobs]
+            try:
+                for done in as_completed(pending):
+                    yield done.result()
+            finally:
+                for waiting in pending:
+                    waiting.cancel()
+                self._end()
+
+    def _do(self, job: Job) -> Outcome:
+        for _ in range(TRIES):
+            try:
+                code, said = self._attempt(job)
+            except (OSError, UserError) as error:
+                return Outcome(job, str(error))
+            if code == 0:
+                return Outcome(job)
+            if code == worker.REFUSED or self._ended:
+                return Outcome(job, said)
+        return Outcome(job, f"its process ended {TRIES} times: {said}")
+
+    def _attempt(self, job: Job) -> tuple[int, str]:
+        """The exit code of a process, and what it said, or where its last words are."""
+        make_folder(Path(job.folder))
+        with (Path(job.folder) / LOG).open("ab") as log:
+            process = self._start(log)
+            try:
+                said = _talk(process, job)
+            finally:
+                self._processes.discard(process)
+        return process.returncode, said or f"see {job.folder}/{LOG}"
+
+    def _start(self, log: BinaryIO) -> "subprocess.Popen[str]":
+        with self._lock:
+            if self._ended:
+                raise UserError("interrupted")
+            process = subprocess.Popen(
+                [sys.executable, "-m", worker.__name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C goes to us alone, and we end it
+            )
+            self._processes.add(process)
+            return process
+
+    def _end(self) -> None:
+        with self._lock:
+            self._ended = True
+            for process in tuple(self._processes):
+                process.terminate()
+
+
+def _talk(process: "subprocess.Popen[str]", job: Job) -> str:
+    """Hand over the job and wait; the process ends when its input does, so that stays open."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(work.to_json(job) + "\n")
+            process.stdin.flush()
+        return process.stdout.read()

@@ -1,0 +1,133 @@
+"""What a study found, as JSON: one file for each run, and one for the study made from those."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_sr import schema
+from edge_sr.errors import UserError
+from edge_sr.files import replacing
+
+VERSION = 1
+_MAX_BYTES = 64 << 20
+_MAX_ITEMS = 100_000
+
+
+@dataclass(frozen=True)
+class Point:
+    """An epoch of training: mean loss, and the quality on the images held out."""
+
+    epoch: int
+    loss: float
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean quality on one set at one scale.
+
+    Attributes:
+        column: set and scale, like "set5 x2".
+        images: how many.
+        digest: of their files.
+        psnr: dB on Y; None where an image was exactly reproduced.
+        ssim: on Y.
+    """
+
+    column: str
+    images: int
+    digest: str
+    psnr: float | None
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run with one seed gave.
+
+    Attributes:
+        run: its name in the study.
+        seed: of weights and patches.
+        plan: digest of everything that decides what is trained, on what.
+        parameters: of the network, folded; 0 of bicubic.
+        steps: that were trained.
+        weights: digest of what was kept; empty if nothing was.
+        diverged: why training ended early, or empty.
+        curve: of the training.
+        scores: on the sets whose folders were named.
+    """
+
+    run: str
+    seed: int
+    plan: str
+    parameters: int
+    steps: int
+    weights: str
+    diverged: str
+    curve: tuple[Point, ...]
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study gave until now.
+
+    Attributes:
+        schema_version: of this file.
+        study: its name.
+        quick: whether it was shortened.
+        data: how many training images, and a digest of their files.
+        software: versions of what trained.
+        results: of the runs that are done.
+    """
+
+    schema_version: int
+    study: str
+    quick: bool
+    data: str
+    software: dict[str, str]
+    results: tuple[Result, ...]
+
+
+def write(path: Path, record: Result | Results) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        UserError: it cannot be written; what was there is kept.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(schema.dumps(record), encoding="utf-8")
+
+
+def read_result(path: Path) -> Result:
+    """Read a run's file.
+
+    Raises:
+        UserError: it cannot be read, or holds no result.
+    """
+
+    def loads(data: bytes) -> Result:
+        values = schema.parse(data, _MAX_BYTES, "a run's result")
+        found: Result = schema.decode(values, Result, "the result", _MAX_ITEMS)
+        return found
+
+    return schema.read(path, _MAX_BYTES, loads)
+
+
+def read(path: Path) -> Results:
+    """Read a study's file.
+
+    Raises:
+        UserError: it cannot be read, or holds no results.
+    """
+
+    def loads(data: bytes) -> Results:
+        values = schema.parse(data, _MAX_BYTES, "a study's results")
+        schema.check_version(values, VERSION)
+        found: Results = schema.decode(values, Results, "the results", _MAX_ITEMS)
+        keys = [(result.run, result.seed) for result in found.results]
+        if len(set(keys)) < len(keys):
+            raise UserError("it holds a run twice; remove one")
+        return found
+
+    return schema.read(path, _MAX_BYTES, loads)

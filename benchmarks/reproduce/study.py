@@ -1,0 +1,215 @@
+"""Studies as data: studies/*.toml.
+
+title = "..."
+source = "..."                       # who published it
+about = "..."                        # what the full study is, for the tables
+recipe = "slides"                    # that all runs change
+published = "losses"                 # table of published.toml
+figures = ["ssim", "psnr"]           # one table each
+columns = ["set5 x2", "set5 x4"]     # image set and scale
+
+[quick]                              # what --quick changes
+about = "..."
+changes = { optimizer.learning_rate = 4e-3 }
+
+[[run]]
+name = "mae"                         # also its row in the published table
+model = "tinypssr"
+scale = 2
+options = { activation = "relu" }    # of the network
+changes = { loss = { mae = 1.0 } }   # of the recipe
+baseline = "mse"                     # that a table of percentages stands on
+
+[[claim]]                            # what the paper's figures say of their order
+about = "MAE has the best PSNR"
+figure = "psnr"                      # or "ssim", or "wobble" of the training curve
+best = ["mae"]                       # each above every other run,
+pairs = [["mae", "mse"]]             # or the first of each pair above the second
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_sr import schema
+from edge_sr.errors import UserError
+from edge_sr.models import registry
+from edge_sr.training import recipe as recipes
+from edge_sr.training.recipe import Recipe
+
+FOLDER = Path(__file__).parent.parent / "studies"
+BICUBIC = "bicubic"
+"""In a model's place: the interpolation, which is not trained."""
+
+_MAX_ITEMS = 200
+_MAX_BYTES = 1 << 20
+
+Figure = Literal["psnr", "ssim"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of a study's tables; see the module for the entries."""
+
+    name: str
+    model: str
+    scale: int
+    options: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    baseline: str = ""
+
+
+@dataclass(frozen=True)
+class Quick:
+    """What --quick changes: entries of the recipe, and the columns if any are named."""
+
+    about: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An order of runs that the paper's figures have."""
+
+    about: str
+    figure: Literal["psnr", "ssim", "wobble"]
+    best: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, ...], ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study; see the module for the entries."""
+
+    title: str
+    source: str
+    about: str
+    recipe: str
+    published: str
+    figures: tuple[Figure, ...]
+    columns: tuple[str, ...]
+    quick: Quick
+    run: tuple[Run, ...]
+    claim: tuple[Claim, ...] = ()
+    name: str = ""
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The image sets that it is judged on."""
+        return tuple(dict.fromkeys(split_column(column)[0] for column in self.columns))
+
+    def recipe_of(self, run: Run, quick: bool) -> Recipe:
+        """How a run is trained: the study's recipe, changed by the run, then by --quick."""
+        recipe = recipes.changed(recipes.load(self.recipe), run.changes)
+        if quick:
+            recipe = recipes.changed(recipe, self.quick.changes)
+        recipes.check_for(recipe, run.scale)
+        return recipe
+
+
+def names() -> list[str]:
+    """All studies that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def results_file(name: str, quick: bool) -> Path:
+    """Where the results of a study that ship are; it may not exist."""
+    return FOLDER / "results" / f"{name}{'-quick' if quick else ''}.json"
+
+
+def load(name: str) -> Study:
+    """A study that ships, or a user's own .toml file.
+
+    Raises:
+        UserError: there is none of that name, or the file is no study.
+    """
+    if not name.endswith(".toml") and name not in names():
+        raise UserError(f"there is no study {name!r}; there are {', '.join(names())}")
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    return replace(schema.read(path, _MAX_BYTES, _loads), name=path.stem)
+
+
+def _loads(data: bytes) -> Study:
+    if len(data) > _MAX_BYTES:
+        raise UserError(f"a study has at most {_MAX_BYTES} bytes")
+    try:
+        values = tomllib.loads(data.decode())
+    except ValueError as error:
+        raise UserError(f"it is not TOML: {error}") from None
+    study: Study = schema.decode(values, Study, "the study", _MAX_ITEMS)
+    _check(study)
+    return study
+
+
+def _check(study: Study) -> None:
+    known = [run.name for run in study.run]
+    if not known or len(set(known)) < len(known) or not all(map(_is_file_name, known)):
+        raise UserError("a study has [[run]]s with different names, of letters, digits, .-+ _")
+    for column in study.columns:
+        split_column(column)
+    named = [run.baseline for run in study.run if run.baseline]
+    for claim in study.claim:
+        if bool(claim.best) == bool(claim.pairs):
+            raise UserError(f"the claim {claim.about!r} has either best or pairs")
+        if set(claim.best) >= set(known):
+            raise UserError(f"the claim {claim.about!r} leaves no other run to be better than")
+        if not set(claim.columns) <= set(study.columns):
+            raise UserError(f"the claim {claim.about!r} has columns that the study has not")
+        if any(len(pair) != 2 for pair in claim.pairs):
+            raise UserError(f"pairs of the claim {claim.about!r} are of two runs each")
+        named += [*claim.best, *(name for pair in claim.pairs for name in pair)]
+    for name in named:
+        if name not in known:
+            raise UserError(f"the study names a run {name!r}; it has {', '.join(known)}")
+    for run in study.run:
+        if run.scale < 2:
+            raise UserError(f"the run {run.name!r} has a scale of {run.scale}; they start at 2")
+        for quick in (True, False):
+            study.recipe_of(run, quick)
+
+
+def _is_file_name(name: str) -> bool:
+    return 0 < len(name) <= 60 and all(c.isalnum() or c in ".-+ _" for c in name) and name[0] != "."
+
+
+def split_column(column: str) -> tuple[str, int]:
+    """Image set and scale of a column like "set5 x2".
+
+    Raises:
+        UserError: it is none.
+    """
+    name, _, scale = column.rpartition(" x")
+    if not name or scale not in ("2", "3", "4", "8"):
+        raise UserError(f"{column!r} is no column; one is like 'set5 x2'")
+    return name, int(scale)
+
+
+def passes(run: Run, scale: int) -> int:
+    """How often the run's network is applied for that scale; 0: it cannot reach it."""
+    if run.model == BICUBIC:
+        return 1
+    reached, count = run.scale, 1
+    while reached < scale:
+        reached, count = reached * run.scale, count + 1
+    return count if reached == scale else 0
+
+
+def require_networks(study: Study) -> None:
+    """Refuse a study whose networks are not all there, before any work is done.
+
+    Raises:
+        UserError: so; or an option or a scale is none of its network.
+    """
+    for run in study.run:
+        if run.model == BICUBIC:
+            continue
+        if run.model not in registry.names("super-resolution"):
+            raise UserError(
+                f"the study {study.name} needs the network {run.model}, which this edge-sr does "
+                f"not have; it has {', '.join(registry.names('super-resolution'))}"
+            )
+        options: Mapping[str, Any] = {"scale": run.scale, **run.options}
+        registry.get(run.model).config_from_dict(options)

@@ -1,0 +1,158 @@
+"""A study's results as tables, with what the paper prints beside."""
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.report import Row, Table
+from benchmarks.reproduce import published
+from benchmarks.reproduce.judge import judge, spread
+from benchmarks.reproduce.published import Published
+from benchmarks.reproduce.results import Result, Results
+from benchmarks.reproduce.study import Run, Study, passes, split_column
+
+_DIGITS = {"psnr": 2, "ssim": 4}
+_NAMES = {"psnr": "PSNR, dB", "ssim": "SSIM"}
+MISSING, NONE = "missing", "-"
+
+
+def tables(study: Study, found: Results) -> list[Table]:
+    """One table for each figure, one of percentages where runs have a baseline."""
+    printed = published.load(study.published)
+    by_run: dict[str, list[Result]] = {run.name: [] for run in study.run}
+    for result in found.results:
+        by_run.setdefault(result.run, []).append(result)
+    made = [_table(study, found, figure, by_run, printed) for figure in study.figures]
+    if any(run.baseline for run in study.run):
+        made.append(_percentages(study, found, by_run, printed))
+    return made
+
+
+def _title(study: Study, found: Results, what: str) -> str:
+    return f"{study.title}: {what}{', quick' if found.quick else ''}"
+
+
+def _note(study: Study, found: Results, figure: str, printed: Published) -> str:
+    shortened = f"Quick: {study.quick.about}" if found.quick else study.about
+    absent = [name for name in study.sets if not _judged_on(name, found)]
+    lines = [
+        *judge(study, found.results, ("psnr", "wobble") if figure == "psnr" else (figure,)),
+        f"{shortened} Trained on {found.data.split(',')[0]}; mean over seeds ± standard deviation.",
+        f"In brackets what is printed in: {printed.source}." if printed.source else "",
+        f"Missing: --test-data {absent[0]}=DIR names the images of {', '.join(absent)}."
+        if absent
+        else "",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _judged_on(name: str, found: Results) -> bool:
+    columns = (score.column for result in found.results for score in result.scores)
+    return any(split_column(column)[0] == name for column in columns)
+
+
+def _table(
+    study: Study,
+    found: Results,
+    figure: str,
+    by_run: Mapping[str, list[Result]],
+    printed: Published,
+) -> Table:
+    rows = [_row(study, run, figure, by_run[run.name], printed) for run in study.run]
+    others = [name for name in printed.rows(figure) if name not in by_run]
+    rows += [_printed_row(study, name, figure, printed) for name in others]
+    return Table(
+        _title(study, found, _NAMES[figure]),
+        ("run", "parameters", "seeds", *study.columns),
+        tuple(rows),
+        _note(study, found, figure, printed),
+    )
+
+
+def _row(study: Study, run: Run, figure: str, results: Sequence[Result], printed: Published) -> Row:
+    beside = printed.figures.get(figure, {}).get(run.name, {})
+    cells = [
+        _with(_cell(run, column, figure, results), _text(beside.get(column), figure))
+        for column in study.columns
+    ]
+    diverged = [result.seed for result in results if result.diverged]
+    marks = (f"diverged with seed {', '.join(map(str, diverged))}",) if diverged else ()
+    return Row(
+        (run.name, _parameters(run.name, results, printed), str(len(results)), *cells), marks
+    )
+
+
+def _printed_row(study: Study, name: str, figure: str, printed: Published) -> Row:
+    beside = printed.figures[figure][name]
+    cells = [_with("", _text(beside.get(column), figure)) or NONE for column in study.columns]
+    return Row((name, _parameters(name, (), printed), NONE, *cells))
+
+
+def _parameters(name: str, results: Sequence[Result], printed: Published) -> str:
+    ours = f"{results[0].parameters:,}" if results and results[0].parameters else ""
+    count = printed.counts.get("parameters", {}).get(name)
+    return _with(ours, "" if count is None else f"{count:,}") or NONE
+
+
+def _with(ours: str, theirs: str) -> str:
+    return " ".join(text for text in (ours, f"({theirs})" if theirs else "") if text)
+
+
+def _text(value: float | None, figure: str) -> str:
+    # PSNR is printed with two digits here and three there; ours has as many as its spread allows.
+    return "" if value is None else f"{value:.{_DIGITS[figure]}f}"
+
+
+def _cell(run: Run, column: str, figure: str, results: Sequence[Result]) -> str:
+    if not passes(run, split_column(column)[1]):
+        return NONE
+    scores = [score for result in results for score in result.scores if score.column == column]
+    values = [getattr(score, figure) for score in scores]
+    if not values or None in values:
+        return NONE if values else MISSING
+    digits = _DIGITS[figure]
+    all_of_it = spread(values)
+    deviation = "" if all_of_it.deviation is None else f" ± {all_of_it.deviation:.{digits}f}"
+    return f"{all_of_it.mean:.{digits}f}{deviation}"
+
+
+# --- percentages of a baseline
+
+
+def _percentages(
+    study: Study, found: Results, by_run: Mapping[str, list[Result]], printed: Published
+) -> Table:
+    """Parameters as a share of the baseline's, and the gain in PSNR in percent of its dB."""
+    rows = []
+    for run in study.run:
+        if not run.baseline:
+            continue
+        ours, theirs = by_run[run.name], by_run[run.baseline]
+        share = ""
+        if ours and theirs and theirs[0].parameters:
+            share = f"{100 * ours[0].parameters / theirs[0].parameters:.2f}"
+        gains = [_gain(column, ours, theirs) for column in study.columns]
+        cells = [_with(share or MISSING, _percent(printed, "parameters_percent", run.name))]
+        percent = _percent(printed, "psnr_gain_percent", run.name)
+        cells += [_with(gains[0], percent), *gains[1:]]
+        rows.append(Row((run.name, run.baseline, *cells)))
+    return Table(
+        _title(study, found, "in percent of the baseline"),
+        ("run", "baseline", "parameters", *(f"PSNR gained, {c}" for c in study.columns)),
+        tuple(rows),
+        "The gain is that of the figures in dB, as in the slides, which call the first of these "
+        "shares an increase.",
+    )
+
+
+def _percent(printed: Published, name: str, row: str) -> str:
+    value = printed.counts.get(name, {}).get(row)
+    return "" if value is None else f"{value:.2f}"
+
+
+def _gain(column: str, ours: Sequence[Result], theirs: Sequence[Result]) -> str:
+    means = []
+    for results in (ours, theirs):
+        scores = [s.psnr for r in results for s in r.scores if s.column == column]
+        if not scores or None in scores:
+            return MISSING
+        means.append(spread([score for score in scores if score is not None]).mean)
+    return f"{100 * (means[0] / means[1] - 1):.2f}"

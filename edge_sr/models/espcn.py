@@ -1,0 +1,108 @@
+"""ESPCN: convolutions with smooth activations in low resolution, then a pixel shuffle.
+
+Source: W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
+Sub-Pixel Convolutional Neural Network" (2016). One channel, values in [0, 1]:
+
+    image - conv 5x5,n1 - tanh - conv 3x3,n2 - tanh - conv 3x3,ss - depth-to-space s
+
+`espcn` has n1, n2 = 64, 32: 24,752 parameters at x4, 24,640 of them weights. The
+count of 24,384 that is printed beside TinyPSSR fits no usual counting.
+
+`espcn-tiny` has n1 = 9, n2 = the width (9, 21 or 27: 1,300, 2,716 or 3,424 parameters at x2): the
+ESPCN networks that P. N. Michelini et al. compare edge-SR with ("edge-SR: Super-Resolution For The
+Masses", 2022), but for the sigmoid that ends theirs. In int8 a sigmoid that has to reach black and
+white, from an input of [-6, 6] say, steps by three gray levels in the middle; int8 clips to [0, 1]
+by itself. `espcn-tiny-anchor` is ours: the image is added to every sub-pixel, so that the network
+learns the residual to nearest-neighbour upscaling.
+
+Ours as well: the first channel carries the image when training starts.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from edge_sr.errors import UserError
+from edge_sr.models import layers
+from edge_sr.models.registry import LayerCounts, ModelConfig, register
+
+WIDTHS = (9, 21, 27)
+
+_PAPER = "Shi et al. 2016, Real-Time Super-Resolution Using an Efficient Sub-Pixel CNN"
+_NOISE = 0.3  # of the start: more, and what ends in the image hides it
+_SCALES = (2, 4)
+
+
+@dataclass(frozen=True)
+class WidthConfig(ModelConfig):
+    """What the tiny networks are told beside.
+
+    Attributes:
+        width: channels of the second convolution: 9, 21 or 27.
+    """
+
+    width: int = 9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width not in WIDTHS:
+            widths = ", ".join(map(str, WIDTHS))
+            raise UserError(f"a tiny ESPCN has no width {self.width}; it has {widths}")
+
+
+def _counts(n1: int, n2: int) -> dict[int, LayerCounts]:
+    return {
+        scale: (
+            (f"conv 5x5x{n1}", 26 * n1),
+            (f"conv 3x3x{n2}", (9 * n1 + 1) * n2),
+            (f"conv 3x3x{scale**2}", (9 * n2 + 1) * scale**2),
+            ("pixel shuffle", 0),
+        )
+        for scale in _SCALES
+    }
+
+
+def _features(config: ModelConfig, keras: Any, image: Any, n1: int, n2: int) -> Any:
+    """What the two hidden convolutions see."""
+    conv = partial(layers.conv2d, keras, config, carries=np.ones((1, 1)), noise=_NOISE)
+    x = image
+    for number, (filters, kernel) in enumerate(((n1, 5), (n2, 3)), start=1):
+        x = conv(filters, kernel, f"conv{number}")(x)
+        x = keras.layers.Activation("tanh", name=f"tanh{number}")(x)
+    return x
+
+
+def _network(config: ModelConfig, keras: Any, n1: int, n2: int) -> Any:
+    image = keras.layers.Input((None, None, 1), name="image")
+    pixels = config.scale**2
+    carries = np.ones((1, pixels))
+    last = layers.conv2d(keras, config, pixels, 3, "conv3", carries=carries, noise=_NOISE)
+    x = last(_features(config, keras, image, n1, n2))
+    x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
+    return keras.Model(image, x, name="sr")
+
+
+@register("espcn", ModelConfig, _PAPER, _counts(64, 32))
+def build_espcn(config: ModelConfig, keras: Any) -> Any:
+    """ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
+    return _network(config, keras, 64, 32)
+
+
+@register("espcn-tiny", WidthConfig, _PAPER, _counts(9, 9))
+def build_espcn_tiny(config: WidthConfig, keras: Any) -> Any:
+    """A tiny ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
+    return _network(config, keras, 9, config.width)
+
+
+@register("espcn-tiny-anchor", WidthConfig, _PAPER, _counts(9, 9))
+def build_espcn_tiny_anchor(config: WidthConfig, keras: Any) -> Any:
+    """A tiny ESPCN with anchor: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
+    image = keras.layers.Input((None, None, 1), name="image")
+    pixels = config.scale**2
+    last = layers.conv2d(keras, config, pixels, 3, "conv3", noise=_NOISE)
+    x = last(_features(config, keras, image, 9, config.width))
+    x = layers.add_repeated(keras, x, image, pixels, "anchor")
+    x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
+    return keras.Model(image, x, name="sr")

@@ -1,0 +1,164 @@
+"""Gradients from several devices or machines, by tf.distribute.
+
+Keras 3's own `fit` does not run under MultiWorkerMirroredStrategy (keras-team/keras, issue 20585:
+it takes a value of one replica for a tensor). So the strategy does what it is good at here, running
+a function on every replica and summing over all of them, and that function is the gradient alone.
+Variables and optimizer are plain ones, one set in each process: every process draws the same
+patches by the same seed, each replica takes its part of a batch, and the summed gradient moves all
+sets alike. A recipe's batch is the whole one, however many share it.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_sr.errors import UserError, require
+from edge_sr.quiet import quiet_native
+
+STRATEGIES = ("mirrored", "multiworker")
+
+Step = Callable[[np.ndarray, np.ndarray], float]
+"""Trains on one batch, inputs and targets in [0, 1]; gives the mean loss."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """This process's part in a training.
+
+    Attributes:
+        strategy: of tf.distribute.
+        worker: number of this process.
+        workers: how many there are.
+    """
+
+    strategy: Any
+    worker: int
+    workers: int
+
+    @property
+    def chief(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.worker == 0
+
+    @property
+    def replicas(self) -> int:
+        """Into how many parts a batch is cut."""
+        return int(self.strategy.num_replicas_in_sync)
+
+    def check_batch(self, batch: int) -> None:
+        """Refuse a batch that has no equal parts.
+
+        Raises:
+            UserError: so.
+        """
+        if batch % self.replicas:
+            raise UserError(
+                f"a batch of {batch} cannot be shared by {self.replicas} replicas; set batch in "
+                f"the recipe to a multiple of {self.replicas}"
+            )
+
+    def agree(self, number: int) -> bool:
+        """Whether every process says the same number."""
+        import tensorflow as tf
+
+        @tf.function
+        def sums() -> Any:
+            numbers = self.strategy.run(lambda: tf.constant([number, number**2], tf.int64))
+            return self.strategy.reduce("SUM", numbers, axis=None)
+
+        total, squares = sums().numpy().tolist()
+        return bool(total == number * self.replicas and squares == number**2 * self.replicas)
+
+    def step(self, model: Any, loss: Callable[[Any, Any], Any], optimizer: Any) -> Step:
+        """What trains a model on a batch; all processes must call it alike."""
+        import tensorflow as tf
+
+        variables = model.trainable_variables
+        raw = [variable.value for variable in variables]
+
+        def gradient(low: Any, high: Any) -> list[Any]:
+            with tf.GradientTape() as tape:
+                # Of equal parts: the mean of the parts' means is that of the whole.
+                mean = loss(high, model(low, training=True)) / self.replicas
+            parts = [mean, *tape.gradient(mean, raw)]
+            return list(tf.distribute.get_replica_context().all_reduce("SUM", parts))
+
+        @tf.function
+        def train(low: Any, high: Any) -> Any:
+            reduced = self.strategy.run(gradient, (low, high))
+            mean, *gradients = [self.strategy.experimental_local_results(r)[0] for r in reduced]
+            optimizer.apply(gradients, variables)
+            return mean
+
+        return lambda low, high: float(train(self._part(low), self._part(high)))
+
+    def _part(self, batch: np.ndarray) -> Any:
+        """This process's replicas' parts of a batch."""
+        import tensorflow as tf
+
+        parts = np.split(batch, self.replicas)
+        first = self.worker * self.replicas // self.workers
+
+        def part(context: Any) -> Any:
+            number = context.replica_id_in_sync_group % (self.replicas // self.workers)
+            return tf.constant(parts[first + number])
+
+        return self.strategy.experimental_distribute_values_from_function(part)
+
+
+def share(name: str) -> Share:
+    """This process's part under a strategy; to be called before TensorFlow does anything else.
+
+    Args:
+        name: "mirrored": all devices of this machine; "multiworker": all machines in TF_CONFIG.
+
+    Raises:
+        UserError: there is no such strategy, the backend is not TensorFlow, or TF_CONFIG is missing
+            or wrong.
+    """
+    if name not in STRATEGIES:
+        raise UserError(f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}")
+    if require("keras", "train").backend.backend() != "tensorflow":
+        raise UserError("strategies are TensorFlow's; set KERAS_BACKEND=tensorflow")
+    import tensorflow as tf
+
+    worker, workers = _place() if name == "multiworker" else (0, 1)
+    with quiet_native():
+        if name == "mirrored":
+            return Share(tf.distribute.MirroredStrategy(_devices(tf)), 0, 1)
+        return Share(tf.distribute.MultiWorkerMirroredStrategy(), worker, workers)
+
+
+def _devices(tf: Any) -> list[str]:
+    """All GPUs, or where there is none, all CPUs (there is one, unless it was told otherwise)."""
+    kinds = [tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU")]
+    return [device.name for device in kinds[0] or kinds[1]]
+
+
+def _place() -> tuple[int, int]:
+    """Number of this worker, and of all, as TF_CONFIG has them.
+
+    Raises:
+        UserError: it is missing or has something else.
+    """
+    text = os.environ.get("TF_CONFIG")
+    example = (
+        '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, '
+        '"task": {"type": "worker", "index": 0}}'
+    )
+    if not text:
+        raise UserError(f"multiworker needs TF_CONFIG to say who takes part, as in {example}")
+    try:
+        values = json.loads(text)
+        workers, task = values["cluster"]["worker"], values["task"]
+        kind, index = task["type"], task["index"]
+        known = set(values["cluster"]) == {"worker"} and kind == "worker"
+        if not known or not isinstance(workers, list) or index not in range(len(workers)):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"TF_CONFIG is not as multiworker needs it: {example}") from None
+    return int(index), len(workers)
