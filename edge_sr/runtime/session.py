@@ -53,8 +53,8 @@ UPSCALER_CHANNELS = (1, 3)
 """Luma or any other plane, and RGB."""
 
 NO_UPSCALER = (
-    "the model takes RGB and ends in a sigmoid, as decoders of codecs do; `edge-sr decompress` runs "
-    "those"
+    "the model takes RGB and ends in a sigmoid, as decoders of codecs do; `edge-sr decompress` "
+    "runs those"
 )
 
 PART_CHANNELS = 3
