@@ -3,7 +3,8 @@
 tfmot refuses a layer that is called twice; a rounded block that is called twice it does not see.
 """
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import tf_keras
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import tinycompress
 from edge_sr.models.tinycompress import CHANNELS, CodecConfig
+from edge_sr.quantize import equalize as equalization
 from edge_sr.quantize import network
 from edge_sr.training import fit
 from edge_sr.training.pictures import Pictures
@@ -74,15 +76,21 @@ def joined(parts: dict[str, Any]) -> Any:
     return tf_keras.Model(image, parts["decoder"](parts["encoder"](image)), name="codec")
 
 
-def calibrate(
-    parts: dict[str, Any], checkpoint: checkpoints.Checkpoint, patches: np.ndarray
-) -> None:
-    """Set the inner ranges by what the float blocks show in all of their passes.
+Shown = dict[str, list[np.ndarray]]
+"""What the layers of a block show in each of its passes: (N,h,w,C) by name."""
+
+
+def observe(
+    checkpoint: checkpoints.Checkpoint, patches: np.ndarray
+) -> Iterator[tuple[str, Any, Shown]]:
+    """What the float blocks show in all of their passes.
 
     Args:
-        parts: from `fake_quantized`.
-        checkpoint: the float checkpoint that they were made from.
+        checkpoint: a float one.
         patches: uint8 (N,p,p,3), from training images; p a multiple of 2^passes.
+
+    Yields:
+        each part, its block as a plain tf_keras model, and what its layers show.
     """
     config = checkpoint.config.folded
     assert isinstance(config, CodecConfig)
@@ -95,13 +103,48 @@ def calibrate(
         weights = tinycompress.part_of(checkpoint.weights, part)
         checkpoints.assign(block, checkpoints.fold(weights))
         probe = tf_keras.Model(block.input, {layer.name: layer.output for layer in block.layers})
-        seen: dict[str, list[np.ndarray]] = {}
+        shown: Shown = {}
         for _ in range(config.passes):
             outputs = probe.predict(x, batch_size=16, verbose=0)
             for name, values in outputs.items():
-                seen.setdefault(name, []).append(values.ravel())
+                shown.setdefault(name, []).append(values)
             x = np.clip(outputs[block.layers[-1].name], 0, 1)
-        network.set_ranges(parts[part], {n: np.concatenate(v) for n, v in seen.items()})
+        yield part, block, shown
+
+
+def equalize(checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> checkpoints.Checkpoint:
+    """The same codec with channels of more equal ranges, in front of PReLU and behind; folded.
+
+    Args:
+        checkpoint: a float one.
+        patches: as in `observe`.
+    """
+    weights = checkpoints.fold(checkpoint.weights)
+    for _, block, shown in observe(checkpoint, patches):
+        found = list(equalization.chains(block))
+        reaches = {prelu: _reach(shown[first] + shown[prelu]) for first, prelu, _ in found}
+        weights = equalization.balanced(weights, found, reaches)
+    return dataclasses.replace(checkpoint, config=checkpoint.config.folded, weights=weights)
+
+
+def _reach(passes: list[np.ndarray]) -> np.ndarray:
+    """The largest magnitude of each channel."""
+    return np.max([np.abs(values).max(axis=(0, 1, 2)) for values in passes], axis=0)
+
+
+def calibrate(
+    parts: dict[str, Any], checkpoint: checkpoints.Checkpoint, patches: np.ndarray
+) -> None:
+    """Set the inner ranges by what the float blocks show.
+
+    Args:
+        parts: from `fake_quantized`.
+        checkpoint: the float checkpoint that they were made from.
+        patches: as in `observe`.
+    """
+    for part, _, shown in observe(checkpoint, patches):
+        flat = {name: np.concatenate([v.ravel() for v in some]) for name, some in shown.items()}
+        network.set_ranges(parts[part], flat)
 
 
 def tune(
@@ -129,8 +172,9 @@ def tune(
     tf_keras.utils.set_random_seed(seed)
     options, rng = recipe.int8, np.random.default_rng(seed)
     patches, _ = pictures.cut(recipe.data, CALIBRATION_PATCHES, rng)
-    parts = fake_quantized(source, options.rounded_slopes, options.learned_ranges)
-    calibrate(parts, source, patches)
+    start = equalize(source, patches) if options.equalize else source
+    parts = fake_quantized(start, options.rounded_slopes, options.learned_ranges)
+    calibrate(parts, start, patches)
     identity = {"model": source.spec.name, "source": checkpoints.digest(source.weights)}
     task = fit.Task(joined(parts), tf_keras, recipe, 1, pictures, seed, identity)
     description = {

@@ -7,7 +7,7 @@ the kernel behind it scaled back without changing what the network computes (Nag
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,26 +28,42 @@ def equalize(checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> checkpo
     """
     model = checkpoints.build_model(checkpoint, tf_keras)
     weights = checkpoints.fold(checkpoint.weights)
-    chains = list(_chains(model))
-    if not chains:
-        return dataclasses.replace(checkpoint, weights=weights)
-    probe = tf_keras.Model(
-        model.input, {prelu: model.get_layer(prelu).output for _, prelu, _ in chains}
-    )
-    outputs = probe(patches.astype(np.float32) / 255)
-    for first, prelu, second in chains:
-        reach = np.abs(outputs[prelu].numpy()).max(axis=(0, 1, 2))
+    found = list(chains(model))
+    if found:
+        probe = tf_keras.Model(
+            model.input, {prelu: model.get_layer(prelu).output for _, prelu, _ in found}
+        )
+        outputs = probe(patches.astype(np.float32) / 255)
+        reaches = {prelu: np.abs(outputs[prelu]).max(axis=(0, 1, 2)) for _, prelu, _ in found}
+        weights = balanced(weights, found, reaches)
+    return dataclasses.replace(checkpoint, config=checkpoint.config.folded, weights=weights)
+
+
+def balanced(
+    weights: dict[str, np.ndarray],
+    found: Iterable[tuple[str, str, str]],
+    reaches: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Weights that compute the same, with channels of more equal ranges.
+
+    Args:
+        weights: of plain convolutions, by name.
+        found: chains, from `chains`.
+        reaches: of each PReLU by name, the largest magnitude of each channel.
+    """
+    weights = dict(weights)
+    for first, prelu, second in found:
         kernel = np.abs(weights[f"{second}/kernel"])
         share = (kernel / np.maximum(kernel.max(axis=(0, 1, 2)), 1e-12)).max(axis=(0, 1, 3))
-        factors = np.sqrt(np.maximum(reach, 1e-6) / np.maximum(share, 1e-6))
+        factors = np.sqrt(np.maximum(reaches[prelu], 1e-6) / np.maximum(share, 1e-6))
         factors = (factors / np.exp(np.log(factors).mean())).astype(np.float32)
         weights[f"{first}/kernel"] = weights[f"{first}/kernel"] / factors
         weights[f"{first}/bias"] = weights[f"{first}/bias"] / factors
         weights[f"{second}/kernel"] = weights[f"{second}/kernel"] * factors[:, None]
-    return dataclasses.replace(checkpoint, config=checkpoint.config.folded, weights=weights)
+    return weights
 
 
-def _chains(model: Any) -> Iterator[tuple[str, str, str]]:
+def chains(model: Any) -> Iterator[tuple[str, str, str]]:
     """Names of (convolution, PReLU, convolution) in a row that nothing else reads."""
     for layer in model.layers:
         prelu = _only_reader(layer, "PReLU")

@@ -116,6 +116,32 @@ def test_float_parts_compute_what_the_model_computes(tmp_path):
     np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
+def test_an_equalized_codec_computes_the_same_with_ranges_more_equal(photographs):
+    recipe = recipes.load("int8-codec")
+    data = dataclasses.replace(recipe.data, patch=32, validation_images=1)
+    pictures = load_pictures(photographs, dataclasses.replace(recipe, data=data))
+    patches, _ = pictures.cut(data, 8, np.random.default_rng(0))
+    before = untrained(16)
+    weights = dict(before.weights)
+    weights["encoder_conv1/kernel"] = weights["encoder_conv1/kernel"] * np.repeat(
+        [1, 0.02], [3, 12]
+    )
+    before = dataclasses.replace(before, weights=weights)
+    after = codec.equalize(before, patches)
+    images = patches.astype(np.float32) / 255
+    outputs = [checkpoint.build_model(each, keras).predict(images) for each in (before, after)]
+    np.testing.assert_allclose(*outputs, atol=1e-5)
+    assert least_share(after, patches) > 3 * least_share(before, patches)
+
+
+def least_share(source, patches):
+    """Of the largest channel's reach, what the smallest has, in front of the encoder's PReLU."""
+    part, _, shown = next(codec.observe(source, patches))
+    assert part == "encoder"
+    reach = np.max([np.abs(v).max(axis=(0, 1, 2)) for v in shown["encoder_conv1"]], axis=0)
+    return reach.min() / reach.max()
+
+
 def test_a_size_that_does_not_halve_and_another_model_are_refused(tuned, tmp_path):
     path, _ = tuned
     with pytest.raises(UserError, match="multiples of 4, not 30x32"):
