@@ -156,9 +156,13 @@ def _network(rate: int, recipe: "Recipe", keras: Any) -> tuple[Any, Any]:
     from edge_sr.models import tinycompress
     from edge_sr.training.bottleneck import bottleneck
 
-    blocks = {"expand": recipe.expand, "branches": int(recipe.branches)}
-    clip = int(recipe.latents.clip)
-    config = tinycompress.CodecConfig(rate=rate, clip=clip, **blocks)
+    config = tinycompress.CodecConfig(
+        rate=rate,
+        clip=int(recipe.latents.clip),
+        expand=recipe.expand,
+        branches=int(recipe.branches),
+        norm=recipe.norm,
+    )
     layer = None
     if recipe.latents.quantized:
         layer = bottleneck(keras, recipe.latents.rate_weight, rate)
