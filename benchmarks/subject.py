@@ -108,8 +108,7 @@ def _read_tflite(path: Path) -> tuple[Part, Interface]:
 
 def _is_decoder(network: graph.Graph) -> bool:
     """Whether an RGB network ends in a sigmoid, which among the networks here only decoders do."""
-    names = [each.name for each in network.operators if each.name != "QUANTIZE"]
-    return network.input.shape[-1:] == (PART_CHANNELS,) and names[-1:] == ["LOGISTIC"]
+    return network.input.shape[-1:] == (PART_CHANNELS,) and graph.ends_in_sigmoid(network)
 
 
 def _interface(path: Path, part: Part) -> Interface:

@@ -160,6 +160,7 @@ def _network(rate: int, recipe: "Recipe", keras: Any) -> tuple[Any, Any]:
         clip=int(recipe.latents.clip),
         expand=recipe.expand,
         branches=int(recipe.branches),
+        norm=recipe.norm,
     )
     layer = None
     if recipe.latents.quantized:

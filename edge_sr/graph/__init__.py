@@ -1,6 +1,7 @@
 """A typed view of a .tflite: read, check, measure, resize. No TensorFlow."""
 
 from edge_sr.graph.analysis import (
+    ends_in_sigmoid,
     halo,
     macs,
     macs_per_pixel,
@@ -19,6 +20,7 @@ __all__ = [
     "Operator",
     "Quantization",
     "Tensor",
+    "ends_in_sigmoid",
     "halo",
     "macs",
     "macs_per_pixel",

@@ -44,6 +44,12 @@ def operators(graph: Graph) -> list[tuple[str, int]]:
     return sorted({(operator.name, operator.version) for operator in graph.operators})
 
 
+def ends_in_sigmoid(graph: Graph) -> bool:
+    """Whether a sigmoid makes the output, as in the decoder of a codec."""
+    names = [operator.name for operator in graph.operators if operator.name != "QUANTIZE"]
+    return names[-1:] == ["LOGISTIC"]
+
+
 def parameters(graph: Graph) -> int:
     """Weights, biases and PReLU slopes; what two operators share counts for each of them."""
     learned = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_sr.errors import UserError, require
 from edge_sr.runtime.session import (
+    NO_UPSCALER,
     PART_CHANNELS,
     SCALES,
     UPSCALER_CHANNELS,
@@ -47,6 +48,8 @@ def read_interface(data: bytes) -> Interface:
         UserError: it is damaged, or it is something else.
     """
     facts = _read(data, UPSCALER_CHANNELS)
+    if facts.channels == PART_CHANNELS and facts.ends_in_sigmoid:
+        raise UserError(NO_UPSCALER)
     if facts.extent.factor not in SCALES:
         raise UserError(f"the model's scale is {facts.extent.factor}; upscaling takes {SCALES}")
     scale, halo = int(facts.extent.factor), math.ceil(facts.extent.reach)
@@ -75,6 +78,7 @@ class _Facts:
     target: TensorSpec
     fixed_size: tuple[int, int] | None
     channels: int
+    ends_in_sigmoid: bool
 
 
 def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
@@ -97,7 +101,15 @@ def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
         _spec(target, _backward(graph, target.name), constants, "output"),
         (height, width) if height and width else None,
         channels,
+        _last_operator(graph) == "Sigmoid",
     )
+
+
+def _last_operator(graph: Any) -> str:
+    """The last one that computes anything."""
+    skipped = _MOVING | {"QuantizeLinear", "DequantizeLinear"}
+    computing = [node.op_type for node in graph.node if node.op_type not in skipped]
+    return computing[-1] if computing else ""
 
 
 def _parse(data: bytes) -> Any:

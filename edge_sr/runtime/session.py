@@ -52,6 +52,11 @@ SCALES = (2, 3, 4)
 UPSCALER_CHANNELS = (1, 3)
 """Luma or any other plane, and RGB."""
 
+NO_UPSCALER = (
+    "the model takes RGB and ends in a sigmoid, as decoders of codecs do; `edge-sr decompress` "
+    "runs those"
+)
+
 PART_CHANNELS = 3
 PART_FACTORS = (2, 4, 8, 16)
 """By which a decoder enlarges and an encoder shrinks."""

@@ -3,6 +3,7 @@
 from edge_sr import graph
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import (
+    NO_UPSCALER,
     PART_CHANNELS,
     SCALES,
     UPSCALER_CHANNELS,
@@ -23,6 +24,8 @@ def read_interface(model: bytes) -> Interface:
     if scale not in SCALES:
         raise UserError(f"the model's scale is {scale}; upscaling takes {SCALES}")
     channels = network.input.shape[3]
+    if channels == PART_CHANNELS and graph.ends_in_sigmoid(network):
+        raise UserError(NO_UPSCALER)
     due = channels if channels in UPSCALER_CHANNELS else UPSCALER_CHANNELS[0]
     source, target = _spec(network.input, "input", due), _spec(network.output, "output", due)
     return Interface(scale, graph.halo(network), source, target, channels=channels)

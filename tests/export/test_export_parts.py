@@ -11,7 +11,7 @@ from edge_sr.codec import network
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.runtime import onnx_interface
 from edge_sr.runtime.session import open_part
-from edge_sr.runtime.tflite import read_part
+from edge_sr.runtime.tflite import read_interface, read_part
 from export import trials, verify
 from export.onnx import from_tflite
 
@@ -122,5 +122,9 @@ def test_an_onnx_of_other_weights_fails(tmp_path: Path, part: str, message: str)
 def test_an_upscaler_is_no_part_and_a_part_no_upscaler() -> None:
     with pytest.raises(UserError, match=r"\[1, H, W, 3\] is needed"):
         open_part(from_tflite(tinypssr(8, 8)), runtime="onnx")
-    with pytest.raises(UserError, match=r"\[1, H, W, 1\] is needed"):
-        onnx_interface.read_interface(from_tflite(stand_in(4, "encoder", "int8")))
+    encoder, decoder = (stand_in(4, part, "int8") for part in ("encoder", "decoder"))
+    for read, convert in ((onnx_interface.read_interface, from_tflite), (read_interface, bytes)):
+        with pytest.raises(UserError, match="1/2"):
+            read(convert(encoder))
+        with pytest.raises(UserError, match="ends in a sigmoid, as decoders of codecs do"):
+            read(convert(decoder))

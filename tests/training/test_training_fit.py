@@ -128,9 +128,12 @@ def test_rgb_samples_are_the_three_channels_of_one_place(photographs):
     low, high = samples.cut(RECIPE.data, 5, rng)
     assert (low.shape, high.shape) == ((5, 16, 16, 3), (5, 32, 32, 3))
     for patch, due in zip(low, high, strict=True):
-        # Away from the patch's edge, each channel is the reduced one of the same place.
-        reduced = bicubic_downscale(due, 2)
-        np.testing.assert_array_equal(patch[3:-3, 3:-3], reduced[3:-3, 3:-3])
+        # Away from the patch's edge, each channel is the reduced one of the same place, but for
+        # the order of the two passes, which round, where the patch is turned.
+        inside = np.s_[3:-3, 3:-3]
+        reduced = bicubic_downscale(due, 2)[inside].astype(int)
+        assert np.abs(patch[inside] - reduced).max() <= 1
+        assert np.abs(patch[inside] - reduced[..., ::-1]).max() > 1
     for image, luma in samples.validation:
         assert (image.ndim, luma.ndim) == (3, 2)
         assert luma.shape == (2 * image.shape[0], 2 * image.shape[1])

@@ -85,7 +85,7 @@ def test_wrong_recipes_are_refused(tmp_path, text, message):
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(
         UserError,
-        match="there are codec, codec-deeper, ",
+        match="there are adam-x2, adam-x4, codec, ",
     ):
         recipes.load("best")
 
