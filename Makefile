@@ -35,7 +35,7 @@ firmware: $(VENV)/.slim
 	$(BIN)/edge-sr firmware build --model $(MODEL) --scale $(SCALE) --board $(BOARD) --force
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """The streaming int8 engine: the C code of the microcontrollers, threads over column strips."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class EngineSession(Session):
         self.plan = make_plan(graph.read_graph(model))
         self._threads = threads
         self._engines: list[Engine] = []
+        self._pool = ThreadPoolExecutor(threads)  # starts a thread when one is needed
 
     @property
     def arenas(self) -> tuple[int, ...]:
@@ -38,13 +39,17 @@ class EngineSession(Session):
         if strips == 1:
             self._engines[0].run_strip(image[0], out[0], 0)
             return out
-        with ThreadPoolExecutor(strips) as pool:
-            jobs = [
-                pool.submit(self._engines[index].run_strip, image[0], out[0], index)
-                for index in range(strips)
-            ]
-        for job in jobs:
-            job.result()
+
+        def run(index: int) -> None:
+            self._engines[index].run_strip(image[0], out[0], index)
+
+        others = [self._pool.submit(run, index) for index in range(1, strips)]
+        try:
+            run(0)
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
         return out
 
     def _strip_width(self, width: int) -> int:
