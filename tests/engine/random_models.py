@@ -33,7 +33,13 @@ class EngineWriter(TfliteWriter):
         return self.activation(name, image.shape, scale, self.zero_point())
 
     def window(
-        self, image: Value, kernel: tuple[int, int], outputs: int, groups: int, activation: str
+        self,
+        image: Value,
+        kernel: tuple[int, int],
+        outputs: int,
+        groups: int,
+        activation: str,
+        coarseness: float = 1.0,
     ) -> Value:
         """A convolution with one scale per channel or one for all, with a bias or without."""
         depth = image.shape[3] // groups
@@ -46,7 +52,7 @@ class EngineWriter(TfliteWriter):
         out = self.activation(
             "window",
             (*image.shape[:3], outputs),
-            spread / float(self.rng.uniform(30, 120)),
+            coarseness * spread / float(self.rng.uniform(30, 120)),
             self.zero_point(),
         )
         if depthwise:
@@ -145,7 +151,9 @@ class EngineWriter(TfliteWriter):
 
 @dataclass(frozen=True)
 class Step:
-    """One operator; `partner` picks the second image of those that fit."""
+    """One operator; `partner` picks the second image of those that fit, and `coarseness` is that of
+    a convolution's output beside the usual.
+    """
 
     name: str
     kernel: tuple[int, int] = (1, 1)
@@ -154,6 +162,7 @@ class Step:
     activation: str = "NONE"
     partner: int = 0
     block: int = 2
+    coarseness: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -201,7 +210,7 @@ class RandomNetwork:
             groups = step.groups if channels % step.groups == 0 else channels
             outputs = -(-step.channels // groups) * groups
             fits = outputs <= MAX_CHANNELS
-            window = (last, step.kernel, outputs, groups, step.activation)
+            window = (last, step.kernel, outputs, groups, step.activation, step.coarseness)
             return writer.window(*window) if fits else None
         if step.name == "PRELU":
             return writer.slopes(last)

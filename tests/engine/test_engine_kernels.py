@@ -54,6 +54,26 @@ NETWORKS = {
     ),
 }
 
+# Scales that fast kernels leave to plain C: factors of 1 and more, and very small ones.
+NETWORKS |= {
+    name: RandomNetwork(
+        height=3,
+        width=19,
+        channels=3,
+        steps=tuple(
+            step
+            for outputs in (18, 5, 2)
+            for step in (
+                Step("window", kernel=(3, 3), channels=outputs, coarseness=coarseness),
+                Step("PRELU"),
+                Step("window", kernel=(1, 1), channels=outputs, coarseness=1 / coarseness),
+            )
+        ),
+        seed=4,
+    )
+    for name, coarseness in (("fine", 1 / 2000), ("coarse", 1000.0), ("coarser", 20000.0))
+}
+
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("kernels", binding.KERNELS)
