@@ -26,7 +26,7 @@ class Choice:
     @property
     def clear(self) -> bool:
         """Whether the best is so by more than noise."""
-        return self.ratio is None or not self.ratio.noise
+        return self.ratio is None or not self.ratio.small
 
     @property
     def sentence(self) -> str:

@@ -17,6 +17,9 @@ LEVEL = 95
 MIN_SAMPLES = 10
 """Of fewer, nothing can be said about how much their median is due to chance."""
 
+REPEATS_WITHIN = 0.05
+"""Share by which the median of a case differs from one process to the next on a quiet machine."""
+
 _RESAMPLES = 1000
 _AT_ONCE = 10**6  # samples of resamples that are in memory
 _DEVICE = ("name", "cpu", "architecture", "cores", "gpu", "emulated")
@@ -37,6 +40,11 @@ class Ratio:
         return self.low <= 1 <= self.high
 
     @property
+    def small(self) -> bool:
+        """Whether another process might as well have had the other's median."""
+        return self.low <= 1 + REPEATS_WITHIN and self.high >= 1 / (1 + REPEATS_WITHIN)
+
+    @property
     def interval(self) -> str:
         """For people."""
         if math.isinf(self.high):
@@ -50,7 +58,7 @@ def ratio(above: Sequence[int], below: Sequence[int]) -> Ratio:
     The interval is the percentile interval of a moving-block bootstrap (Künsch 1989, blocks of the
     cube root of the number of samples): samples that follow each other are alike, and a bootstrap
     of single samples would be too sure. It knows nothing of what differs from one process to the
-    next.
+    next: see `REPEATS_WITHIN`.
     """
     value = float(np.median(above) / np.median(below))
     if min(len(above), len(below)) < MIN_SAMPLES:
@@ -110,7 +118,11 @@ class Pair:
     def _difference(self, found: Ratio) -> str:
         if self.scope is None:
             return "equal" if found.value == 1 else f"B {_direction(found)} (counted, no chance)"
-        return "noise" if found.noise else f"B {_direction(found)}"
+        if found.noise:
+            return "noise"
+        if found.small:
+            return f"noise: runs repeat within {REPEATS_WITHIN:.0%}"
+        return f"B {_direction(found)}"
 
 
 def _direction(found: Ratio) -> str:

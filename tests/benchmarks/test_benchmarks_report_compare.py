@@ -57,6 +57,8 @@ def test_a_real_difference_and_noise():
     assert pairs([made.timed(of, 2.0)], [made.timed(of, 1.0)]) == [("run", "B faster")]
     assert pairs([made.timed(of, 1.0)], [made.timed(of, 1.1)]) == [("run", "B slower")]
     assert pairs([made.timed(of, 1.0, seed=1)], [made.timed(of, 1.0, seed=2)]) == [("run", "noise")]
+    few = "noise: runs repeat within 5%"
+    assert pairs([made.timed(of, 1.0)], [made.timed(of, 1.03)]) == [("run", few)]
     assert ratio([7] * 20, [7] * 20).noise
 
 
