@@ -1,6 +1,9 @@
 """esr_tcz: an encoder in the engine, from a camera's rows to a file, on the desk."""
 
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from tcz_runner import Camera, network
 
 from edge_sr.codec import container, planes
 from edge_sr.engine import coder
+from edge_sr.engine.build import SOURCES, c_files
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph
 from firmware_harness import oracle
@@ -56,6 +60,37 @@ def test_files_hold_the_latents_of_tflm(rate: int, size: tuple[int, int]) -> Non
     assert np.array_equal(coder.decode(found.segments, found.header.shape), expected)
     assert camera.file == container.pack(found.header, expected, 8)
     assert camera.intact
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("clang") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler here")
+    program = tmp_path_factory.mktemp("driver") / "tcz_driver"
+    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    sources = [Path(__file__).with_name("tcz_driver.c"), *c_files()]
+    command = [compiler, *flags, f"-I{SOURCES}", *map(str, sources), "-o", str(program)]
+    subprocess.run(command, check=True, capture_output=True)
+    return program
+
+
+@pytest.mark.parametrize("size", [(24, 32), (37, 50), (1, 1), (5, 41), (40, 3)])
+@pytest.mark.parametrize("rate", RATES)
+def test_files_made_under_sanitizers_are_the_same(
+    driver: Path, rate: int, size: tuple[int, int], tmp_path: Path
+) -> None:
+    pixels, plan = photograph(*size), plan_of(rate)
+    head = struct.pack("<5I", len(plan.blob), size[1], size[0], plan.rate, 3)
+    (tmp_path / "dump").write_bytes(head + plan.blob + pixels.tobytes())
+    camera = Camera(plan, size[1], size[0])
+    camera.feed(pixels)
+    for kept in (1, 8):
+        command = [driver, tmp_path / "dump", str(kept)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert camera.write(kept) == OK
+        assert done.stdout == camera.file
 
 
 def test_the_stand_ins_are_alive() -> None:
