@@ -104,7 +104,11 @@ def make_card(run: Path, folder: Path, trained_on: str, first: list[str]) -> dic
 
 
 def _recipe_options(used: dict[str, Any]) -> str:
-    """The options that name a recipe which comes with edge-sr and says the same."""
+    """The options that name a recipe which comes with edge-sr and says the same.
+
+    Entries that recipes did not have yet when a run was made were then as they are by default.
+    """
+    used = {**recipes.to_dict(recipes.Recipe(name="", source="")), **used}
     for name in recipes.names():
         known = recipes.to_dict(recipes.load(name))
         epochs = used["stop"]["epochs"]
