@@ -2,14 +2,17 @@
 
     python scripts/ship_codec.py RUN --name 16 --kodak DIR --trained-on "DIV2K train"
 
-RUN is the folder of a float run that was tuned (`RUN/int8`). `--first` is the command that made the
-weights that RUN started from, if it did. Kodak is read here alone, after all choices were made.
+RUN is the folder of a float run that was tuned (`RUN/int8`). `--first` is a command that came
+before it. `--rounded` is a run that went on from it with everything rounded: the last of them is
+what was tuned instead. Kodak is read here alone, after all choices were made.
 """
 
 import argparse
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +42,17 @@ def main() -> None:
     parser.add_argument("--kodak", type=Path, required=True, help="folder of the test images")
     parser.add_argument("--trained-on", required=True, help="what the training images are")
     parser.add_argument("--first", action="append", default=[], help="a command that came before")
+    parser.add_argument(
+        "--rounded", type=Path, action="append", default=[], help="a run between RUN and its int8"
+    )
     arguments = parser.parse_args()
+    runs = [arguments.run, *arguments.rounded]
     target = zoo.FOLDER / f"{codecs.PREFIX}{arguments.name}"
     with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
         folder = Path(scratch) / target.name
         folder.mkdir()
-        write_files(arguments.run, folder)
-        card = make_card(arguments.run, folder, arguments.trained_on, arguments.first)
+        write_files(runs, folder)
+        card = make_card(runs, folder, arguments.trained_on, arguments.first)
         card["quality"] = measure(folder, arguments.kodak)
         (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
         if target.exists():
@@ -53,15 +60,19 @@ def main() -> None:
         folder.rename(target)
 
 
-def write_files(run: Path, folder: Path) -> None:
+def write_files(runs: Sequence[Path], folder: Path) -> None:
     """Copy the weights and convert the parts."""
-    plain = checkpoints.read(run / "best.safetensors")
-    kinds = {"float32": run / "best.safetensors"}
-    if (run / "int8" / "best.safetensors").exists():
-        kinds["int8"] = run / "int8" / "best.safetensors"
+    found = [checkpoints.read(run / "best.safetensors") for run in runs]
+    for earlier, later in pairwise(found):
+        if later.notes["training"].get("start") != checkpoints.digest(earlier.weights):
+            raise SystemExit("a rounded run did not start from the run before it")
+    plain, last = found[0], found[-1]
+    kinds = {"float32": runs[0] / "best.safetensors"}
+    if (runs[-1] / "int8" / "best.safetensors").exists():
+        kinds["int8"] = runs[-1] / "int8" / "best.safetensors"
         tuned = checkpoints.read(kinds["int8"])
-        if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
-            raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
+        if any(tuned.notes.get(key) != value for key, value in last.notes.items()):
+            raise SystemExit(f"{runs[-1]}/int8 was not tuned from {runs[-1]}/best.safetensors")
     assert isinstance(plain.config, tinycompress.CodecConfig)
     side = max(SIDE, 2**plain.config.passes)
     for kind, best in kinds.items():
@@ -72,35 +83,45 @@ def write_files(run: Path, folder: Path) -> None:
             (folder / f"{part}-{kind}.tflite").write_bytes(model)
 
 
-def make_card(run: Path, folder: Path, trained_on: str, first: list[str]) -> dict[str, Any]:
+def make_card(
+    runs: Sequence[Path], folder: Path, trained_on: str, first: list[str]
+) -> dict[str, Any]:
     """What the codec is and how it was trained."""
     plain = checkpoints.read(folder / "float.safetensors")
-    config, training = plain.config, plain.notes["training"]
+    config = plain.config
     assert isinstance(config, tinycompress.CodecConfig)
-    start = "--start START.safetensors " if "start" in training else ""
-    commands = [
-        *first,
-        f"edge-sr train --model tinycompress --rate {config.rate} {start}"
-        f"--seed {training['seed']} {_recipe_options(training['recipe'])} --data DIR",
-    ]
-    runs = {"training": _describe(training, run)}
+    commands = [*first, *(_training_command(run, config.rate) for run in runs)]
+    described: dict[str, Any] = {"training": _describe(plain.notes["training"], runs[0])}
+    if runs[1:]:
+        notes = [checkpoints.read(run / "best.safetensors").notes["training"] for run in runs[1:]]
+        described["rounding"] = [_describe(*each) for each in zip(notes, runs[1:], strict=True)]
     if (folder / "int8.safetensors").exists():
         tuning = checkpoints.read(folder / "int8.safetensors").notes["tuning"]
         options = _recipe_options(tuning["recipe"])
-        commands.append(f"edge-sr quantize --checkpoint float.safetensors {options} --data DIR")
-        runs["tuning"] = _describe(tuning, run / "int8")
+        source = "ROUNDED.safetensors" if runs[1:] else "float.safetensors"
+        commands.append(f"edge-sr quantize --checkpoint {source} {options} --data DIR")
+        described["tuning"] = _describe(tuning, runs[-1] / "int8")
     return {
         "model": plain.spec.name,
         "rate": config.rate,
         "parameters": sum(count for _, count in plain.spec.published[1]),
         "data": f"{trained_on}; validation images held out of them",
         "remade_by": commands,
-        **runs,
+        **described,
         "sha256": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.iterdir())
         },
     }
+
+
+def _training_command(run: Path, rate: int) -> str:
+    training = checkpoints.read(run / "best.safetensors").notes["training"]
+    start = "--start START.safetensors " if "start" in training else ""
+    return (
+        f"edge-sr train --model tinycompress --rate {rate} {start}--seed {training['seed']} "
+        f"{_recipe_options(training['recipe'])} --data DIR"
+    )
 
 
 def _recipe_options(used: dict[str, Any]) -> str:

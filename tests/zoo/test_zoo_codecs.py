@@ -30,8 +30,8 @@ FIGURES = {
     64: (24.4, 26.4, 0.322),
 }
 
-# dB of PSNR-RGB that int8 may lose. 64 has what was reached; the aim is 0.3 for it as well.
-LOSSES = {4: 0.3, 16: 0.3, 64: 0.54}
+LOSS = 0.3
+"""dB that int8 may lose, of PSNR-RGB and of PSNR-Y."""
 
 
 def test_every_rate_and_a_rate_aware_codec_ship():
@@ -52,9 +52,14 @@ def test_card_tells_how_the_weights_came_about(codec):
         name = "float" if kind == "float32" else kind
         weights = checkpoint.read(codec.folder / f"{name}.safetensors")
         assert weights.config.rate == codec.card["rate"]
-        for part in ("training", "tuning") if kind == "int8" else ("training",):
-            assert codec.card[part]["seed"] == weights.notes[part]["seed"]
-            assert codec.card[part]["recipe"] == weights.notes[part]["recipe"]
+        runs = {"training": codec.card["training"]}
+        if kind == "int8":
+            runs["tuning"] = codec.card["tuning"]
+            # What was tuned may have gone on from the float network.
+            runs["training"] = codec.card.get("rounding", [codec.card["training"]])[-1]
+        for part, run in runs.items():
+            assert run["seed"] == weights.notes[part]["seed"]
+            assert run["recipe"] == weights.notes[part]["recipe"]
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
@@ -85,10 +90,17 @@ def test_quality_on_the_card_is_what_was_promised(rate):
     quality = codecs.find(str(rate)).card["quality"]
     for kind in KINDS:
         assert quality[kind]["kodak"]["bpp"] < bpp
-    plain, tuned = (quality[kind]["kodak"] for kind in KINDS)
+    plain = quality["float32"]["kodak"]
     assert plain["psnr_rgb"] >= psnr_rgb
     assert plain["psnr_y"] >= psnr_y
-    assert plain["psnr_rgb"] - tuned["psnr_rgb"] <= LOSSES[rate]
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_int8_loses_no_more_than_promised(rate):
+    quality = codecs.find(str(rate)).card["quality"]
+    plain, tuned = (quality[kind]["kodak"] for kind in KINDS)
+    assert plain["psnr_rgb"] - tuned["psnr_rgb"] <= LOSS
+    assert plain["psnr_y"] - tuned["psnr_y"] <= LOSS
 
 
 @pytest.mark.shared
