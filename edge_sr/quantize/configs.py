@@ -4,7 +4,14 @@ from typing import Any
 
 from tensorflow_model_optimization.quantization.keras import QuantizeConfig
 
-from edge_sr.quantize.quantizers import TANH_RANGE, UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
+from edge_sr.quantize.quantizers import (
+    TANH_RANGE,
+    UNIT_RANGE,
+    ChannelWeights,
+    LearnedRange,
+    LogisticUnit,
+    Slopes,
+)
 
 
 class LayerConfig(QuantizeConfig):
@@ -15,8 +22,8 @@ class LayerConfig(QuantizeConfig):
     """
 
     def __init__(self, output: str = "learned", slopes: bool = True, learn: bool = True) -> None:
-        """`output` is "learned" (if `learn`, else as calibrated), "unit" ([0, 1]), "tanh" (the
-        range that int8 gives tanh) or "none".
+        """`output` is "learned" (if `learn`, else as calibrated), "unit" ([0, 1]), "logistic" (the
+        range that int8 gives it, then [0, 1]), "tanh" (the range that int8 gives it) or "none".
         """
         self.output, self.slopes, self.learn = output, slopes, learn
 
@@ -46,7 +53,12 @@ class LayerConfig(QuantizeConfig):
     def get_output_quantizers(self, layer: Any) -> list[Any]:
         """By `output`."""
         learned = LearnedRange(self.learn)
-        fixed = {"unit": [UNIT_RANGE], "tanh": [TANH_RANGE], "none": []}
+        fixed: dict[str, list[Any]] = {
+            "unit": [UNIT_RANGE],
+            "logistic": [LogisticUnit()],
+            "tanh": [TANH_RANGE],
+            "none": [],
+        }
         return [learned] if self.output == "learned" else fixed[self.output]
 
     def get_config(self) -> dict[str, Any]:
@@ -69,4 +81,6 @@ def output_rounding(layer: Any, consumers: list[Any], is_last: bool) -> str:
         return "none"  # the converter fuses the two
     if kind == "Activation" and layer.activation.__name__ == "tanh":
         return "tanh"  # its int8 range is fixed: any other would be rescaled once more
+    if is_last and kind == "Activation" and layer.activation.__name__ == "sigmoid":
+        return "logistic"
     return "unit" if is_last else "learned"

@@ -14,7 +14,13 @@ from tensorflow_model_optimization.quantization import keras as tfmot
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import layers
 from edge_sr.quantize.configs import LayerConfig, output_rounding
-from edge_sr.quantize.quantizers import UNIT_RANGE, ChannelWeights, LearnedRange, Slopes
+from edge_sr.quantize.quantizers import (
+    UNIT_RANGE,
+    ChannelWeights,
+    LearnedRange,
+    LogisticUnit,
+    Slopes,
+)
 
 _MIN_PATCHES = 16
 _MAX_VALUES = 2**28  # of all layers, for calibration: a gigabyte
@@ -89,7 +95,8 @@ def annotated(model: Any, slopes: bool, learn: bool) -> Any:
 
     Args:
         model: of layers that are each called once.
-        slopes: whether slopes of PReLU are rounded.
+        slopes: whether slopes of PReLU are rounded; the converter rounds these by itself, and puts
+            the logistic into its own range.
         learn: whether ranges learn when the model is trained.
     """
     consumers = _consumers(model)
@@ -98,10 +105,12 @@ def annotated(model: Any, slopes: bool, learn: bool) -> Any:
         if isinstance(layer, tf_keras.layers.InputLayer):
             return layer
         rounding = output_rounding(layer, consumers[layer.name], _ends_network(layer, consumers))
+        if rounding == "logistic" and not slopes:
+            rounding = "unit"  # the converter brings the logistic's own range by itself
         return tfmot.quantize_annotate_layer(layer, LayerConfig(rounding, slopes, learn))
 
     shuffles = (layers.depth_to_space, layers.space_to_depth)
-    own = (LayerConfig, LearnedRange, ChannelWeights, Slopes)
+    own = (LayerConfig, LearnedRange, LogisticUnit, ChannelWeights, Slopes)
     own += tuple(type(shuffle(tf_keras, 2, "any")) for shuffle in shuffles)
     with tfmot.quantize_scope({kind.__name__: kind for kind in own}):
         marked = tf_keras.models.clone_model(model, clone_function=annotate)

@@ -14,6 +14,33 @@ UNIT_RANGE = quantizers.FixedQuantizer(8, init_min=0.0, init_max=1.0, narrow_ran
 # int8 tanh has the scale 1/128 and the zero point 0.
 TANH_RANGE = quantizers.FixedQuantizer(8, init_min=-1.0, init_max=127 / 128, narrow_range=False)
 
+# int8 logistic has the scale 1/256 and the zero point -128.
+LOGISTIC_RANGE = quantizers.FixedQuantizer(8, init_min=0.0, init_max=255 / 256, narrow_range=False)
+
+
+class LogisticUnit(quantizers.Quantizer):
+    """What a logistic goes through to become values of [0, 1]: its own range, then that one.
+
+    Which of two neighbouring steps a value takes depends on both, and in an image whole tones take
+    the same one.
+    """
+
+    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+        """The limits of both, constant."""
+        return {
+            "own": LOGISTIC_RANGE.build(tensor_shape, f"{name}_own", layer),
+            "unit": UNIT_RANGE.build(tensor_shape, name, layer),
+        }
+
+    def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
+        """Round to the one grid, then to the other."""
+        rounded = LOGISTIC_RANGE(inputs, training, weights["own"], **kwargs)
+        return UNIT_RANGE(rounded, training, weights["unit"], **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras."""
+        return {}
+
 
 class LearnedRange(quantizers.Quantizer):
     """A range that is trained: `calibrate` sets it, then the step size learns with the weights.

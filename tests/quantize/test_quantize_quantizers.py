@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sr.quantize.quantizers import ChannelWeights, LearnedRange, Slopes
+from edge_sr.engine import tables
+from edge_sr.engine.rounding import Factor, multiply
+from edge_sr.quantize.quantizers import ChannelWeights, LearnedRange, LogisticUnit, Slopes
 
 ranges = st.tuples(st.floats(-4, -0.01), st.floats(0.01, 4))
 
@@ -59,3 +62,19 @@ def test_slopes_are_rounded_with_one_scale():
     step = 0.9 / 127
     rounded = Slopes()(tf.constant(slopes), False, {}).numpy()
     np.testing.assert_allclose(rounded, np.round(slopes / step) * step, atol=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "zero_point"), [(0.0322, -23), (0.05, 0), (0.011, 40)])
+def test_a_logistic_takes_the_steps_that_integers_take(scale, zero_point):
+    """TFLM's fixed-point logistic, rescaled to [0, 1], for every int8."""
+    stored = np.arange(-128, 128)
+    rescaled = Factor.of((1 / 256) / (1 / 255))
+    table = tables.logistic(scale, zero_point).astype(int) + 128
+    expected = np.array([min(255, multiply(int(value), rescaled)) for value in table])
+    values = tf.sigmoid(tf.constant((stored - zero_point) * scale, tf.float32))
+    quantizer = LogisticUnit()
+    weights = quantizer.build(values.shape, "output", tf_keras.layers.Layer())
+    found = np.rint(quantizer(values, False, weights).numpy() * 255)
+    # A value half-way between two steps may go either way.
+    assert np.mean(found != expected) <= 0.01
+    assert np.abs(found - expected).max() <= 1
