@@ -53,7 +53,7 @@ def decompress(
         typer.Option(help="Bit planes to decode, from the most significant.", show_default="all"),
     ] = None,
     salvage: Annotated[
-        bool, typer.Option("--salvage", help="Decode the planes before one that is damaged.")
+        bool, typer.Option("--salvage", help="Decode what comes before damage or a surplus.")
     ] = False,
     model: CodecOption = None,
     threads: CodecThreadsOption = None,
@@ -126,17 +126,16 @@ def _list_files(folder: Path) -> list[Path]:
 def _decompress_file(
     source: Path, target: Path, find: "Callable[[Header], Network]", request: Request
 ) -> str | None:
-    """Decompress one file; the note says what is missing of it."""
+    """Decompress one file; the note says what is missing of it, or too much."""
     from edge_sr.codec import codec, container
     from edge_sr.data.images import png_bytes, write_image
 
     with streams.naming(source):
         with streams.reading(source) as stream:
             data = container.read(stream, request.max_pixels)
-        header = container.unpack(data, request.salvage, request.max_pixels).header
-        decoded = codec.decompress(
-            data, find(header), request.planes, request.salvage, request.max_pixels
-        )
+        asked = request.salvage, request.max_pixels
+        header = container.unpack(data, *asked, request.planes).header
+        decoded = codec.decompress(data, find(header), request.planes, *asked)
     if target == streams.STANDARD:
         streams.write(target, png_bytes(decoded.pixels))
     else:

@@ -23,7 +23,7 @@ class Decoded:
     Attributes:
         pixels: uint8 (H, W) gray or (H, W, 3) RGB.
         file: as it was found.
-        note: one sentence that says what is missing; empty where nothing is.
+        note: the file's.
     """
 
     pixels: Pixels
@@ -107,13 +107,13 @@ def decompress(
         data: the file.
         decoding: the network that made it; None for the shipped one that it names.
         planes: to decode, the most significant; None for all that are there.
-        salvage: take the planes before one that is damaged, instead of refusing the file.
+        salvage: as in `container.unpack`.
         max_pixels: of the image; more are refused.
 
     Raises:
         UserError: it is no such file, or of another network, or damaged, or has fewer planes.
     """
-    file = container.unpack(data, salvage, max_pixels)
+    file = container.unpack(data, salvage, max_pixels, planes)
     there = len(file.segments)
     if planes is not None and not 1 <= planes <= there:
         raise UserError(f"{planes} bit planes cannot be decoded: {there} are there")
@@ -124,7 +124,7 @@ def decompress(
     latents = replace(file, segments=file.segments[:planes]).latents()
     rgb = decoding.decode(latents, header.height, header.width)
     pixels = _to_gray(rgb) if header.colour is Colour.GRAY else rgb
-    return Decoded(pixels, file, file.note if planes is None else "")
+    return Decoded(pixels, file, file.note)
 
 
 def _to_gray(rgb: Pixels) -> Pixels:

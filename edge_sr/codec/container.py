@@ -33,6 +33,7 @@ _CRC = struct.Struct("<I")
 _LONGEST_HEAD = (
     _FIXED.size + coder.MAX_CHANNELS * _RANGE.size + bit_planes.BITS * _PLANE.size + _CRC.size
 )
+_CUT_HEAD = "this .tcz file is cut within its header; nothing can be decoded"
 
 
 class Colour(IntEnum):
@@ -79,7 +80,7 @@ class File:
         header: what it says of its image.
         planes: that were written, 1 to 8.
         segments: of those that are intact, the most significant first; at least one.
-        note: one sentence that says what is missing; empty where nothing is.
+        note: one sentence that says what is missing or too much; empty where nothing is.
     """
 
     header: Header
@@ -202,43 +203,58 @@ def read(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> bytes:
     return data + read_at_most(stream, rest)
 
 
-def unpack(data: bytes, salvage: bool = False, max_pixels: int = MAX_PIXELS) -> File:
+def unpack(
+    data: bytes,
+    salvage: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    planes: int | None = None,
+) -> File:
     """Read a file, which may be cut after its header: planes that are not whole are left out.
 
     Args:
         data: the file.
-        salvage: leave out damaged planes too, and those below them, instead of refusing them.
+        salvage: leave out damaged planes too, those below them, and what follows the last, instead
+            of refusing them.
         max_pixels: of the image; more are refused.
+        planes: that are wanted; damage below them is told of, not refused.
 
     Raises:
         UserError: it is no .tcz file, of another version, damaged, too large, or no plane is whole.
     """
     found = inspect(data, max_pixels)
-    planes = found.planes
-    segments: list[bytes] = []
-    note = ""
-    for number, plane in enumerate(planes, 1):
-        if plane.state is State.CUT:
-            note = (
-                f"the file is cut within plane {number} of {len(planes)}; those before it are whole"
-            )
-            break
-        if plane.state is State.DAMAGED:
-            if not salvage:
-                raise UserError(_damaged(number, len(planes)))
-            note = f"plane {number} of {len(planes)} is damaged; those before it are whole"
-            break
-        segments.append(plane.segment)
-    if not segments:
+    if not salvage:
+        _check_intact(found, planes)
+    if found.whole == 0:
         raise UserError("no bit plane of this .tcz file is whole; get it anew")
-    if found.extra and not note:
-        raise UserError("this .tcz file goes on after its end; there must be nothing")
-    return File(found.header, len(planes), tuple(segments), note)
+    segments = tuple(plane.segment for plane in found.planes[: found.whole])
+    return File(found.header, len(found.planes), segments, _note(found))
 
 
-def _damaged(number: int, count: int) -> str:
-    before = "get the file anew" if number == 1 else f"the {number - 1} before it can be salvaged"
-    return f"plane {number} of {count} is damaged; {before}"
+def _check_intact(found: Inspection, wanted: int | None) -> None:
+    """Refuse damage, but for that below the planes that are wanted, and surplus bytes."""
+    whole, count = found.whole, len(found.planes)
+    if whole == count and found.extra:
+        raise UserError(
+            "this .tcz file goes on after its end, where there must be nothing; its planes can be "
+            "salvaged"
+        )
+    enough = wanted is not None and wanted <= whole
+    if whole < count and found.planes[whole].state is State.DAMAGED and not enough:
+        before = "get the file anew" if whole == 0 else f"the {whole} before it can be salvaged"
+        raise UserError(f"plane {whole + 1} of {count} is damaged; {before}")
+
+
+def _note(found: Inspection) -> str:
+    """One sentence on what is missing or too much; empty where nothing is."""
+    whole, count = found.whole, len(found.planes)
+    if whole == count:
+        return "the file goes on after its end; its planes are whole" if found.extra else ""
+    plane = found.planes[whole]
+    if plane.state is State.DAMAGED:
+        return f"plane {whole + 1} of {count} is damaged; those before it are whole"
+    if not plane.segment:
+        return f"the file is cut after plane {whole} of {count}; what is there is whole"
+    return f"the file is cut within plane {whole + 1} of {count}; those before it are whole"
 
 
 def _parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[tuple[int, int]], int]:
@@ -251,17 +267,18 @@ def _parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[tuple[int, i
             f"{VERSION} alone; get a newer one"
         )
     if len(data) < _FIXED.size:
-        raise UserError("this .tcz file is cut within its header; nothing can be decoded")
+        raise UserError(_CUT_HEAD)
     _, _, colour, channels, planes, kind, zero, *rest = _FIXED.unpack_from(data)
     rate, width, height, model_id, model_hash = rest
-    bit_planes.check(planes)
-    _check_range("channels", channels, coder.MAX_CHANNELS)
     table_at = _FIXED.size + channels * _RANGE.size
     crc_at = table_at + planes * _PLANE.size
-    if len(data) < crc_at + _CRC.size:
-        raise UserError("this .tcz file is cut within its header; nothing can be decoded")
-    if _CRC.unpack_from(data, crc_at)[0] != zlib.crc32(data[:crc_at]):
+    possible = 1 <= planes <= bit_planes.BITS and 1 <= channels <= coder.MAX_CHANNELS
+    if possible and len(data) < crc_at + _CRC.size:
+        raise UserError(_CUT_HEAD)
+    if data[crc_at : crc_at + _CRC.size] != _CRC.pack(zlib.crc32(data[:crc_at])):
         raise UserError("the header of this .tcz file is damaged; get the file anew")
+    _check_range("planes", planes, bit_planes.BITS)
+    _check_range("channels", channels, coder.MAX_CHANNELS)
     if zero != 0 or colour not in iter(Colour) or kind not in iter(Kind):
         raise UserError("the header of this .tcz file holds values that version 1 does not have")
     ranges = list(_RANGE.iter_unpack(data[_FIXED.size : table_at]))
@@ -272,8 +289,8 @@ def _parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[tuple[int, i
     _check(header)
     if width * height > max_pixels:
         raise UserError(
-            f"this .tcz file claims {width}x{height} pixels; {max_pixels} are the limit, which may "
-            "be raised"
+            f"this .tcz file claims {width}x{height} pixels; {max_pixels} are the limit, which "
+            "--max-pixels raises"
         )
     table = list(_PLANE.iter_unpack(data[table_at:crc_at]))
     _check_lengths(table, header)

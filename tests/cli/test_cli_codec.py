@@ -229,6 +229,29 @@ def test_salvage(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
 
 
+def test_a_surplus_byte_is_refused_or_left_out(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"\0")
+    command = ("decompress", file, tmp_path / "out.png")
+    assert "goes on after its end" in edge_sr.refuses(*command)
+    result = edge_sr(*command, "--salvage")
+    words = "in.tcz: the file goes on after its end; its planes are whole"
+    assert (result.code, result.err) == (0, f"edge-sr: {words}\n")
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), codec.decompress(whole).pixels)
+
+
+def test_planes_before_the_damage_need_no_salvage(
+    edge_sr: EdgeSr, file: Path, tmp_path: Path
+) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    result = edge_sr("decompress", file, tmp_path / "out.png", "--planes", 3)
+    words = "in.tcz: plane 8 of 8 is damaged; those before it are whole"
+    assert (result.code, result.err) == (0, f"edge-sr: {words}\n")
+    expected = codec.decompress(whole, planes=3).pixels
+    assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
+
+
 def claiming(data: bytes, width: int, height: int) -> bytes:
     """The file with another size in its header."""
     head = bytearray(data[: container.inspect(data).head - 4])

@@ -32,6 +32,12 @@ def forged(at: int, data: bytes, file: bytes = FILE) -> bytes:
     return bytes(head) + struct.pack("<I", zlib.crc32(head)) + file[HEAD:]
 
 
+def signed(channels: int = 3, planes: int = 8) -> bytes:
+    """A header that is as long as its counts say, with the CRC that goes with it."""
+    head = FILE[:6] + bytes([channels, planes]) + FILE[8:44] + bytes(8 * channels + 8 * planes)
+    return head + struct.pack("<I", zlib.crc32(head))
+
+
 def test_the_header_is_that_of_the_page() -> None:
     assert FILE[:4] == b"\x89TCZ"
     assert list(FILE[4:10]) == [1, 1, 3, 8, 1, 0]
@@ -68,7 +74,8 @@ def test_every_cut_decodes_to_the_planes_that_are_whole() -> None:
             continue
         cut = container.unpack(FILE[:size])
         assert cut.segments == whole.segments[:there]
-        assert cut.note.startswith(f"the file is cut within plane {there + 1} of 8")
+        place = f"after plane {there}" if size in ends else f"within plane {there + 1}"
+        assert cut.note.startswith(f"the file is cut {place} of 8; ")
         kept = bit_planes.restore(bit_planes.drop(SAMPLES, there), there)
         assert size not in ends or np.array_equal(cut.latents(), QUANTIZER.restore(kept))
 
@@ -92,6 +99,25 @@ def test_salvage_keeps_the_planes_before_the_damage() -> None:
     assert "plane 4 of 8 is damaged" in file.note
 
 
+def test_damage_below_the_planes_that_are_wanted_is_told_of() -> None:
+    whole = container.unpack(FILE)
+    damaged = bytearray(FILE)
+    damaged[HEAD + sum(map(len, whole.segments[:4]))] ^= 1
+    for planes in (1, 4):
+        file = container.unpack(bytes(damaged), planes=planes)
+        assert file.segments == whole.segments[:4]
+        assert file.note == "plane 5 of 8 is damaged; those before it are whole"
+    for planes in (5, 8):
+        with pytest.raises(UserError, match="plane 5 of 8 is damaged"):
+            container.unpack(bytes(damaged), planes=planes)
+
+
+def test_salvage_keeps_every_plane_of_a_file_that_goes_on() -> None:
+    file = container.unpack(FILE + b"\0", salvage=True)
+    assert file.segments == container.unpack(FILE).segments
+    assert file.note == "the file goes on after its end; its planes are whole"
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -104,10 +130,15 @@ def test_salvage_keeps_the_planes_before_the_damage() -> None:
         (forged(5, b"\2"), "values that version 1 does not have"),
         (forged(8, b"\2"), "values that version 1 does not have"),
         (forged(9, b"\1"), "values that version 1 does not have"),
-        (forged(6, b"\0"), "1 to 4 channels, not 0"),
-        (forged(6, b"\5"), "1 to 4 channels, not 5"),
-        (forged(7, b"\0"), "0 bit planes"),
-        (forged(7, b"\x09"), "9 bit planes"),
+        (forged(6, b"\0"), "header of this .tcz file is damaged"),
+        (FILE[:6] + b"\5" + FILE[7:], "header of this .tcz file is damaged"),
+        (FILE[:7] + b"\0" + FILE[8:], "header of this .tcz file is damaged"),
+        (FILE[:7] + b"\x09" + FILE[8:], "header of this .tcz file is damaged"),
+        (FILE[:7] + b"\xff" + FILE[8:100], "header of this .tcz file is damaged"),
+        (signed(channels=0), "1 to 4 channels, not 0"),
+        (signed(channels=5), "1 to 4 channels, not 5"),
+        (signed(planes=0), "1 to 8 planes, not 0"),
+        (signed(planes=9), "1 to 8 planes, not 9"),
         (forged(10, b"\5\0"), "no rate 5"),
         (forged(12, b"\0\0\0\0"), "1 to 65535 pixels in width, not 0"),
         (forged(16, b"\0\0\1\0"), "1 to 65535 pixels in height, not 65536"),
