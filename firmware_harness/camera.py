@@ -102,15 +102,16 @@ def check(name: str, network: Graph, plan: Plan) -> None:
         )
 
 
-def check_frame(height: int, planes: int) -> None:
+def check_frame(width: int, height: int, planes: int) -> None:
     """Refuse a frame or file that there cannot be.
 
     Raises:
         UserError: so.
     """
     bit_planes.check(planes)
-    if not 1 <= height <= coder.MAX_SIDE:
-        raise UserError(f"a camera's frame has 1 to {coder.MAX_SIDE} rows, not {height}")
+    for side, what in ((width, "pixels in a row"), (height, "rows")):
+        if not 1 <= side <= coder.MAX_SIDE:
+            raise UserError(f"a camera's frame has 1 to {coder.MAX_SIDE} {what}, not {side}")
 
 
 def is_sound(camera: Camera) -> bool:

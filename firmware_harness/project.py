@@ -128,7 +128,7 @@ def _check_camera(
             f"has none; there are {', '.join(boards.emulated())}"
         )
     camera.check(project.name, network, plan)
-    camera.check_frame(chosen.height, chosen.planes)
+    camera.check_frame(project.width, chosen.height, chosen.planes)
     width = camera.extended(project.width, plan)
 
     def beside(wide: int) -> int:

@@ -107,6 +107,8 @@ def _shipped(wanted: Wanted, part: str, codec: str | None) -> PartWeights:
         codec = f"{CODEC}-{rate}"
     entry = codecs.find(codec)
     path = entry.folder / f"{'int8' if wanted.int8 else 'float'}.safetensors"
+    if wanted.int8 and not path.is_file():
+        raise UserError(f"{entry.name} has no int8 networks here; give --float32")
     passes = _config(path, wanted.rate).passes
     return PartWeights(path, entry.name, part, passes, scores(entry.card))
 

@@ -10,9 +10,10 @@ from edge_sr.errors import UserError, VerificationError
 if TYPE_CHECKING:
     import numpy as np
 
-    from edge_sr.codec.network import Network as Codec
+    from edge_sr.codec.network import Network
     from edge_sr.engine.plan import Plan
     from edge_sr.graph import Graph
+    from edge_sr.zoo.codecs import Codec
     from firmware_harness.board import Board
     from firmware_harness.camera import Camera
     from firmware_harness.elf import Flash, StaticRam
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from firmware_harness.fit import Beside
     from firmware_harness.project import Project
 
-ENCODER = "tinycompress-encoder"
+FAMILY = "tinycompress"
+ENCODER = f"{FAMILY}-encoder"
 """What the shipped encoders are called; a rate chooses one of them."""
 
 DEFAULT_RATE = 16
@@ -45,14 +47,35 @@ def shipped(model: str, rate: int | None) -> Path | None:
     """The int8 encoder that a shipped name means; None for a name that means no codec.
 
     Raises:
-        UserError: there is none of that rate.
+        UserError: there is none, or none of that rate.
     """
+    codec = _named(model, rate)
+    if codec is None:
+        return None
+    if rate not in (None, codec.card["rate"]):
+        raise UserError(f"{codec.name} has rate {codec.card['rate']}, not {rate}")
+    encoder = codec.part("encoder", "int8")
+    if not encoder.is_file():
+        raise UserError(f"{codec.name} has no int8 networks here; firmware is made of int8 alone")
+    return encoder
+
+
+def _named(model: str, rate: int | None) -> "Codec | None":
+    """The codec whose name, or whose encoder's, this is; None for a name that means no codec."""
     from edge_sr.zoo import codecs
 
-    if model == ENCODER:
-        return codecs.find(f"{codecs.PREFIX}{rate or DEFAULT_RATE}").part("encoder", "int8")
-    found = {codec.name: codec for codec in codecs.entries()}
-    return found[model].part("encoder", "int8") if model in found else None
+    names = {FAMILY, *(codec.name for codec in codecs.entries())}
+    name = model.removesuffix("-decoder")
+    if model == FAMILY or (name != model and name in names):
+        raise UserError(
+            f"firmware is made of a codec's encoder, and {model} is none; name {name}-encoder"
+        )
+    name = model.removesuffix("-encoder")
+    if name not in names:
+        return None
+    if name == FAMILY:
+        name = f"{codecs.PREFIX}{DEFAULT_RATE if rate is None else rate}"
+    return codecs.find(name)
 
 
 def is_encoder(network: "Graph") -> bool:
@@ -72,12 +95,12 @@ def camera(path: Path, network: "Graph", plan: "Plan", width: int, frame: Frame)
 
     cameras.check(path.name, network, plan)
     height = -(-width * 3 // 4) if frame.height is None else frame.height
-    cameras.check_frame(height, frame.planes)
+    cameras.check_frame(width, height, frame.planes)
     codec = _open_codec(path, frame.decoder)
     return cameras.Camera(height, frame.planes, codec.id, codec.hash.hex())
 
 
-def _open_codec(encoder: Path, decoder: Path | None) -> "Codec":
+def _open_codec(encoder: Path, decoder: Path | None) -> "Network":
     """Both parts, checked to belong together."""
     from edge_sr.codec import network as networks
     from edge_sr.zoo.codecs import Codec

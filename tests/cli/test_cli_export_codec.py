@@ -146,3 +146,9 @@ def test_a_checkpoint_that_does_not_fit_is_refused(edge_sr: EdgeSr, tmp_path: Pa
     text = edge_sr.refuses("export", *part, "--float32", *out, weights)
     assert "was tuned for int8; the float checkpoint is needed" in text
     assert not (tmp_path / "out").exists()
+
+
+def test_a_codec_without_int8_says_so(edge_sr: EdgeSr, codec: Path) -> None:
+    (codec / "int8.safetensors").unlink()
+    sentence = edge_sr.refuses("export", "--model", "tinycompress-4-encoder", "--int8")
+    assert "tinycompress-4 has no int8 networks here; give --float32" in sentence

@@ -76,6 +76,7 @@ def test_build_and_run(edge_sr: EdgeSr, parts: Path) -> None:
         (("--rate", 4), "is no encoder of rate 4; leave --rate out"),
         (("--planes", 0), "0 bit planes cannot be kept; 1 to 8 can"),
         (("--height", 0), "a camera's frame has 1 to 65535 rows, not 0"),
+        (("--width", 0), "a camera's frame has 1 to 65535 pixels in a row, not 0"),
         (("--decoder", "no.tflite"), "no.tflite"),
     ],
 )
@@ -117,3 +118,24 @@ def test_shipped_encoders_are_chosen_by_rate(
     assert "tinycompress-16-encoder" in cells(edge_sr(*plan).out)
     assert "tinycompress-4-encoder" in cells(edge_sr(*plan, "--rate", 4).out)
     assert "tinycompress-4-encoder" in cells(edge_sr("firmware", "plan", "tinycompress-4").out)
+    assert "tinycompress-4-encoder" in cells(edge_sr(*plan[:2], "tinycompress-4-encoder").out)
+    assert "no codec 'tinycompress-0' is shipped" in edge_sr.refuses(*plan, "--rate", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("tinycompress-16", "--rate", 4), "tinycompress-16 has rate 16, not 4"),
+        (("tinycompress-16-encoder", "--rate", 4), "tinycompress-16 has rate 16, not 4"),
+        (("tinycompress",), "tinycompress is none; name tinycompress-encoder"),
+        (("tinycompress-decoder",), "is none; name tinycompress-encoder"),
+        (("tinycompress-16-decoder",), "is none; name tinycompress-16-encoder"),
+        (("tinycompress-rd",), "tinycompress-rd has no int8 networks here"),
+    ],
+)
+def test_names_that_mean_no_encoder(
+    edge_sr: EdgeSr, arguments: tuple[object, ...], sentence: str
+) -> None:
+    assert sentence in edge_sr.refuses("firmware", "plan", *arguments)
+    build = ("firmware", "build", "--board", "mps2-an386", "--model", *arguments)
+    assert sentence in edge_sr.refuses(*build)
