@@ -1,5 +1,6 @@
 """What several commands share: choosing a model, a runtime and an artifact, and opening it."""
 
+import functools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import typer
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from edge_sr.runtime.session import Session
 
 T = TypeVar("T")
@@ -156,18 +159,25 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+@functools.cache
+def _console() -> "Console":
+    """Standard error; progress bars know of what is printed by the same console alone."""
+    from rich.console import Console
+
+    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
 def say(text: str | None) -> None:
-    """Print a note on standard error, if there is one."""
+    """Print a note on standard error, if there is one, above a progress bar."""
     if text:
-        typer.echo(f"edge-sr: {text}", err=True)
+        _console().print(f"edge-sr: {text}", soft_wrap=True)
 
 
 def progress(items: Iterable[T], what: str, count: int) -> Iterable[T]:
     """Iterate, with a progress bar on the terminal; none where the output is not a terminal."""
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    console = _console()
     quiet = not console.is_terminal
     return track(items, what, total=count, console=console, transient=True, disable=quiet)
 

@@ -1,7 +1,10 @@
 """`edge-sr compress`, `decompress` and `info` as a user meets them."""
 
+import contextlib
 import io
 import os
+import pty
+import re
 import struct
 import subprocess
 import sys
@@ -174,6 +177,41 @@ def test_a_bad_file_in_a_folder_stops_no_other(edge_sr: EdgeSr, file: Path, tmp_
     assert "a.tcz: this .tcz file is cut within its header" in lines[0]
     assert "c.tcz: this is no .tcz file" in lines[1]
     assert "2 of 3 .tcz files could not be decompressed" in lines[2]
+
+
+def test_messages_stand_above_the_bar_on_a_terminal(file: Path, tmp_path: Path) -> None:
+    source = tmp_path / "many"
+    source.mkdir()
+    for name in "abc":
+        (source / f"{name}.tcz").write_bytes(file.read_bytes()[:-1])
+    shown = on_a_terminal("decompress", source, tmp_path / "out", "--model", CODEC)
+    assert "decompressing" in shown
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").split("\n")
+    for name in "abc":
+        (line,) = (line for line in lines if f"{name}.tcz" in line)
+        words = "the file is cut within plane 8 of 8; those before it are whole"
+        assert line == f"edge-sr: {name}.tcz: {words}"
+
+
+def on_a_terminal(*arguments: object) -> str:
+    """What `edge-sr` writes on a terminal's standard error."""
+    ours, theirs = pty.openpty()
+    command = "from edge_sr.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", command, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
+    ) as running:
+        os.close(theirs)
+        shown = b""
+        # Linux ends the reading of a terminal that nobody writes to by an error.
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    assert running.returncode == 0, shown
+    return shown.decode()
 
 
 @pytest.mark.parametrize(
