@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from edge_sr.codec.network import Network
+    from edge_sr.data.images import Image
 
 SUFFIX = ".tcz"
 
@@ -143,19 +144,34 @@ def _compress_file(
     source: Path, target: Path, encode: "Callable[[np.ndarray], bytes]", max_pixels: int
 ) -> str | None:
     """Compress one image; the note says what was converted or left out."""
-    from edge_sr.data.images import PROFILE_LEFT_OUT, read_image, read_image_bytes
+    from edge_sr.data.images import PROFILE_LEFT_OUT
 
     with streams.naming(source):
-        if source == streams.STANDARD:
-            with streams.reading(source) as stream:
-                most = _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE
-                image = read_image_bytes(
-                    read_at_most(stream, most), streams.name_of(source), max_pixels
-                )
-        else:
-            image = read_image(source, max_pixels)
-        streams.write(target, encode(image.pixels))
+        image = _read(source, max_pixels)
+        data = encode(image.pixels)
+    streams.write(target, data)
     if image.profile is None:
         return image.note
     before = f"{image.note};" if image.note else f"{Path(streams.name_of(source)).name}:"
     return f"{before} {PROFILE_LEFT_OUT}"
+
+
+def _read(source: Path, max_pixels: int) -> "Image":
+    from edge_sr.data.images import TooManyPixelsError, read_image, read_image_bytes
+
+    try:
+        if source != streams.STANDARD:
+            return read_image(source, max_pixels)
+        return read_image_bytes(_standard_input(max_pixels), streams.name_of(source), max_pixels)
+    except TooManyPixelsError as error:
+        raise UserError(f"{error}, which --max-pixels raises") from None
+
+
+def _standard_input(max_pixels: int) -> bytes:
+    """All of it, if it starts as an image does."""
+    from edge_sr.data.images import START_BYTES, check_start
+
+    with streams.reading(streams.STANDARD) as stream:
+        start = read_at_most(stream, START_BYTES)
+        check_start(start, streams.name_of(streams.STANDARD))
+        return start + read_at_most(stream, _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE)

@@ -31,10 +31,18 @@ _P = TypeVar("_P", Pixels, Counts)
 MAX_PIXELS = 200_000_000
 """The largest image that is read; a larger one is taken for a decompression bomb."""
 
+START_BYTES = 1 << 16
+"""Of a file: enough to tell whether it is an image."""
+
 PROFILE_LEFT_OUT = "its colour profile was left out"
 
 _BAND_PIXELS = 1 << 18
+_MARK = 16  # bytes at a file's start by which Pillow tells formats apart
 _MAX_PROFILE = 1 << 20  # bytes, beyond which Pillow refuses to read a PNG
+
+
+class TooManyPixelsError(UserError):
+    """A picture is larger than the caller allows."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,32 @@ def read_image_bytes(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Im
     return _read(io.BytesIO(data), Path(name), max_pixels, _convert)
 
 
+def check_start(start: bytes, name: str) -> None:
+    """Refuse what is no image by its first bytes, before the rest is read.
+
+    Args:
+        start: the first `START_BYTES`, or all where there are fewer.
+        name: for messages.
+
+    Raises:
+        UserError: no format starts like that.
+    """
+    if start and not any(_may_be(form, start) for form in _readable()):
+        raise UserError(_unknown(name))
+
+
+def _may_be(form: str, start: bytes) -> bool:
+    """Whether a file of a format of Pillow's may start so; one that has no mark is opened."""
+    factory, accept = PillowImage.OPEN[form]
+    try:
+        if accept is not None:
+            return bool(accept(start[:_MARK]))
+        factory(io.BytesIO(start), "").close()
+    except Exception:  # decoders raise almost anything on hostile bytes
+        return False
+    return True
+
+
 def _read(
     source: Path | BinaryIO,
     path: Path,
@@ -155,23 +189,20 @@ def _read(
     take: Callable[[Path, PillowImage.Image], T],
 ) -> T:
     try:
-        with _opened(source, max_pixels) as picture:
+        with _opened(source, path, max_pixels) as picture:
             return take(path, picture)
     except UserError:
         raise
-    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning):
-        raise UserError(
-            f"{path} claims a size that is refused as a decompression bomb; "
-            f"it takes up to {max_pixels / 10**6:g} megapixels"
-        ) from None
     except PillowImage.UnidentifiedImageError:
-        raise UserError(
-            f"{path} is not an image that can be read; it takes {', '.join(_readable())}"
-        ) from None
+        raise UserError(_unknown(f"{path}")) from None
     except MemoryError:
         raise UserError(f"{path} does not fit in memory") from None
     except Exception as error:  # decoders raise almost anything on hostile bytes
         raise UserError(f"{path} is damaged or truncated{_reason(error)}") from error
+
+
+def _unknown(name: str) -> str:
+    return f"{name} is not an image that can be read; it takes {', '.join(_readable())}"
 
 
 def _reason(error: Exception) -> str:
@@ -185,17 +216,19 @@ _pillow_limit = threading.Lock()
 
 
 @contextlib.contextmanager
-def _opened(source: Path | BinaryIO, max_pixels: int) -> Iterator[PillowImage.Image]:
+def _opened(source: Path | BinaryIO, path: Path, max_pixels: int) -> Iterator[PillowImage.Image]:
     """Open with our own limit on the size instead of Pillow's, which refuses 180 megapixels."""
     with _pillow_limit, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks on damaged metadata
-        warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
-        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, max_pixels
+        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
         try:
             picture = PillowImage.open(source, formats=_readable())
         finally:
             PillowImage.MAX_IMAGE_PIXELS = limit
     with picture:
+        if picture.width * picture.height > max_pixels:
+            size = f"{picture.width}x{picture.height}"
+            raise TooManyPixelsError(f"{path} claims {size} pixels; {max_pixels} are the limit")
         yield picture
 
 

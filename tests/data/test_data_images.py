@@ -316,7 +316,7 @@ def png_header(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(("width", "height"), [(20_001, 10_000), (2**31 - 1, 2**31 - 1)])
 def test_decompression_bombs_are_refused(tmp_path: Path, width: int, height: int) -> None:
     (tmp_path / "a.png").write_bytes(png_header(width, height))
-    assert "megapixels" in refusal(tmp_path / "a.png")
+    assert f"claims {width}x{height} pixels; 200000000 are" in refusal(tmp_path / "a.png")
 
 
 def test_a_size_of_zero_is_refused(tmp_path: Path) -> None:
