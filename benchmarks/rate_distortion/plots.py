@@ -23,7 +23,7 @@ def draw(
     curves: Sequence[Sequence[Mean]],
     formats: Mapping[str, Sequence[Mean]],
 ) -> list[Path]:
-    """Draw a set's pictures, PSNR-Y, PSNR-RGB and MS-SSIM.
+    """Draw a set's pictures, PSNR-Y, PSNR-RGB and MS-SSIM, of these what is known.
 
     Args:
         folder: takes them.
@@ -42,6 +42,8 @@ def draw(
 
     files = []
     for name, label in FIGURES.items():
+        if not any(_points(name, means) for means in (*curves, *formats.values())):
+            continue
         figure = Figure(figsize=(7.5, 5), layout="constrained")
         FigureCanvasAgg(figure)
         axis = figure.subplots()
@@ -59,8 +61,13 @@ def draw(
     return files
 
 
-def _draw_curve(axis: Any, name: str, means: Sequence[Mean], label: str, style: str) -> None:
+def _points(name: str, means: Sequence[Mean]) -> list[tuple[float, float]]:
+    """Bits per pixel and the figure, where that is known."""
     points = [(mean.bpp, getattr(mean.quality, name)) for mean in means]
-    drawn = [(bpp, y) for bpp, y in points if y is not None and math.isfinite(y)]
+    return [(bpp, y) for bpp, y in points if y is not None and math.isfinite(y)]
+
+
+def _draw_curve(axis: Any, name: str, means: Sequence[Mean], label: str, style: str) -> None:
+    drawn = _points(name, means)
     if drawn:
         axis.plot(*zip(*drawn, strict=True), style, label=label, markersize=3, linewidth=1.2)

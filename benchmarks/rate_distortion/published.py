@@ -12,6 +12,9 @@ ONE_IMAGE, BESIDE_JPEG, JPEG = "one_image", "beside_jpeg", "jpeg"
 BIT_PLANES = "bit_planes"
 """The table of `points` by planes kept."""
 
+BIT_PLANES_RATE = 4
+"""That its points are of."""
+
 
 @dataclass(frozen=True)
 class Point:

@@ -124,14 +124,23 @@ def quantizers(collection: str, pairs: Sequence[tuple[Mean, Mean]]) -> Table:
     return Table(f"{collection}: the two quantizers, all bit planes", headings, tuple(rows))
 
 
-def bit_planes(collection: str, curves: Sequence[Sequence[Mean]]) -> Table:
-    """The slides' figure of bit planes: means of each network, and the published image."""
-    points = published.points(published.BIT_PLANES)
-    rows = [
-        (f"{planes}", *(_as_printed(means[planes - 1]) for means in curves), _printed(point))
-        for planes, point in sorted(points.items(), reverse=True)
-    ]
-    headings = ("planes", *(means[0].codec for means in curves), "published, one image")
+def bit_planes(
+    collection: str, curves: Sequence[Sequence[Mean]], printed: Mapping[int, Point]
+) -> Table:
+    """The slides' figure of bit planes: means of each network, and the published image.
+
+    Args:
+        collection: the set's name.
+        curves: of each network, means by planes.
+        printed: published points by planes; a column of their own if there are any.
+    """
+    rows = []
+    for place in reversed(range(len(curves[0]))):
+        planes = curves[0][place].setting
+        theirs = (_printed(printed[planes]),) if printed else ()
+        rows.append((f"{planes}", *(_as_printed(means[place]) for means in curves), *theirs))
+    beside = (f"published, rate {published.BIT_PLANES_RATE}, one image",) if printed else ()
+    headings = ("planes", *(means[0].codec for means in curves), *beside)
     title = f"{collection}, means against planes kept: MS-SSIM / PSNR / bpp, as the slides measure"
     return Table(title, headings, tuple(rows))
 

@@ -154,11 +154,16 @@ def _draw(surveys: "Iterable[Survey]", out: Path) -> None:
     except UserError as error:
         typer.echo(f"no plots were drawn: {error}", err=True)
         return
-    from benchmarks.rate_distortion.plots import draw
+    from benchmarks.rate_distortion.plots import FIGURES, draw, file_name
 
     for found in surveys:
-        for path in draw(out, found.collection, found.curves, found.formats):
+        drawn = draw(out, found.collection, found.curves, found.formats)
+        for path in drawn:
             typer.echo(f"{path}")
+        for name in FIGURES:
+            path = out / file_name(found.collection, name)
+            if path not in drawn:
+                typer.echo(f"{path} was not drawn: no image has a figure for it", err=True)
 
 
 def _show(table: "Table", markdown: bool) -> None:

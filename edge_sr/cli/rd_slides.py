@@ -62,12 +62,16 @@ def _quantizers(
 def _bit_planes(
     log: "Log", pictures: "Sequence[Picture]", networks: "Sequence[TinyCompress]"
 ) -> "list[Table]":
+    from benchmarks.rate_distortion import published
     from benchmarks.rate_distortion.study import means
     from benchmarks.rate_distortion.survey import network_records
     from benchmarks.rate_distortion.tables import bit_planes, every_image
 
     records = [network_records(log, pictures, network, progress) for network in networks]
-    tables = [bit_planes(pictures[0].collection, [means(found) for found in records])]
+    comparable = any(network.rate == published.BIT_PLANES_RATE for network in networks)
+    printed = published.points(published.BIT_PLANES) if comparable else {}
+    curves = [means(found) for found in records]
+    tables = [bit_planes(pictures[0].collection, curves, printed)]
     return tables + [table for found in records for table in every_image(found)]
 
 

@@ -38,8 +38,9 @@ class Codec:
 
 
 def entries() -> list[Codec]:
-    """All shipped codecs, sorted by name."""
-    return [Codec(card.parent) for card in sorted(zoo.FOLDER.glob(f"{PREFIX}*/card.toml"))]
+    """All shipped codecs, sorted by rate and name."""
+    found = [Codec(card.parent) for card in zoo.FOLDER.glob(f"{PREFIX}*/card.toml")]
+    return sorted(found, key=lambda codec: (codec.card["rate"], codec.name))
 
 
 def find(name: str) -> Codec:

@@ -108,6 +108,31 @@ def test_the_tables_of_the_slides(
     assert edge_sr(*command).out == result.out
 
 
+def test_without_ms_ssim_its_plot_is_left_out(
+    edge_sr: EdgeSr, kodak: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    (kodak / "large.png").unlink()
+    out = tmp_path / "out"
+    result = edge_sr("rd", kodak, *MODELS[:2], "--out", out)
+    assert result.code == 0, result.err
+    assert f"{out / 'kodak-ms-ssim.png'} was not drawn" in result.err
+    drawn = {path.name for path in out.iterdir() if path.suffix == ".png"}
+    assert drawn == {"kodak-psnr-y.png", "kodak-psnr-rgb.png"}
+    assert not [each for each in recwarn if "matplotlib" in each.filename]
+    assert "legend" not in result.err
+
+
+def test_published_planes_stand_beside_their_rate_alone(
+    edge_sr: EdgeSr, kodak: Path, tmp_path: Path
+) -> None:
+    command = ("rd", kodak, *MODELS, "--table", "planes", "--markdown", "--out", tmp_path / "out")
+    for rates, there in (("16", False), ("4,16", True)):
+        out = edge_sr(*command, "--rates", rates).out
+        assert ("published, rate 4, one image" in out) == there
+        assert ("0.9957 / 39.0109 / 4.5383" in out) == there
+        assert "tc-16-int8" in out
+
+
 def test_the_normalized_files_are_those_of_compress(
     edge_sr: EdgeSr, kodak: Path, tmp_path: Path
 ) -> None:

@@ -36,6 +36,8 @@ LOSS = 0.3
 
 def test_every_rate_and_a_rate_aware_codec_ship():
     assert set(IDS) == {*(f"tinycompress-{rate}" for rate in RATES), "tinycompress-rd"}
+    rates = [codec.card["rate"] for codec in CODECS]
+    assert rates == sorted(rates)
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
