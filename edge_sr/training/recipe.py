@@ -104,7 +104,8 @@ class Int8Options:
         equalize: equalize channel ranges before tuning (see `quantize.equalize`).
         learned_ranges: train the ranges of activations; else they stay as calibrated.
         rounded_slopes: round slopes of PReLU while tuning, as the converter will.
-        correct_bias: correct biases of what is kept where that is better on the validation images.
+        correct_bias: correct biases of what is kept where that is better on the validation images
+            (of a codec the last ones).
         fit_gain: fit gains and biases of the last convolution in the same way (see
             `quantize.gain`).
     """
