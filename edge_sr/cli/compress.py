@@ -95,7 +95,7 @@ def compress(
     from edge_sr.codec import network
     from edge_sr.data.images import list_images
 
-    found = network.find(rate, int8, model, cores() if threads is None else threads)
+    found = network.find(rate, int8, model, count_threads(threads))
 
     def work(image: Path, path: Path) -> str | None:
         return _compress_file(image, path, lambda pixels: encode(pixels, found), max_pixels)
@@ -105,6 +105,21 @@ def compress(
         run_folder(source, target, force, task)
     else:
         say(work(source, target))
+
+
+def count_threads(asked: int | None) -> int:
+    """Threads of a codec's networks.
+
+    Raises:
+        UserError: there are never so many, or so few.
+    """
+    from edge_sr.runtime.session import MAX_THREADS
+
+    if asked is None:
+        return min(cores(), MAX_THREADS)
+    if not 1 <= asked <= MAX_THREADS:
+        raise UserError(f"--threads takes 1 to {MAX_THREADS}, not {asked}")
+    return asked
 
 
 def _check_file(target: Path, force: bool) -> None:

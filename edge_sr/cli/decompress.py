@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli import streams
-from edge_sr.cli.common import ForceOption, cores, parse_path, say
+from edge_sr.cli.common import ForceOption, parse_path, say
 from edge_sr.cli.compress import (
     MAX_PIXELS,
     SUFFIX,
     CodecOption,
     CodecThreadsOption,
     MaxPixelsOption,
+    count_threads,
 )
 from edge_sr.cli.folders import Task, check_target, run_folder
 from edge_sr.errors import UserError
@@ -73,13 +74,15 @@ def decompress(
     else:
         _check_file(target, force)
     request = Request(planes, salvage, max_pixels)
-    find = _finder(model, cores() if threads is None else threads)
+    find = _finder(model, count_threads(threads))
 
     def work(file: Path, path: Path) -> str | None:
         return _decompress_file(file, path, find, request)
 
     if source.is_dir():
-        task = Task("decompressing", "decompressed", ".png", _list_files, work, f"{SUFFIX} file")
+        task = Task(
+            "decompressing", "decompressed", ".png", _list_files, work, f"{SUFFIX} file", "a"
+        )
         run_folder(source, target, force, task)
     else:
         say(work(source, target))

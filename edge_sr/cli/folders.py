@@ -21,6 +21,7 @@ class Task:
         find: all files below a folder that are taken.
         work: makes one file from another, and returns what is to be said of it.
         what: the files that are taken, in one word.
+        article: of that word.
     """
 
     doing: str
@@ -29,6 +30,7 @@ class Task:
     find: Callable[[Path], list[Path]]
     work: Callable[[Path, Path], str | None]
     what: str = "image"
+    article: str = "an"
 
 
 def check_target(source: Path, target: Path) -> None:
@@ -38,9 +40,13 @@ def check_target(source: Path, target: Path) -> None:
         UserError: it is a file, the source itself, or not writable.
     """
     if target.is_file():
-        raise UserError(f"{target} is a file; for a folder of images name a folder")
+        raise UserError(
+            f"{target} is a file, and {source} a folder; name a folder for what it gives"
+        )
     if target.is_dir() and target.samefile(source):
-        raise UserError(f"the images and the results cannot both be in {source}; name two folders")
+        raise UserError(
+            f"what is read and what is made cannot both be in {source}; name two folders"
+        )
     check_folder(target)
 
 
@@ -73,11 +79,11 @@ def _jobs(source: Path, target: Path, task: Task) -> list[tuple[Path, Path]]:
     files = [path for path in task.find(source) if not path.is_relative_to(target)]
     if not files:
         raise UserError(f"{source} holds no {task.what} but those in {target}")
-    say(_skipped(source, target, set(files), task.what))
+    say(_skipped(source, target, set(files), task))
     return _named(files, source, target, task.suffix)
 
 
-def _skipped(source: Path, target: Path, files: set[Path], what: str) -> str | None:
+def _skipped(source: Path, target: Path, files: set[Path], task: Task) -> str | None:
     """One sentence on the files below `source` that are not taken, hidden ones aside."""
     others = [
         path
@@ -88,8 +94,8 @@ def _skipped(source: Path, target: Path, files: set[Path], what: str) -> str | N
         and path not in files
     ]
     if len(others) > 1:
-        return f"skipped {len(others)} files that are not {what}s, such as {others[0]}"
-    return f"skipped {others[0]}: not an {what}" if others else None
+        return f"skipped {len(others)} files that are not {task.what}s, such as {others[0]}"
+    return f"skipped {others[0]}: not {task.article} {task.what}" if others else None
 
 
 def _named(files: list[Path], source: Path, target: Path, suffix: str) -> list[tuple[Path, Path]]:

@@ -47,13 +47,16 @@ def _tcz(path: Path) -> None:
         f"{low:g} to {high:g}" for low, high in zip(quantizer.low, quantizer.high, strict=True)
     )
     total = found.head + sum(plane.size for plane in found.planes)
+    size = f"{total} bytes, {8 * total / pixels:.4g} bits per pixel; header {found.head}"
+    if len(data) < total:
+        size += f"; {len(data)} bytes are there"
     facts = {
         "version": container.VERSION,
         "image": f"{header.width}x{header.height}, {header.colour.name.lower()}",
         "network": f"{header.model_id}, decoder {header.model_hash.hex()}",
         "rate": f"{header.rate}, {channels} channels of {width}x{height} samples",
         "quantizer": f"{quantizer.kind.name.lower()}, {ranges}",
-        "size": f"{total} bytes, {8 * total / pixels:.4g} bits per pixel; header {found.head}",
+        "size": size,
     }
     for name, fact in facts.items():
         typer.echo(f"{name + ':':<11}{fact}")

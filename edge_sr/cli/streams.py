@@ -56,8 +56,13 @@ def write(path: Path, data: bytes) -> None:
         UserError: the system refuses.
     """
     if path == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UserError(f"cannot write to standard output: {error.strerror}") from None
         return
     with replacing(path) as temporary:
         temporary.write_bytes(data)

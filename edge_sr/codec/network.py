@@ -291,6 +291,12 @@ def find_for(header: Header, model: str | None = None, threads: int = 1) -> Netw
             return network
     if header.model_id in known:
         raise _other_network(header, header.model_id, _hash(read_bytes(known[header.model_id])))
+    if model is not None:
+        raise UserError(
+            f"this file was made by the network {header.model_id!r}, and {model} holds "
+            f"{' and '.join(known) or 'none'}; --model names the folder of that network, and is "
+            "left out for one that is shipped"
+        )
     raise UserError(
         f"this file was made by the network {header.model_id!r}, which is not here; there are "
         f"{', '.join(known) or 'none'}; --model names the folder of another"

@@ -445,7 +445,8 @@ def write_image(
         try:
             picture.save(temporary, format=form.name, **options)
         except (OSError, ValueError, RuntimeError, struct.error) as error:
-            raise UserError(f"cannot write {path}: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"cannot write {path}: {reason}") from error
 
 
 def png_bytes(pixels: Pixels) -> bytes:

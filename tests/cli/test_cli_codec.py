@@ -1,6 +1,7 @@
 """`edge-sr compress`, `decompress` and `info` as a user meets them."""
 
 import contextlib
+import errno
 import io
 import os
 import pty
@@ -159,7 +160,10 @@ def test_folders(edge_sr: EdgeSr, photographs: Path, picture: Path, tmp_path: Pa
     assert names_in(small) == {"a.bmp.tcz", "a.png.tcz", "sub/b.tcz"}
     assert "exists; --force replaces it" in edge_sr("compress", source, small).err
     assert edge_sr("compress", source, small, "--force").code == 0
-    assert edge_sr("decompress", small, large).code == 0
+    (small / "notes.txt").write_text("no file of ours")
+    result = edge_sr("decompress", small, large)
+    assert result.code == 0
+    assert result.err == f"edge-sr: skipped {small / 'notes.txt'}: not a .tcz file\n"
     assert names_in(large) == {"a.bmp.png", "a.png.png", "sub/b.png"}
     expected = codec.decompress((small / "sub" / "b.tcz").read_bytes()).pixels
     assert expected.ndim == 2
@@ -374,7 +378,7 @@ def test_standard_input_takes_every_format(
         (["--target-bpp", "nan"], "name a number above 0"),
         (["--target-bpp", "-1"], "name a number above 0"),
         (["--target-bpp", "1", "--planes", "3"], "both choose the planes; name one"),
-        (["--threads", "0"], "1 to 64 threads, not 0"),
+        (["--threads", "0"], "edge-sr: --threads takes 1 to 64, not 0"),
         (["--max-pixels", "0"], "--max-pixels"),
     ],
 )
@@ -391,9 +395,10 @@ def test_what_cannot_be_decompressed(edge_sr: EdgeSr, file: Path, tmp_path: Path
         "decompress", file, out, "--planes", 9
     )
     sentence = edge_sr.refuses("decompress", file, out, "--model", "tinycompress-4")
-    assert "made by the network 'tc-16-int8', which is not here; there are tc-4-int8, tc-4" in (
+    assert "made by the network 'tc-16-int8', and tinycompress-4 holds tc-4-int8 and tc-4; " in (
         sentence
     )
+    assert "edge-sr: --threads takes" in edge_sr.refuses("decompress", file, out, "--threads", 65)
     assert "does not start with 89 54 43 5A" in edge_sr.refuses("decompress", picture_of(out), out)
     data = file.read_bytes()
     file.write_bytes(data[:4] + b"\2" + data[5:])
@@ -425,6 +430,27 @@ def test_paths_that_cannot_be_used(
         assert (tmp_path / good).read_text() == "keep me"
     assert "its name must end in .tcz" in edge_sr.refuses("compress", picture, tmp_path / "a.jpg")
     assert "its suffix names no known" in edge_sr.refuses("decompress", file, tmp_path / "a.txt")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_standard_output_is_named(file: Path) -> None:
+    command = "from edge_sr.cli.main import main; main()"
+    arguments = [sys.executable, "-c", command, "decompress", file, "-", "--model", CODEC]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    words = "cannot write to standard output: No space left on device"
+    assert (done.returncode, done.stderr) == (2, f"edge-sr: {words}\n")
+
+
+def test_a_full_disk_is_told_in_words(
+    edge_sr: EdgeSr, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    sentence = edge_sr.refuses("decompress", file, tmp_path / "out.png")
+    assert sentence == f"edge-sr: cannot write {tmp_path / 'out.png'}: No space left on device\n"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -464,6 +490,9 @@ def test_info_of_a_damaged_file(edge_sr: EdgeSr, file: Path) -> None:
     states = [line.split("|")[4].strip() for line in out.splitlines() if line.startswith("| ")]
     assert states == ["state", *["whole"] * 2, "damaged", *["whole"] * 4, "cut off"]
     assert "2 of 8 planes can be decoded" in out
+    (size,) = (line for line in out.splitlines() if line.startswith("size: "))
+    assert f" {len(data)} bytes, " in size
+    assert size.endswith(f"; {len(data) - 1} bytes are there")
     file.write_bytes(bytes(data) + b"more")
     assert "goes on after its end" in edge_sr("info", file).out
 

@@ -217,7 +217,7 @@ def test_shipped_codecs_are_found(stand_ins: Path) -> None:
     ("rate", "model", "words"),
     [
         (5, None, "there is no rate 5; there are 4, 16, 64, 256"),
-        (64, None, "'tinycompress-64' is shipped; there are tinycompress-16, tinycompress-4"),
+        (64, None, "'tinycompress-64' is shipped; there are tinycompress-4, tinycompress-16"),
         (None, "none", "no codec 'none' is shipped; there are .*; a folder may be named instead"),
         (16, "tinycompress-4", "decoder of tc-4-int8 has rate 4, not 16"),
         (None, str(FOLDER), "cannot read .*decoder-int8.tflite: No such file"),
