@@ -389,7 +389,8 @@ class _Display:
         if self._out is not None:
             records.write(self._out, record)
         self._kept = len(record.results)
-        what = record.results[-1].case.key if record.results else "measuring"
+        newest = max(record.results, key=lambda result: result.started, default=None)
+        what = newest.case.key if newest else "measuring"
         self._bar.update(self._task, completed=self._kept, description=what)
 
 

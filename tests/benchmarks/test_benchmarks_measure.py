@@ -173,13 +173,43 @@ def test_an_interrupted_record_is_taken_up(record):
     again = measure(Task(None, cases, SHORT), seen.append, former)
     assert again.results[0] is former.results[0]
     assert [(len(step.results), step.complete) for step in seen] == [
-        (0, False),
+        (1, False),
         (1, False),
         (2, True),
     ]
+
+
+def refused_former(former: Record, *cases: suites.Wanted) -> str:
+    """Why it is not gone on with; nothing is kept, which would replace it."""
+    seen: list[Record] = []
+    with pytest.raises(UserError) as refusal:
+        measure(Task(None, cases, SHORT), seen.append, former)
+    assert seen == []
+    return str(refusal.value)
+
+
+def test_a_record_of_something_else_is_not_replaced(record):
+    cases = (wanted("engine"), wanted("litert"))
+    former = replace(record, results=(record.results[3], record.results[0]), planned=2)
     other = replace(former, device=replace(former.device, cpu="another"))
-    with pytest.raises(UserError, match="measure anew"):
-        measure(Task(None, cases, SHORT), seen.append, other)
+    assert "measure anew" in refused_former(other, *cases)
+    assert "holds other cases, such as tinypssr x2" in refused_former(former, cases[0])
+
+
+def test_former_results_stay_until_they_are_replaced(record, monkeypatch):
+    """Whatever ends the command: what is measured again is not lost before."""
+    failed = replace(record.results[3], status="failed", reason="a full disk", timings=())
+    former = replace(record, results=(failed, record.results[0]), planned=3, complete=False)
+    cases = (wanted("engine"), wanted("tflm"), wanted("litert"))
+    seen: list[Record] = []
+
+    def interrupt(job: Job) -> Answer:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "do", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        measure(Task(None, cases, SHORT), seen.append, former)
+    assert [step.results for step in seen] == [former.results]
 
 
 # --- a process that goes wrong
