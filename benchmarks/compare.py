@@ -1,5 +1,6 @@
 """Whether two measurements differ: ratios of medians with intervals, case by case."""
 
+import collections
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
@@ -210,6 +211,19 @@ def _fields(what: str, a: object, b: object, names: Iterable[str]) -> list[str]:
     ]
 
 
+def _kernels(first: dict[str, Result], second: dict[str, Result]) -> Iterable[str]:
+    """A sentence for each two sets of kernels that the engine ran cases with."""
+    counts = collections.Counter(
+        (first[key].kernels, second[key].kernels)
+        for key in first
+        if key in second and _both_measured(first[key], second[key])
+    )
+    for (one, two), count in counts.items():
+        if one != two:
+            names = f"{one or 'unknown'} in A and {two or 'unknown'} in B"
+            yield f"the engine's kernels of {plural(count, 'case')} are {names}"
+
+
 def _notes(
     a: Record, b: Record, first: dict[str, Result], second: dict[str, Result]
 ) -> Iterable[str]:
@@ -220,6 +234,7 @@ def _notes(
     ):
         names = [field.name for field in dataclasses.fields(one) if field.name not in skipped]
         yield from _fields(what, one, two, names)
+    yield from _kernels(first, second)
     for name, record in (("A", a), ("B", b)):
         if not record.complete:
             yield f"{name} is partial: {len(record.results)} of {plural(record.planned, 'case')}"

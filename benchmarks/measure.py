@@ -298,4 +298,5 @@ def _result(case: Case, started: str, answer: Answer, files: Sequence[Memory]) -
         after=answer.after,
         other_load=others,
         marks=tuple(marks.find(answer.timings, answer.before, answer.after, others)),
+        kernels=answer.kernels,
     )

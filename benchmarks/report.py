@@ -14,7 +14,6 @@ from benchmarks.sources import (
     is_right,
     network_name,
     plural,
-    runtime_name,
     size,
     where,
 )
@@ -256,7 +255,8 @@ def _about(results: Sequence[Result]) -> Iterable[str]:
 def _rows(result: Result) -> Iterable[Row]:
     """One for each timing, or one that says why there is none."""
     case = result.case
-    name = f"{runtime_name(case)} {case.network.precision}, {where(case)}"
+    kernels = f" ({result.kernels})" if result.kernels else ""
+    name = f"{case.runtime_name}{kernels} {case.network.precision}, {where(case)}"
     if not result.timings:
         blank = ("",) * len(_COLUMNS)
         yield Row((name, result.status, *blank), result.marks, result.reason or "")
@@ -372,7 +372,7 @@ def _counts(record: Record) -> Table:
     """What each figure counts, in the record's own words, once for each runtime."""
     found: dict[tuple[str, str], str] = {}
     for result in record.results:
-        name = where(result.case) if result.case.board else runtime_name(result.case)
+        name = where(result.case) if result.case.board else result.case.runtime_name
         for item in result.memory:
             found.setdefault((item.kind, name), item.counts)
         for timing in result.timings:

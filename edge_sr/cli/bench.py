@@ -446,6 +446,10 @@ def _check_outputs(record: "Record") -> None:
     Raises:
         VerificationError: so.
     """
-    wrong = [result.case.key for result in record.results if "wrong" in result.marks]
+    wrong = [
+        f"{result.case.key} ({result.output.problem})"
+        for result in record.results
+        if "wrong" in result.marks and result.output is not None
+    ]
     if wrong:
-        raise VerificationError(f"the output of {_listed(wrong)} is wrong")
+        raise VerificationError(f"the output of {'; '.join(wrong)} is wrong")

@@ -11,6 +11,7 @@ from benchmarks import subject, suites
 from benchmarks.suites import BACKENDS
 from edge_sr import zoo
 from edge_sr.errors import UserError
+from edge_sr.records import Case, Network
 
 GOOD = {
     "title": "A title",
@@ -55,6 +56,15 @@ def test_a_shipped_suite_is_read(name):
     assert len(set(suite.wanted)) == len(suite.wanted) > 5
     for case in suite.wanted:
         assert case.precision in BACKENDS[case.backend].precisions
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_case_names_its_runtime_as_options_do(name):
+    backend = BACKENDS[name]
+    network = Network("a x2", "upscaler", "int8", None, None, None, ())
+    case = Case(network, backend.runtime, backend.delegate, 1, (), 8, 8, 1, None)
+    assert case.runtime_name == name
+    assert case.key == f"a x2 upscaler int8 8x8 {name} 1 thread"
 
 
 def test_the_suites_are_those_that_the_help_names():

@@ -14,7 +14,7 @@ from benchmarks import device, measure, process, reference
 from benchmarks.job import Answer
 from benchmarks.suites import QUICK
 from edge_sr import records, zoo
-from edge_sr.records import Record
+from edge_sr.records import Decision, Record
 from edge_sr.runtime.agreement import Agreement
 
 INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
@@ -29,7 +29,7 @@ def test_a_file_is_measured_and_recorded(edge_sr, tmp_path):
     out = tmp_path / "record.json"
     result = edge_sr("bench", INT8, *SHORT, "--runtime", "engine", "--out", out)
     assert result.code == 0
-    assert "engine 1 threads" in result.out
+    assert "engine 1 thread" in result.out
     record = records.read(out)
     assert record.complete
     (case,) = [result.case for result in record.results]
@@ -134,13 +134,16 @@ def test_what_a_runtime_refuses_is_one_sentence(edge_sr, tmp_path, monkeypatch):
 
 
 def test_a_wrong_output_ends_with_code_1_and_is_recorded(edge_sr, tmp_path, monkeypatch):
-    wrong = Agreement(99.0, 1.0, 3.0, False)
+    wrong = Agreement(99.0, 1.0, 3.0, Decision("psnr difference", 3.0, 0.05), False)
     monkeypatch.setattr(reference, "agreement", lambda *_: wrong)
     out = tmp_path / "record.json"
     result = edge_sr("bench", INT8, "--runtime", "engine", *SHORT, "--out", out)
     assert result.code == 1
-    assert result.err.endswith("is wrong\n")
-    assert "wrong" in records.read(out).results[0].marks
+    said = "int8 40x24 engine 1 thread (3 dB of PSNR away from the reference, 0.05 is the bound)"
+    assert result.err.endswith(f"{said} is wrong\n")
+    (made,) = records.read(out).results
+    assert "wrong" in made.marks
+    assert made.output.decision == wrong.decision
 
 
 def test_a_record_is_not_replaced_unless_asked(edge_sr, tmp_path):
