@@ -154,6 +154,7 @@ def run(
     """
     from benchmarks.measure import Task
     from edge_sr import records
+    from edge_sr.engine import binding
 
     measure = measurer(host, port, identity, wheel, wheels)
     if resume and out is None:
@@ -166,12 +167,13 @@ def run(
     )  # fmt: skip
     name, sampling, wanted = _choose(asked)
     sampling = _more(sampling, samples, seconds)
+    if host is None:
+        binding.kernel_limit()
     former = records.read(out) if resume and out is not None and out.exists() else None
     task = Task(name, wanted, sampling, _convert, _emulate)
     with _Display(out, len(wanted)) as display:
         record = measure(task, display.keep, former)
-    if name is None:
-        _refuse_nothing(record, out)
+    _refuse_nothing(record, None if former else out)
     _print(record)
     _check_outputs(record)
 
@@ -427,7 +429,11 @@ def _also(result: "Result") -> list[str]:
 
 
 def _refuse_nothing(record: "Record", out: Path | None) -> None:
-    """Leave no record of a network that was asked for by name and could not be measured at all.
+    """Leave no new record where no case could be measured at all.
+
+    Args:
+        record: all cases.
+        out: its file, if there was no record before.
 
     Raises:
         UserError: so.
@@ -437,7 +443,7 @@ def _refuse_nothing(record: "Record", out: Path | None) -> None:
     if out is not None:
         out.unlink(missing_ok=True)
     first = record.results[0]
-    raise UserError(f"{first.case.key}: {first.reason}")
+    raise UserError(f"nothing was measured; {first.case.key}: {first.reason}")
 
 
 def _check_outputs(record: "Record") -> None:

@@ -143,6 +143,6 @@ def test_the_table_of_a_comparison():
 def test_another_set_of_kernels_is_noted():
     of = made.timed(made.case(), 1.0)
     one, other = (made.record(replace(of, kernels=name)) for name in ("avx2", "portable"))
-    notes = compare(one, other).notes
+    notes = compare.compare(one, other).notes
     assert notes == ("the engine's kernels of 1 case are avx2 in A and portable in B",)
-    assert compare(one, one).notes == ()
+    assert compare.compare(one, one).notes == ()
