@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.compare import Ratio, ratio
+from benchmarks.compare import TOO_FEW, Ratio, ratio
 from benchmarks.sources import is_right, network_name, size, where
 from edge_sr.records import Precision, Record, Result, Timing
 
@@ -34,6 +34,8 @@ class Choice:
         best = f"choose {way(self.best)}: {run_timing(self.best).p50:.3g} ms"
         if self.next is None or self.ratio is None:
             return f"{best}, the only one measured"
+        if not self.ratio.known:
+            return f"{best}; {TOO_FEW} whether {way(self.next)} is slower"
         if not self.clear:
             return f"{best}; {way(self.next)} is as fast within the noise"
         return f"{best}, {self.ratio.value:.2f} times as fast as {way(self.next)}"

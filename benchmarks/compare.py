@@ -18,6 +18,8 @@ LEVEL = 95
 MIN_SAMPLES = 10
 """Of fewer, nothing can be said about how much their median is due to chance."""
 
+TOO_FEW = "too few samples to say"
+
 REPEATS_WITHIN = 0.05
 """Share by which the median of a case differs from one process to the next on a quiet machine."""
 
@@ -46,9 +48,21 @@ class Ratio:
         return self.low <= 1 + REPEATS_WITHIN and self.high >= 1 / (1 + REPEATS_WITHIN)
 
     @property
+    def doubt(self) -> str:
+        """Why the two may as well be equal; empty if they differ."""
+        if not self.known:
+            return TOO_FEW
+        return "noise" if self.small else ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there were samples enough for an interval."""
+        return not math.isinf(self.high)
+
+    @property
     def interval(self) -> str:
         """For people."""
-        if math.isinf(self.high):
+        if not self.known:
             return f"fewer than {MIN_SAMPLES} samples"
         return f"{self.low:.3f} to {self.high:.3f}"
 
@@ -119,6 +133,8 @@ class Pair:
     def _difference(self, found: Ratio) -> str:
         if self.scope is None:
             return "equal" if found.value == 1 else f"B {_direction(found)} (counted, no chance)"
+        if not found.known:
+            return TOO_FEW
         if found.noise:
             return "noise"
         if found.small:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.choice import Advice, Choice, advise, choose, fastest_each, way
-from benchmarks.compare import LEVEL, Comparison
+from benchmarks.compare import LEVEL, Comparison, Ratio
 from benchmarks.sources import (
     Source,
     is_right,
@@ -20,6 +20,7 @@ from benchmarks.sources import (
 from edge_sr.records import Conditions, MemoryKind, Part, Precision, Record, Result, Scope, Timing
 
 NOT_MEASURED = "not measured"
+MOST_OPERATORS = 5
 _PUBLISHED = Path(__file__).parent / "published.toml"
 
 
@@ -84,7 +85,7 @@ def _section(source: Source) -> Section:
         tuple(_sentences(advice)),
         tuple(table for table in summaries if table.rows),
         tuple(_results(record)),
-        tuple(table for table in (_facts(record), _counts(record)) if table.rows),
+        tuple(it for it in (_facts(record), _operators(record), _counts(record)) if it.rows),
     )
 
 
@@ -139,7 +140,11 @@ def _choice(choice: Choice) -> tuple[str, ...]:
     if choice.next is None or choice.ratio is None:
         return (*best, "", "nothing else was measured")
     times = f"{choice.ratio.value:.2f} ({choice.ratio.interval})"
-    return (*best, times if choice.clear else f"{times}, noise", way(choice.next))
+    return (*best, _doubted(times, choice.ratio), way(choice.next))
+
+
+def _doubted(text: str, found: Ratio) -> str:
+    return f"{text}, {found.doubt}" if found.doubt else text
 
 
 def _overall(advice: Iterable[Advice]) -> Table:
@@ -151,7 +156,7 @@ def _overall(advice: Iterable[Advice]) -> Table:
             value = item.duel.ratio.value
             times = value if item.duel.best is int8 else 1 / value
             cells = (way(int8), _p50(int8), way(float32), _p50(float32))
-            verdict = f"{times:.2f}" + ("" if item.duel.clear else ", noise")
+            verdict = _doubted(f"{times:.2f}", item.duel.ratio)
             rows.append(Row((item.network, item.image, str(item.threads), *cells, verdict)))
     headings = ("network", "image", "threads at most", "best int8", "ms", "best float32", "ms")
     return Table("int8 against float32", (*headings, "int8 times as fast"), tuple(rows))
@@ -366,6 +371,23 @@ def _range(moments: Iterable[tuple[float, ...]], unit: str) -> str:
 
 def _held_back(conditions: Iterable[Conditions]) -> str:
     return ", ".join(sorted({flag for it in conditions for flag in it.throttling})) or "not told"
+
+
+def _operators(record: Record) -> Table:
+    """The most expensive ones of each case whose runtime times them."""
+    rows = []
+    for result in record.results:
+        whole = sum(it.ns for it in result.operators)
+        for it in sorted(result.operators, key=lambda it: -it.ns)[:MOST_OPERATORS]:
+            share = f"{it.ns / whole:.0%}" if whole else ""
+            figures = (str(it.count), f"{it.ns / 1e6:.3f}", share)
+            rows.append(Row((result.case.key, f"{it.name} ({it.device})", *figures)))
+    note = (
+        f"Of each case the {MOST_OPERATORS} kinds that took longest in a run with profiling on, "
+        "which makes it slower; only ONNX Runtime tells."
+    )
+    headings = ("case", "operator", "count", "ms", "share")
+    return Table("The most expensive operators", headings, tuple(rows), note)
 
 
 def _counts(record: Record) -> Table:

@@ -190,9 +190,7 @@ def _check_known(case: dict[str, Any]) -> None:
             )
     kinds = {is_codec(network) for network in case["networks"]}
     if len(kinds) > 1:
-        raise UserError(
-            "codecs and upscalers have other parts; give each a [[case]] of its own"
-        )
+        raise UserError("codecs and upscalers have other parts; give each a [[case]] of its own")
     parts = {"encoder", "decoder"} if kinds == {True} else {"upscaler"}
     known = {"parts": parts, "precisions": {"int8", "float32"}, "backends": set(BACKENDS)}
     for key, values in known.items():

@@ -288,6 +288,8 @@ def _of_model(asked: _Asked) -> list["Wanted"]:
 
     model = asked.model or ""
     codec = subject.is_codec(model)
+    if codec and asked.scale is not None:
+        raise UserError(f"{model} is a codec and has no scale; leave --scale out")
     name = model if codec else f"{model} x{known_scale(asked.scale)}"
     backends = _backends(asked, [*BACKENDS])
     chosen = {backend: _precision(asked, backend) for backend in backends}

@@ -62,9 +62,12 @@ def test_a_real_difference_and_noise():
     assert ratio([7] * 20, [7] * 20).noise
 
 
-def test_few_samples_are_noise():
+def test_few_samples_are_too_few_to_say():
     found = ratio([1] * 9, [100] * 50)
     assert found.noise
+    assert found.doubt == "too few samples to say"
+    few = [made.timed(made.case(), 1.0, count=9)]
+    assert pairs(few, few) == [("run", found.doubt)]
     assert found.interval == "fewer than 10 samples"
 
 

@@ -145,6 +145,7 @@ def test_an_emulated_board_says_so(edge_sr, tmp_path):
         (("--board", "mps2-an386"), "--board goes with --model or a file"),
         (("--model", "tinypssr", "--scale", "3"), "tinypssr has no scale 3; it has 2, 4"),
         (("--model", "tinypssr", "--part", "encoder"), "tinypssr has no encoder"),
+        (("--model", "tinycompress-4", "--scale", "2"), "leave --scale out"),
         (("--model", "tinycompress-7"), "no codec 'tinycompress-7' is shipped"),
         (("--model", "tinypssr", "--runtime", "keras", "--int8"), "keras does not run"),
     ],
