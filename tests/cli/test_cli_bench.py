@@ -1,6 +1,7 @@
 """`edge-sr bench`: records, and one sentence for what cannot be measured."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,7 +30,7 @@ def test_a_file_is_measured_and_recorded(edge_sr, tmp_path):
     out = tmp_path / "record.json"
     result = edge_sr("bench", INT8, *SHORT, "--runtime", "engine", "--out", out)
     assert result.code == 0
-    assert "engine 1 thread" in result.out
+    assert re.search(r"^engine int8 +1 thread ", result.out, re.MULTILINE)
     record = records.read(out)
     assert record.complete
     (case,) = [result.case for result in record.results]
