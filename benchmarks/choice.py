@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.compare import Ratio, ratio
-from benchmarks.sources import is_right, network_name, runtime_name, size, where
+from benchmarks.compare import TOO_FEW, Ratio, ratio
+from benchmarks.sources import is_right, network_name, size, where
 from edge_sr.records import Precision, Record, Result, Timing
 
 
@@ -34,6 +34,8 @@ class Choice:
         best = f"choose {way(self.best)}: {run_timing(self.best).p50:.3g} ms"
         if self.next is None or self.ratio is None:
             return f"{best}, the only one measured"
+        if not self.ratio.known:
+            return f"{best}; {TOO_FEW} whether {way(self.next)} is slower"
         if not self.clear:
             return f"{best}; {way(self.next)} is as fast within the noise"
         return f"{best}, {self.ratio.value:.2f} times as fast as {way(self.next)}"
@@ -92,10 +94,10 @@ def _advise(network: str, image: str, threads: int, results: Iterable[Result]) -
 
 def fastest_each(results: Iterable[Result]) -> list[Result]:
     """Of each runtime its fastest result, whatever number of threads that takes."""
-    ordered = sorted(results, key=lambda result: runtime_name(result.case))
+    ordered = sorted(results, key=lambda result: result.case.runtime_name)
     return [
         min(group, key=lambda result: run_timing(result).p50)
-        for _, group in itertools.groupby(ordered, lambda result: runtime_name(result.case))
+        for _, group in itertools.groupby(ordered, lambda result: result.case.runtime_name)
     ]
 
 
@@ -119,4 +121,4 @@ def way(result: Result) -> str:
     """How to run it: "engine int8, 2 threads", with what makes its time doubtful."""
     case = result.case
     doubts = f" [{', '.join(result.marks)}]" if result.marks else ""
-    return f"{runtime_name(case)} {case.network.precision}, {where(case)}{doubts}"
+    return f"{case.runtime_name} {case.network.precision}, {where(case)}{doubts}"

@@ -1,5 +1,6 @@
 """Whether two measurements differ: ratios of medians with intervals, case by case."""
 
+import collections
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,8 @@ LEVEL = 95
 
 MIN_SAMPLES = 10
 """Of fewer, nothing can be said about how much their median is due to chance."""
+
+TOO_FEW = "too few samples to say"
 
 REPEATS_WITHIN = 0.05
 """Share by which the median of a case differs from one process to the next on a quiet machine."""
@@ -45,9 +48,21 @@ class Ratio:
         return self.low <= 1 + REPEATS_WITHIN and self.high >= 1 / (1 + REPEATS_WITHIN)
 
     @property
+    def doubt(self) -> str:
+        """Why the two may as well be equal; empty if they differ."""
+        if not self.known:
+            return TOO_FEW
+        return "noise" if self.small else ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there were samples enough for an interval."""
+        return not math.isinf(self.high)
+
+    @property
     def interval(self) -> str:
         """For people."""
-        if math.isinf(self.high):
+        if not self.known:
             return f"fewer than {MIN_SAMPLES} samples"
         return f"{self.low:.3f} to {self.high:.3f}"
 
@@ -118,6 +133,8 @@ class Pair:
     def _difference(self, found: Ratio) -> str:
         if self.scope is None:
             return "equal" if found.value == 1 else f"B {_direction(found)} (counted, no chance)"
+        if not found.known:
+            return TOO_FEW
         if found.noise:
             return "noise"
         if found.small:
@@ -210,6 +227,19 @@ def _fields(what: str, a: object, b: object, names: Iterable[str]) -> list[str]:
     ]
 
 
+def _kernels(first: dict[str, Result], second: dict[str, Result]) -> Iterable[str]:
+    """A sentence for each two sets of kernels that the engine ran cases with."""
+    counts = collections.Counter(
+        (first[key].kernels, second[key].kernels)
+        for key in first
+        if key in second and _both_measured(first[key], second[key])
+    )
+    for (one, two), count in counts.items():
+        if one != two:
+            names = f"{one or 'unknown'} in A and {two or 'unknown'} in B"
+            yield f"the engine's kernels of {plural(count, 'case')} are {names}"
+
+
 def _notes(
     a: Record, b: Record, first: dict[str, Result], second: dict[str, Result]
 ) -> Iterable[str]:
@@ -220,6 +250,7 @@ def _notes(
     ):
         names = [field.name for field in dataclasses.fields(one) if field.name not in skipped]
         yield from _fields(what, one, two, names)
+    yield from _kernels(first, second)
     for name, record in (("A", a), ("B", b)):
         if not record.complete:
             yield f"{name} is partial: {len(record.results)} of {plural(record.planned, 'case')}"

@@ -7,6 +7,7 @@ from edge_sr.records import (
     Cold,
     Conditions,
     Delegate,
+    Kernels,
     Memory,
     OperatorTime,
     Part,
@@ -59,6 +60,7 @@ class Answer:
         repeats: whether the last run's output equals the first one's.
         own_ns: processor time of this process between `before` and `after`.
         wall_ns: time between them.
+        kernels: the engine's set; None for other runtimes.
     """
 
     error: str | None = None
@@ -71,3 +73,4 @@ class Answer:
     own_ns: int = 0
     wall_ns: int = 1
     repeats: bool = True
+    kernels: Kernels | None = None

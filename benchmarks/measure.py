@@ -66,10 +66,12 @@ def measure(task: Task, keep: Callable[[Record], None], former: Record | None = 
     Args:
         task: what to measure.
         keep: gets the record so far: at the start, and after each case.
-        former: a record that was interrupted; what it measured of the same files is taken over.
+        former: a record that was interrupted; what it measured of the same files is taken over,
+            and nothing of it leaves the record before it is replaced.
 
     Raises:
-        UserError: `former` was made on another device, or with other software or sampling.
+        UserError: `former` was made on another device, with other software or sampling, or of
+            other cases; nothing was kept then.
     """
     record = Record(
         suite=task.suite,
@@ -81,26 +83,55 @@ def measure(task: Task, keep: Callable[[Record], None], former: Record | None = 
         sampling=task.sampling,
         results=(),
     )
-    keep(record)
-    known = {} if former is None else _known(former, record)
+    places: list[Result | None] = [None] * record.planned
+    if former is not None:
+        _check_former(former, record)
+        places = _in_place(former, task.wanted)
+    known = {result.case: result for result in places if result and result.status == "measured"}
+    keep(_with(record, places))
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as folder:
         bench = _Bench(task, record.device, Path(folder))
-        for wanted in task.wanted:
-            result = bench.run(wanted, known)
-            results = (*record.results, result)
-            record = replace(record, results=results, complete=len(results) == record.planned)
-            keep(record)
-    return record
+        for index, wanted in enumerate(task.wanted):
+            places[index] = bench.run(wanted, known)
+            keep(_with(record, places))
+    return _with(record, places)
 
 
-def _known(former: Record, record: Record) -> dict[Case, Result]:
+def _with(record: Record, places: Sequence[Result | None]) -> Record:
+    """The record with the results that there are."""
+    results = tuple(result for result in places if result is not None)
+    return replace(record, results=results, complete=len(results) == record.planned)
+
+
+def _check_former(former: Record, record: Record) -> None:
     same = (former.device, former.software, former.sampling)
     if same != (record.device, record.software, record.sampling):
         raise UserError(
             "the record to go on with was made on another device, or with other software or "
             "sampling; measure anew"
         )
-    return {result.case: result for result in former.results if result.status == "measured"}
+
+
+def _in_place(former: Record, wanted: Sequence[Wanted]) -> list[Result | None]:
+    """The former results where those of the same cases will be.
+
+    Raises:
+        UserError: some have no place.
+    """
+    found = {result.case.key: result for result in former.results}
+    places = [found.pop(_unseen(item).key, None) for item in wanted]
+    if found:
+        raise UserError(
+            f"the record to go on with holds other cases, such as {next(iter(found))}; name all "
+            "of its cases again, or measure anew"
+        )
+    return places
+
+
+def _unseen(wanted: Wanted) -> Case:
+    """A case whose network was not looked for."""
+    network = Network(wanted.network, wanted.part, wanted.precision, None, None, None, ())
+    return _case(wanted, network, _channels(wanted))
 
 
 def _channels(wanted: Wanted) -> int:
@@ -122,8 +153,7 @@ class _Bench:
 
     def run(self, wanted: Wanted, known: dict[Case, Result]) -> Result:
         """One case, whatever becomes of it."""
-        empty = Network(wanted.network, wanted.part, wanted.precision, None, None, None, ())
-        case = _case(wanted, empty, _channels(wanted))
+        case = _unseen(wanted)
         try:
             found = wanted.subject or self._find(wanted)
             artifact = self._artifact(found, wanted)
@@ -268,4 +298,5 @@ def _result(case: Case, started: str, answer: Answer, files: Sequence[Memory]) -
         after=answer.after,
         other_load=others,
         marks=tuple(marks.find(answer.timings, answer.before, answer.after, others)),
+        kernels=answer.kernels,
     )

@@ -14,7 +14,7 @@ from benchmarks.job import Job
 from edge_sr.errors import UserError, require
 from edge_sr.graph import read_bytes
 from edge_sr.quiet import quiet_native
-from edge_sr.records import OperatorTime
+from edge_sr.records import Kernels, OperatorTime
 from edge_sr.runtime.session import RUNTIMES, Session
 
 _PROFILED_RUNS = 5
@@ -140,3 +140,13 @@ def _sum_up(events: list[dict[str, Any]]) -> tuple[OperatorTime, ...]:
 def _mean(microseconds: list[int]) -> float:
     later = microseconds[-_PROFILED_RUNS:]
     return sum(later) / len(later)
+
+
+def kernels(session: Session) -> Kernels | None:
+    """The engine's set, after a run; None for other runtimes."""
+    if session.runtime != "engine":
+        return None
+    from edge_sr.runtime.engine import EngineSession
+
+    assert isinstance(session, EngineSession)
+    return session.kernels

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.choice import Advice, Choice, advise, choose, fastest_each, way
-from benchmarks.compare import LEVEL, Comparison
+from benchmarks.compare import LEVEL, Comparison, Ratio
 from benchmarks.sources import (
     Source,
     is_right,
     network_name,
     plural,
-    runtime_name,
     size,
     where,
 )
 from edge_sr.records import Conditions, MemoryKind, Part, Precision, Record, Result, Scope, Timing
 
 NOT_MEASURED = "not measured"
+MOST_OPERATORS = 5
 _PUBLISHED = Path(__file__).parent / "published.toml"
 
 
@@ -85,7 +85,7 @@ def _section(source: Source) -> Section:
         tuple(_sentences(advice)),
         tuple(table for table in summaries if table.rows),
         tuple(_results(record)),
-        tuple(table for table in (_facts(record), _counts(record)) if table.rows),
+        tuple(it for it in (_facts(record), _operators(record), _counts(record)) if it.rows),
     )
 
 
@@ -140,7 +140,11 @@ def _choice(choice: Choice) -> tuple[str, ...]:
     if choice.next is None or choice.ratio is None:
         return (*best, "", "nothing else was measured")
     times = f"{choice.ratio.value:.2f} ({choice.ratio.interval})"
-    return (*best, times if choice.clear else f"{times}, noise", way(choice.next))
+    return (*best, _doubted(times, choice.ratio), way(choice.next))
+
+
+def _doubted(text: str, found: Ratio) -> str:
+    return f"{text}, {found.doubt}" if found.doubt else text
 
 
 def _overall(advice: Iterable[Advice]) -> Table:
@@ -152,7 +156,7 @@ def _overall(advice: Iterable[Advice]) -> Table:
             value = item.duel.ratio.value
             times = value if item.duel.best is int8 else 1 / value
             cells = (way(int8), _p50(int8), way(float32), _p50(float32))
-            verdict = f"{times:.2f}" + ("" if item.duel.clear else ", noise")
+            verdict = _doubted(f"{times:.2f}", item.duel.ratio)
             rows.append(Row((item.network, item.image, str(item.threads), *cells, verdict)))
     headings = ("network", "image", "threads at most", "best int8", "ms", "best float32", "ms")
     return Table("int8 against float32", (*headings, "int8 times as fast"), tuple(rows))
@@ -256,7 +260,8 @@ def _about(results: Sequence[Result]) -> Iterable[str]:
 def _rows(result: Result) -> Iterable[Row]:
     """One for each timing, or one that says why there is none."""
     case = result.case
-    name = f"{runtime_name(case)} {case.network.precision}, {where(case)}"
+    kernels = f" ({result.kernels})" if result.kernels else ""
+    name = f"{case.runtime_name}{kernels} {case.network.precision}, {where(case)}"
     if not result.timings:
         blank = ("",) * len(_COLUMNS)
         yield Row((name, result.status, *blank), result.marks, result.reason or "")
@@ -368,11 +373,28 @@ def _held_back(conditions: Iterable[Conditions]) -> str:
     return ", ".join(sorted({flag for it in conditions for flag in it.throttling})) or "not told"
 
 
+def _operators(record: Record) -> Table:
+    """The most expensive ones of each case whose runtime times them."""
+    rows = []
+    for result in record.results:
+        whole = sum(it.ns for it in result.operators)
+        for it in sorted(result.operators, key=lambda it: -it.ns)[:MOST_OPERATORS]:
+            share = f"{it.ns / whole:.0%}" if whole else ""
+            figures = (str(it.count), f"{it.ns / 1e6:.3f}", share)
+            rows.append(Row((result.case.key, f"{it.name} ({it.device})", *figures)))
+    note = (
+        f"Of each case the {MOST_OPERATORS} kinds that took longest in a run with profiling on, "
+        "which makes it slower; only ONNX Runtime tells."
+    )
+    headings = ("case", "operator", "count", "ms", "share")
+    return Table("The most expensive operators", headings, tuple(rows), note)
+
+
 def _counts(record: Record) -> Table:
     """What each figure counts, in the record's own words, once for each runtime."""
     found: dict[tuple[str, str], str] = {}
     for result in record.results:
-        name = where(result.case) if result.case.board else runtime_name(result.case)
+        name = where(result.case) if result.case.board else result.case.runtime_name
         for item in result.memory:
             found.setdefault((item.kind, name), item.counts)
         for timing in result.timings:

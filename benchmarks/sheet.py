@@ -5,7 +5,7 @@ import io
 import typing
 from collections.abc import Iterable, Sequence
 
-from benchmarks.sources import Source, runtime_name
+from benchmarks.sources import Source
 from edge_sr.records import MemoryKind, Result, Timing
 
 _KINDS: tuple[MemoryKind, ...] = typing.get_args(MemoryKind)
@@ -66,7 +66,7 @@ def _case(result: Result) -> dict[str, object]:
         "parameters": network.parameters,
         "macs": network.macs,
         "artifact_sha256": network.artifact.sha256 if network.artifact else None,
-        "runtime": runtime_name(case),
+        "runtime": case.runtime_name,
         "threads": case.threads,
         "cores": " ".join(map(str, case.pinned)),
         "width": case.width,
@@ -81,6 +81,7 @@ def _outcome(result: Result) -> dict[str, object]:
         "marks": " ".join(result.marks),
         "right": result.output.right if result.output else None,
         "reason": result.reason,
+        "kernels": result.kernels,
         "started": result.started,
         "other_load": result.other_load,
     }

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.suites import BACKENDS
 from edge_sr import records
 from edge_sr.errors import UserError
 from edge_sr.records import Case, Record, Result
@@ -91,12 +90,6 @@ def plain(text: str) -> str:
 def _obeyed(sign: str) -> bool:
     kind = unicodedata.category(sign)
     return kind[0] == "C" or kind in ("Zl", "Zp")
-
-
-def runtime_name(case: Case) -> str:
-    """As `--runtime` takes it."""
-    names = {(known.runtime, known.delegate): name for name, known in BACKENDS.items()}
-    return names.get((case.runtime, case.delegate), f"{case.runtime} {case.delegate}")
 
 
 def where(case: Case) -> str:

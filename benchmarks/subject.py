@@ -6,6 +6,8 @@ from pathlib import Path
 from edge_sr import graph, zoo
 from edge_sr.errors import UserError
 from edge_sr.graph import read_bytes, read_graph
+from edge_sr.models import registry
+from edge_sr.models.tinycompress import RATES
 from edge_sr.records import Part, Precision, Score
 from edge_sr.runtime.session import PART_CHANNELS, Interface, TensorSpec
 from edge_sr.zoo import codecs
@@ -49,6 +51,14 @@ class Subject:
 def is_codec(name: str) -> bool:
     """Whether this names a codec, shipped or not."""
     return name.startswith(codecs.PREFIX)
+
+
+def is_known(name: str) -> bool:
+    """Whether this names a network of edge-sr, shipped or not."""
+    if is_codec(name):
+        return name.removeprefix(codecs.PREFIX) in (*map(str, RATES), "rd")
+    model, _, scale = name.rpartition(" x")
+    return model in registry.names("super-resolution") and scale.isdecimal()
 
 
 def find(name: str, part: Part, precision: Precision) -> Subject:

@@ -1,10 +1,15 @@
 """What is to be measured, as data: suites/*.toml, each a list of products.
 
-title = "..."
-[sampling]            # see edge_sr.records.Sampling
-[[case]]              # every combination of the lists, but for those that cannot be
-networks = ["tinypssr x2", "tinycompress-4"]
-parts = ["encoder", "decoder"]     # of codecs; an upscaler has none
+title = "Encoding and decoding"
+[sampling]                         # see edge_sr.records.Sampling
+warmup_s = 0.3
+samples = 30
+seconds = 1.0
+max_samples = 20000
+max_seconds = 4.0
+[[case]]                           # every combination of the lists, but for those that cannot be
+networks = ["tinycompress-4"]      # or upscalers, such as "tinypssr x2"
+parts = ["encoder", "decoder"]     # of codecs; of upscalers ["upscaler"]
 precisions = ["int8", "float32"]
 backends = ["litert", "engine"]
 sizes = ["768x512"]                # of the image, width x height
@@ -19,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.subject import Subject, is_codec
+from benchmarks.subject import Subject, is_codec, is_known
 from edge_sr.errors import UserError
 from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
 
@@ -136,11 +141,17 @@ def _sampling(values: Any) -> Sampling:
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
             raise UserError(f"{key} of [sampling] is a positive number")
+    for key in ("samples", "max_samples"):
+        if type(values[key]) is not int:
+            raise UserError(f"{key} of [sampling] is a whole number")
+    for key in ("samples", "seconds"):
+        if values[f"max_{key}"] < values[key]:
+            raise UserError(f"max_{key} of [sampling] is less than {key}")
     return Sampling(
         warmup_s=float(values["warmup_s"]),
-        samples=int(values["samples"]),
+        samples=values["samples"],
         seconds=float(values["seconds"]),
-        max_samples=int(values["max_samples"]),
+        max_samples=values["max_samples"],
         max_seconds=float(values["max_seconds"]),
     )
 
@@ -151,10 +162,11 @@ _LISTS = ("networks", "parts", "precisions", "backends", "sizes", "threads")
 def _product(case: Any) -> list[Wanted]:
     _check_keys(case, set(_LISTS), "[[case]]")
     for key in _LISTS:
-        kind = int if key == "threads" else str
+        kind, name = (int, "whole numbers") if key == "threads" else (str, "texts")
         values = case[key]
-        if not isinstance(values, list) or not all(type(value) is kind for value in values):
-            raise UserError(f"{key} of [[case]] is a list of {kind.__name__}")
+        listed = isinstance(values, list) and len(values) > 0
+        if not listed or not all(type(value) is kind for value in values):
+            raise UserError(f"{key} of [[case]] is a list of {name}, of one at least")
     _check_known(case)
     sizes = [parse_size(size) for size in case["sizes"]]
     combinations = itertools.product(
@@ -170,8 +182,16 @@ def _product(case: Any) -> list[Wanted]:
 
 
 def _check_known(case: dict[str, Any]) -> None:
-    codec_parts = {is_codec(network) for network in case["networks"]}
-    parts = {"encoder", "decoder"} if codec_parts == {True} else {"upscaler"}
+    for network in case["networks"]:
+        if not is_known(network):
+            raise UserError(
+                f"there is no network {network!r}; one is named like 'tinypssr x2' or "
+                "'tinycompress-4'"
+            )
+    kinds = {is_codec(network) for network in case["networks"]}
+    if len(kinds) > 1:
+        raise UserError("codecs and upscalers have other parts; give each a [[case]] of its own")
+    parts = {"encoder", "decoder"} if kinds == {True} else {"upscaler"}
     known = {"parts": parts, "precisions": {"int8", "float32"}, "backends": set(BACKENDS)}
     for key, values in known.items():
         unknown = [value for value in case[key] if value not in values]

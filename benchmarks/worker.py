@@ -16,7 +16,7 @@ from benchmarks import picture
 from benchmarks.device import own_ns, read_conditions
 from benchmarks.job import Answer, Job
 from benchmarks.memory import Baseline, runtime_memory
-from benchmarks.native import import_runtime, on_device, open_session, operators
+from benchmarks.native import import_runtime, kernels, on_device, open_session, operators
 from benchmarks.sampler import measure, take, warm_up
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.records import Cold, Sampling, Timing
@@ -99,6 +99,7 @@ def _steady(
         after=after,
         own_ns=own,
         wall_ns=wall,
+        kernels=kernels(session),
     )
 
 

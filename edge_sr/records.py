@@ -32,6 +32,8 @@ Delegate = Literal["none", "xnnpack", "cuda"]
 Status = Literal["measured", "not measured", "failed"]
 Scope = Literal["run", "device", "end-to-end"]
 Mark = Literal["emulated", "noisy", "throttled", "unstable", "wrong"]
+Figure = Literal["psnr difference", "largest difference", "rms difference"]
+Kernels = Literal["portable", "avx2", "avx512"]
 MemoryKind = Literal[
     "file",
     "weights",
@@ -85,6 +87,10 @@ class Network:
     quality: tuple[Score, ...]
 
 
+_RUNTIME_NAMES = {("litert", "xnnpack"): "litert", ("litert", "none"): "litert-plain"}
+"""LiteRT's own default is XNNPACK."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One row: a network, how it is run, on what size.
@@ -112,15 +118,21 @@ class Case:
     board: str | None
 
     @property
+    def runtime_name(self) -> str:
+        """The runtime and its delegate, as options name them."""
+        plain = self.runtime if self.delegate == "none" else f"{self.runtime}-{self.delegate}"
+        return _RUNTIME_NAMES.get((self.runtime, self.delegate), plain)
+
+    @property
     def key(self) -> str:
         """A text that is the same for the same case in other records, whatever its file holds."""
         network = self.network
-        where = f"{self.board} (emulated)" if self.board else f"{self.threads} threads"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        where = f"{self.board} (emulated)" if self.board else threads
         pinned = f" on {','.join(map(str, self.pinned))}" if self.pinned else ""
-        delegate = "" if self.delegate == "none" else f" {self.delegate}"
         return (
             f"{network.name} {network.part} {network.precision} {self.width}x{self.height} "
-            f"{self.runtime}{delegate} {where}{pinned}"
+            f"{self.runtime_name} {where}{pinned}"
         )
 
 
@@ -200,6 +212,38 @@ class Memory:
     counts: str
 
 
+_OF_FIGURE: dict[Figure, str] = {
+    "psnr difference": "dB of PSNR away from the reference",
+    "largest difference": "steps away from the reference at most",
+    "rms difference": "steps (root mean square) away from the reference",
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The figure that is closest to its bound, or farthest beyond, and so decides.
+
+    Attributes:
+        figure: in dB of PSNR; else in steps, one int8 step, or 1/255 of the range of float32.
+        value: of the output.
+        bound: up to which the output is right.
+    """
+
+    figure: Figure
+    value: float
+    bound: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is within the bound."""
+        return self.value <= self.bound
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.value:.3g} {_OF_FIGURE[self.figure]}, {self.bound:g} is the bound"
+
+
 @dataclass(frozen=True)
 class Output:
     """What came out, and whether it is right.
@@ -213,7 +257,10 @@ class Output:
         differing_share: of the values, 0..1.
         psnr_difference: dB between the two against the picture that the output should be; None
             where there is no such picture.
-        right: whether it is within the bounds of edge_sr.runtime.agreement.
+        right: whether it is within the bounds of edge_sr.runtime.agreement, and the same in each
+            run.
+        decision: None without a reference, of an output that is not finite, and in records of
+            edge-sr before it was kept.
     """
 
     sha256: str
@@ -224,6 +271,16 @@ class Output:
     differing_share: float | None
     psnr_difference: float | None
     right: bool | None
+    decision: Decision | None = None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with one that is not right."""
+        if self.decision is not None and not self.decision.kept:
+            return self.decision.sentence
+        if self.decision is None and self.reference is not None:
+            return "not a finite number everywhere"
+        return "not the same in each run"
 
 
 @dataclass(frozen=True)
@@ -277,6 +334,8 @@ class Result:
         other_load: cores that other processes kept busy meanwhile; None where not known.
         marks: "emulated"; "noisy": other processes or a wide spread; "throttled"; "unstable": the
             warm-up did not settle; "wrong": the output is beyond the bounds.
+        kernels: the set that the engine ran on a desk; None for all else, and in records of edge-sr
+            before it was kept.
     """
 
     case: Case
@@ -293,6 +352,7 @@ class Result:
     after: Conditions | None
     other_load: float | None
     marks: tuple[Mark, ...]
+    kernels: Kernels | None = None
 
     def timing(self, scope: Scope) -> Timing | None:
         """The samples of one scope, if it was measured."""

@@ -101,7 +101,7 @@ def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
         return value
     if dataclasses.is_dataclass(kind):
         return _decode_record(value, typing.cast(type, kind), where, max_items)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):  # the latter of a Literal
         (some,) = (option for option in typing.get_args(kind) if option is not type(None))
         return None if value is None else decode(value, some, where, max_items)
     if origin is Literal:

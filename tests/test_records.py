@@ -233,7 +233,7 @@ def test_any_json_in_any_place_is_read_or_refused(data):
 
 def test_a_key_names_what_is_compared():
     case = example().results[0].case
-    assert case.key == "a x2 upscaler int8 8x8 engine 1 threads"
+    assert case.key == "a x2 upscaler int8 8x8 engine 1 thread"
     board = dataclasses.replace(case, board="mps2-an386", pinned=(0, 1))
     assert "mps2-an386 (emulated)" in board.key
     assert "on 0,1" in board.key

@@ -18,7 +18,7 @@ from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
 from benchmarks.choice import run_timing
 from benchmarks.report import memory
-from benchmarks.sources import network_name, plural, runtime_name, size
+from benchmarks.sources import network_name, plural, size
 from edge_sr.records import Record, Result
 
 _INK = "#010203"
@@ -151,7 +151,7 @@ def _quality(results: Sequence[Result]) -> Iterable[_Sketch]:
         places, key=lambda place: (places[place], int(place[0].split("x")[0]), place[1] == "set5")
     )
     points = {
-        (network_name(case), runtime_name(case), case.network.precision): (
+        (network_name(case), case.runtime_name, case.network.precision): (
             run_timing(result).p50,
             score.psnr,
             _opacity(result),
@@ -194,10 +194,10 @@ def _roofline(results: Sequence[Result]) -> Iterable[_Sketch]:
         return
 
     def paint(axes: Axes) -> None:
-        colours = _styles(runtime_name(result.case) for result, _, _ in points)
+        colours = _styles(result.case.runtime_name for result, _, _ in points)
         for result, macs, rate in points:
             filled = result.case.network.precision == "int8"
-            colour = _COLOURS[colours[runtime_name(result.case)]]
+            colour = _COLOURS[colours[result.case.runtime_name]]
             _point(axes, (macs / 1e6, rate), colour, "o", filled, _opacity(result))
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -213,7 +213,7 @@ def _roofline(results: Sequence[Result]) -> Iterable[_Sketch]:
         "that arithmetic reached in this record, not a figure of the processor's maker. Full "
         "points int8, hollow ones float32. "
     ) + _faint(results)
-    entries = 2 + len({runtime_name(result.case) for result, _, _ in points})
+    entries = 2 + len({result.case.runtime_name for result, _, _ in points})
     yield _Sketch("Roofline by MACs", caption, entries, paint)
 
 
@@ -249,7 +249,7 @@ def _memory(results: Sequence[Result]) -> Iterable[_Sketch]:
         case = result.case
         lines = groups.setdefault(network_name(case), {})
         for name, amount in (
-            (runtime_name(case), memory(result, "runtime arena", "tflm arena")),
+            (case.runtime_name, memory(result, "runtime arena", "tflm arena")),
             ("engine, on a microcontroller", memory(result, "engine ram")),
         ):
             if amount is not None and amount > 0:

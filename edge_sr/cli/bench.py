@@ -23,14 +23,13 @@ from edge_sr.cli.common import (
     check_new,
     known_scale,
     parse_path,
-    print_markdown,
     say,
 )
-from edge_sr.errors import UserError, VerificationError
+from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
     from benchmarks.suites import Wanted
-    from edge_sr.records import Precision, Record, Result, Sampling
+    from edge_sr.records import Precision, Record, Sampling
 
 DEFAULT_SUITE = "quick"
 _SIZES = {"upscaler": "320x240", "encoder": "768x512", "decoder": "768x512"}
@@ -154,6 +153,8 @@ def run(
     """
     from benchmarks.measure import Task
     from edge_sr import records
+    from edge_sr.cli import bench_results
+    from edge_sr.engine import binding
 
     measure = measurer(host, port, identity, wheel, wheels)
     if resume and out is None:
@@ -166,14 +167,15 @@ def run(
     )  # fmt: skip
     name, sampling, wanted = _choose(asked)
     sampling = _more(sampling, samples, seconds)
+    if host is None:
+        binding.kernel_limit()
     former = records.read(out) if resume and out is not None and out.exists() else None
     task = Task(name, wanted, sampling, _convert, _emulate)
     with _Display(out, len(wanted)) as display:
         record = measure(task, display.keep, former)
-    if name is None:
-        _refuse_nothing(record, out)
-    _print(record)
-    _check_outputs(record)
+    _refuse_nothing(record, None if former else out)
+    bench_results.show_results(record)
+    bench_results.check_outputs(record)
 
 
 def _cores(text: str | None, here_only: bool) -> tuple[int, ...]:
@@ -286,6 +288,8 @@ def _of_model(asked: _Asked) -> list["Wanted"]:
 
     model = asked.model or ""
     codec = subject.is_codec(model)
+    if codec and asked.scale is not None:
+        raise UserError(f"{model} is a codec and has no scale; leave --scale out")
     name = model if codec else f"{model} x{known_scale(asked.scale)}"
     backends = _backends(asked, [*BACKENDS])
     chosen = {backend: _precision(asked, backend) for backend in backends}
@@ -384,49 +388,23 @@ class _Display:
 
     def keep(self, record: "Record") -> None:
         """Write the record so far."""
+        from benchmarks.sources import plain
         from edge_sr import records
 
         if self._out is not None:
             records.write(self._out, record)
         self._kept = len(record.results)
-        what = record.results[-1].case.key if record.results else "measuring"
+        newest = max(record.results, key=lambda result: result.started, default=None)
+        what = plain(newest.case.key) if newest else "measuring"
         self._bar.update(self._task, completed=self._kept, description=what)
 
 
-def _print(record: "Record") -> None:
-    print_markdown(
-        ["case", "p50 ms", "p90", "p99", "min", "spread", "first ms", "peak RSS MB", "marks"],
-        [_row(result) for result in record.results],
-    )
-
-
-def _row(result: "Result") -> list[str]:
-    key = result.case.key
-    if result.instructions is not None:
-        counted = f"{result.instructions.frame:,} instructions (emulated, not cycles)"
-        return [key, counted, "", "", "", "", "", "", ", ".join(result.marks)]
-    if result.status != "measured" or result.cold is None:
-        return [key, result.status, "", "", "", "", "", "", result.reason or ""]
-    peak = next(item.bytes for item in result.memory if item.kind == "peak rss")
-    timing = result.timings[0]
-    figures = [timing.p50, timing.percentile(90), timing.percentile(99), timing.best]
-    first = (result.cold.load_ns + result.cold.first_ns) / 1e6
-    return [
-        key,
-        *(f"{figure:.3f}" for figure in figures),
-        f"{timing.spread:.1%}",
-        f"{first:.1f}",
-        f"{peak / 1e6:.1f}",
-        ", ".join([*_also(result), *result.marks]),
-    ]
-
-
-def _also(result: "Result") -> list[str]:
-    return [f"{timing.scope} {timing.p50:.3f} ms" for timing in result.timings[1:]]
-
-
 def _refuse_nothing(record: "Record", out: Path | None) -> None:
-    """Leave no record of a network that was asked for by name and could not be measured at all.
+    """Leave no new record where no case could be measured at all.
+
+    Args:
+        record: all cases.
+        out: its file, if there was no record before.
 
     Raises:
         UserError: so.
@@ -435,16 +413,7 @@ def _refuse_nothing(record: "Record", out: Path | None) -> None:
         return
     if out is not None:
         out.unlink(missing_ok=True)
+    from benchmarks.sources import plain
+
     first = record.results[0]
-    raise UserError(f"{first.case.key}: {first.reason}")
-
-
-def _check_outputs(record: "Record") -> None:
-    """End with exit code 1 if an output is wrong.
-
-    Raises:
-        VerificationError: so.
-    """
-    wrong = [result.case.key for result in record.results if "wrong" in result.marks]
-    if wrong:
-        raise VerificationError(f"the output of {_listed(wrong)} is wrong")
+    raise UserError(f"nothing was measured; {plain(first.case.key)}: {first.reason}")

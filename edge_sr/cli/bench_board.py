@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_sr.errors import VerificationError
-from edge_sr.records import Case, Instructions, Memory, Output, Result
+from edge_sr.records import Case, Decision, Instructions, Memory, Output, Result
 
 if TYPE_CHECKING:
     from firmware_harness.elf import Flash, StaticRam
@@ -83,6 +83,7 @@ def _output(made: np.ndarray, expected: np.ndarray) -> Output:
         differing_share=float(np.mean(steps != 0)),
         psnr_difference=None,
         right=right,
+        decision=Decision("largest difference", float(steps.max()), 0.0),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli.common import ForceOption, check_new, parse_path, say
-from edge_sr.cli.tables import escape, show
+from edge_sr.cli.tables import escape, show, show_text
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
@@ -81,17 +81,17 @@ def _write(path: Path, text: str) -> None:
 
 
 def _print(section: "Section", markdown: bool) -> None:
-    mean = escape if markdown else str
-    typer.echo(f"{'## ' if markdown else ''}{mean(section.source.label)}")
+    mean, line = (escape, typer.echo) if markdown else (str, show_text)
+    line(f"{'## ' if markdown else ''}{mean(section.source.label)}")
     for warning in section.warnings:
-        typer.echo(f"\n{mean(warning)}")
+        line(f"\n{mean(warning)}")
     if section.advice:
-        typer.echo("\nOn this device:")
+        line("\nOn this device:")
     if markdown and section.advice:
-        typer.echo()
+        line("")
     for what, sentence in section.advice:
-        typer.echo(f"- {mean(what)}: {mean(sentence)}")
-    typer.echo()
+        line(f"- {mean(what)}: {mean(sentence)}")
+    line("")
     for table in section.tables:
         show(table, markdown)
-    typer.echo()
+    line("")

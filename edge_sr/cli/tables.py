@@ -9,15 +9,34 @@ import typer
 from edge_sr.cli.common import print_markdown
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as Drawn
+
     from benchmarks.report import Row, Table
 
 _WIDE = 1000
+_GAP = 3
+"""Characters between two columns."""
+
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
 def show(table: "Table", markdown: bool) -> None:
     """Print a table with its title and note."""
     (_show_markdown if markdown else _show)(table)
+
+
+def show_text(text: str) -> None:
+    """Print a text; on a terminal its words stay whole."""
+    from rich.text import Text
+
+    _console().print(Text(text))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
 
 
 def escape(text: str) -> str:
@@ -48,25 +67,78 @@ def _show_markdown(table: "Table") -> None:
 
 
 def _show(table: "Table") -> None:
-    """On a terminal long texts are folded to its width; elsewhere lines stay whole."""
+    """On a terminal words stay whole, and rows are stacked where columns do not fit; elsewhere
+    lines stay whole.
+    """
+    from rich.text import Text
+
+    console = _console()
+    if table.title:
+        console.print(Text(table.title, style="bold"))
+    widths = _widths(table, console.width)
+    if widths is None:
+        _print_stacked(table, console)
+    elif table.rows:
+        console.print(_drawn(table, widths), "")
+    if table.note:
+        console.print(Text(f"{table.note}\n", style="dim"))
+
+
+def _widths(table: "Table", width: int) -> list[int] | None:
+    """Of the columns, so that no word is cut; None if there is not room enough."""
+    from rich.cells import cell_len
+
+    columns = _columns(table)
+    texts = zip(columns, *(_cells(row, len(columns)) for row in table.rows), strict=True)
+    needs = [(max(map(_longest_word, column)), max(map(cell_len, column))) for column in texts]
+    widths = [least for least, _ in needs]
+    room = width - _GAP * (len(columns) - 1) - sum(widths)
+    if room < 0:
+        return None
+    for index in sorted(range(len(needs)), key=lambda index: needs[index][1] - widths[index]):
+        more = min(needs[index][1] - widths[index], room)
+        widths[index] += more
+        room -= more
+    return widths
+
+
+def _longest_word(text: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split()), default=0)
+
+
+def _drawn(table: "Table", widths: list[int]) -> "Drawn":
     from rich import box
-    from rich.console import Console
     from rich.table import Table as Drawn
     from rich.text import Text
 
     columns = _columns(table)
-    drawn = Drawn(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
+    drawn = Drawn(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
         prose = table.prose or index in (0, len(table.headings))
         drawn.add_column(
-            Text(column), justify="left" if prose else "right", overflow="fold", no_wrap=False
+            Text(column), justify="left" if prose else "right", overflow="fold", width=width
         )
     for row in table.rows:
-        style = "red" if "wrong" in row.marks else "dim" if row.reason else None
-        drawn.add_row(*map(Text, _cells(row, len(columns))), style=style)
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    if table.title:
-        console.print(Text(table.title, style="bold"))
-    console.print(drawn)
-    if table.note:
-        console.print(Text(f"{table.note}\n", style="dim"))
+        drawn.add_row(*map(Text, _cells(row, len(columns))), style=_style(row))
+    return drawn
+
+
+def _style(row: "Row") -> str | None:
+    return "red" if "wrong" in row.marks else "dim" if row.reason else None
+
+
+def _print_stacked(table: "Table", console: "Console") -> None:
+    """Each row as a paragraph that begins with its first cell."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    columns = _columns(table)
+    for row in table.rows:
+        first, *others = _cells(row, len(columns))
+        console.print(Text(first, style=_style(row) or ""))
+        named = zip(columns[1:], others, strict=True)
+        text = ", ".join(f"{name} {cell}" for name, cell in named if cell)
+        console.print(Padding(Text(text, style=_style(row) or ""), (0, 0, 0, 2)))
+    console.print()

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import os
+import typing
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 
 from edge_sr.engine.build import library
 from edge_sr.errors import UserError
+from edge_sr.records import Kernels
 
 OK = 0
 ALIGNMENT = 8
 """Of arenas and plans, in bytes."""
 
-KERNELS = ("portable", "avx2", "avx512")
+KERNELS: tuple[Kernels, ...] = typing.get_args(Kernels)
 """Sets of kernels, numbered as in `esr_kernel_set`."""
 
 LIMIT = "EDGE_SR_KERNELS"

@@ -7,6 +7,7 @@ import numpy as np
 
 from edge_sr.data.colour import luminance
 from edge_sr.metrics import Pixels, psnr
+from edge_sr.records import Decision
 from edge_sr.runtime.session import TensorSpec, decode
 
 MAX_PSNR_DIFFERENCE = 0.05
@@ -16,7 +17,11 @@ MAX_FLOAT_DIFFERENCE = 0.25
 """Steps of 1/255 between float32 runtimes: a quarter of what 8-bit pixels resolve."""
 
 MAX_RMS_STEPS = 1.0
-"""Root of the mean square, in int8 steps, where no picture says how good an output is."""
+"""Root of the mean square, in steps and for each pass, where no picture says how good an output is.
+
+A pass of a codec halves or doubles both sides, and rounds anew what the pass before has rounded:
+the decoder of rate 64, with three of them, may be three steps away.
+"""
 
 _MAX_PSNR = 100.0  # dB, for an output that is the picture itself
 
@@ -29,12 +34,14 @@ class Agreement:
         max_difference: in int8 steps, or in 1/255 of the range for float32.
         differing_share: of the values, 0..1.
         psnr_difference: dB; None without a picture.
+        decision: None for an output that is not finite.
         right: whether the bounds above are kept.
     """
 
     max_difference: float
     differing_share: float
     psnr_difference: float | None
+    decision: Decision | None
     right: bool
 
 
@@ -44,6 +51,7 @@ def agreement(
     spec: TensorSpec,
     picture: Pixels | None = None,
     border: int = 0,
+    passes: int = 1,
 ) -> Agreement:
     """Compare two outputs of one network.
 
@@ -53,16 +61,23 @@ def agreement(
         spec: of both.
         picture: uint8 (H,W) that a one-channel output should be, or (H,W,3), of which luma counts.
         border: pixels that PSNR leaves out on each side.
+        passes: of a codec's part, by which the bound without a picture grows.
     """
     if not np.isfinite(output).all():
-        return Agreement(np.finfo(np.float32).max.item(), 1.0, None, False)
+        return Agreement(np.finfo(np.float32).max.item(), 1.0, None, None, False)
     step = 1.0 if spec.dtype == "int8" else 1 / 255
     steps = np.abs(output.astype(np.float64) - reference) / step
     loss = None if picture is None else _loss(output, reference, spec, picture, border)
     largest, rms = float(steps.max()), math.sqrt(float(np.mean(steps**2)))
-    right = largest <= MAX_FLOAT_DIFFERENCE if spec.dtype == "float32" else True
-    right = right and (rms <= MAX_RMS_STEPS if loss is None else loss <= MAX_PSNR_DIFFERENCE)
-    return Agreement(largest, float(np.mean(steps != 0)), loss, right)
+    decisions = [
+        Decision("rms difference", rms, MAX_RMS_STEPS * passes)
+        if loss is None
+        else Decision("psnr difference", loss, MAX_PSNR_DIFFERENCE)
+    ]
+    if spec.dtype == "float32":
+        decisions.append(Decision("largest difference", largest, MAX_FLOAT_DIFFERENCE))
+    decision = max(decisions, key=lambda one: one.value / one.bound)
+    return Agreement(largest, float(np.mean(steps != 0)), loss, decision, decision.kept)
 
 
 def _loss(

@@ -7,6 +7,7 @@ import numpy as np
 from edge_sr import graph
 from edge_sr.engine.binding import Engine
 from edge_sr.engine.plan import make_plan
+from edge_sr.records import Kernels
 from edge_sr.runtime.session import Interface, Session
 
 
@@ -26,6 +27,11 @@ class EngineSession(Session):
     def arenas(self) -> tuple[int, ...]:
         """Bytes of RAM of each strip's engine, after a run."""
         return tuple(engine.arena_bytes for engine in self._engines)
+
+    @property
+    def kernels(self) -> Kernels | None:
+        """The set that runs the network; known after a run."""
+        return self._engines[0].kernels if self._engines else None
 
     def _run(self, image: np.ndarray) -> np.ndarray:
         width = image.shape[2]

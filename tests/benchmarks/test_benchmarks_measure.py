@@ -16,15 +16,18 @@ from benchmarks.measure import Task, measure
 from benchmarks.memory import Baseline
 from benchmarks.native import on_device
 from edge_sr import records, zoo
+from edge_sr.engine.binding import Engine
+from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import macs, parameters, read_graph, resize
-from edge_sr.records import Conditions, Record, Sampling, Timing
+from edge_sr.records import Conditions, Decision, Record, Sampling, Timing
 from edge_sr.runtime.agreement import agreement
-from edge_sr.runtime.session import TensorSpec, encode, open_session
+from edge_sr.runtime.session import Interface, TensorSpec, encode, open_session
 from export.onnx import from_tflite
 
 SHORT = Sampling(warmup_s=0.01, samples=3, seconds=0.01, max_samples=50, max_seconds=1.0)
 HEIGHT, WIDTH = 24, 40
+INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
 
 
 def wanted(backend: str, precision: str = "int8", **more: object) -> suites.Wanted:
@@ -105,6 +108,17 @@ def test_operators_come_from_onnx_runtime_alone(record):
     assert record.results[0].operators == ()
 
 
+def test_the_engines_kernels_are_recorded(record):
+    kernels = [result.kernels for result in record.results]
+    assert kernels[3] == Engine(make_plan(read_graph(INT8)).blob, WIDTH).kernels
+    assert [*kernels[:3], *kernels[4:]] == [None] * 6
+
+
+def test_the_kernels_that_the_environment_allows_are_recorded(monkeypatch):
+    monkeypatch.setenv("EDGE_SR_KERNELS", "portable")
+    assert run(wanted("engine")).results[0].kernels == "portable"
+
+
 def test_pixels_to_pixels_is_timed_beside_the_run(record):
     assert [timing.scope for timing in record.results[3].timings] == ["run", "end-to-end"]
     assert [timing.scope for timing in record.results[0].timings] == ["run"]
@@ -173,13 +187,43 @@ def test_an_interrupted_record_is_taken_up(record):
     again = measure(Task(None, cases, SHORT), seen.append, former)
     assert again.results[0] is former.results[0]
     assert [(len(step.results), step.complete) for step in seen] == [
-        (0, False),
+        (1, False),
         (1, False),
         (2, True),
     ]
+
+
+def refused_former(former: Record, *cases: suites.Wanted) -> str:
+    """Why it is not gone on with; nothing is kept, which would replace it."""
+    seen: list[Record] = []
+    with pytest.raises(UserError) as refusal:
+        measure(Task(None, cases, SHORT), seen.append, former)
+    assert seen == []
+    return str(refusal.value)
+
+
+def test_a_record_of_something_else_is_not_replaced(record):
+    cases = (wanted("engine"), wanted("litert"))
+    former = replace(record, results=(record.results[3], record.results[0]), planned=2)
     other = replace(former, device=replace(former.device, cpu="another"))
-    with pytest.raises(UserError, match="measure anew"):
-        measure(Task(None, cases, SHORT), seen.append, other)
+    assert "measure anew" in refused_former(other, *cases)
+    assert "holds other cases, such as tinypssr x2" in refused_former(former, cases[0])
+
+
+def test_former_results_stay_until_they_are_replaced(record, monkeypatch):
+    """Whatever ends the command: what is measured again is not lost before."""
+    failed = replace(record.results[3], status="failed", reason="a full disk", timings=())
+    former = replace(record, results=(failed, record.results[0]), planned=3, complete=False)
+    cases = (wanted("engine"), wanted("tflm"), wanted("litert"))
+    seen: list[Record] = []
+
+    def interrupt(job: Job) -> Answer:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "do", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        measure(Task(None, cases, SHORT), seen.append, former)
+    assert [step.results for step in seen] == [former.results]
 
 
 # --- a process that goes wrong
@@ -261,6 +305,26 @@ def test_a_wrong_output_is_found():
     assert not agreement(shifted, right, spec, large[..., 0], 2).right
     assert not agreement(shifted, right, spec).right
     assert agreement(np.clip(right + 1, -128, 127).astype(np.int8), right, spec).right
+
+
+@pytest.mark.parametrize(("passes", "most"), [(1, 1), (2, 2), (3, 3), (4, 4)])
+def test_a_codecs_part_may_differ_by_a_step_for_each_pass(passes, most):
+    spec = TensorSpec("int8", 1 / 255, -128)
+    due = np.zeros((1, 8, 8, 3), np.int8)
+    assert agreement(due + np.int8(most), due, spec, passes=passes).right
+    beyond = agreement(due + np.int8(most + 1), due, spec, passes=passes)
+    assert not beyond.right
+    assert beyond.decision == Decision("rms difference", most + 1.0, float(most))
+
+
+@pytest.mark.parametrize(("rate", "passes"), [(4, 1), (16, 2), (64, 3), (256, 4)])
+def test_passes_are_counted_from_the_sizes(rate, passes):
+    side = round(rate**0.5)
+    spec = TensorSpec("int8")
+    for part, scale, shrink in (("encoder", 1, side), ("decoder", side, 1)):
+        interface = Interface(scale, 0, spec, spec, channels=3, shrink=shrink)
+        of = subject.Subject("a codec", part, "int8", {}, interface)
+        assert reference._passes(of) == passes
 
 
 def test_float_outputs_are_held_to_a_quarter_of_a_step():

@@ -15,6 +15,7 @@ from benchmarks.choice import advise
 from benchmarks.sources import MAX_TEXT, Source, harmless, load, plain
 from edge_sr import records
 from edge_sr.errors import UserError
+from edge_sr.records import OperatorTime
 
 HOSTILE = "</td><script src=//evil.example/x>alert(1)</script>\"'&{{7*7}}$x_$\x1b[2J\n\u202e|*"
 
@@ -307,3 +308,23 @@ def test_records_of_one_device_have_names_of_their_own(tmp_path):
     assert all(label.startswith("A board (") for label in labels)
     with pytest.raises(UserError, match="named twice"):
         load([paths[0], tmp_path / "." / "a.json"])
+
+
+def test_few_samples_are_too_few_to_say():
+    results = [
+        made.timed(made.case(runtime=name), ms, count=5)
+        for name, ms in (("engine", 1.0), ("onnx", 9.0))
+    ]
+    (section,) = report.sections([Source("a", "a", made.record(*results))])
+    ((_, sentence),) = section.advice
+    assert "too few samples to say whether onnx int8, 1 thread is slower" in sentence
+    assert "noise" not in sentence
+
+
+def test_the_most_expensive_operators_are_shown():
+    operators = tuple(OperatorTime(f"Op{ms}", "CPU", 2, ms * 10**6) for ms in range(1, 8))
+    one = replace(made.timed(made.case(runtime="onnx"), 1.0), operators=operators)
+    (section,) = report.sections([Source("a", "a", made.record(one, made.timed(made.case(), 1.0)))])
+    (table,) = [it for it in section.facts if "operators" in it.title]
+    assert [row.cells[1] for row in table.rows] == [f"Op{ms} (CPU)" for ms in (7, 6, 5, 4, 3)]
+    assert table.rows[0].cells[2:] == ("2", "7.000", "25%")

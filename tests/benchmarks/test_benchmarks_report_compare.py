@@ -62,9 +62,12 @@ def test_a_real_difference_and_noise():
     assert ratio([7] * 20, [7] * 20).noise
 
 
-def test_few_samples_are_noise():
+def test_few_samples_are_too_few_to_say():
     found = ratio([1] * 9, [100] * 50)
     assert found.noise
+    assert found.doubt == "too few samples to say"
+    few = [made.timed(made.case(), 1.0, count=9)]
+    assert pairs(few, few) == [("run", found.doubt)]
     assert found.interval == "fewer than 10 samples"
 
 
@@ -138,3 +141,11 @@ def test_the_table_of_a_comparison():
     assert row.cells[0] == of.key
     assert row.cells[3] == f"{medians[0] / medians[1]:.3f}"
     assert row.cells[5] == "B faster"
+
+
+def test_another_set_of_kernels_is_noted():
+    of = made.timed(made.case(), 1.0)
+    one, other = (made.record(replace(of, kernels=name)) for name in ("avx2", "portable"))
+    notes = compare.compare(one, other).notes
+    assert notes == ("the engine's kernels of 1 case are avx2 in A and portable in B",)
+    assert compare.compare(one, one).notes == ()

@@ -11,6 +11,7 @@ from benchmarks import subject, suites
 from benchmarks.suites import BACKENDS
 from edge_sr import zoo
 from edge_sr.errors import UserError
+from edge_sr.records import Case, Network
 
 GOOD = {
     "title": "A title",
@@ -57,6 +58,15 @@ def test_a_shipped_suite_is_read(name):
         assert case.precision in BACKENDS[case.backend].precisions
 
 
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_case_names_its_runtime_as_options_do(name):
+    backend = BACKENDS[name]
+    network = Network("a x2", "upscaler", "int8", None, None, None, ())
+    case = Case(network, backend.runtime, backend.delegate, 1, (), 8, 8, 1, None)
+    assert case.runtime_name == name
+    assert case.key == f"a x2 upscaler int8 8x8 {name} 1 thread"
+
+
 def test_the_suites_are_those_that_the_help_names():
     assert suites.names() == ["execution-time", "quick", "super-resolution"]
 
@@ -90,6 +100,11 @@ def test_a_users_own_suite_is_a_product_of_its_lists(tmp_path):
     assert (suite.wanted[0].height, suite.wanted[0].width) == (48, 64)
 
 
+def test_the_format_as_it_is_described_is_a_suite(tmp_path):
+    (tmp_path / "mine.toml").write_text(suites.__doc__.partition("\n\n")[2])
+    assert len(suites.read(str(tmp_path / "mine.toml")).wanted) == 2 * (2 + 1) * 2
+
+
 def test_a_runtime_without_threads_is_asked_once(tmp_path):
     case = GOOD["case"][0] | {"backends": ["tflm"], "precisions": ["int8"]}
     suite = suites.read(write(tmp_path / "mine.toml", GOOD | {"case": [case]}))
@@ -107,13 +122,21 @@ def test_a_runtime_without_threads_is_asked_once(tmp_path):
         (("sampling", "samples"), True, "positive number"),
         (("sampling", "seconds"), "long", "positive number"),
         (("case", 0, "backends"), ["magic"], "'magic' is none of the backends"),
-        (("case", 0, "backends"), "litert", "backends of .* is a list of str"),
+        (("sampling", "samples"), 2.5, "samples of .* is a whole number"),
+        (("sampling", "max_samples"), 1, "max_samples of .* is less than samples"),
+        (("sampling", "max_seconds"), 0.1, "max_seconds of .* is less than seconds"),
+        (("case", 0, "networks"), [], "networks of .* is a list of texts, of one at least"),
+        (("case", 0, "networks"), ["tinypsr x2"], "there is no network 'tinypsr x2'"),
+        (("case", 0, "networks"), ["tinypssr"], "there is no network 'tinypssr'"),
+        (("case", 0, "networks"), ["tinycompress-7"], "there is no network 'tinycompress-7'"),
+        (("case", 0, "networks"), ["tinypssr x2", "tinycompress-4"], "a .* of its own"),
+        (("case", 0, "backends"), "litert", "backends of .* is a list of texts"),
         (("case", 0, "precisions"), ["int4"], "'int4' is none of the precisions"),
         (("case", 0, "parts"), ["encoder"], "'encoder' is none of the parts"),
         (("case", 0, "sizes"), ["64"], "'64' is no size; one is WIDTHxHEIGHT"),
         (("case", 0, "sizes"), ["99999x64"], "no size"),
         (("case", 0, "threads"), [0], "threads are 1 to 64"),
-        (("case", 0, "threads"), [True], "list of int"),
+        (("case", 0, "threads"), [True], "list of whole numbers"),
     ],
 )
 def test_a_wrong_suite_is_refused(tmp_path, place, value, message):

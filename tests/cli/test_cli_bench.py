@@ -1,6 +1,7 @@
 """`edge-sr bench`: records, and one sentence for what cannot be measured."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from benchmarks import device, measure, process, reference
 from benchmarks.job import Answer
 from benchmarks.suites import QUICK
 from edge_sr import records, zoo
-from edge_sr.records import Record
+from edge_sr.records import Decision, Record
 from edge_sr.runtime.agreement import Agreement
 
 INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
@@ -29,7 +30,7 @@ def test_a_file_is_measured_and_recorded(edge_sr, tmp_path):
     out = tmp_path / "record.json"
     result = edge_sr("bench", INT8, *SHORT, "--runtime", "engine", "--out", out)
     assert result.code == 0
-    assert "engine 1 threads" in result.out
+    assert re.search(r"^engine int8 +1 thread ", result.out, re.MULTILINE)
     record = records.read(out)
     assert record.complete
     (case,) = [result.case for result in record.results]
@@ -57,11 +58,42 @@ def test_a_suite_can_be_narrowed(edge_sr, tmp_path):
     assert {result.case.runtime for result in record.results} == {"engine"}
 
 
-def test_what_does_not_ship_is_said_and_is_no_error(edge_sr, tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
-    result = edge_sr("bench", "--suite", "execution-time", "--runtime", "engine", *SHORT)
+SUITE = """title = "One that ships, and one that does not"
+[sampling]
+warmup_s = 0.01
+samples = 3
+seconds = 0.01
+max_samples = 9
+max_seconds = 1
+[[case]]
+networks = ["tinypssr x2", "tinypssr x9"]
+parts = ["upscaler"]
+precisions = ["int8"]
+backends = ["engine"]
+sizes = ["40x24"]
+threads = [1]
+"""
+
+
+def test_what_does_not_ship_is_said_and_is_no_error(edge_sr, tmp_path):
+    suite = tmp_path / "mine.toml"
+    suite.write_text(SUITE)
+    result = edge_sr("bench", "--suite", suite)
     assert result.code == 0
-    assert result.out.count("not shipped") == 12
+    assert result.out.count("not shipped") == 1
+
+
+def test_a_suite_of_which_nothing_is_measured_is_refused(edge_sr, tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    out = tmp_path / "record.json"
+    options = ("--suite", "execution-time", "--runtime", "engine", "--out", out)
+    assert "nothing was measured; tinycompress-4 encoder" in edge_sr.refuses("bench", *options)
+    assert not out.exists()
+
+
+def test_a_set_of_kernels_that_there_is_not_is_refused(edge_sr, monkeypatch):
+    monkeypatch.setenv("EDGE_SR_KERNELS", "foo")
+    assert "EDGE_SR_KERNELS is 'foo'; it may be portable" in edge_sr.refuses("bench")
 
 
 def test_a_codec_is_measured_in_both_directions(edge_sr, stand_ins, tmp_path):
@@ -114,6 +146,7 @@ def test_an_emulated_board_says_so(edge_sr, tmp_path):
         (("--board", "mps2-an386"), "--board goes with --model or a file"),
         (("--model", "tinypssr", "--scale", "3"), "tinypssr has no scale 3; it has 2, 4"),
         (("--model", "tinypssr", "--part", "encoder"), "tinypssr has no encoder"),
+        (("--model", "tinycompress-4", "--scale", "2"), "leave --scale out"),
         (("--model", "tinycompress-7"), "no codec 'tinycompress-7' is shipped"),
         (("--model", "tinypssr", "--runtime", "keras", "--int8"), "keras does not run"),
     ],
@@ -134,13 +167,16 @@ def test_what_a_runtime_refuses_is_one_sentence(edge_sr, tmp_path, monkeypatch):
 
 
 def test_a_wrong_output_ends_with_code_1_and_is_recorded(edge_sr, tmp_path, monkeypatch):
-    wrong = Agreement(99.0, 1.0, 3.0, False)
+    wrong = Agreement(99.0, 1.0, 3.0, Decision("psnr difference", 3.0, 0.05), False)
     monkeypatch.setattr(reference, "agreement", lambda *_: wrong)
     out = tmp_path / "record.json"
     result = edge_sr("bench", INT8, "--runtime", "engine", *SHORT, "--out", out)
     assert result.code == 1
-    assert result.err.endswith("is wrong\n")
-    assert "wrong" in records.read(out).results[0].marks
+    said = "int8 40x24 engine 1 thread (3 dB of PSNR away from the reference, 0.05 is the bound)"
+    assert result.err.endswith(f"{said} is wrong\n")
+    (made,) = records.read(out).results
+    assert "wrong" in made.marks
+    assert made.output.decision == wrong.decision
 
 
 def test_a_record_is_not_replaced_unless_asked(edge_sr, tmp_path):

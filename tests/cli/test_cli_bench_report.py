@@ -1,6 +1,7 @@
 """`edge-sr bench report` and `edge-sr bench compare`."""
 
 import dataclasses
+import io
 import json
 import sys
 from pathlib import Path
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 import report_records as made
 from command_line import EdgeSr
+from rich.console import Console
 
-from edge_sr import records
+from benchmarks.report import sections
+from benchmarks.sources import Source
+from edge_sr import records, zoo
+from edge_sr.cli import bench_results, tables
 
 
 @pytest.fixture
@@ -104,3 +109,33 @@ def test_compare_refuses_different_things(edge_sr: EdgeSr, tmp_path: Path) -> No
     assert result.code == 0
     assert "'another' in B" in result.err
     assert "noise" in result.out
+
+
+@pytest.mark.parametrize("width", [60, 80, 132])
+@pytest.mark.parametrize("record", [made.upscalers(), made.codecs()], ids=["upscalers", "codecs"])
+def test_a_terminal_cuts_no_word(
+    record: records.Record, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=width, highlight=False)
+    monkeypatch.setattr(tables, "_console", lambda: console)
+    shown = [it for section in sections([Source("a", "a", record)]) for it in section.tables]
+    for table in shown:
+        tables.show(table, markdown=False)
+    bench_results.show_results(record)
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    whole = {word.rstrip(",") for line in lines for word in line.split()}
+    cells = [cell for table in shown for row in table.rows for cell in row.cells]
+    assert {word.rstrip(",") for cell in cells for word in cell.split()} <= whole
+
+
+def test_a_files_name_is_not_obeyed_by_the_terminal(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    """Neither in the table nor in the sentence that nothing was measured."""
+    path = tmp_path / "a\x1b[2Jb.tflite"
+    path.write_bytes(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    options = ("--runtime", "engine", "--size", "40x24", "--samples", "2", "--seconds", "0.01")
+    result = edge_sr("bench", path, *options)
+    assert result.code == 0
+    assert "a\ufffd[2Jb.tflite, image of 40x24" in result.out
+    assert "\x1b" not in result.out + result.err
