@@ -128,8 +128,8 @@ def test_results_inside_the_folder_are_not_upscaled_again(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--model", "edsr"], "there is no model 'edsr'; there are"),
-        (["--model", "edsr"], "and a file of .tflite, .onnx, .safetensors may be named"),
+        (["--model", "edsr9"], "there is no model 'edsr9'; there are"),
+        (["--model", "edsr9"], "and a file of .tflite, .onnx, .safetensors may be named"),
         (["--model", "none.tflite"], "none.tflite is not a file"),
         (["--model", "some/model.h5"], "it takes a file of"),
         (["--scale", "3"], "no scale 3; it has 2, 4"),
