@@ -148,7 +148,7 @@ def test_bad_input(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
     assert "holds no image" in edge_sr.refuses("eval", "--data", tmp_path)
     assert "is not a folder" in edge_sr.refuses("eval", "--data", tmp_path / "none")
     command = ("eval", "--data", photographs)
-    assert "there is no model" in edge_sr.refuses(*command, "--model", "edsr")
+    assert "there is no model" in edge_sr.refuses(*command, "--model", "edsr9")
     assert "bicubic has no runtime" in edge_sr.refuses(*command, "--model", "bicubic", "--int8")
     assert "scale is 9" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 9)
     assert "scale is 0" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 0)

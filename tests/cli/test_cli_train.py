@@ -160,7 +160,7 @@ def test_inputs_are_never_overwritten(edge_sr: EdgeSr, photographs: Path, tmp_pa
         (["--scale", "3"], "no scale 3; it has 2, 4"),
         (["--model", "wdsr-a", "--blocks", "0"], "1 to 32 blocks, not 0"),
         (["--model", "espcn-tiny", "--width", "8"], "no width 8; it has 9, 21, 27"),
-        (["--blocks", "3"], "tinypssr has no option blocks; it has scale"),
+        (["--blocks", "3"], "tinypssr has no option blocks; it has activation, scale"),
         (["--model", "tinycompress", "--blocks", "3"], "is a codec: it has a --rate, and no"),
         (["--recipe", "fast"], "there is no recipe 'fast'"),
         (["--epochs", "0"], "epochs must be at least 1"),

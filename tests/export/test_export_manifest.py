@@ -83,7 +83,7 @@ def test_what_is_written_is_read_back(arena: Arena | None, tmp_path: Path) -> No
         (("tensors",), [{}] * 10_001, "at most 10000"),
         (("tensors",), [{}], "must have exactly name, shape"),
         (("model",), "x" * 10_001, "longer than"),
-        (("tools",), {"a": 1}, r"tools must be of type str"),
+        (("tools",), {"a": 1}, r"tools.a must be of type str"),
         (("tflm_arena",), 35296, "must have exactly bytes, abi"),
         (("files", 0, "name"), "../../etc/passwd", "outside of its folder"),
         (("files", 0, "name"), "", "outside of its folder"),

@@ -292,7 +292,7 @@ def test_unknown_model_scale_and_option_are_refused():
         registry.get("tinypssr").config(3)
     with pytest.raises(UserError, match="no rate 32; it has 4, 16, 64, 256"):
         registry.get("tinycompress").config(1, rate=32)
-    with pytest.raises(UserError, match="no option depth; it has scale"):
+    with pytest.raises(UserError, match="no option depth; it has activation, scale"):
         registry.get("tinypssr").config(2, depth=4)
     with pytest.raises(UserError, match="1 to 32 blocks, not 0"):
         registry.get("wdsr-a").config(4, blocks=0)

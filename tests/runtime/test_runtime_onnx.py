@@ -94,7 +94,7 @@ def test_a_fixed_size_refuses_smaller_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        (network(channels=3), r"input is \[1, 0, 0, 3\]; \[1, H, W, 1\] is"),
+        (network(channels=3), r"output is \[1, 0, 0, 1\]; \[1, H, W, 3\] is"),
         (network(height=16), "fixes one of height and width"),
         (network(strides=(2, 2)), "strides"),
         (network(pads=(1, 1, 9999999, 1)), "changes the image's size"),
