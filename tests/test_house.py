@@ -1,5 +1,6 @@
 """Who may import whom, and what an installed wheel can do."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -48,7 +49,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built wheel, unpacked: what `pip install` puts in place."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    # Each process of pytest-xdist builds in the same tree: one after the other.
+    with (tmp_path_factory.getbasetemp().parent / "wheel.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
         archive.extractall(folder / "site")
