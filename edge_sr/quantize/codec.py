@@ -30,7 +30,7 @@ _LAST = f"{checkpoints.QUANTIZED}decoder_conv3/bias"
 
 
 def fake_quantized(
-    checkpoint: checkpoints.Checkpoint, slopes: bool = True, learn: bool = True
+    checkpoint: checkpoints.Checkpoint, simulation: network.Simulation = network.WHOLE
 ) -> dict[str, Any]:
     """Encoder and decoder as tf_keras models that round as int8 does, by part.
 
@@ -38,8 +38,7 @@ def fake_quantized(
 
     Args:
         checkpoint: a float one (inner ranges are then as yet uncalibrated), or a tuned one.
-        slopes: whether slopes of PReLU are rounded (for the converter they must not be).
-        learn: whether ranges learn when the model is trained.
+        simulation: what else they do.
 
     Raises:
         UserError: the weights do not fit the model.
@@ -54,7 +53,7 @@ def fake_quantized(
         weights = tinycompress.part_of(checkpoint.weights, prefix + part)
         if not tuned:
             checkpoints.assign(plain, checkpoints.fold(weights))
-        rounded = network.annotated(plain, slopes, learn)
+        rounded = network.annotated(plain, simulation)
         if tuned:
             checkpoints.assign(rounded, weights)
         found[part] = _repeated(rounded, config.passes, part)
@@ -202,7 +201,8 @@ def tune(
     options, rng = recipe.int8, np.random.default_rng(seed)
     patches, _ = pictures.cut(recipe.data, CALIBRATION_PATCHES, rng)
     start = equalize(source, patches) if options.equalize else source
-    parts = fake_quantized(start, options.rounded_slopes, options.learned_ranges)
+    simulation = network.Simulation(slopes=options.rounded_slopes, learn=options.learned_ranges)
+    parts = fake_quantized(start, simulation)
     calibrate(parts, start, patches)
     identity = {"model": source.spec.name, "source": checkpoints.digest(source.weights)}
     task = fit.Task(joined(parts), tf_keras, recipe, 1, pictures, seed, identity)
@@ -240,7 +240,7 @@ def concrete_function(
     Returns:
         the TensorFlow function and the model that owns its variables.
     """
-    model = fake_quantized(checkpoint, slopes=False)[part]
+    model = fake_quantized(checkpoint, network.FOR_CONVERTER)[part]
     signature = tf.TensorSpec((1, height, width, CHANNELS), tf.float32, name="image")
 
     @tf.function(input_signature=[signature])

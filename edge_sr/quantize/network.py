@@ -1,6 +1,7 @@
 """Networks with fake quantization: built from a float checkpoint or from a tuned one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,27 @@ from edge_sr.quantize.quantizers import (
 _MIN_PATCHES = 16
 _MAX_VALUES = 2**28  # of all layers, for calibration: a gigabyte
 _MARGIN = 1.05  # for what tuning does to flat black and white, which it hardly ever sees
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a model with fake quantization does beside rounding kernels and activations.
+
+    Attributes:
+        slopes: round slopes of PReLU.
+        logistic: put a last logistic into the range that int8 gives it, and then into [0, 1].
+        learn: ranges learn when the model is trained.
+    """
+
+    slopes: bool = True
+    logistic: bool = True
+    learn: bool = True
+
+
+WHOLE = Simulation()
+
+FOR_CONVERTER = Simulation(slopes=False, logistic=False)
+"""Of what goes to the TFLite converter, which does both by itself."""
 
 
 class _InputRange(tfmot.default_8bit.default_8bit_transforms.InputLayerQuantize):
@@ -68,36 +90,32 @@ def unrounded(tuned: checkpoints.Checkpoint) -> Any:
 
 def fake_quantized(
     checkpoint: checkpoints.Checkpoint,
-    slopes: bool = True,
+    simulation: Simulation = WHOLE,
     source: str = "the checkpoint",
-    learn: bool = True,
 ) -> Any:
     """A tf_keras model (N,H,W,C) in [0, 1] to (N,sH,sW,C) that rounds as int8 does.
 
     Args:
         checkpoint: a float one (the ranges are then as yet uncalibrated), or a tuned one.
-        slopes: whether slopes of PReLU are rounded (for the converter they must not be).
+        simulation: what else it does.
         source: what the checkpoint is called in errors.
-        learn: whether ranges learn when the model is trained.
 
     Raises:
         UserError: the weights do not fit the model.
     """
     if not checkpoints.is_tuned(checkpoint):
-        return annotated(checkpoints.build_model(checkpoint, tf_keras, source), slopes, learn)
-    model = annotated(checkpoint.spec.build(checkpoint.config.folded, tf_keras), slopes, learn)
+        return annotated(checkpoints.build_model(checkpoint, tf_keras, source), simulation)
+    model = annotated(checkpoint.spec.build(checkpoint.config.folded, tf_keras), simulation)
     checkpoints.assign(model, checkpoint.weights, source)
     return model
 
 
-def annotated(model: Any, slopes: bool, learn: bool) -> Any:
+def annotated(model: Any, simulation: Simulation) -> Any:
     """A plain tf_keras model, with its weights, as one that rounds as int8 does.
 
     Args:
         model: of layers that are each called once.
-        slopes: whether slopes of PReLU are rounded; the converter rounds these by itself, and puts
-            the logistic into its own range.
-        learn: whether ranges learn when the model is trained.
+        simulation: what else it does.
     """
     consumers = _consumers(model)
 
@@ -105,9 +123,10 @@ def annotated(model: Any, slopes: bool, learn: bool) -> Any:
         if isinstance(layer, tf_keras.layers.InputLayer):
             return layer
         rounding = output_rounding(layer, consumers[layer.name], _ends_network(layer, consumers))
-        if rounding == "logistic" and not slopes:
-            rounding = "unit"  # the converter brings the logistic's own range by itself
-        return tfmot.quantize_annotate_layer(layer, LayerConfig(rounding, slopes, learn))
+        if rounding == "logistic" and not simulation.logistic:
+            rounding = "unit"
+        config = LayerConfig(rounding, simulation.slopes, simulation.learn)
+        return tfmot.quantize_annotate_layer(layer, config)
 
     shuffles = (layers.depth_to_space, layers.space_to_depth)
     own = (LayerConfig, LearnedRange, LogisticUnit, ChannelWeights, Slopes)
@@ -203,7 +222,7 @@ def concrete_function(
     Returns:
         the function and the model that owns its variables.
     """
-    model = fake_quantized(checkpoint, slopes=False, source=source)
+    model = fake_quantized(checkpoint, FOR_CONVERTER, source)
     shape = (1, height, width, checkpoint.spec.channels)
     signature = tf.TensorSpec(shape, tf.float32, name="image")
 

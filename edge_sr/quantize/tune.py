@@ -58,9 +58,8 @@ class Tuner:
             samples = taught(samples, partial(quality.upscale_plane, teacher), recipe.teacher)
         if options.equalize:
             source = equalize(source, self._patches)
-        model = network.fake_quantized(
-            source, slopes=options.rounded_slopes, learn=options.learned_ranges
-        )
+        simulation = network.Simulation(slopes=options.rounded_slopes, learn=options.learned_ranges)
+        model = network.fake_quantized(source, simulation)
         network.calibrate(model, source, self._patches)
         task = fit.Task(model, tf_keras, recipe, scale, samples, seed, identity)
         self._source, self._samples, self._options = source, samples, options

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+import sanitized
 from latents import smooth
 
 from edge_sr.engine import coder
@@ -22,16 +23,8 @@ TARGET = HERE.parent / "fuzz" / "fuzz_coder.c"
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fuzzer's target, built with sanitizers, for files that are named."""
-    compiler = shutil.which("clang") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler here")
     program = tmp_path_factory.mktemp("replay") / "replay"
-    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    sources = [HERE / "replay.c", TARGET, SOURCES / "esr_coder.c"]
-    command = [compiler, *flags, f"-I{SOURCES}", *map(str, sources), "-o", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return program
+    return sanitized.build(program, [HERE / "replay.c", TARGET, SOURCES / "esr_coder.c"])
 
 
 def inputs() -> list[bytes]:

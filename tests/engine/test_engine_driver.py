@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sanitized
 from hypothesis import HealthCheck, Phase, given, settings
 from random_models import RandomNetwork, networks
 from tflm_oracle import noise, run_tflm
@@ -98,14 +99,9 @@ class Driver:
 
 @pytest.fixture(scope="module", params=KERNELS)
 def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Driver:
-    compiler = shutil.which("clang") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler here")
-    program = tmp_path_factory.mktemp("driver") / "driver"
-    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     layout, kernels = KERNELS[request.param]
-    sources = [str(DRIVER), *map(str, c_files())]
-    compiled(compiler, [*flags, *kernels, f"-I{SOURCES}", *sources, "-o", str(program)])
+    program = tmp_path_factory.mktemp("driver") / "driver"
+    sanitized.build(program, [DRIVER, *c_files()], *kernels)
     return Driver(program, layout)
 
 

@@ -28,7 +28,7 @@ typedef struct scales {
     __m256i multiplier[2];
     __m256i rest[2];
     __m256i below[2];
-    __m256i right[2];
+    __m256i shift[2];
     __m256i surplus;
 } scales;
 
@@ -68,33 +68,26 @@ static AVX2 void arrange_weights(const block *b, int16_t *to, const int8_t *weig
     }
 }
 
-/*
- * (high product + 2^(right - 1) - (sum < 0)) / 2^right + zero point, where the high product is
- * (sum * multiplier + 2^30) / 2^31: all of it added first and shifted once. A high product of 0
- * may be taken for a negative one, because both are rounded to 0. There is no signed shift of 64
- * bits, so that 2^63 is added before and taken out after it.
- */
+/* There is no signed shift of 64 bits here, so that 2^63 is added before and taken out after it. */
 AVX2_INLINE int prepare_scales(scales *to, const esr_conv *args, uint32_t first, uint32_t count)
 {
-    int64_t multiplier[LANES], below[LANES], right[LANES];
+    int64_t multiplier[LANES], below[LANES], shift[LANES];
     uint64_t rest[LANES];
     uint32_t surplus[LANES];
 
     for (uint32_t i = 0; i < LANES; i++) {
         const uint32_t place = i % 2 * (LANES / 2) + i / 2;
         const esr_scale scale = args->scales[first + esr_least(i, count - 1)];
-        const int32_t shift = -scale.shift;
+        esr_wide_scale wide;
 
-        if (shift < 0 || shift > ESR_MOST_RIGHT) {
+        if (!esr_widen_scale(&wide, scale, args->out_zero_point)) {
             return 0;
         }
-        multiplier[place] = scale.multiplier;
-        rest[place] = ((uint64_t)1 << 63) + ((uint64_t)1 << 30) +
-                      (uint64_t)(args->out_zero_point * ((int64_t)1 << (31 + shift))) +
-                      (shift > 0 ? (uint64_t)1 << (30 + shift) : 0);
-        below[place] = shift > 0 ? -((int64_t)1 << 31) : 0;
-        right[place] = 31 + shift;
-        surplus[i] = (uint32_t)((uint64_t)1 << (32 - shift));
+        multiplier[place] = wide.multiplier;
+        rest[place] = ((uint64_t)1 << 63) + (uint64_t)wide.rest;
+        below[place] = wide.below;
+        shift[place] = wide.shift;
+        surplus[i] = (uint32_t)((uint64_t)1 << (63 - wide.shift));
     }
     for (uint32_t odd = 0; odd < 2; odd++) {
         const uint32_t half = odd * (LANES / 2);
@@ -102,7 +95,7 @@ AVX2_INLINE int prepare_scales(scales *to, const esr_conv *args, uint32_t first,
         to->multiplier[odd] = _mm256_loadu_si256((const __m256i *)(const void *)(multiplier + half));
         to->rest[odd] = _mm256_loadu_si256((const __m256i *)(const void *)(rest + half));
         to->below[odd] = _mm256_loadu_si256((const __m256i *)(const void *)(below + half));
-        to->right[odd] = _mm256_loadu_si256((const __m256i *)(const void *)(right + half));
+        to->shift[odd] = _mm256_loadu_si256((const __m256i *)(const void *)(shift + half));
     }
     to->surplus = _mm256_loadu_si256((const __m256i *)(const void *)surplus);
     return 1;
@@ -115,7 +108,7 @@ AVX2_INLINE __m256i requantize_half(const scales *s, __m256i sums, uint32_t odd)
     const __m256i sum = _mm256_add_epi64(_mm256_add_epi64(product, s->rest[odd]),
                                          _mm256_and_si256(negative, s->below[odd]));
 
-    return _mm256_srlv_epi64(sum, s->right[odd]);
+    return _mm256_srlv_epi64(sum, s->shift[odd]);
 }
 
 /* 8 sums as outputs that are not clamped yet. */
@@ -364,11 +357,7 @@ static AVX2 void avx2_conv_row(const esr_conv *args)
 
 /* --- PReLU */
 
-/*
- * One side of slopes with x * alpha = value, which has 16 bits: the multiplier is split in two
- * halves, so that products fit in 32 bits, and
- * (value * high + rest + value * low / 2^16 - (value < 0)) / 2^right is what esr_multiply() gives.
- */
+/* An esr_side in all lanes. */
 typedef struct side {
     __m256i high;
     __m256i low;
@@ -379,17 +368,12 @@ typedef struct side {
 
 AVX2_INLINE side side_of(esr_scale scale)
 {
-    const int32_t half = scale.shift < 0 ? 1 << (14 - scale.shift) : 0;
-    const int32_t one = scale.shift > 0 ? 1 << (14 - scale.shift) : 1 << 14;
-    const side made = {
-        _mm256_set1_epi32(scale.multiplier >> 16),
-        _mm256_set1_epi32(scale.multiplier & 0xffff),
-        _mm256_set1_epi32(one + half),
-        _mm256_set1_epi32(scale.shift < 0 ? -(1 << 15) : 0),
-        _mm256_set1_epi32(15 - scale.shift),
-    };
+    const esr_side one = esr_side_of(scale);
+    const side side = {_mm256_set1_epi32(one.high), _mm256_set1_epi32(one.low),
+                       _mm256_set1_epi32(one.rest), _mm256_set1_epi32(one.below),
+                       _mm256_set1_epi32(one.right)};
 
-    return made;
+    return side;
 }
 
 typedef struct slopes {
@@ -443,9 +427,7 @@ static AVX2 void prelu_row(const esr_slopes *args)
     int8_t alpha[ESR_MOST_ALPHAS + 16], rest[16] = {0};
     uint32_t channel = 0;
 
-    for (uint32_t i = 0; i < args->channels + 16; i++) {
-        alpha[i] = args->alpha[i % args->channels];
-    }
+    esr_repeat_alphas(alpha, args, 16);
     for (size_t i = 0; i < whole; i += 16) {
         _mm_storeu_si128((__m128i *)(void *)(args->out + i),
                          slopes_16(&s, args, args->in + i, alpha + channel));

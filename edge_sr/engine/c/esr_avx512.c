@@ -98,11 +98,7 @@ AVX512_INLINE __m512i start_of(const block *b)
     return _mm512_sub_epi32(_mm512_loadu_si512(bias), sums);
 }
 
-/*
- * (high product + 2^(right - 1) - (sum < 0)) / 2^right + zero point, where the high product is
- * (sum * multiplier + 2^30) / 2^31: all of it added first and shifted once. A high product of 0
- * may be taken for a negative one, because both are rounded to 0.
- */
+/* Of even and odd lanes; unusual scales leave it to store_any(). */
 AVX512_INLINE void prepare_scales(block *b)
 {
     int64_t multiplier[LANES] = {0}, rest[LANES] = {0}, below[LANES] = {0}, shift[LANES] = {0};
@@ -111,18 +107,16 @@ AVX512_INLINE void prepare_scales(block *b)
     for (uint32_t i = 0; i < LANES; i++) {
         const uint32_t place = i % 2 * (LANES / 2) + i / 2, output = i % b->lanes;
         const uint32_t channel = b->out_first + esr_least(output, b->outputs - 1);
-        const int32_t right = -b->args->scales[channel].shift;
+        esr_wide_scale wide;
 
-        if (right < 0 || right > ESR_MOST_RIGHT) {
+        if (!esr_widen_scale(&wide, b->args->scales[channel], b->args->out_zero_point)) {
             b->plain = 0;
             return;
         }
-        multiplier[place] = b->args->scales[channel].multiplier;
-        rest[place] = ((int64_t)1 << 30) +
-                      b->args->out_zero_point * ((int64_t)1 << (31 + right)) +
-                      (right > 0 ? (int64_t)1 << (30 + right) : 0);
-        below[place] = right > 0 ? -((int64_t)1 << 31) : 0;
-        shift[place] = 31 + right;
+        multiplier[place] = wide.multiplier;
+        rest[place] = wide.rest;
+        below[place] = wide.below;
+        shift[place] = wide.shift;
     }
     for (uint32_t odd = 0; odd < 2; odd++) {
         b->multiplier[odd] = _mm512_loadu_si512(multiplier + odd * (LANES / 2));
@@ -441,11 +435,7 @@ static AVX512 void avx512_table_row(const int8_t *in, int8_t *out, const int8_t 
     }
 }
 
-/*
- * One side of slopes with x * alpha = value, which has 16 bits: the multiplier is split in two
- * halves, so that products fit in 32 bits, and
- * (value * high + rest + value * low / 2^16 - (value < 0)) / 2^right is what esr_multiply() gives.
- */
+/* An esr_side in all lanes. */
 typedef struct side {
     __m512i high;
     __m512i low;
@@ -456,15 +446,10 @@ typedef struct side {
 
 AVX512_INLINE side side_of(esr_scale scale)
 {
-    const int32_t half = scale.shift < 0 ? 1 << (14 - scale.shift) : 0;
-    const int32_t one = scale.shift > 0 ? 1 << (14 - scale.shift) : 1 << 14;
-    const side side = {
-        _mm512_set1_epi32(scale.multiplier >> 16),
-        _mm512_set1_epi32(scale.multiplier & 0xffff),
-        _mm512_set1_epi32(one + half),
-        _mm512_set1_epi32(scale.shift < 0 ? -(1 << 15) : 0),
-        _mm512_set1_epi32(15 - scale.shift),
-    };
+    const esr_side one = esr_side_of(scale);
+    const side side = {_mm512_set1_epi32(one.high), _mm512_set1_epi32(one.low),
+                       _mm512_set1_epi32(one.rest), _mm512_set1_epi32(one.below),
+                       _mm512_set1_epi32(one.right)};
 
     return side;
 }
@@ -517,14 +502,12 @@ AVX512_INLINE void slopes_64(const slopes *s, const esr_slopes *args, const int8
 static AVX512 void slopes_by_channel(const esr_slopes *args)
 {
     const slopes s = {side_of(args->positive), side_of(args->negative),
-                          _mm512_set1_epi32(args->in_zero_point)};
+                      _mm512_set1_epi32(args->in_zero_point)};
     const size_t count = (size_t)args->pixels * args->channels, whole = count / BYTES * BYTES;
     int8_t alpha[ESR_MOST_ALPHAS + BYTES], rest[BYTES] = {0};
     uint32_t channel = 0;
 
-    for (uint32_t i = 0; i < args->channels + BYTES; i++) {
-        alpha[i] = args->alpha[i % args->channels];
-    }
+    esr_repeat_alphas(alpha, args, BYTES);
     for (size_t i = 0; i < whole; i += BYTES) {
         slopes_64(&s, args, args->in + i, alpha + channel, args->out + i, first_bytes(BYTES));
         channel = (channel + BYTES) % args->channels;
