@@ -54,8 +54,8 @@ def quantize(
     source = checkpoints.read(checkpoint)
     checkpoints.require_float(source, str(checkpoint))
     scale, codec = source.config.scale, source.spec.kind == "codec"
-    name = "codec" if codec else recipes.default(scale, source.spec.family)
-    chosen = recipes.load_for(recipe or f"int8-{name}", scale)
+    usual = "int8-codec" if codec else recipes.default_int8(scale, source.spec.family)
+    chosen = recipes.load_for(recipe or usual, scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)
     run = Run(out or checkpoint.parent / "int8", seed, resume, force, tensorboard)

@@ -52,7 +52,7 @@ def train(
         str | None,
         typer.Option(
             help="Name of a recipe or a TOML file.",
-            show_default="x<scale>, adam-x<scale>, rgb-x<scale>, or codec",
+            show_default="x<scale>, the model's own such as rgb-x<scale>, or codec",
         ),
     ] = None,
     out: Annotated[
@@ -219,7 +219,7 @@ def _prepare_tuning(
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
-    recipe = recipes.load_for(name or f"int8-{recipes.default(scale, spec.family)}", scale)
+    recipe = recipes.load_for(name or recipes.default_int8(scale, spec.family), scale)
     held_out = training.data.validation_images
     options = dataclasses.replace(recipe.data, validation_images=held_out)
     require_tuning(recipe)

@@ -58,13 +58,13 @@ def _network(config: ModelConfig, keras: Any, d: int, s: int, m: int) -> Any:
     return keras.Model(image, x, name="sr")
 
 
-@register("fsrcnn", ModelConfig, _PAPER, _counts(56, 12, 4))
+@register("fsrcnn", ModelConfig, _PAPER, _counts(56, 12, 4), family="fsrcnn")
 def build_fsrcnn(config: ModelConfig, keras: Any) -> Any:
     """FSRCNN (56, 12, 4): (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     return _network(config, keras, 56, 12, 4)
 
 
-@register("fsrcnn-s", ModelConfig, _PAPER, _counts(32, 5, 1))
+@register("fsrcnn-s", ModelConfig, _PAPER, _counts(32, 5, 1), family="fsrcnn")
 def build_fsrcnn_s(config: ModelConfig, keras: Any) -> Any:
     """FSRCNN-s (32, 5, 1): (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     return _network(config, keras, 32, 5, 1)

@@ -7,6 +7,7 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -205,7 +206,8 @@ class Trainer:
             count = len(low) // self.recipe.data.batch
             rate = self._rate(self.epochs_done + done / steps)
             self.optimizer.learning_rate = rate
-            loss = self._train_on(low, high)
+            with _precision(self.task.keras, self.recipe.bfloat16):
+                loss = self._train_on(low, high)
             if not math.isfinite(loss):
                 raise DivergedError(
                     f"the loss is {loss} in epoch {self.epochs_done + 1}: training diverged; "
@@ -314,6 +316,24 @@ class Trainer:
         self.best = saved.progress["best"]
         self.rate_factor = saved.progress["rate_factor"]
         _cut_log(self.folder / LOG, self.epochs_done)
+
+
+@contextmanager
+def _precision(keras: Any, bfloat16: bool) -> Iterator[None]:
+    """What is traced within multiplies in bfloat16 if asked to, by TensorFlow's graph optimizer."""
+    if not bfloat16:
+        yield
+        return
+    if keras.backend.backend() != "tensorflow":
+        raise UserError("bfloat16 needs the backend tensorflow: set bfloat16 = false in the recipe")
+    import tensorflow as tf
+
+    option = "auto_mixed_precision_onednn_bfloat16"
+    tf.config.optimizer.set_experimental_options({option: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({option: False})
 
 
 def _twins(task: Task) -> dict[str, Any]:

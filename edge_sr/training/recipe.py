@@ -164,6 +164,9 @@ class Recipe:
             away when training ends (see `layers.conv2d`).
         rounded: whether a float network's kernels and inner activations are rounded to 8 bits
             while it trains (see `rounding.rounded`).
+        bfloat16: whether TensorFlow multiplies in bfloat16 while it trains, on a processor that can
+            (Zen 4, Sapphire Rapids: almost twice as fast for wide networks); weights, sums and
+            validation stay in float32.
         smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
             sharp bend from the start.
         loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM); "luma" (squared error of it) of
@@ -180,6 +183,7 @@ class Recipe:
     branches: bool = False
     norm: str = "none"
     rounded: bool = False
+    bfloat16: bool = False
     smooth: float = 0.0
     loss: Mapping[str, float] = field(default_factory=lambda: {"mae": 1.0})
     data: DataOptions = field(default_factory=DataOptions)
@@ -266,6 +270,12 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 def default(scale: int, family: str) -> str:
     """The name of the recipe of our own for a family of networks (see `registry.ModelSpec`)."""
     return f"{family}-x{scale}" if family else f"x{scale}"
+
+
+def default_int8(scale: int, family: str) -> str:
+    """The name of the recipe that tunes such networks for int8: their own, or that of most."""
+    own = f"int8-{default(scale, family)}"
+    return own if own in names() else f"int8-{default(scale, '')}"
 
 
 def load_for(name_or_path: str, scale: int) -> Recipe:

@@ -122,6 +122,32 @@ def test_an_rgb_network_trains_and_resumes_to_the_same_weights(photographs, tmp_
         assert not np.array_equal(whole["head/mean"], np.zeros(32))
 
 
+def test_products_of_bfloat16_change_a_training_by_noise_alone(photographs, tmp_path):
+    samples = load_samples(photographs, 2, RECIPE, channels=3)
+    spec = registry.get("wdsr-b")
+    losses, scores = [], []
+    for bfloat16 in (False, True):
+        recipe = dataclasses.replace(
+            RECIPE,
+            expand=0,
+            bfloat16=bfloat16,
+            optimizer=OptimizerOptions(learning_rate=3e-4, schedule="cosine"),
+        )
+        keras.utils.set_random_seed(3)
+        model = spec.build(spec.config(2, blocks=1), keras)
+        task = fit.Task(model, keras, recipe, 2, samples, 3, {"m": 1})
+        trainer = fit.Trainer(task, tmp_path / str(bfloat16), resume=False)
+        results = [trainer.run_epoch(Silence()) for _ in range(2)]
+        losses.append([result.loss for result in results])
+        scores.append(results[-1].score.psnr)
+    np.testing.assert_allclose(*losses, rtol=0.02)
+    np.testing.assert_allclose(*scores, atol=0.1)
+    image = np.random.default_rng(1).random((1, 9, 9, 3), np.float32)
+    again = spec.build(spec.config(2, blocks=1), keras)
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(model(image), again(image), atol=1e-6)  # itself it is of float32
+
+
 def test_rgb_samples_are_the_three_channels_of_one_place(photographs):
     samples = load_samples(photographs, 2, RECIPE, channels=3)
     rng = np.random.default_rng(0)
