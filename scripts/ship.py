@@ -26,6 +26,7 @@ from edge_sr.data.datasets import find_pairs
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import PlaneUpscaler, evaluate, mean
 from edge_sr.models import checkpoint as checkpoints
+from edge_sr.models.registry import config_dict
 from edge_sr.runtime.session import Session, open_session
 from edge_sr.training import recipe as recipes
 from export.onnx import from_tflite
@@ -67,7 +68,7 @@ def ship(arguments: argparse.Namespace) -> None:
     tuned = checkpoints.read(run / "int8" / "best.safetensors")
     if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
         raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
-    entry = zoo.Entry(thermal or tuned.spec.name, tuned.config.scale)
+    entry = zoo.Entry(thermal or _name(tuned), tuned.config.scale)
     start = _start(plain) if thermal else None
     with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
         folder = Path(scratch) / "entry"
@@ -83,6 +84,18 @@ def ship(arguments: argparse.Namespace) -> None:
         if entry.folder.exists():
             shutil.rmtree(entry.folder)
         folder.rename(entry.folder)
+
+
+def _options(run: checkpoints.Checkpoint) -> dict[str, int]:
+    """What a network was told beside its scale, where that is not the usual."""
+    usual = config_dict(run.spec.config(run.config.scale))
+    found = config_dict(run.config.folded)
+    return {name: value for name, value in found.items() if value != usual[name]}
+
+
+def _name(run: checkpoints.Checkpoint) -> str:
+    """The architecture, and its size where that is not the usual: wdsr-a-3."""
+    return "-".join([run.spec.name, *map(str, _options(run).values())])
 
 
 def _start(run: checkpoints.Checkpoint) -> zoo.Entry:
@@ -130,13 +143,14 @@ def make_card(
     else:
         begun = f"edge_sr/zoo/{start.folder.name}/float.safetensors" if start else None
         begun = "float.safetensors" if float_by else begun
-        commands = _train(entry.scale, training, tuning, begun)
+        commands = _train(entry.scale, _options(tuned), training, tuning, begun)
         runs = {"training": _describe_run(training, run)}
         if float_by:
             runs = {"training": entry.card["training"], "rounding": runs["training"]}
             commands = [float_by, *commands]
     return {
         "model": tuned.spec.name,
+        "options": _options(tuned),
         "scale": entry.scale,
         "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
         "data": f"{trained_on}; validation images held out of them",
@@ -151,11 +165,16 @@ def make_card(
 
 
 def _train(
-    scale: int, training: dict[str, Any], tuning: dict[str, Any], start: str | None
+    scale: int,
+    options: dict[str, int],
+    training: dict[str, Any],
+    tuning: dict[str, Any],
+    start: str | None,
 ) -> list[str]:
     """The commands of a run that started from a file, or at random."""
+    size = "".join(f"--{name} {value} " for name, value in options.items())
     train = (
-        f"edge-sr train --model {training['model']} --scale {scale} "
+        f"edge-sr train --model {training['model']} {size}--scale {scale} "
         f"{f'--start {start} ' if start else ''}--recipe {training['recipe']['name']} "
         f"{_epochs(training['recipe'])}--seed {training['seed']}"
     )

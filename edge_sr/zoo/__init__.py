@@ -1,8 +1,9 @@
 """Shipped networks: weights, ready artifacts, and a card that says where they come from.
 
-Each entry is a folder `<model>-x<scale>`: the architecture's name and, of weights for other images,
-a word more (`tinypssr-ir`). It has float.safetensors, int8.safetensors, the same two as
-float32/int8 .tflite and .onnx (so that a machine without TensorFlow can run them), and card.toml.
+Each entry is a folder `<model>-x<scale>`: the architecture's name, its size where that is not the
+usual (`wdsr-a-3`), and, of weights for other images, a word more (`tinypssr-ir`). It has
+float.safetensors, int8.safetensors, the same two as float32/int8 .tflite and .onnx (so that a
+machine without TensorFlow can run them), and card.toml.
 """
 
 import tomllib
@@ -39,6 +40,11 @@ class Entry:
         """The registered model that it is."""
         name: str = self.card["model"]
         return name
+
+    @property
+    def thermal(self) -> bool:
+        """Whether it was trained for thermal images, and is judged by them."""
+        return "infrared" in self.card["quality"]["int8"]
 
     @property
     def float_checkpoint(self) -> Path:

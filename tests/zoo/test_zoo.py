@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from edge_sr import graph, metrics, zoo
-from edge_sr.data.datasets import find_pairs
-from edge_sr.data.patches import load_planes
+from edge_sr.data.colour import luminance
+from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.errors import UserError
 from edge_sr.evaluate import evaluate, mean
 from edge_sr.models import checkpoint, registry
 from edge_sr.quantize import network
-from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.runtime.session import open_session
 from edge_sr.training import quality
+from edge_sr.upscale import upscale
 from export.onnx import from_tflite
 from export.tflite import convert
 
@@ -51,18 +52,17 @@ LOSSES = {
 }
 BORDERS = {"infrared": 4}  # pixels cropped by the slides' protocol; elsewhere the scale
 FOLDERS = {"infrared": "infrared/val"}
-THERMAL = [entry for entry in zoo.entries() if entry.model != entry.architecture]
+THERMAL = [entry for entry in ENTRIES if entry.thermal]
+TINYPSSR = [entry for entry in ENTRIES if entry.architecture.startswith("tinypssr")]
 
 
-def test_what_ships_is_registered_and_has_its_limit():
-    kind = "super-resolution"
-    registered = [(n, s) for n in registry.names(kind) for s in registry.get(n).scales]
-    assert [n for n in zoo.names() if zoo.find(*n) not in THERMAL] == [
-        entry for entry in registered if entry in LOSSES
-    ]
-    assert [(entry.model, entry.scale) for entry in THERMAL] == [
-        (name, scale) for name in ("tinypssr-ir", "tinypssr-ir-mae") for scale in (2, 4)
-    ]
+def test_what_ships_has_its_limits_and_is_called_what_it_is():
+    shipped = {(entry.model, entry.scale) for entry in ENTRIES}
+    assert shipped == LOSSES.keys() == FLOORS.keys()
+    for entry in ENTRIES:
+        size = "".join(f"-{value}" for value in entry.card.get("options", {}).values())
+        name = entry.architecture + size
+        assert entry.model.startswith(f"{name}-ir") if entry.thermal else entry.model == name
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
@@ -75,12 +75,15 @@ def test_files_are_those_of_the_card(entry):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_card_tells_how_the_weights_came_about(entry):
-    spec = registry.get(entry.architecture)
-    assert entry.card["parameters"] == sum(count for _, count in spec.published[entry.scale])
+    spec, options = registry.get(entry.architecture), entry.card.get("options", {})
     plain, tuned = (
         checkpoint.read_for(weights, entry.architecture, entry.scale)
         for weights in (entry.float_checkpoint, entry.int8_checkpoint)
     )
+    assert plain.config == spec.config(entry.scale, **options) == tuned.config
+    assert entry.card["parameters"] == sum(array.size for array in plain.weights.values())
+    if not options:
+        assert entry.card["parameters"] == sum(count for _, count in spec.published[entry.scale])
     runs = [("training", plain.notes["training"]), ("tuning", tuned.notes["tuning"])]
     if "rounding" in entry.card:  # int8 was tuned from a network that started from the float one
         runs.append(("rounding", tuned.notes["training"]))
@@ -116,7 +119,7 @@ def test_artifacts_are_what_the_weights_convert_to(entry, kind):
     assert entry.artifact(kind, ".onnx").read_bytes() == from_tflite(model)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
+@pytest.mark.parametrize("entry", TINYPSSR, ids=lambda entry: f"{entry.model}-x{entry.scale}")
 def test_networks_cost_what_was_published(entry):
     """1,356 and 2,716 parameters; 1,296 MACs per low-resolution pixel at x2, five times at x4."""
     for kind in KINDS:
@@ -143,10 +146,15 @@ def test_quality_on_the_card_is_what_was_promised(entry):
 def test_simulated_and_exported_int8_agree(entry, photographs):
     simulated = network.fake_quantized(checkpoint.read(entry.int8_checkpoint))
     session = open_session(entry.artifact("int8", ".tflite"), "tflm")
-    for low, high in load_planes(find_pairs(photographs, entry.scale), entry.scale):
-        one, other = quality.upscale_plane(simulated, low), run_plane(session, low)
-        found = metrics.psnr(high, one, entry.scale)
-        assert found == pytest.approx(metrics.psnr(high, other, entry.scale), abs=0.05)
+    for pair in find_pairs(photographs, entry.scale):
+        low, high = load_pair(pair, entry.scale)
+        if session.channels == 1:
+            low = luminance(low)
+        scores = [
+            metrics.psnr(luminance(high), luminance(image), entry.scale)
+            for image in (quality.upscale_plane(simulated, low), upscale(session, low))
+        ]
+        assert scores[0] == pytest.approx(scores[1], abs=0.05)
 
 
 @pytest.mark.shared
@@ -178,7 +186,7 @@ def test_int8_keeps_black_white_and_every_gray_between(entry):
     )
     middle = slice(20 * entry.scale, 28 * entry.scale)
     for level in (0, 8, 64, 128, 192, 240, 255):
-        image = np.full((48, 48), level, np.uint8)
-        one, other = (run_plane(s, image)[middle, middle].astype(int) for s in (plain, int8))
+        image = np.full((48, 48, 3)[: 2 if plain.channels == 1 else 3], level, np.uint8)
+        one, other = (upscale(s, image)[middle, middle].astype(int) for s in (plain, int8))
         # The float network of the plain model is itself some levels too bright in the dark.
         assert abs(other.mean() - level) <= abs(one.mean() - level) + 7
