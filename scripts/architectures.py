@@ -1,19 +1,24 @@
 """The upscalers that can be trained, as a Markdown table: what they take, and what they cost.
 
 python scripts/architectures.py
+python scripts/architectures.py --ram
 
 Parameters are those of the folded network, biases and slopes included; MACs are those of its
-convolutions, for each low-resolution pixel, all of its channels together.
+convolutions, for each low-resolution pixel, all of its channels together. --ram prints what the
+shipped int8 networks take in the streaming engine, by the width of the frame that goes in.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import argparse
 import math
 from collections.abc import Iterator
 from typing import Any
 
+from edge_sr import graph, zoo
+from edge_sr.engine.plan import make_plan
 from edge_sr.models import registry
 from edge_sr.runtime.keras import import_keras
 
@@ -27,6 +32,8 @@ OPTIONS: dict[str, tuple[dict[str, int], ...]] = {
     "sesr": ({"blocks": 3}, {"blocks": 5}, {"blocks": 11}),
 }
 """What is shown of networks that come in several sizes."""
+
+WIDTHS = (80, 160, 320, 640)
 
 
 def macs_per_pixel(model: Any) -> int:
@@ -54,7 +61,29 @@ def rows() -> Iterator[str]:
                 yield f"| `{name}` | {size} | x{scale} | {image} | {costs} |"
 
 
-if __name__ == "__main__":
+def ram_rows() -> Iterator[str]:
+    """One line for each shipped network."""
+    for entry in zoo.entries():
+        if not entry.thermal:
+            plan = make_plan(graph.read_graph(entry.artifact("int8", ".tflite")))
+            rams = [f"{plan.arena_bytes(width):,}" for width in WIDTHS]
+            cells = [f"`{entry.model}` x{entry.scale}", f"{plan.flash_bytes:,}", *rams]
+            yield f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print one of the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--ram", action="store_true", help="RAM of the shipped ones by width")
+    if parser.parse_args().ram:
+        widths = " | ".join(f"{width} wide" for width in WIDTHS)
+        print(f"| network | flash, bytes | {widths} |\n|---|{'---:|' * (1 + len(WIDTHS))}")
+        print("\n".join(ram_rows()))
+        return
     print("| `--model` | size | scale | takes | parameters | MACs per LR pixel |")
     print("|---|---|---|---|---:|---:|")
     print("\n".join(rows()))
+
+
+if __name__ == "__main__":
+    main()

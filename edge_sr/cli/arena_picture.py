@@ -8,8 +8,6 @@ from edge_sr.engine.plan import HEAD_BYTES, Plan, Ring
 from edge_sr.engine.schedule import EMIT, INPUT, Event
 from edge_sr.files import replacing
 
-SUFFIXES = (".png", ".pdf", ".svg")
-
 _MAX_INCHES = 100.0
 
 _ALWAYS, _SOMETIMES, _HEAD = "#88bbdd", "#eecc66", "#bbbbbb"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, require
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -192,6 +192,18 @@ def print_markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> No
     for row in rows:
         table.add_row(*row)
     Console(width=1000, markup=False, highlight=False).print(table)
+
+
+def check_picture(path: Path, force: bool) -> None:
+    """Refuse a picture that cannot be drawn, before any work is done.
+
+    Raises:
+        UserError: its suffix is of no picture, matplotlib is missing, or as `check_new`.
+    """
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UserError(f"cannot draw {path}; the picture is a .png, .pdf or .svg file")
+    require("matplotlib", "plot")
+    check_new(path, force)
 
 
 def check_new(path: Path, force: bool) -> None:

@@ -11,12 +11,11 @@ from edge_sr.cli.common import (
     ModelOption,
     PerChannelOption,
     ScaleOption,
-    check_new,
+    check_picture,
     known_scale,
     open_model,
     parse_path,
 )
-from edge_sr.errors import UserError, require
 
 if TYPE_CHECKING:
     from edge_sr.runtime.session import Session
@@ -44,13 +43,10 @@ def compare(
 
     The image is reduced by the scale first; PSNR and SSIM are of the luma of the whole image.
     """
-    require("matplotlib", "plot")
+    check_picture(out, force)
     from edge_sr.cli import picture
     from edge_sr.data.datasets import Pair, load_pair
 
-    if out.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UserError(f"cannot draw {out}; the picture is a .png, .pdf or .svg file")
-    check_new(out, force)
     sessions = _sessions(model, scale)
     factor = next(iter(sessions.values())).scale
     low, original = load_pair(Pair(image.stem, image, None), factor)

@@ -236,7 +236,8 @@ def print_table(rows: list[Row], about: dict[str, Any]) -> None:
     table.add_row("mean", *(_cell(mean(row.records)) for row in rows))
     Console().print(table)
     for result in about["published"]:
-        typer.echo(f"{result['name']}: {result['psnr']:.2f} / {result['ssim']:.4f}")
+        ssim = f"{result['ssim']:.4f}" if "ssim" in result else "-"
+        typer.echo(f"{result['name']}: {result['psnr']:.2f} / {ssim}")
 
 
 def _cell(score: "Score") -> str:

@@ -12,14 +12,14 @@ from edge_sr.cli.common import (
     ForceOption,
     ScaleOption,
     check_folder,
-    check_new,
+    check_picture,
     choose,
     known_scale,
     parse_path,
     print_markdown,
 )
 from edge_sr.cli.firmware_boards import BoardOption
-from edge_sr.errors import UserError, VerificationError, require
+from edge_sr.errors import UserError, VerificationError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +135,7 @@ def plan(
     from edge_sr.engine.plan import make_plan
 
     if picture is not None:
-        _check_picture(picture, force)
+        check_picture(picture, force)
     network = read_network(model, scale, rate)
     made = make_plan(network.graph)
     widths = width or [-(-size // made.rate) * made.rate for size in _WIDTHS]
@@ -148,15 +148,6 @@ def plan(
     _print_map(made, widths[0])
     if picture is not None:
         _draw(picture, network, made, widths[0])
-
-
-def _check_picture(picture: Path, force: bool) -> None:
-    from edge_sr.cli.arena_picture import SUFFIXES
-
-    if picture.suffix.lower() not in SUFFIXES:
-        raise UserError(f"cannot draw {picture}; the picture is a .png, .pdf or .svg file")
-    require("matplotlib", "plot")
-    check_new(picture, force)
 
 
 def _draw(picture: Path, network: Network, made: "Plan", width: int) -> None:

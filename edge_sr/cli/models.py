@@ -1,10 +1,12 @@
 """`edge-sr models`: the zoo as tables, upscalers and codecs."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_sr.cli.common import ForceOption, check_picture, parse_path
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +39,16 @@ def models(
         typer.Option(help="With --fit: of the frame that goes in.", show_default="320"),
     ] = None,
     scale: Annotated[int | None, typer.Option(help="With --fit: of this scale alone.")] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Draw quality against parameters and MACs: .png, .pdf or .svg.",
+            show_default="none",
+        ),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
     """List the shipped networks: parameters, MACs, file sizes, quality in float and int8.
 
@@ -45,11 +57,13 @@ def models(
     there.
     """
     from edge_sr import zoo
-    from edge_sr.cli import models_codec, models_fit
+    from edge_sr.cli import models_codec, models_fit, models_picture
     from edge_sr.zoo import codecs
 
-    if as_json and markdown:
-        raise UserError("--json and --markdown are two forms of the same; name one")
+    if sum([as_json, markdown, picture is not None]) > 1:
+        raise UserError("--json, --markdown and --picture are forms of the same; name one")
+    if fit and picture is not None:
+        raise UserError("--picture shows all networks, --fit what fits: name one")
     if fit:
         found = models_fit.find(ram, flash, max_macs, width, scale)
         typer.echo(json.dumps(found, indent=2)) if as_json else models_fit.show(found)
@@ -57,7 +71,13 @@ def models(
     models_fit.refuse_limits(
         {"--ram": ram, "--flash": flash, "--max-macs": max_macs, "--width": width, "--scale": scale}
     )
+    if picture is not None:
+        check_picture(picture, force)
     facts = [describe(entry) for entry in zoo.entries()]
+    if picture is not None:
+        models_picture.draw(picture, facts, zoo.published())
+        typer.echo(f"{picture}")
+        return
     coded = [models_codec.describe(codec) for codec in codecs.entries()]
     if as_json:
         typer.echo(json.dumps([*facts, *coded], indent=2))
@@ -108,7 +128,7 @@ def _markdown_table(facts: list[dict[str, Any]], published: list[dict[str, Any]]
         ours = [fact for fact in facts if fact["scale"] == scale]
         lines.append(_row(f"bicubic x{scale}", None, ours[0]["quality"]["bicubic"], sets))
         for result in published:
-            if result["scale"] == scale and all(name in result for name in sets):
+            if result["scale"] == scale and any(name in result for name in sets):
                 name = f"*{result['name']}* x{scale}"
                 lines.append(_row(name, result.get("parameters"), result, sets))
         for kind, quality in ours[0]["quality"].get("start", {}).items():
@@ -123,7 +143,7 @@ def _markdown_table(facts: list[dict[str, Any]], published: list[dict[str, Any]]
 
 def _row(name: str, parameters: int | None, quality: dict[str, Any], sets: list[str]) -> str:
     count = "" if parameters is None else f"{parameters:,}"
-    scores = [_score(quality[dataset]) for dataset in sets]
+    scores = [_score(quality[dataset]) if dataset in quality else "" for dataset in sets]
     return f"| {' | '.join([name, count, *scores])} |"
 
 
@@ -164,4 +184,5 @@ def _quality(quality: dict[str, Any], dataset: str) -> str:
 
 
 def _score(score: dict[str, float]) -> str:
-    return f"{score['psnr']:.2f} / {score['ssim']:.4f}"
+    ssim = f"{score['ssim']:.4f}" if "ssim" in score else "-"  # some papers print PSNR alone
+    return f"{score['psnr']:.2f} / {ssim}"

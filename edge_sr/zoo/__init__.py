@@ -79,8 +79,8 @@ def names() -> list[tuple[str, int]]:
 
 
 def published() -> list[dict[str, Any]]:
-    """Published results to compare with: name, source, scale, perhaps parameters, and per data set
-    psnr (dB) and ssim.
+    """Published results to compare with: name, source, scale, perhaps parameters and macs (per
+    low-resolution pixel), and per data set psnr (dB) and, where it is printed, ssim.
     """
     text = (FOLDER / "published.toml").read_text(encoding="utf-8")
     results: list[dict[str, Any]] = tomllib.loads(text)["result"]
@@ -88,7 +88,7 @@ def published() -> list[dict[str, Any]]:
 
 
 def published_on(dataset: str, scale: int) -> list[dict[str, Any]]:
-    """What is published for one data set: name, source, psnr (dB), ssim."""
+    """What is published for one data set: name, source, psnr (dB), perhaps ssim."""
     return [
         {"name": result["name"], "source": result["source"], **result[dataset]}
         for result in published()

@@ -87,7 +87,7 @@ def test_an_empty_path_does_not_mean_this_folder(
 
 def test_models_takes_one_form(edge_sr: EdgeSr) -> None:
     sentence = edge_sr.refuses("models", "--json", "--markdown")
-    assert "--json and --markdown are two forms of the same; name one" in sentence
+    assert "--json, --markdown and --picture are forms of the same; name one" in sentence
 
 
 @pytest.mark.parametrize(

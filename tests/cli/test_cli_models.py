@@ -63,3 +63,40 @@ def test_without_a_codec_there_is_one_table(
     upscalers = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
     assert edge_sr("models", "--markdown").out.splitlines() == upscalers
     assert "codec" not in edge_sr("models").out
+
+
+def test_the_picture_has_a_panel_for_each_scale_and_cost(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    out = tmp_path / "cost.svg"
+    result = edge_sr("models", "--picture", str(out))
+    assert (result.code, result.out.strip()) == (0, str(out))
+    drawn = out.read_text()
+    # Texts of an SVG are outlines, each with itself as a comment before it.
+    for text in (
+        "parameters",
+        "MACs per low-resolution pixel",
+        "FSRCNN-s",
+        "PSNR on set14, x4, dB",
+    ):
+        assert f"<!-- {text} -->" in drawn
+    for entry in zoo.entries():
+        assert (f"<!-- {entry.model} -->" in drawn) == (not entry.thermal)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("cost.gif",), "the picture is a .png, .pdf or .svg file"),
+        (("cost.png", "--json"), "forms of the same; name one"),
+        (("cost.png", "--fit"), "--picture shows all networks"),
+        (("there.png",), "--force replaces it"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_refused(
+    edge_sr: EdgeSr, tmp_path: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    (tmp_path / "there.png").write_bytes(b"kept")
+    name, *rest = options
+    result = edge_sr("models", "--picture", str(tmp_path / name), *rest)
+    assert result.code == 2
+    assert sentence in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["there.png"]
