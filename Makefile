@@ -47,6 +47,7 @@ picture: $(VENV)/.installed
 	mkdir -p build docs
 	$(BIN)/python -c "import skimage.data, PIL.Image as I; I.fromarray(skimage.data.astronaut()).save('build/astronaut.png')"
 	$(BIN)/edge-sr compare build/astronaut.png --out docs/compare.png --force
+	$(BIN)/edge-sr models --picture docs/cost.png --force
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info artifacts

@@ -58,7 +58,9 @@ def is_known(name: str) -> bool:
     if is_codec(name):
         return name.removeprefix(codecs.PREFIX) in (*map(str, RATES), "rd")
     model, _, scale = name.rpartition(" x")
-    return model in registry.names("super-resolution") and scale.isdecimal()
+    if not scale.isdecimal():
+        return False
+    return model in registry.names("super-resolution") or (model, int(scale)) in zoo.names()
 
 
 def find(name: str, part: Part, precision: Precision) -> Subject:

@@ -16,13 +16,14 @@ def rounded(keras: Any, model: Any) -> Any:
     """A model of the same layers and weights that rounds to 8 bits in between.
 
     Kernels are rounded, and the outputs of convolutions, PReLU and tanh, but for those that the
-    converter fuses with a following ReLU. Each range is that of the present kernel or batch.
+    converter fuses with a following ReLU. Each range is that of the present kernel or batch; that
+    of tanh is given.
 
     Args:
         keras: the namespace of the model; Keras 3.
         model: an uncompiled functional model. Training the twin trains it too.
     """
-    convolution, activation = _layers(keras)
+    convolution, activation, bounded = _layers(keras)
     calls: Counter[str] = Counter()
     consumers = {
         layer.name: [type(node.operation).__name__ for node in layer._outbound_nodes]
@@ -38,8 +39,9 @@ def rounded(keras: Any, model: Any) -> Any:
         else:
             output = layer(*args, **kwargs)
         fused = consumers[layer.name] == ["ReLU"]
-        bends = kind == "PReLU" or getattr(layer, "activation", None) is keras.activations.tanh
-        if (kind in _CONVOLUTIONS or bends) and not fused:
+        if getattr(layer, "activation", None) is keras.activations.tanh:
+            output = bounded(name=f"{name}_output_rounded")(output)
+        if (kind in _CONVOLUTIONS or kind == "PReLU") and not fused:
             output = activation(name=f"{name}_output_rounded")(output)
         return output
 
@@ -61,6 +63,17 @@ def round_activations(values: Any) -> Any:
     return values + step * ops.stop_gradient(ops.round(level) - level)
 
 
+def round_tanh(values: Any) -> Any:
+    """Round what tanh gave to the steps of 1/128 that int8 has for it; the gradient passes through.
+
+    A network that keeps to the small values, where tanh is straight, would have few of them.
+    """
+    from keras import ops
+
+    level = values * 128
+    return values + ops.stop_gradient(ops.clip(ops.round(level), -128, 127) - level) / 128
+
+
 def round_kernel(kernel: Any) -> Any:
     """Round (k,k,Cin,Cout) to [-127, 127] steps per output channel; the gradient passes through."""
     from keras import ops
@@ -71,7 +84,7 @@ def round_kernel(kernel: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _layers(keras: Any) -> tuple[type, type]:
+def _layers(keras: Any) -> tuple[type, type, type]:
     class RoundedConvolution(keras.layers.Layer):
         """A stride-1 convolution with the rounded kernel of another layer."""
 
@@ -98,4 +111,11 @@ def _layers(keras: Any) -> tuple[type, type]:
         def compute_output_shape(self, shape: Any) -> Any:
             return shape
 
-    return RoundedConvolution, RoundedActivations
+    class RoundedTanh(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return round_tanh(inputs)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
+    return RoundedConvolution, RoundedActivations, RoundedTanh

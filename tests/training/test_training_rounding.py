@@ -32,6 +32,27 @@ def test_activations_are_rounded_to_the_grid_of_tensorflow(low, span, seed):
     assert np.abs(rounded - values).max() <= 0.51 * step
 
 
+def test_tanh_is_rounded_to_the_grid_that_int8_gives_it():
+    """Scale 1/128 and zero point 0, as LiteRT's quantization specification demands."""
+    values = np.linspace(-1, 1, 4001, dtype=np.float32)
+    expected = tf.quantization.fake_quant_with_min_max_vars(values, -1.0, 127 / 128).numpy()
+    rounded = keras.ops.convert_to_numpy(rounding.round_tanh(values))
+    assert (np.abs(rounded - expected) > 1e-6).mean() < 0.01  # ties
+    assert np.abs(rounded - expected).max() <= 1.01 / 128
+
+
+def test_the_twin_of_a_smooth_network_has_tanh_on_that_grid():
+    model = registry.get("espcn-tiny").build(registry.get("espcn-tiny").config(2), keras)
+    twin = rounding.rounded(keras, model)
+    outputs = [la.output for la in twin.layers if type(la).__name__ == "RoundedTanh"]
+    image = np.random.default_rng(0).random((1, 9, 8, 1), np.float32)
+    found = [keras.ops.convert_to_numpy(x) for x in keras.Model(twin.input, outputs)(image)]
+    assert len(found) == 2
+    for values in found:
+        np.testing.assert_array_equal(values * 128, np.rint(values * 128))
+        assert len(np.unique(values)) > 20
+
+
 @settings(max_examples=40, deadline=None)
 @given(shape=st.sampled_from([(5, 5, 1, 16), (1, 1, 16, 4), (3, 3, 2, 5)]), seed=st.integers(0, 99))
 def test_kernels_are_rounded_as_tensorflow_rounds_channels(shape, seed):

@@ -148,6 +148,8 @@ def test_simulated_and_exported_int8_agree(entry, photographs):
     session = open_session(entry.artifact("int8", ".tflite"), "tflm")
     for pair in find_pairs(photographs, entry.scale):
         low, high = load_pair(pair, entry.scale)
+        side = 64 if session.channels == 1 else 40  # TFLM's kernels need minutes for more of WDSR
+        low, high = low[:side, :side], high[: side * entry.scale, : side * entry.scale]
         if session.channels == 1:
             low = luminance(low)
         scores = [
