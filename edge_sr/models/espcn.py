@@ -84,19 +84,19 @@ def _network(config: ModelConfig, keras: Any, n1: int, n2: int) -> Any:
     return keras.Model(image, x, name="sr")
 
 
-@register("espcn", ModelConfig, _PAPER, _counts(64, 32))
+@register("espcn", ModelConfig, _PAPER, _counts(64, 32), family="espcn")
 def build_espcn(config: ModelConfig, keras: Any) -> Any:
     """ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     return _network(config, keras, 64, 32)
 
 
-@register("espcn-tiny", WidthConfig, _PAPER, _counts(9, 9))
+@register("espcn-tiny", WidthConfig, _PAPER, _counts(9, 9), family="espcn")
 def build_espcn_tiny(config: WidthConfig, keras: Any) -> Any:
     """A tiny ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     return _network(config, keras, 9, config.width)
 
 
-@register("espcn-tiny-anchor", WidthConfig, _PAPER, _counts(9, 9))
+@register("espcn-tiny-anchor", WidthConfig, _PAPER, _counts(9, 9), family="espcn")
 def build_espcn_tiny_anchor(config: WidthConfig, keras: Any) -> Any:
     """A tiny ESPCN with anchor: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     image = keras.layers.Input((None, None, 1), name="image")
