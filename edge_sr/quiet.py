@@ -1,5 +1,6 @@
 """Keeps the chatter of native libraries away from people."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -34,3 +35,11 @@ def quiet_native() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def quiet_tensorflow() -> None:
+    """Let TensorFlow's Python part speak of errors alone from now on.
+
+    It warns of every range that has no gradient, those that are to stay among them.
+    """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -109,6 +109,8 @@ def _start(run: checkpoints.Checkpoint) -> zoo.Entry:
 
 def _is_kept(entry: zoo.Entry, run: checkpoints.Checkpoint) -> bool:
     """Whether a run's float network is the shipped one, or started from it."""
+    if not entry.folder.exists():
+        return False
     shipped = checkpoints.digest(checkpoints.read(entry.float_checkpoint).weights)
     start = run.notes["training"].get("start")
     if start not in (None, shipped):

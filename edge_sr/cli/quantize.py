@@ -9,7 +9,7 @@ from edge_sr.cli import runs
 from edge_sr.cli.common import parse_path
 from edge_sr.cli.runs import Run
 from edge_sr.errors import UserError, require
-from edge_sr.quiet import quiet_native
+from edge_sr.quiet import quiet_native, quiet_tensorflow
 
 if TYPE_CHECKING:
     from edge_sr.training.recipe import Recipe
@@ -104,6 +104,7 @@ def tune_checkpoint(checkpoint: Path, recipe: "Recipe", samples: "Samples", run:
     seed_everything(import_keras(), run.seed)
     with quiet_native():
         from edge_sr.quantize import tune
+    quiet_tensorflow()
     source = checkpoints.read(checkpoint)
     with runs.owned(run):
         tuner = tune.Tuner(source, recipe, samples, run.seed, run.folder, run.resume)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edge_sr.cli import runs
 from edge_sr.cli.runs import Run
 from edge_sr.errors import UserError
-from edge_sr.quiet import quiet_native
+from edge_sr.quiet import quiet_native, quiet_tensorflow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,6 +141,7 @@ def tune_codec(checkpoint: Path, recipe: "Recipe", pictures: "Pictures", run: Ru
     seed_everything(import_keras(), run.seed)
     with quiet_native():
         from edge_sr.quantize import codec
+    quiet_tensorflow()
     source = checkpoints.read(checkpoint)
     with runs.owned(run):
         trainer, keep = codec.tune(source, recipe, pictures, run.seed, run.folder, run.resume)
