@@ -36,6 +36,15 @@ def test_the_table_of_thermal_networks_is_what_the_command_prints():
             assert f"| {name} x{result['scale']} | {' | '.join(cells)} |" in text
 
 
+def test_the_table_of_ram_is_what_the_script_prints():
+    text = (REPOSITORY / "docs" / "zoo.md").read_text(encoding="utf-8")
+    marker = "<!-- python scripts/architectures.py --ram -->\n"
+    table = text.split(marker)[1].split("<!-- end -->")[0]
+    command = [sys.executable, "scripts/architectures.py", "--ram"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert table.strip() == printed.stdout.strip()
+
+
 def test_the_table_of_codecs_is_what_the_command_prints():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     table = text.split("<!-- edge-sr models --markdown: codecs -->\n")[1]

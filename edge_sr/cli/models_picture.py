@@ -8,6 +8,8 @@ from edge_sr.files import replacing
 DATASET = "set14"
 
 _COSTS = {"parameters": "parameters", "macs": "MACs per low-resolution pixel"}
+_NAME_WIDTH, _NAME_HEIGHT = 70, 8  # points
+
 _FLOAT, _INT8, _PUBLISHED = "#1f5f99", "#d9822b", "#777777"
 
 
@@ -52,31 +54,44 @@ def _draw_panel(
     for kind, marker, colour in (("float32", "o", _FLOAT), ("int8", "D", _INT8)):
         y = [each[kind][DATASET]["psnr"] for each in quality]
         axis.scatter(x, y, marker=marker, color=colour, label=f"edge-sr, {kind}", zorder=3)
-    for place, each, fact in zip(x, quality, ours, strict=True):
-        top = max(each[kind][DATASET]["psnr"] for kind in ("float32", "int8"))
-        _name(axis, fact["model"], (place, top), _FLOAT, 6)
+    names = [
+        (fact["model"], (place, each["float32"][DATASET]["psnr"]))
+        for place, each, fact in zip(x, quality, ours, strict=True)
+    ]
     known = [each for each in theirs if cost in each]
     points = [(each[cost], each[DATASET]["psnr"]) for each in known]
     axis.scatter(*zip(*points, strict=True), marker="x", color=_PUBLISHED, label="published")
-    for each, point in zip(known, points, strict=True):
-        _name(axis, each["name"].removesuffix(", published"), point, _PUBLISHED, -12)
+    theirs_names = [each["name"].removesuffix(", published") for each in known]
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel(_COSTS[cost])
-    axis.margins(x=0.12, y=0.1)
+    axis.margins(x=0.25, y=0.1)
     axis.grid(visible=True, which="both", color="#eeeeee")
     axis.set_axisbelow(True)
+    axis.autoscale_view()
+    _name(axis, names, _FLOAT, 1)
+    _name(axis, list(zip(theirs_names, points, strict=True)), _PUBLISHED, -1)
 
 
-def _name(axis: Any, text: str, point: tuple[float, float], colour: str, above: int) -> None:
-    axis.annotate(
-        text,
-        point,
-        (0, above),
-        textcoords="offset points",
-        ha="center",
-        fontsize=7,
-        color=colour,
-    )
+def _name(axis: Any, points: list[tuple[str, tuple[float, float]]], colour: str, side: int) -> None:
+    """Write names beside points, to the right or (`side` -1) to the left, none upon another."""
+    taken: list[tuple[float, float]] = []
+    for text, point in sorted(points, key=lambda named: -named[1][1]):
+        x, y = axis.transData.transform(point) * 72 / axis.figure.dpi
+        low = y
+        while any(abs(x - x_) < _NAME_WIDTH and abs(low - y_) < _NAME_HEIGHT for x_, y_ in taken):
+            low -= 1
+        taken.append((x, low))
+        axis.annotate(
+            text,
+            point,
+            (8 * side, low - y),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            va="center",
+            fontsize=7,
+            color=colour,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4},
+        )
