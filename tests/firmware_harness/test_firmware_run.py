@@ -75,8 +75,11 @@ def test_shipped_networks_have_the_bits_of_tflm(
     board: Board, tmp_path: Path, entry: zoo.Entry
 ) -> None:
     model = entry.artifact("int8", ".tflite").read_bytes()
+    graph = read_graph(model)
     pixels, _ = frames.default_pixels(20, 52)
-    run_checked(model, board, frames.encode_pixels(pixels, read_graph(model).input), tmp_path)
+    if not fit.fit(graph, make_plan(graph), pixels.shape[1], board).fits:
+        pytest.skip(f"{board.name} has no room for {entry.model} x{entry.scale}")
+    run_checked(model, board, frames.encode_pixels(pixels, graph.input), tmp_path)
 
 
 @pytest.mark.parametrize(("width", "height", "most"), [(160, 120, 10_000), (320, 24, 20_000)])
