@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -192,6 +192,12 @@ def print_markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> No
     for row in rows:
         table.add_row(*row)
     Console(width=1000, markup=False, highlight=False).print(table)
+
+
+def quality_text(score: Mapping[str, float]) -> str:
+    """PSNR in dB and SSIM; some papers print PSNR alone."""
+    ssim = f"{score['ssim']:.4f}" if "ssim" in score else "-"
+    return f"{score['psnr']:.2f} / {ssim}"
 
 
 def check_picture(path: Path, force: bool) -> None:

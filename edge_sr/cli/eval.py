@@ -23,6 +23,7 @@ from edge_sr.cli.common import (
     open_model,
     parse_path,
     progress,
+    quality_text,
 )
 from edge_sr.errors import UserError
 
@@ -236,8 +237,7 @@ def print_table(rows: list[Row], about: dict[str, Any]) -> None:
     table.add_row("mean", *(_cell(mean(row.records)) for row in rows))
     Console().print(table)
     for result in about["published"]:
-        ssim = f"{result['ssim']:.4f}" if "ssim" in result else "-"
-        typer.echo(f"{result['name']}: {result['psnr']:.2f} / {ssim}")
+        typer.echo(f"{result['name']}: {quality_text(result)}")
 
 
 def _cell(score: "Score") -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_sr.cli.common import ForceOption, check_picture, parse_path
+from edge_sr.cli.common import ForceOption, check_picture, parse_path, quality_text
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _markdown_table(facts: list[dict[str, Any]], published: list[dict[str, Any]]
 
 def _row(name: str, parameters: int | None, quality: dict[str, Any], sets: list[str]) -> str:
     count = "" if parameters is None else f"{parameters:,}"
-    scores = [_score(quality[dataset]) if dataset in quality else "" for dataset in sets]
+    scores = [quality_text(quality[dataset]) if dataset in quality else "" for dataset in sets]
     return f"| {' | '.join([name, count, *scores])} |"
 
 
@@ -180,9 +180,4 @@ def _print(tables: "list[Table]") -> None:
 
 
 def _quality(quality: dict[str, Any], dataset: str) -> str:
-    return "\n".join(_score(quality[kind][dataset]) for kind in ("float32", "int8"))
-
-
-def _score(score: dict[str, float]) -> str:
-    ssim = f"{score['ssim']:.4f}" if "ssim" in score else "-"  # some papers print PSNR alone
-    return f"{score['psnr']:.2f} / {ssim}"
+    return "\n".join(quality_text(quality[kind][dataset]) for kind in ("float32", "int8"))

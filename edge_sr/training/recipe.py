@@ -165,7 +165,7 @@ class Recipe:
         rounded: whether a float network's kernels and inner activations are rounded to 8 bits
             while it trains (see `rounding.rounded`).
         bfloat16: whether TensorFlow multiplies in bfloat16 while it trains, on a processor that can
-            (Zen 4, Sapphire Rapids: almost twice as fast for wide networks); weights, sums and
+            (Zen 4, Sapphire Rapids), which is faster for wide networks; weights, sums and
             validation stay in float32.
         smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
             sharp bend from the start.
