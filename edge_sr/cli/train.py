@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli import runs
-from edge_sr.cli.common import parse_path
+from edge_sr.cli.common import parse_path, progress
 from edge_sr.cli.runs import Run
 from edge_sr.errors import UserError
 
@@ -153,8 +153,9 @@ def train(
     if upscale:
         from edge_sr.training.distil import taught
 
-        typer.echo("asking the teacher", err=True)
-        samples = taught(samples, upscale, chosen.teacher)
+        count = len(samples.train)
+        watch = partial(progress, what="asking the teacher", count=count)
+        samples = taught(samples, upscale, chosen.teacher, watch)
     train_float(spec, config, chosen, samples, run, weights, share)
     if int8:
         from edge_sr.cli.quantize import tune_checkpoint
@@ -200,15 +201,18 @@ def _teacher(
 
     from edge_sr.cli.common import open_model
     from edge_sr.runtime.session import run_plane
-    from edge_sr.training.distil import ensemble
+    from edge_sr.training.distil import colourless, ensemble
 
     int8 = None if Path(name).suffix else False
     _, session = open_model(name, scale, int8=int8)
-    if session.channels != channels:
+    upscale = partial(run_plane, session)
+    if (session.channels, channels) == (3, 1):
+        upscale = partial(colourless, upscale)
+    elif session.channels != channels:
         raise UserError(
             f"the teacher {name} upscales {session.channels} channels; the model takes {channels}"
         )
-    return partial(ensemble, partial(run_plane, session))
+    return partial(ensemble, upscale)
 
 
 def _prepare_tuning(

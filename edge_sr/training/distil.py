@@ -1,16 +1,26 @@
 """Knowledge distillation (Hinton et al. 2015): targets that a better network has a share in."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from edge_sr.data.colour import luminance, ycbcr_to_rgb
 from edge_sr.data.patches import Pixels
 from edge_sr.training.samples import Samples, digest
 
+Pairs = Iterable[tuple[Pixels, Pixels]]
 
-def taught(samples: Samples, upscale: Callable[[Pixels], Pixels], share: float) -> Samples:
+_NO_CHROMA = 128
+
+
+def taught(
+    samples: Samples,
+    upscale: Callable[[Pixels], Pixels],
+    share: float,
+    watch: Callable[[Pairs], Pairs] = iter,
+) -> Samples:
     """The samples with the teacher's images mixed into the originals that are trained on.
 
     A tiny network cannot learn what it cannot see; the teacher's images lack it, so they teach
@@ -20,9 +30,21 @@ def taught(samples: Samples, upscale: Callable[[Pixels], Pixels], share: float) 
         samples: their validation images stay as they are.
         upscale: the teacher: uint8 (h,w) to uint8 (scale h, scale w).
         share: of the teacher in the target, in [0, 1].
+        watch: passes the pairs on, and may show how far they are.
     """
-    train = [(low, _mixed(high, upscale(low), share)) for low, high in samples.train]
+    train = [(low, _mixed(high, upscale(low), share)) for low, high in watch(samples.train)]
     return dataclasses.replace(samples, train=train, digest=digest([*train, *samples.validation]))
+
+
+def colourless(upscale: Callable[[Pixels], Pixels], plane: Pixels) -> Pixels:
+    """What a teacher of RGB makes of luma: it upscales the gray image that has this luma.
+
+    Args:
+        upscale: the teacher: uint8 (h,w,3) to uint8 (scale h, scale w, 3).
+        plane: uint8 (h,w).
+    """
+    gray = np.full_like(plane, _NO_CHROMA)
+    return luminance(upscale(ycbcr_to_rgb(np.dstack([plane, gray, gray]))))
 
 
 def ensemble(upscale: Callable[[Pixels], Pixels], plane: Pixels) -> Pixels:

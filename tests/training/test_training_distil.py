@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_sr.training.distil import ensemble, taught
+from edge_sr.training.distil import colourless, ensemble, taught
 from edge_sr.training.recipe import DataOptions, Recipe
 from edge_sr.training.samples import load_samples
 
@@ -35,6 +35,20 @@ def test_a_teacher_without_sides_is_its_own_mean(height, width, seed):
 def test_the_mean_has_no_sides():
     plane = np.random.default_rng(0).integers(0, 200, (5, 7), np.uint8)
     np.testing.assert_array_equal(ensemble(tilted, plane), plane.repeat(2, 0).repeat(2, 1) + 3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_a_teacher_of_colours_sees_gray(height, width, seed):
+    plane = np.random.default_rng(seed).integers(40, 200, (height, width), np.uint8)
+
+    def coloured(image):
+        assert (np.ptp(image, axis=2) == 0).all()
+        return np.dstack([pillow(image[..., channel]) for channel in range(3)])
+
+    # Luma has 219 levels where RGB has 255: the teacher's rounding is the finer one.
+    difference = colourless(coloured, plane).astype(int) - np.clip(pillow(plane), 16, 235)
+    assert np.abs(difference).max() <= 1
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
