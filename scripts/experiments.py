@@ -14,14 +14,13 @@ import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge_sr import zoo
 from edge_sr.cli.quantize import tune_checkpoint
 from edge_sr.cli.runs import Run
-from edge_sr.cli.train import train_float
+from edge_sr.cli.train import open_teacher, train_float
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import registry
 from edge_sr.runtime.keras import import_keras
@@ -97,7 +96,9 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     samples = load_samples(data, trial.scale, trial.recipe, spec.channels)
     held_out = samples.validation
     if trial.teacher:
-        samples = distil.taught(samples, _teacher(trial), trial.recipe.teacher)
+        samples = distil.taught(
+            samples, open_teacher(trial.teacher, trial.scale, spec.channels), trial.recipe.teacher
+        )
     place = Run(folder / trial.name, trial.seed, (folder / trial.name).exists(), False, False)
     started = time.monotonic()
     float_psnr = ""
@@ -123,12 +124,6 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
 def _score(model: Any, held_out: Any, trial: Trial) -> Any:
 
     return quality.validate(model, held_out, trial.scale)
-
-
-def _teacher(trial: Trial) -> Any:
-
-    model = checkpoints.load_model(zoo.find(trial.teacher, trial.scale).float_checkpoint)
-    return partial(distil.ensemble, partial(quality.upscale_plane, model))
 
 
 def table(trials: list[Trial], results: Mapping[str, Mapping[str, str]]) -> str:

@@ -79,7 +79,7 @@ def require_tuning(recipe: "Recipe") -> None:
     """
     from edge_sr.runtime.keras import import_keras
 
-    if recipe.at(recipe.stop.epochs).rounded:
+    if recipe.ever_rounded:
         raise UserError(
             f"recipe {recipe.name} has `rounded`, which is for float training: tuning rounds by "
             "itself; int8-x2 and int8-x4 are recipes of tuning"

@@ -191,14 +191,27 @@ def _start(
 def _teacher(
     name: str | None, recipe: "Recipe", scale: int, channels: int
 ) -> "Callable[[np.ndarray], np.ndarray] | None":
-    """What a teacher makes of an image, averaged over its eight orientations; None without one."""
+    """The teacher, if the recipe has one."""
     if name is None:
         if recipe.teacher:
             raise UserError(f"recipe {recipe.name} learns from a teacher: name it with --teacher")
         return None
     if not recipe.teacher:
         raise UserError(f"recipe {recipe.name} gives a teacher no share; set teacher = 0.5, say")
+    return open_teacher(name, scale, channels)
 
+
+def open_teacher(name: str, scale: int, channels: int) -> "Callable[[np.ndarray], np.ndarray]":
+    """What a teacher makes of an image, averaged over its eight orientations.
+
+    Args:
+        name: a shipped network, in float32, or a model file.
+        scale: the factor.
+        channels: of the network that learns.
+
+    Raises:
+        UserError: no such model, or a network of luma for one of RGB.
+    """
     from edge_sr.cli.common import open_model
     from edge_sr.runtime.session import run_plane
     from edge_sr.training.distil import colourless, ensemble

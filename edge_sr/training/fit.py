@@ -339,7 +339,7 @@ def _precision(keras: Any, bfloat16: bool) -> Iterator[None]:
 def _twins(task: Task) -> dict[str, Any]:
     """The model, and those of the same weights that the recipe trains in its place at times."""
     twins = {"plain": task.model}
-    if task.recipe.at(task.recipe.stop.epochs).rounded:
+    if task.recipe.ever_rounded:
         twins["rounded"] = rounding.rounded(task.keras, task.model)
     if task.recipe.smooth:
         twins["smooth"] = smoothing.smooth(task.keras, task.model, task.recipe.smooth)

@@ -142,6 +142,7 @@ class Phase:
         batch: patches in a batch from then on; 0 leaves it.
         loss: weights of the terms from then on; empty leaves them.
         rounded: round from then on; false leaves it.
+        unrounded: round no longer: what rounding has done to the mean of the output is put right.
     """
 
     start: float = 0.0
@@ -149,6 +150,7 @@ class Phase:
     batch: int = 0
     loss: Mapping[str, float] = field(default_factory=dict)
     rounded: bool = False
+    unrounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,9 +203,16 @@ class Recipe:
             if epoch >= round(phase.start * self.stop.epochs):
                 patch, batch = phase.patch or now.data.patch, phase.batch or now.data.batch
                 data = replace(now.data, patch=patch, batch=batch)
-                rounded = now.rounded or phase.rounded
-                now = replace(now, data=data, loss=phase.loss or now.loss, rounded=rounded)
-        return replace(now, smooth=0.0) if now.rounded else now
+                rounded = (now.rounded or phase.rounded) and not phase.unrounded
+                smooth = 0.0 if now.rounded or rounded else now.smooth
+                loss = phase.loss or now.loss
+                now = replace(now, data=data, loss=loss, rounded=rounded, smooth=smooth)
+        return now
+
+    @property
+    def ever_rounded(self) -> bool:
+        """Whether values are rounded in any part of the training."""
+        return self.rounded or any(phase.rounded for phase in self.phases)
 
     @property
     def largest_patch(self) -> int:
@@ -355,6 +364,8 @@ def _check(recipe: Recipe) -> None:
     starts = [phase.start for phase in recipe.phases]
     if not all(0 < start < 1 for start in starts) or starts != sorted(set(starts)):
         raise UserError(f"phases must start in ascending order between 0 and 1, not at {starts}")
+    if any(phase.rounded and phase.unrounded for phase in recipe.phases):
+        raise UserError("a phase cannot both begin and end rounding: start one for each")
     for count in range(1, len(starts) + 1):
         reached = replace(recipe, phases=recipe.phases[:count]).at(recipe.stop.epochs)
         _check_numbers(reached)
@@ -365,8 +376,7 @@ def _check_forms(recipe: Recipe) -> None:
     """Refuse forms of convolutions that exclude each other."""
     if recipe.expand and recipe.norm != "none":
         raise UserError('over-parameterized convolutions are not normalized: set norm = "none"')
-    rounded = recipe.rounded or any(phase.rounded for phase in recipe.phases)
-    if rounded and recipe.norm == "batch":
+    if recipe.ever_rounded and recipe.norm == "batch":
         raise UserError("batch normalization cannot be trained rounded: choose another norm")
 
 

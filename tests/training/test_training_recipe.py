@@ -72,6 +72,7 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("[[phases]]\nstart = 1.0", "phases must start in ascending order between 0 and 1"),
         ("[[phases]]\nstart = 0.5\n[[phases]]\nstart = 0.2", "in ascending order"),
         ("[[phases]]\nstart = 0.5\nloss = { l3 = 1 }", "loss must weigh"),
+        ("[[phases]]\nstart = 0.5\nrounded = true\nunrounded = true", "begin and end rounding"),
         ("[data]\nrim = 6\n[[phases]]\nstart = 0.5\npatch = 12", "leaves nothing of a patch of 12"),
     ],
 )
@@ -96,6 +97,20 @@ def test_patches_must_hold_the_window_of_ssim(tmp_path):
     with pytest.raises(UserError, match="patch = 5 gives 10 at x2"):
         recipes.load_for(str(path), 2)
     assert recipes.load_for(str(path), 4).data.patch == 5
+
+
+def test_rounding_begins_and_ends(tmp_path):
+    path = tmp_path / "phases.toml"
+    path.write_text(
+        'name = "p"\nsource = "me"\nsmooth = 8.0\n[stop]\nepochs = 5\n'
+        "[[phases]]\nstart = 0.4\nrounded = true\n"
+        "[[phases]]\nstart = 0.8\nunrounded = true\n"
+    )
+    recipe = recipes.load(str(path))
+    seen = [recipe.at(epoch) for epoch in range(5)]
+    assert [now.rounded for now in seen] == [False] * 2 + [True] * 2 + [False]
+    assert [now.smooth for now in seen] == [8.0] * 2 + [0.0] * 3  # a bend stays sharp
+    assert recipe.ever_rounded
 
 
 def test_phases_change_what_they_name_from_their_start(tmp_path):
