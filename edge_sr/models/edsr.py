@@ -45,7 +45,7 @@ _PUBLISHED: dict[int, LayerCounts] = {
 def _block(keras: Any, conv: Any, x: Any, name: str) -> Any:
     inner = conv(FILTERS, 3, f"{name}_conv1")(x)
     inner = keras.layers.ReLU(name=f"{name}_relu")(inner)
-    inner = conv(FILTERS, 3, f"{name}_conv2", noise=_NOISE)(inner)
+    inner = conv(FILTERS, 3, f"{name}_conv2")(inner)
     return keras.layers.Add(name=f"{name}_add")([x, inner])
 
 
@@ -58,7 +58,7 @@ def build_edsr(config: BlocksConfig, keras: Any) -> Any:
     x = entry = conv(FILTERS, 3, "head", mean=layers.MEAN_RGB, carries=colours)(image)
     for number in range(1, config.blocks + 1):
         x = _block(keras, conv, x, f"block{number}")
-    x = conv(FILTERS, 3, "body", noise=_NOISE)(x)
+    x = conv(FILTERS, 3, "body")(x)
     x = keras.layers.Add(name="add")([entry, x])
     repeated = np.tile(np.eye(3, FILTERS), (1, 4))  # channel c of sub-pixel p is 64 p + c
     for number in range(1, _STEPS[config.scale] + 1):

@@ -15,14 +15,13 @@ white, from an input of [-6, 6] say, steps by three gray levels in the middle; i
 by itself. `espcn-tiny-anchor` is ours: the image is added to every sub-pixel, so that the network
 learns the residual to nearest-neighbour upscaling.
 
-Ours as well: the first channel carries the image when training starts.
+Ours as well: how training starts. Neighbouring pixels differ by little; with kernels of the usual
+size tanh is straight where they lie, and training stays for epochs near what a single convolution
+can do. So the hidden kernels start large, and the last one small.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from edge_sr.errors import UserError
 from edge_sr.models import layers
@@ -31,7 +30,8 @@ from edge_sr.models.registry import LayerCounts, ModelConfig, register
 WIDTHS = (9, 21, 27)
 
 _PAPER = "Shi et al. 2016, Real-Time Super-Resolution Using an Efficient Sub-Pixel CNN"
-_NOISE = 0.3  # of the start: more, and what ends in the image hides it
+_LARGE = (10.0, 3.0)  # of the hidden kernels' start: they must reach the bends of tanh
+_SMALL = 0.3  # of the last kernel's: what ends in the image must not hide it
 _SCALES = (2, 4)
 
 
@@ -66,19 +66,15 @@ def _counts(n1: int, n2: int) -> dict[int, LayerCounts]:
 
 def _features(config: ModelConfig, keras: Any, image: Any, n1: int, n2: int) -> Any:
     """What the two hidden convolutions see."""
-    conv = partial(layers.conv2d, keras, config, carries=np.ones((1, 1)), noise=_NOISE)
-    x = image
-    for number, (filters, kernel) in enumerate(((n1, 5), (n2, 3)), start=1):
-        x = conv(filters, kernel, f"conv{number}")(x)
-        x = keras.layers.Activation("tanh", name=f"tanh{number}")(x)
-    return x
+    x = layers.conv2d(keras, config, n1, 5, "conv1", noise=_LARGE[0])(image)
+    x = keras.layers.Activation("tanh", name="tanh1")(x)
+    x = layers.conv2d(keras, config, n2, 3, "conv2", noise=_LARGE[1])(x)
+    return keras.layers.Activation("tanh", name="tanh2")(x)
 
 
 def _network(config: ModelConfig, keras: Any, n1: int, n2: int) -> Any:
     image = keras.layers.Input((None, None, 1), name="image")
-    pixels = config.scale**2
-    carries = np.ones((1, pixels))
-    last = layers.conv2d(keras, config, pixels, 3, "conv3", carries=carries, noise=_NOISE)
+    last = layers.conv2d(keras, config, config.scale**2, 3, "conv3", noise=_SMALL)
     x = last(_features(config, keras, image, n1, n2))
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
     return keras.Model(image, x, name="sr")
@@ -101,7 +97,7 @@ def build_espcn_tiny_anchor(config: WidthConfig, keras: Any) -> Any:
     """A tiny ESPCN with anchor: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     image = keras.layers.Input((None, None, 1), name="image")
     pixels = config.scale**2
-    last = layers.conv2d(keras, config, pixels, 3, "conv3", noise=_NOISE)
+    last = layers.conv2d(keras, config, pixels, 3, "conv3", noise=_SMALL)
     x = last(_features(config, keras, image, 9, config.width))
     x = layers.add_repeated(keras, x, image, pixels, "anchor")
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)

@@ -145,13 +145,14 @@ def _carrying(keras: Any, kind: str, carries: np.ndarray | None, noise: float) -
     `noise`, plus `carries` (c,f) from the first c channels to the first f filters.
     """
     random = keras.initializers.get(kind)
-    if carries is None:
+    if carries is None and noise == 1:
         return random
 
     def start(shape: tuple[int, ...], dtype: Any = None) -> Any:
         handed_on = np.zeros(shape, np.float32)
-        middle = handed_on[tuple(side // 2 for side in shape[:-2])]
-        middle[: carries.shape[0], : carries.shape[1]] = carries
+        if carries is not None:
+            middle = handed_on[tuple(side // 2 for side in shape[:-2])]
+            middle[: carries.shape[0], : carries.shape[1]] = carries
         return noise * random(shape, dtype) + handed_on
 
     return start

@@ -73,7 +73,7 @@ def _network(config: BlocksConfig, keras: Any, block: Block) -> Any:
     for number in range(1, config.blocks + 1):
         name = f"block{number}"
         x = keras.layers.Add(name=f"{name}_add")([x, block(keras, conv, x, name)])
-    x = conv(3 * pixels, 3, "tail", noise=_NOISE)(x)
+    x = conv(3 * pixels, 3, "tail")(x)
     skip = layers.repeating_conv2d(keras, config, 5, "skip", noise=_NOISE)(image)
     x = keras.layers.Add(name="add")([x, skip])
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)

@@ -163,6 +163,16 @@ def test_quality_on_the_card_is_what_was_promised(entry):
             assert lost <= LOSSES[entry.model, entry.scale]
 
 
+def test_wdsr_of_eight_blocks_is_worth_its_size():
+    """The margins over EDSR of one block and over FSRCNN that are asked for, in dB on Set14."""
+    wdsr, edsr, fsrcnn = (
+        zoo.find(model, 4).card["quality"]["float32"]["set14"]["psnr"]
+        for model in ("wdsr-a", "edsr-1", "fsrcnn")
+    )
+    assert wdsr >= edsr + 0.2
+    assert wdsr >= fsrcnn + 0.4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_simulated_and_exported_int8_agree(entry, photographs):
