@@ -92,6 +92,20 @@ def test_tiny_espcn_has_the_published_parameters(name):
     assert found == TINY
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, 10.0])
+@pytest.mark.parametrize("carries", [None, np.eye(4, 12)])
+def test_kernels_start_as_large_as_they_are_told(noise, carries):
+    """Glorot & Bengio 2010: uniform within sqrt(6 / (fan in + fan out))."""
+    config = registry.get("espcn").config(2)
+    layer = layers.conv2d(keras, config, 12, 3, "conv", carries=carries, noise=noise)
+    layer.build((None, 8, 8, 4))
+    kernel = np.asarray(layer.kernel).copy()
+    if carries is not None:
+        kernel[1, 1] -= carries
+    limit = np.sqrt(6 / (9 * 4 + 9 * 12))
+    assert 0.95 * noise * limit <= np.abs(kernel).max() <= noise * limit * 1.0001
+
+
 @pytest.mark.parametrize(("name", "scale"), SUPER_RESOLUTION)
 def test_output_grows_by_the_scale(name, scale):
     spec = registry.get(name)
