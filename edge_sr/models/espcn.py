@@ -80,7 +80,7 @@ def _network(config: ModelConfig, keras: Any, n1: int, n2: int) -> Any:
     return keras.Model(image, x, name="sr")
 
 
-@register("espcn", ModelConfig, _PAPER, _counts(64, 32), family="espcn")
+@register("espcn", ModelConfig, _PAPER, _counts(64, 32), family="espcn-wide")
 def build_espcn(config: ModelConfig, keras: Any) -> Any:
     """ESPCN: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     return _network(config, keras, 64, 32)
