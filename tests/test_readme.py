@@ -79,6 +79,22 @@ def test_the_tables_of_trials_are_what_the_command_prints(name):
     assert table.strip().splitlines() == printed.stdout.strip().splitlines()
 
 
+STUDIES = sorted((REPOSITORY / "benchmarks" / "studies" / "results").glob("*-quick.json"))
+
+
+@pytest.mark.parametrize("shipped", STUDIES, ids=lambda path: path.stem)
+def test_the_tables_of_studies_are_what_the_command_prints(shipped):
+    command = f"edge-sr reproduce {shipped.stem.removesuffix('-quick')} --quick --table --markdown"
+    text = (REPOSITORY / "docs" / "studies.md").read_text(encoding="utf-8")
+    table = text.split(f"<!-- {command} -->\n")[1].split("<!-- end -->")[0]
+    main = [sys.executable, "-c", "from edge_sr.cli.main import main; main()"]
+    printed = subprocess.run(
+        [*main, *command.split()[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    due = [line.rstrip() for line in printed.stdout.strip().splitlines()]
+    assert table.strip().splitlines() == due
+
+
 def test_the_engines_ram_is_what_the_planner_says():
     rows = re.findall(
         r"^\| (\d+)x\d+ \| ([\d,]+) bytes \| ([\d,]+) bytes \| (\d+) \|$",
