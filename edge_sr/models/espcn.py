@@ -20,6 +20,7 @@ size tanh is straight where they lie, and training stays for epochs near what a 
 can do. So the hidden kernels start large, and the last one small.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ from edge_sr.models.registry import LayerCounts, ModelConfig, register
 WIDTHS = (9, 21, 27)
 
 _PAPER = "Shi et al. 2016, Real-Time Super-Resolution Using an Efficient Sub-Pixel CNN"
-_LARGE = (10.0, 3.0)  # of the hidden kernels' start: they must reach the bends of tanh
+_GAINS = (math.sqrt(20), 3.0)  # of the hidden kernels' start: they must reach the bends of tanh
 _SMALL = 0.3  # of the last kernel's: what ends in the image must not hide it
 _SCALES = (2, 4)
 
@@ -66,10 +67,14 @@ def _counts(n1: int, n2: int) -> dict[int, LayerCounts]:
 
 def _features(config: ModelConfig, keras: Any, image: Any, n1: int, n2: int) -> Any:
     """What the two hidden convolutions see."""
-    x = layers.conv2d(keras, config, n1, 5, "conv1", noise=_LARGE[0])(image)
-    x = keras.layers.Activation("tanh", name="tanh1")(x)
-    x = layers.conv2d(keras, config, n2, 3, "conv2", noise=_LARGE[1])(x)
-    return keras.layers.Activation("tanh", name="tanh2")(x)
+    x, channels = image, 1
+    for number, (filters, kernel) in enumerate(((n1, 5), (n2, 3)), start=1):
+        # The gain is of the sum over a kernel's inputs; the usual start is Glorot's.
+        noise = _GAINS[number - 1] * math.sqrt((channels + filters) / (2 * channels))
+        x = layers.conv2d(keras, config, filters, kernel, f"conv{number}", noise=noise)(x)
+        x = keras.layers.Activation("tanh", name=f"tanh{number}")(x)
+        channels = filters
+    return x
 
 
 def _network(config: ModelConfig, keras: Any, n1: int, n2: int) -> Any:
