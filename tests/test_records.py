@@ -60,6 +60,7 @@ outputs = build(
     differing_share=st.none() | number,
     psnr_difference=st.none() | number,
     right=st.none() | st.booleans(),
+    decision=st.none() | build(records.Decision),
 )
 conditions = build(
     records.Conditions,

@@ -4,6 +4,7 @@ Every function takes `keras`, the namespace (Keras 3 or tf_keras), so that an ar
 written once and trained in the one and quantized in the other.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -193,8 +194,9 @@ def _expanded_conv_layer(keras: Any) -> type:
             if self.carries is not None:
                 carried = self.carries[: self.expand]
                 same = np.eye(len(carried))
-            wide = _carrying(keras, "lecun_normal", same, self.randomness)
-            narrow = _carrying(keras, "lecun_normal", carried, self.randomness)
+            noise = self.randomness if self.carries is not None else math.sqrt(self.randomness)
+            wide = _carrying(keras, "lecun_normal", same, noise)
+            narrow = _carrying(keras, "lecun_normal", carried, noise)
             self.wide = self.add_weight(
                 shape=(k, k, channels, self.expand), initializer=wide, name="wide"
             )
@@ -583,11 +585,19 @@ def unit_clip(keras: Any, name: str) -> Any:
     return _unit_clip_layer(keras)(name=name)
 
 
+_MOST_JOINED = 10
+"""Tensors that TFLM's CONCATENATION takes."""
+
+
 def add_repeated(keras: Any, x: Any, image: Any, times: int, name: str) -> Any:
     """Add `image`, its channels repeated `times` times, to `x`.
 
     Before a depth-to-space of block b with times = b*b this adds the nearest-neighbour upscaled
     image to its output (the anchor of ABPN, Du et al. 2021).
     """
+    if times > _MOST_JOINED:
+        root = math.isqrt(times)
+        image = keras.layers.Concatenate(name=f"{name}_row")([image] * root)
+        times = root
     repeated = keras.layers.Concatenate(name=f"{name}_repeat")([image] * times)
     return keras.layers.Add(name=name)([x, repeated])
