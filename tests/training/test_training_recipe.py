@@ -99,29 +99,32 @@ def test_patches_must_hold_the_window_of_ssim(tmp_path):
     assert recipes.load_for(str(path), 4).data.patch == 5
 
 
-def test_rounding_begins_and_ends(tmp_path):
+def _by_epoch(tmp_path, text):
     path = tmp_path / "phases.toml"
-    path.write_text(
-        'name = "p"\nsource = "me"\nsmooth = 8.0\n[stop]\nepochs = 5\n'
-        "[[phases]]\nstart = 0.4\nrounded = true\n"
-        "[[phases]]\nstart = 0.8\nunrounded = true\n"
-    )
+    path.write_text('name = "p"\nsource = "me"\n' + text)
     recipe = recipes.load(str(path))
-    seen = [recipe.at(epoch) for epoch in range(5)]
+    return recipe, [recipe.at(epoch) for epoch in range(recipe.stop.epochs)]
+
+
+def test_rounding_begins_and_ends(tmp_path):
+    recipe, seen = _by_epoch(
+        tmp_path,
+        "smooth = 8.0\n[stop]\nepochs = 5\n"
+        "[[phases]]\nstart = 0.4\nrounded = true\n"
+        "[[phases]]\nstart = 0.8\nunrounded = true\n",
+    )
     assert [now.rounded for now in seen] == [False] * 2 + [True] * 2 + [False]
     assert [now.smooth for now in seen] == [8.0] * 2 + [0.0] * 3  # a bend stays sharp
     assert recipe.ever_rounded
 
 
 def test_phases_change_what_they_name_from_their_start(tmp_path):
-    path = tmp_path / "phases.toml"
-    path.write_text(
-        'name = "p"\nsource = "me"\n[stop]\nepochs = 10\n'
+    recipe, seen = _by_epoch(
+        tmp_path,
+        "[stop]\nepochs = 10\n"
         "[[phases]]\nstart = 0.4\npatch = 48\nbatch = 8\n"
-        "[[phases]]\nstart = 0.8\nloss = { mse = 1 }\n"
+        "[[phases]]\nstart = 0.8\nloss = { mse = 1 }\n",
     )
-    recipe = recipes.load(str(path))
-    seen = [recipe.at(epoch) for epoch in range(10)]
     assert [now.data.patch for now in seen] == [32] * 4 + [48] * 6
     assert [now.data.batch for now in seen] == [16] * 4 + [8] * 6
     assert [dict(now.loss) for now in seen] == [{"mae": 1.0}] * 8 + [{"mse": 1}] * 2
