@@ -126,9 +126,11 @@ def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
 def _decode_record(value: Any, kind: type[_T], where: str, max_items: int) -> _T:
     fields = typing.get_type_hints(kind)
     known: Any = kind
-    optional = {f.name for f in dataclasses.fields(known) if _has_default(f)}
-    if not isinstance(value, dict) or set(value) | optional != set(fields):
-        raise UserError(f"{where} must have exactly {', '.join(fields)}{_odd(value, fields)}")
+    optional = [f.name for f in dataclasses.fields(known) if _has_default(f)]
+    if not isinstance(value, dict) or {*value, *optional} != set(fields):
+        due = f"must have exactly {', '.join(name for name in fields if name not in optional)}"
+        also = f", and may have {', '.join(optional)}" if optional else ""
+        raise UserError(f"{where} {due}{also}{_odd(value, fields)}")
     return kind(
         **{
             name: decode(value[name], item, f"{where}.{name}", max_items)
