@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -188,8 +189,11 @@ def test_a_study_goes_on_after_a_kill_and_after_ctrl_c(
 ) -> None:
     out = tmp_path / "out"
     driver = subprocess.Popen(_command(study_file, photographs, out), stderr=subprocess.PIPE)
-    _kill_run(out, driver)
+    successor = _kill_run(out, driver)
+    os.kill(successor, signal.SIGSTOP)  # on a busy machine it may end before it is ended
     driver.send_signal(signal.SIGINT)
+    _wait_until(lambda: _is_asked_to_end(successor), driver)
+    os.kill(successor, signal.SIGCONT)
     _, said = driver.communicate(timeout=120)
     assert driver.returncode == 130, said
     assert b"the same command goes on" in said
@@ -216,8 +220,8 @@ def test_ray_gives_the_same_and_goes_on_after_a_kill(
     assert results.read(out / RESULTS).results == undisturbed.results
 
 
-def _kill_run(out: Path, driver: "subprocess.Popen[bytes]") -> None:
-    """Kill the process of the study's first run in the midst of it, and see another go on."""
+def _kill_run(out: Path, driver: "subprocess.Popen[bytes]") -> int:
+    """Kill the process of the study's first run in the midst of it; the one that goes on."""
     state = out / "runs" / "mae 0" / "state.safetensors"
     _wait_until(state.exists, driver)
     victim = _holder(state.parent)
@@ -226,7 +230,16 @@ def _kill_run(out: Path, driver: "subprocess.Popen[bytes]") -> None:
     killed_at = state.stat().st_mtime_ns
     assert not (state.parent / work.RESULT).exists()
     _wait_until(lambda: _holder(state.parent) not in (None, victim), driver)
+    successor = _holder(state.parent)
+    assert successor is not None
     _wait_until(lambda: state.stat().st_mtime_ns != killed_at, driver)
+    return successor
+
+
+def _is_asked_to_end(process: int) -> bool:
+    pending = re.search(r"^ShdPnd:\s*(\w+)$", Path(f"/proc/{process}/status").read_text(), re.M)
+    assert pending is not None
+    return bool(int(pending[1], 16) & 1 << (signal.SIGTERM - 1))
 
 
 def _wait_until(true: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
