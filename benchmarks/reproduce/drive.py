@@ -10,6 +10,7 @@ from typing import Protocol
 from benchmarks.reproduce import results, work
 from benchmarks.reproduce.pool import Outcome
 from benchmarks.reproduce.results import Result, Results
+from benchmarks.reproduce.reuse import take_over
 from benchmarks.reproduce.study import BICUBIC, Study, require_networks
 from benchmarks.reproduce.work import Job
 from edge_sr.data.datasets import find_pairs
@@ -39,6 +40,7 @@ class Request:
         folder: that takes it all.
         data: folder of training images.
         sets: folders by the names of image sets.
+        reuse: folders of other studies, whose runs serve where they are the same.
     """
 
     study: Study
@@ -47,6 +49,7 @@ class Request:
     folder: Path
     data: Path
     sets: Mapping[str, Path]
+    reuse: Sequence[Path] = ()
 
 
 def reproduce(
@@ -71,6 +74,7 @@ def reproduce(
     with locked(request.folder):
         found = _begin(request)
         jobs = _plan(request, found.data)
+        take_over(jobs, request.reuse)
         failed: list[Outcome] = []
         with closing(executor.run(jobs)) as outcomes:
             for count, outcome in enumerate(outcomes, start=1):
@@ -94,7 +98,7 @@ def _require_sets(request: Request) -> None:
                 f"the study {request.study.name} is not judged on {name!r}; it is on "
                 f"{', '.join(request.study.sets)}"
             )
-        find_pairs(request.sets[name], 1)
+        find_pairs(request.sets[name], 1, judging=True)
 
 
 def _begin(request: Request) -> Results:
@@ -135,7 +139,8 @@ def _plan(request: Request, data: str) -> list[Job]:
             folder = request.folder.resolve() / "runs" / f"{run.name} {seed}"
             recipe = recipes.to_dict(request.study.recipe_of(run, request.quick))
             place = (str(folder), str(request.data.resolve()))
-            jobs.append(Job(run, recipe, seed, *place, data, request.study.columns, sets))
+            columns, border = request.study.columns, request.study.border
+            jobs.append(Job(run, recipe, seed, *place, data, columns, border, sets))
     return jobs
 
 

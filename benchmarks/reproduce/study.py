@@ -7,6 +7,7 @@ recipe = "slides"                    # that all runs change
 published = "losses"                 # table of published.toml
 figures = ["ssim", "psnr"]           # one table each
 columns = ["set5 x2", "set5 x4"]     # image set and scale
+border = 4                           # pixels cropped from each side; the scale where it lacks
 
 [quick]                              # what --quick changes
 about = "..."
@@ -45,6 +46,7 @@ BICUBIC = "bicubic"
 
 _MAX_ITEMS = 200
 _MAX_BYTES = 1 << 20
+_MAX_BORDER = 100
 
 Figure = Literal["psnr", "ssim"]
 
@@ -94,6 +96,7 @@ class Study:
     quick: Quick
     run: tuple[Run, ...]
     claim: tuple[Claim, ...] = ()
+    border: int | None = None
     name: str = ""
 
     @property
@@ -150,6 +153,8 @@ def _check(study: Study) -> None:
         raise UserError("a study has [[run]]s with different names, of letters, digits, .-+ _")
     for column in study.columns:
         split_column(column)
+    if study.border is not None and not 0 <= study.border <= _MAX_BORDER:
+        raise UserError(f"border is between 0 and {_MAX_BORDER}, not {study.border}")
     named = [run.baseline for run in study.run if run.baseline]
     for claim in study.claim:
         if bool(claim.best) == bool(claim.pairs):

@@ -52,6 +52,7 @@ class Job:
         data: folder of training images.
         data_digest: of their files.
         columns: that it is judged by.
+        border: pixels cropped where it is judged; None: as many as the scale.
         sets: folders by the names of image sets; those without one are left out.
     """
 
@@ -62,6 +63,7 @@ class Job:
     data: str
     data_digest: str
     columns: tuple[str, ...]
+    border: int | None = None
     sets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -160,33 +162,31 @@ def _curve(log: Path) -> tuple[Point, ...]:
 # --- judging
 
 
-def _judged(job: Job, folder: Path, found: Result) -> Result:
+def _judged(job: Job, folder: Path, result: Result) -> Result:
     """The result with the scores that it lacked, of those sets whose folders are named."""
-    if found.run != job.run.name or (job.run.model != BICUBIC and not found.weights):
-        return found
-    scores = {score.column: score for score in found.scores}
+    if result.run != job.run.name or (job.run.model != BICUBIC and not result.weights):
+        return result
+    scores = {score.column: score for score in result.scores}
     open_upscaler = _opener(job, folder)
     for column in job.columns:
         name, scale = split_column(column)
         if name not in job.sets or not passes(job.run, scale):
             continue
-        pairs = find_pairs(job.sets[name], scale)
-        digest = digest_of(pairs)
+        pairs = find_pairs(job.sets[name], scale, judging=True)
+        digest = digest_of(pairs, job.border)
         if column not in scores:
-            scores[column] = _score(column, digest, pairs, open_upscaler(scale), scale)
+            found = evaluate.mean(
+                evaluate.evaluate(open_upscaler(scale), pairs, scale, border=job.border)
+            )
+            psnr = found.psnr if math.isfinite(found.psnr) else None
+            scores[column] = Score(column, len(pairs), digest, psnr, found.ssim)
         elif scores[column].digest != digest:
             raise UserError(
-                f"{job.sets[name]} is not the {name} that {folder} was judged by; name that one, "
-                "or another --out"
+                f"{job.sets[name]} is not the {name} that {folder} was judged by, or the border is "
+                "another; name that one, or another --out"
             )
     ordered = tuple(scores[column] for column in job.columns if column in scores)
-    return dataclasses.replace(found, scores=ordered)
-
-
-def _score(column: str, digest: str, pairs: list[Pair], upscaler: Any, scale: int) -> Score:
-    found = evaluate.mean(evaluate.evaluate(upscaler, pairs, scale))
-    psnr = found.psnr if math.isfinite(found.psnr) else None
-    return Score(column, len(pairs), digest, psnr, found.ssim)
+    return dataclasses.replace(result, scores=ordered)
 
 
 def _opener(job: Job, folder: Path) -> Callable[[int], Any]:
@@ -214,9 +214,9 @@ def _repeated(session: Any, times: int, plane: _Plane) -> _Plane:
     return plane
 
 
-def digest_of(pairs: list[Pair]) -> str:
-    """A digest of the files of a set, with their names."""
-    found = hashlib.sha256()
+def digest_of(pairs: list[Pair], border: int | None = None) -> str:
+    """A digest of the files of a set, with their names, and of the border if one is chosen."""
+    found = hashlib.sha256(b"" if border is None else b"%d" % border)
     for pair in pairs:
         for path in (pair.hr, pair.lr):
             content = b"" if path is None else hashlib.sha256(path.read_bytes()).digest()

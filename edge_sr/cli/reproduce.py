@@ -57,6 +57,16 @@ def reproduce(
             help="Run through Ray instead: HOST:PORT, auto, or local to start one here.",
         ),
     ] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="DIR",
+            help="The --out of another study, whose finished runs serve where they are the same; "
+            "again for more.",
+            show_default=False,
+        ),
+    ] = None,
     table: Annotated[
         bool,
         typer.Option("--table", help="Print what there is, in --out or as shipped; run nothing."),
@@ -86,7 +96,8 @@ def reproduce(
     from benchmarks.reproduce.drive import Request
     from benchmarks.reproduce.drive import reproduce as run
 
-    request = Request(study, quick, seeds, folder, data, _sets(study, test_data or []))
+    sets = _sets(study, test_data or [])
+    request = Request(study, quick, seeds, folder, data, sets, reuse or [])
     try:
         found = run(request, _executor(ray, jobs), _tell)
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -16,18 +17,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks.reproduce import published, results, work
 from benchmarks.reproduce.drive import RESULTS, Request, reproduce
 from benchmarks.reproduce.judge import judge, wobble
 from benchmarks.reproduce.pool import Pool
 from benchmarks.reproduce.results import Point, Result, Results, Score
+from benchmarks.reproduce.reuse import take_over
 from benchmarks.reproduce.study import Study, load, names, passes, results_file
 from benchmarks.reproduce.tables import tables
+from edge_sr.data.colour import luminance
+from edge_sr.data.degradation import bicubic_downscale, bicubic_upscale
 from edge_sr.errors import UserError
 from edge_sr.files import locked
+from edge_sr.models import checkpoint
+from edge_sr.training.start import BEST
 
 STUDY = """
 title = "Smoke"
@@ -141,6 +149,7 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
         ('name = "bicubic"', 'name = "mae"', "different names"),
         ('name = "bicubic"', 'name = "../mae"', "different names"),
         ('figures = ["psnr"]', 'figures = ["beauty"]', "must be one of psnr, ssim"),
+        ('title = "Smoke"', 'title = "Smoke"\nborder = -1', "border is between 0 and 100, not -1"),
         ("[quick]", "[quick", "is not TOML"),
     ],
 )
@@ -176,11 +185,18 @@ def _command(study: Path, photographs: Path, out: Path, *more: str) -> list[str]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """The results of the study above."""
+def finished(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the study above, run without disturbance."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "smoke.toml").write_text(STUDY)
-    return _run(_request(folder / "smoke.toml", photographs, folder / "out"))
+    _run(_request(folder / "smoke.toml", photographs, folder / "out"))
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished: Path) -> Results:
+    """Its results."""
+    return results.read(finished / RESULTS)
 
 
 @pytest.mark.slow
@@ -272,6 +288,49 @@ def test_a_full_disk_says_so_and_loses_no_result(
     assert [result.run for result in results.read(out / RESULTS).results] == ["bicubic"]
 
 
+# --- runs of another study
+
+
+def _renamed(request: Request, reuse: Path) -> Request:
+    """The request with the trained run under another name, and another study's folder to use."""
+    study = request.study
+    run = dataclasses.replace(study.run[0], name="l1")
+    study = dataclasses.replace(study, run=(run, *study.run[1:]), claim=())
+    return dataclasses.replace(request, study=study, reuse=[reuse])
+
+
+@pytest.mark.slow
+def test_runs_of_another_study_serve_where_they_are_the_same(
+    finished: Path, study_file: Path, photographs: Path, tiny: Path, tmp_path: Path
+) -> None:
+    request = _request(study_file, photographs, tmp_path / "out", set5=tiny)
+    found = _run(_renamed(request, finished)).results[0]
+    assert not (tmp_path / "out" / "runs" / "l1 0" / "log.csv").exists()  # nothing was trained
+    assert [score.column for score in found.scores] == ["set5 x2", "set5 x4"]
+    there = results.read(finished / RESULTS).results[0]
+    assert dataclasses.replace(found, run="mae", scores=()) == there
+    other = work.Job(request.study.run[0], {}, 0, str(tmp_path / "other"), "", "", ())
+    take_over([other], [finished])
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.slow
+def test_runs_that_are_damaged_are_not_taken_over(
+    finished: Path, study_file: Path, photographs: Path, tmp_path: Path
+) -> None:
+    request = _request(study_file, photographs, tmp_path / "out")
+    with pytest.raises(UserError, match=r"photographs.* holds no finished run"):
+        _run(_renamed(request, photographs))
+    shutil.copytree(finished, tmp_path / "damaged")
+    kept = tmp_path / "damaged" / "runs" / "mae 0" / BEST
+    there = checkpoint.read(kept)
+    weights = {name: array + 1 for name, array in there.weights.items()}
+    checkpoint.write(kept, dataclasses.replace(there, weights=weights))
+    with pytest.raises(UserError, match=r"best.safetensors is not what .* tells of"):
+        _run(_renamed(request, tmp_path / "damaged"))
+    assert not (tmp_path / "out" / "runs" / "l1 0").exists()
+
+
 # --- folders that are something else's
 
 
@@ -312,6 +371,36 @@ def test_images_that_change_are_refused(
     with pytest.raises(UserError, match=r"is not the set5 that .* was judged by"):
         _run(_request(bicubic_alone, photographs, out, set5=tiny))
     assert results.read(out / RESULTS) == found
+
+
+def test_the_border_is_the_studys(
+    bicubic_alone: Path, photographs: Path, tiny: Path, tmp_path: Path
+) -> None:
+    request = _request(bicubic_alone, photographs, tmp_path / "out", set5=tiny)
+    wide = dataclasses.replace(request, study=dataclasses.replace(request.study, border=4))
+    found = _run(wide).results[0].scores
+    for score, scale in zip(found, (2, 4), strict=True):
+        with Image.open(tiny / "a.png") as image:
+            high = np.asarray(image)
+        large = bicubic_upscale(luminance(bicubic_downscale(high, scale)), scale)
+        inner = (slice(4, -4), slice(4, -4))
+        due = peak_signal_noise_ratio(luminance(high)[inner], large[inner], data_range=255)
+        assert score.psnr == pytest.approx(due, abs=0.01)
+    with pytest.raises(UserError, match="or the border is another"):
+        _run(request)
+
+
+def test_thermal_images_are_judged_by_their_own_half(
+    bicubic_alone: Path, photographs: Path, tmp_path: Path
+) -> None:
+    for half, count in (("train", 1), ("val", 2)):
+        folder = tmp_path / "flir" / f"images_thermal_{half}" / "data"
+        folder.mkdir(parents=True)
+        for number in range(count):
+            Image.effect_noise((40, 40), 40).save(folder / f"{number}.png")
+    bicubic_alone.write_text(bicubic_alone.read_text().replace("set5", "flir"))
+    request = _request(bicubic_alone, photographs, tmp_path / "out", flir=tmp_path / "flir")
+    assert [score.images for score in _run(request).results[0].scores] == [2, 2]
 
 
 def test_a_runs_folder_of_other_settings_is_refused(
