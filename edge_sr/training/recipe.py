@@ -366,6 +366,8 @@ def _check(recipe: Recipe) -> None:
         raise UserError(f"phases must start in ascending order between 0 and 1, not at {starts}")
     if any(phase.rounded and phase.unrounded for phase in recipe.phases):
         raise UserError("a phase cannot both begin and end rounding: start one for each")
+    if any(phase.unrounded for phase in recipe.phases) and not recipe.ever_rounded:
+        raise UserError("a phase ends rounding that none has begun: set rounded = true before it")
     for count in range(1, len(starts) + 1):
         reached = replace(recipe, phases=recipe.phases[:count]).at(recipe.stop.epochs)
         _check_numbers(reached)

@@ -73,6 +73,7 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("[[phases]]\nstart = 0.5\n[[phases]]\nstart = 0.2", "in ascending order"),
         ("[[phases]]\nstart = 0.5\nloss = { l3 = 1 }", "loss must weigh"),
         ("[[phases]]\nstart = 0.5\nrounded = true\nunrounded = true", "begin and end rounding"),
+        ("[[phases]]\nstart = 0.5\nunrounded = true", "ends rounding that none has begun"),
         ("[data]\nrim = 6\n[[phases]]\nstart = 0.5\npatch = 12", "leaves nothing of a patch of 12"),
     ],
 )
