@@ -10,7 +10,7 @@ from typing import Protocol
 from benchmarks.reproduce import results, work
 from benchmarks.reproduce.pool import Outcome
 from benchmarks.reproduce.results import Result, Results
-from benchmarks.reproduce.reuse import take_over
+from benchmarks.reproduce.reuse import find_runs, take_over
 from benchmarks.reproduce.study import BICUBIC, Study, require_networks
 from benchmarks.reproduce.work import Job
 from edge_sr.data.datasets import find_pairs
@@ -71,10 +71,11 @@ def reproduce(
     """
     require_networks(request.study)
     _require_sets(request)
+    known = find_runs(request.reuse)
     with locked(request.folder):
         found = _begin(request)
         jobs = _plan(request, found.data)
-        take_over(jobs, request.reuse)
+        take_over(jobs, known)
         failed: list[Outcome] = []
         with closing(executor.run(jobs)) as outcomes:
             for count, outcome in enumerate(outcomes, start=1):

@@ -19,6 +19,7 @@ def draw(path: Path, study: Study, found: Results) -> bool:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     trained = [result for result in found.results if result.curve]
     if not trained:
@@ -30,10 +31,11 @@ def draw(path: Path, study: Study, found: Results) -> bool:
         _draw_run(axis, f"C{number}", run.name, [r for r in trained if r.run == run.name])
     title = f"{study.title}{' (quick)' if found.quick else ''}"
     axis.set(xlabel="epoch", ylabel="PSNR on the images held out, dB", title=title)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small", ncols=2)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=100)
     return True
 
 

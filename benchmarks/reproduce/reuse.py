@@ -1,6 +1,6 @@
 """Runs that another study has done: a network, recipe, images and seed give the same bits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +12,28 @@ from edge_sr.models import checkpoint
 from edge_sr.training.start import BEST
 
 
-def take_over(jobs: Iterable[Job], folders: Iterable[Path]) -> None:
+def find_runs(folders: Iterable[Path]) -> dict[str, Path]:
+    """The folders of finished runs by their plans.
+
+    Args:
+        folders: of studies.
+
+    Raises:
+        UserError: a folder holds none, or a result that cannot be read.
+    """
+    return {plan: run for folder in folders for plan, run in _runs(folder)}
+
+
+def take_over(jobs: Iterable[Job], known: Mapping[str, Path]) -> None:
     """Put what other studies' runs came to where the jobs find it; they are judged anew.
 
     Args:
         jobs: of this study; those that have a result keep it.
-        folders: of other studies.
+        known: from `find_runs`.
 
     Raises:
-        UserError: a folder holds no runs, or one that is damaged.
+        UserError: a run that is wanted is damaged.
     """
-    known = {plan: run for folder in folders for plan, run in _runs(folder)}
     for job in jobs:
         if job.plan in known and not (Path(job.folder) / RESULT).exists():
             _take_over(job, known[job.plan])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_sr.cli.common import cores, parse_path, say
+from edge_sr.cli.common import ForceOption, check_picture, cores, parse_path, say
 from edge_sr.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -72,6 +72,16 @@ def reproduce(
         typer.Option("--table", help="Print what there is, in --out or as shipped; run nothing."),
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="With --table: draw the training curves: .png, .pdf or .svg.",
+            show_default="curves.png in --out",
+        ),
+    ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Repeat a study of the papers: train every row with every seed, judge, print the table.
 
@@ -85,8 +95,12 @@ def reproduce(
         return
     study = studies.load(name)
     folder = out or Path("runs/reproduce") / f"{study.name}{'-quick' if quick else ''}"
+    if picture is not None:
+        if not table:
+            raise UserError("--picture goes with --table; a study that runs draws into --out")
+        check_picture(picture, force)
     if table:
-        _show(study, _stored(study, quick, out), out, markdown)
+        _show(study, _stored(study, quick, out), _curves(out, picture), markdown)
         return
     if data is None:
         raise UserError("the runs need images to train on: name their folder with --data")
@@ -103,7 +117,7 @@ def reproduce(
     except KeyboardInterrupt:
         say("interrupted; the same command goes on after the last whole epoch of each run")
         raise typer.Exit(130) from None
-    _show(study, found, folder, markdown)
+    _show(study, found, _curves(folder, None), markdown)
 
 
 def _sets(study: "Study", named: list[str]) -> dict[str, Path]:
@@ -153,14 +167,21 @@ def _stored(study: "Study", quick: bool, out: Path | None) -> "Results":
     return found
 
 
-def _show(study: "Study", found: "Results", folder: Path | None, markdown: bool) -> None:
-    """Tables on the terminal, and curves into the folder, if there is one."""
+def _curves(folder: Path | None, picture: Path | None) -> Path | None:
+    """Where the training curves are drawn, if anywhere."""
+    from benchmarks.reproduce.plots import FILE
+
+    return picture or (None if folder is None else folder / FILE)
+
+
+def _show(study: "Study", found: "Results", curves: Path | None, markdown: bool) -> None:
+    """Tables on the terminal, and curves into a file, if there is one."""
     from benchmarks.reproduce.tables import tables
     from edge_sr.cli.tables import show
 
     for made in tables(study, found):
         show(made, markdown)
-    if folder is None:
+    if curves is None:
         return
     try:
         require("matplotlib", "plot")
@@ -169,5 +190,5 @@ def _show(study: "Study", found: "Results", folder: Path | None, markdown: bool)
         return
     from benchmarks.reproduce import plots
 
-    if plots.draw(folder / plots.FILE, study, found):
-        say(f"{folder / plots.FILE}")
+    if plots.draw(curves, study, found):
+        say(f"{curves}")

@@ -27,7 +27,7 @@ from benchmarks.reproduce.drive import RESULTS, Request, reproduce
 from benchmarks.reproduce.judge import judge, wobble
 from benchmarks.reproduce.pool import Pool
 from benchmarks.reproduce.results import Point, Result, Results, Score
-from benchmarks.reproduce.reuse import take_over
+from benchmarks.reproduce.reuse import find_runs, take_over
 from benchmarks.reproduce.study import Study, load, names, passes, results_file
 from benchmarks.reproduce.tables import tables
 from edge_sr.data.colour import luminance
@@ -310,7 +310,7 @@ def test_runs_of_another_study_serve_where_they_are_the_same(
     there = results.read(finished / RESULTS).results[0]
     assert dataclasses.replace(found, run="mae", scores=()) == there
     other = work.Job(request.study.run[0], {}, 0, str(tmp_path / "other"), "", "", ())
-    take_over([other], [finished])
+    take_over([other], find_runs([finished]))
     assert not (tmp_path / "other").exists()
 
 

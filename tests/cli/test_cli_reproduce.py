@@ -34,8 +34,10 @@ def test_tables_and_curves_are_made_again_from_the_data_alone(
     assert shown.code == 0
     assert "35.50 (35.57)" in shown.out
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    shown = edge_sr("reproduce", "losses", "--table", "--out", tmp_path, "--markdown")
+    options = ["--markdown", "--picture", tmp_path / "mine.svg"]
+    shown = edge_sr("reproduce", "losses", "--table", "--out", tmp_path, *options)
     assert "| mae " in shown.out
+    assert b"<svg" in (tmp_path / "mine.svg").read_bytes()
     results.write(tmp_path / "results.json", dataclasses.replace(made, study="colour"))
     text = edge_sr.refuses("reproduce", "losses", "--table", "--out", tmp_path)
     assert "holds the study colour, not losses" in text
@@ -52,6 +54,9 @@ def test_tables_and_curves_are_made_again_from_the_data_alone(
         (["losses", "--test-data", "set5=nowhere"], "nowhere is not a folder"),
         (["losses", "--ray", "local", "--jobs", "2"], "Ray knows how many"),
         (["losses", "--seeds", "0"], "seeds"),
+        (["losses", "--reuse", "nowhere"], "nowhere holds no finished run"),
+        (["losses", "--picture", "a.png"], "--picture goes with --table"),
+        (["losses", "--table", "--picture", "a.gif"], "is a .png, .pdf or .svg file"),
     ],
 )
 def test_wrong_options(
