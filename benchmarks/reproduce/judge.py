@@ -62,13 +62,12 @@ def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) ->
 def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Sequence[Spread]) -> str:
     noise = _noise(spreads)
     unit = _UNITS[claim.figure]
-    if not margin > 0:  # nor where both diverged
-        verdict = "Does not hold here"
-    elif noise is None:
-        verdict = "Holds with one seed"
-    else:
-        verdict = "Holds" if margin > noise else "Holds, but within the spread"
     seeds = min(found.seeds for found in spreads)
+    verdict = "Holds" if margin > 0 else "Does not hold here"  # nor where both diverged
+    if seeds == 1:
+        verdict += " with one seed"
+    elif noise is not None and abs(margin) <= noise:
+        verdict = "Undecided"
     beside = (
         "" if noise is None else f", beside a spread of {noise:.4f}{unit} between {seeds} seeds"
     )
