@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.reproduce.results import Result
-from benchmarks.reproduce.study import Claim, Study
+from benchmarks.reproduce.study import BICUBIC, Claim, Study
 
 _UNITS = {"psnr": " dB", "ssim": "", "wobble": " dB"}
 
@@ -56,13 +56,15 @@ def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) ->
     spreads = {name: spread(found) for name, found in values.items()}
     upper, lower = min(pairs, key=lambda p: spreads[p[0]].mean - spreads[p[1]].mean)
     margin = spreads[upper].mean - spreads[lower].mean
-    return _verdict(claim, upper, lower, margin, [spreads[upper], spreads[lower]])
+    exact = [run.name for run in study.run if run.model == BICUBIC]  # it has no seeds to differ
+    trained = [spreads[name] for name in (upper, lower) if name not in exact]
+    return _verdict(claim, upper, lower, margin, trained)
 
 
 def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Sequence[Spread]) -> str:
     noise = _noise(spreads)
     unit = _UNITS[claim.figure]
-    seeds = min(found.seeds for found in spreads)
+    seeds = min((found.seeds for found in spreads), default=1)
     verdict = "Holds" if margin > 0 else "Does not hold here"  # nor where both diverged
     if seeds == 1:
         verdict += " with one seed"
@@ -77,7 +79,7 @@ def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Seque
 def _noise(spreads: Sequence[Spread]) -> float | None:
     """The standard deviation between seeds, pooled."""
     known = [found.deviation for found in spreads if found.deviation is not None]
-    if len(known) < len(spreads):
+    if not known or len(known) < len(spreads):
         return None
     return math.sqrt(statistics.fmean(value**2 for value in known))
 

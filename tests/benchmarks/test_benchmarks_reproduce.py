@@ -28,7 +28,7 @@ from benchmarks.reproduce.judge import judge, wobble
 from benchmarks.reproduce.pool import Pool
 from benchmarks.reproduce.results import Point, Result, Results, Score
 from benchmarks.reproduce.reuse import find_runs, take_over
-from benchmarks.reproduce.study import Study, load, names, passes, results_file
+from benchmarks.reproduce.study import Claim, Study, load, names, passes, results_file
 from benchmarks.reproduce.tables import tables
 from edge_sr.data.colour import luminance
 from edge_sr.data.degradation import bicubic_downscale, bicubic_upscale
@@ -446,6 +446,14 @@ def test_an_order_is_judged_by_its_weakest_pair_beside_the_spread() -> None:
         assert judge(_study(), [*FOUND[:6], *near], ("psnr",))[0].startswith("Undecided: MAE has")
     alone = [result for result in FOUND if result.seed == 0]
     assert judge(_study(), alone, ("psnr",))[0].startswith("Holds with one seed: MAE")
+    fixed = load("tinypssr")
+    pair = Claim("better", "psnr", pairs=(("tinypssr-2", "bicubic"),))
+    runs = [_result("tinypssr-2", n, psnr) for n, psnr in enumerate((35.0, 35.2, 35.4))]
+    (sentence,) = judge(
+        dataclasses.replace(fixed, claim=(pair,)), [*runs, _result("bicubic", 0, 34.0)], ("psnr",)
+    )
+    assert sentence.startswith("Holds: better")
+    assert sentence.endswith("beside a spread of 0.2000 dB between 3 seeds.")
     better = [_result("ssim", seed, 36.0) for seed in range(3)]
     assert judge(_study(), [*FOUND[:6], *better], ("psnr",))[0].startswith("Does not hold here")
     assert judge(_study(), FOUND[:6], ("psnr",))[0].startswith("Not to be judged yet")
