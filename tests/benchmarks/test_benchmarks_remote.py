@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import interrupts
 import numpy as np
 import pytest
 import ssh_server
@@ -300,12 +301,13 @@ def test_a_connection_that_is_cut_leaves_the_partial_record(edge_sr, server, par
 
 def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(server, partial, tmp_path):
     out, made = tmp_path / "record.json", fake_wheel(tmp_path, waiting(partial))
-    # What runs in a shell's background ignores Ctrl-C, and so would its children.
-    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code += "from edge_sr.cli.main import main; main()"
+    code = "from edge_sr.cli.main import main; main()"
     arguments = ["bench", *CASES, *server.options(), "--wheel", made, "--out", out]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interrupts.heed,
     )
     try:
         wait_for(out)

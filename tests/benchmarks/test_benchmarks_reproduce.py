@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import interrupts
 import numpy as np
 import pytest
 from PIL import Image
@@ -204,7 +205,8 @@ def test_a_study_goes_on_after_a_kill_and_after_ctrl_c(
     undisturbed: Results, study_file: Path, photographs: Path, tiny: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    driver = subprocess.Popen(_command(study_file, photographs, out), stderr=subprocess.PIPE)
+    command = _command(study_file, photographs, out)
+    driver = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=interrupts.heed)
     successor = _kill_run(out, driver)
     os.kill(successor, signal.SIGSTOP)  # on a busy machine it may end before it is ended
     driver.send_signal(signal.SIGINT)

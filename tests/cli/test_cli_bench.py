@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import interrupts
 import pytest
 
 from benchmarks import device, measure, process, reference
@@ -21,8 +22,6 @@ from edge_sr.runtime.agreement import Agreement
 INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
 SHORT = ("--size", "40x24", "--samples", "3", "--seconds", "0.01")
 MAIN = "from edge_sr.cli.main import main; main()"
-# What runs in the background of a shell ignores Ctrl-C, and so would its children.
-HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 HEAVY = ("tensorflow", "keras", "tf_keras", "onnx", "onnxruntime", "tflite_micro", "safetensors")
 
 
@@ -206,11 +205,12 @@ def test_a_record_that_is_none_is_not_resumed(edge_sr, tmp_path, edit, sentence)
 
 def begin(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", HEEDING + MAIN, "bench", *map(str, arguments)],
+        [sys.executable, "-c", MAIN, "bench", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(environment or {})},
+        preexec_fn=interrupts.heed,
     )
 
 

@@ -1,11 +1,11 @@
 """How `edge-sr` starts and ends, whatever the command."""
 
-import signal as signals
 import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+import interrupts
 import pytest
 import typer
 from command_line import EdgeSr
@@ -129,11 +129,6 @@ main()
 """
 
 
-def _heed_interrupts() -> None:
-    """A job in the background inherits that SIGINT is ignored; a user at a terminal does not."""
-    signals.signal(signals.SIGINT, signals.SIG_DFL)
-
-
 @pytest.mark.parametrize(
     ("signal", "code", "sentence"),
     [("SIGINT", 130, "edge-sr: interrupted\n"), ("SIGTERM", 143, "")],
@@ -149,7 +144,7 @@ def test_a_signal_leaves_no_temporary_file(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        preexec_fn=_heed_interrupts,
+        preexec_fn=interrupts.heed,
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "", sentence)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
