@@ -30,7 +30,7 @@ pairs = [["mae", "mse"]]             # or the first of each pair above the secon
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,8 +83,8 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Study:
-    """A study; see the module for the entries."""
+class Entries:
+    """What a study's file says; see the module."""
 
     title: str
     source: str
@@ -97,7 +97,6 @@ class Study:
     run: tuple[Run, ...]
     claim: tuple[Claim, ...] = ()
     border: int | None = None
-    name: str = ""
 
     @property
     def sets(self) -> tuple[str, ...]:
@@ -111,6 +110,13 @@ class Study:
             recipe = recipes.changed(recipe, self.quick.changes)
         recipes.check_for(recipe, run.scale)
         return recipe
+
+
+@dataclass(frozen=True)
+class Study(Entries):
+    """A study, by the name of its file."""
+
+    name: str = ""
 
 
 def names() -> list[str]:
@@ -132,22 +138,22 @@ def load(name: str) -> Study:
     if not name.endswith(".toml") and name not in names():
         raise UserError(f"there is no study {name!r}; there are {', '.join(names())}")
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    return replace(schema.read(path, _MAX_BYTES, _loads), name=path.stem)
+    return Study(**vars(schema.read(path, _MAX_BYTES, _loads)), name=path.stem)
 
 
-def _loads(data: bytes) -> Study:
+def _loads(data: bytes) -> Entries:
     if len(data) > _MAX_BYTES:
         raise UserError(f"a study has at most {_MAX_BYTES} bytes")
     try:
         values = tomllib.loads(data.decode())
     except ValueError as error:
         raise UserError(f"it is not TOML: {error}") from None
-    study: Study = schema.decode(values, Study, "the study", _MAX_ITEMS)
+    study: Entries = schema.decode(values, Entries, "the study", _MAX_ITEMS)
     _check(study)
     return study
 
 
-def _check(study: Study) -> None:
+def _check(study: Entries) -> None:
     known = [run.name for run in study.run]
     if not known or len(set(known)) < len(known) or not all(map(_is_file_name, known)):
         raise UserError("a study has [[run]]s with different names, of letters, digits, .-+ _")

@@ -151,6 +151,7 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
         ('name = "bicubic"', 'name = "../mae"', "different names"),
         ('figures = ["psnr"]', 'figures = ["beauty"]', "must be one of psnr, ssim"),
         ('title = "Smoke"', 'title = "Smoke"\nborder = -1', "border is between 0 and 100, not -1"),
+        ('title = "Smoke"', 'title = "Smoke"\nname = "fog"', "the study must have exactly title"),
         ("[quick]", "[quick", "is not TOML"),
     ],
 )
