@@ -13,7 +13,9 @@ from benchmarks.reproduce.results import Result, Results
 from benchmarks.reproduce.reuse import find_runs, take_over
 from benchmarks.reproduce.study import BICUBIC, Study, require_networks
 from benchmarks.reproduce.work import Job
-from edge_sr.data.datasets import find_pairs
+from edge_sr.data import thermal
+from edge_sr.data.datasets import Pair, find_pairs, split_validation
+from edge_sr.data.images import read_image
 from edge_sr.errors import UserError
 from edge_sr.files import locked
 from edge_sr.training import recipe as recipes
@@ -72,9 +74,12 @@ def reproduce(
     require_networks(request.study)
     _require_sets(request)
     known = find_runs(request.reuse)
+    pairs = _require_images(request)
     with locked(request.folder):
-        found = _begin(request)
+        found = _begin(request, pairs)
         jobs = _plan(request, found.data)
+        for job in jobs:
+            work.former(job)
         take_over(jobs, known)
         failed: list[Outcome] = []
         with closing(executor.run(jobs)) as outcomes:
@@ -85,9 +90,10 @@ def reproduce(
                     found = _collect(request, found, jobs)
                 told(outcome, count, len(jobs))
     if failed:
+        first = failed[0]
         raise UserError(
-            f"{len(failed)} of {len(jobs)} runs failed, and a second start goes on with them; the "
-            f"first, {failed[0].job.run.name} with seed {failed[0].job.seed}: {failed[0].error}"
+            f"{len(failed)} of {len(jobs)} runs failed; once that is put right the same command "
+            f"goes on: {first.job.run.name} with seed {first.job.seed}: {first.error}"
         )
     return found
 
@@ -99,12 +105,30 @@ def _require_sets(request: Request) -> None:
                 f"the study {request.study.name} is not judged on {name!r}; it is on "
                 f"{', '.join(request.study.sets)}"
             )
-        find_pairs(request.sets[name], 1, judging=True)
+        folder = request.sets[name]
+        find_pairs(folder, 1, judging=True)
+        layout = thermal.find(folder)
+        if name in thermal.UNPACKED and (layout is None or layout.name != name):
+            raise UserError(
+                f"{folder} is not {name} as it is unpacked; that has {thermal.UNPACKED[name]}"
+            )
 
 
-def _begin(request: Request) -> Results:
-    """The results in the folder, or none as yet; refuses those of something else."""
+def _require_images(request: Request) -> list[Pair]:
+    """The images to train on; before a study begins, they must do for all of its runs."""
     pairs = find_pairs(request.data, 1)
+    if (request.folder / RESULTS).exists():
+        return pairs
+    for run in request.study.run:
+        held_out = request.study.recipe_of(run, request.quick).data.validation_images
+        split_validation(pairs, held_out, 0)
+    for pair in pairs:
+        read_image(pair.hr)
+    return pairs
+
+
+def _begin(request: Request, pairs: list[Pair]) -> Results:
+    """The results in the folder, or none as yet; refuses those of something else."""
     data = f"{len(pairs)} images, {work.digest_of(pairs)}"
     blank = Results(results.VERSION, request.study.name, request.quick, data, _software(), ())
     path = request.folder / RESULTS

@@ -21,7 +21,8 @@ def draw(path: Path, study: Study, found: Results) -> bool:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    trained = [result for result in found.results if result.curve]
+    names = {run.name for run in study.run}
+    trained = [result for result in found.results if result.curve and result.run in names]
     if not trained:
         return False
     figure = Figure(figsize=(8, 5), layout="constrained")

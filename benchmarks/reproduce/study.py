@@ -1,8 +1,8 @@
 """Studies as data: studies/*.toml.
 
-title = "..."
-source = "..."                       # who published it
-about = "..."                        # what the full study is, for the tables
+title = "TinyPSSR by loss"
+source = "Chiapputo & Bailey"        # who published it
+about = "1,000 epochs"               # what the full study is, for the tables
 recipe = "slides"                    # that all runs change
 published = "losses"                 # table of published.toml
 figures = ["ssim", "psnr"]           # one table each
@@ -10,8 +10,8 @@ columns = ["set5 x2", "set5 x4"]     # image set and scale
 border = 4                           # pixels cropped from each side; the scale where it lacks
 
 [quick]                              # what --quick changes
-about = "..."
-changes = { optimizer.learning_rate = 4e-3 }
+about = "20 epochs"
+changes = { stop.epochs = 20 }       # of the recipe
 
 [[run]]
 name = "mae"                         # also its row in the published table
@@ -21,19 +21,30 @@ options = { activation = "relu" }    # of the network
 changes = { loss = { mae = 1.0 } }   # of the recipe
 baseline = "mse"                     # that a table of percentages stands on
 
+[[run]]
+name = "mse"
+model = "tinypssr"
+scale = 2
+changes = { loss = { mse = 1.0 } }
+
 [[claim]]                            # what the paper's figures say of their order
-about = "MAE has the best PSNR"
+about = "MAE has the best PSNR on Set5"
 figure = "psnr"                      # or "ssim", or "wobble" of the training curve
-best = ["mae"]                       # each above every other run,
-pairs = [["mae", "mse"]]             # or the first of each pair above the second
+best = ["mae"]                       # above every other run
+columns = ["set5 x2"]                # over the mean of these; of all where it lacks
+
+[[claim]]
+about = "MSE has more SSIM than MAE"
+figure = "ssim"
+pairs = [["mse", "mae"]]             # the first above the second
 """
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.reproduce import published
 from edge_sr import schema
 from edge_sr.errors import UserError
 from edge_sr.models import registry
@@ -65,7 +76,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Quick:
-    """What --quick changes: entries of the recipe, and the columns if any are named."""
+    """What --quick changes: entries of the recipe."""
 
     about: str
     changes: dict[str, Any]
@@ -146,7 +157,7 @@ def _loads(data: bytes) -> Entries:
         raise UserError(f"a study has at most {_MAX_BYTES} bytes")
     try:
         values = tomllib.loads(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"it is not TOML: {error}") from None
     study: Entries = schema.decode(values, Entries, "the study", _MAX_ITEMS)
     _check(study)
@@ -157,29 +168,48 @@ def _check(study: Entries) -> None:
     known = [run.name for run in study.run]
     if not known or len(set(known)) < len(known) or not all(map(_is_file_name, known)):
         raise UserError("a study has [[run]]s with different names, of letters, digits, .-+ _")
+    for name in ("title", "figures", "columns"):
+        if not getattr(study, name):
+            raise UserError(f"a study has some {name}; here it is empty")
+    published.load(study.published)
     for column in study.columns:
         split_column(column)
     if study.border is not None and not 0 <= study.border <= _MAX_BORDER:
         raise UserError(f"border is between 0 and {_MAX_BORDER}, not {study.border}")
-    named = [run.baseline for run in study.run if run.baseline]
     for claim in study.claim:
-        if bool(claim.best) == bool(claim.pairs):
-            raise UserError(f"the claim {claim.about!r} has either best or pairs")
-        if set(claim.best) >= set(known):
-            raise UserError(f"the claim {claim.about!r} leaves no other run to be better than")
-        if not set(claim.columns) <= set(study.columns):
-            raise UserError(f"the claim {claim.about!r} has columns that the study has not")
-        if any(len(pair) != 2 for pair in claim.pairs):
-            raise UserError(f"pairs of the claim {claim.about!r} are of two runs each")
-        named += [*claim.best, *(name for pair in claim.pairs for name in pair)]
-    for name in named:
+        _check_claim(claim, study, known)
+    for run in study.run:
+        _check_run(run, study, known)
+
+
+def _check_claim(claim: Claim, study: Entries, known: list[str]) -> None:
+    if bool(claim.best) == bool(claim.pairs):
+        raise UserError(f"the claim {claim.about!r} has either best or pairs")
+    if set(claim.best) >= set(known):
+        raise UserError(f"the claim {claim.about!r} leaves no other run to be better than")
+    if not set(claim.columns) <= set(study.columns):
+        raise UserError(f"the claim {claim.about!r} has columns that the study has not")
+    if any(len(pair) != 2 for pair in claim.pairs):
+        raise UserError(f"pairs of the claim {claim.about!r} are of two runs each")
+    _check_names([*claim.best, *(name for pair in claim.pairs for name in pair)], known)
+
+
+def _check_run(run: Run, study: Entries, known: list[str]) -> None:
+    _check_names([run.baseline] if run.baseline else [], known)
+    if run.baseline == run.name:
+        raise UserError(f"the run {run.name!r} has itself as its baseline; name another run")
+    if "scale" in run.options:
+        raise UserError(f"the options of the run {run.name!r} have a scale; it stands beside them")
+    if run.scale < 2:
+        raise UserError(f"the run {run.name!r} has a scale of {run.scale}; they start at 2")
+    for quick in (True, False):
+        study.recipe_of(run, quick)
+
+
+def _check_names(names: list[str], known: list[str]) -> None:
+    for name in names:
         if name not in known:
             raise UserError(f"the study names a run {name!r}; it has {', '.join(known)}")
-    for run in study.run:
-        if run.scale < 2:
-            raise UserError(f"the run {run.name!r} has a scale of {run.scale}; they start at 2")
-        for quick in (True, False):
-            study.recipe_of(run, quick)
 
 
 def _is_file_name(name: str) -> bool:
@@ -222,5 +252,7 @@ def require_networks(study: Study) -> None:
                 f"the study {study.name} needs the network {run.model}, which this edge-sr does "
                 f"not have; it has {', '.join(registry.names('super-resolution'))}"
             )
-        options: Mapping[str, Any] = {"scale": run.scale, **run.options}
-        registry.get(run.model).config_from_dict(options)
+        try:
+            registry.get(run.model).config_from_dict({"scale": run.scale, **run.options})
+        except UserError as error:
+            raise UserError(f"the study {study.name}, run {run.name!r}: {error}") from None

@@ -32,16 +32,28 @@ def _title(study: Study, found: Results, what: str) -> str:
 
 def _note(study: Study, found: Results, figure: str, printed: Published) -> str:
     shortened = f"Quick: {study.quick.about}" if found.quick else study.about
-    absent = [name for name in study.sets if not _judged_on(name, found)]
     lines = [
         *judge(study, found.results, ("psnr", "wobble") if figure == "psnr" else (figure,)),
-        f"{shortened} Trained on {found.data.split(',')[0]}; mean over seeds ± standard deviation.",
+        f"{shortened} {_images(study, found)}; mean over seeds ± standard deviation.",
         f"In brackets what is printed in: {printed.source}." if printed.source else "",
-        f"Missing: --test-data {absent[0]}=DIR names the images of {', '.join(absent)}."
-        if absent
-        else "",
+        _absent(study, found),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _images(study: Study, found: Results) -> str:
+    held_out = study.recipe_of(study.run[-1], found.quick).data.validation_images
+    return f"Trained on {found.data.split(',')[0]}, of which {held_out} are held out"
+
+
+def _absent(study: Study, found: Results) -> str:
+    """Why figures are missing."""
+    if not found.results:
+        return "Missing: no run has ended yet."
+    absent = [name for name in study.sets if not _judged_on(name, found)]
+    if not absent:
+        return ""
+    return f"Missing: --test-data {absent[0]}=DIR names the images of {', '.join(absent)}."
 
 
 def _judged_on(name: str, found: Results) -> bool:
@@ -138,8 +150,13 @@ def _percentages(
         _title(study, found, "in percent of the baseline"),
         ("run", "baseline", "parameters", *(f"PSNR gained, {c}" for c in study.columns)),
         tuple(rows),
-        "The gain is that of the figures in dB, as in the slides, which call the first of these "
-        "shares an increase.",
+        "\n".join(
+            [
+                *judge(study, found.results, ("psnr",)),
+                "The gain is that of the figures in dB, as in the slides, which call the first of "
+                "these shares an increase.",
+            ]
+        ),
     )
 
 

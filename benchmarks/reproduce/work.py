@@ -84,7 +84,7 @@ def do(job: Job) -> Result:
     os.environ.update(_ONE_THREAD)
     folder = Path(job.folder)
     with locked(folder):
-        found = _former(job, folder)
+        found = former(job)
         if found is None:
             found = _start(job, folder)
             results.write(folder / RESULT, found)
@@ -94,7 +94,13 @@ def do(job: Job) -> Result:
         return judged
 
 
-def _former(job: Job, folder: Path) -> Result | None:
+def former(job: Job) -> Result | None:
+    """The result that a run has already.
+
+    Raises:
+        UserError: it is that of another run, or none.
+    """
+    folder = Path(job.folder)
     if not (folder / RESULT).exists():
         return None
     found = results.read_result(folder / RESULT)

@@ -90,6 +90,8 @@ def reproduce(
     from benchmarks.reproduce import study as studies
 
     if name is None:
+        if data or out or quick or table:
+            raise UserError("name a study before its options; `edge-sr reproduce` lists them")
         for known in studies.names():
             typer.echo(f"{known}: {studies.load(known).title}")
         return
@@ -100,6 +102,8 @@ def reproduce(
             raise UserError("--picture goes with --table; a study that runs draws into --out")
         check_picture(picture, force)
     if table:
+        if data is not None:
+            raise UserError("--table runs nothing: leave out --data")
         _show(study, _stored(study, quick, out), _curves(out, picture), markdown)
         return
     if data is None:
@@ -147,7 +151,9 @@ def _executor(ray: str | None, jobs: int | None) -> "Executor":
 
 def _tell(outcome: "Outcome", count: int, total: int) -> None:
     job = outcome.job
-    what = f"failed: {outcome.error}" if outcome.error else "is done"
+    what = "is done"
+    if outcome.error:
+        what = f"failed: {outcome.error}" if count < total else "failed"  # what ends us tells why
     say(f"{count} of {total}: {job.run.name} with seed {job.seed} {what}")
 
 

@@ -16,6 +16,11 @@ _FLIR_HALVES = (  # to train on, to be judged by
 )
 _OSU_SEQUENCES = tuple(f"{number:05}" for number in range(1, 11))
 _OSU_TRAINED = 8
+UNPACKED = {
+    "flir": "val/thermal_8_bit, or images_thermal_val/data",
+    "osu": "the folders 00001 to 00010, all of them",
+}
+"""By the name of a data set: what is in its folder."""
 
 
 @dataclass(frozen=True)

@@ -375,7 +375,7 @@ def _log(path: Path, result: Epoch) -> None:
     new = not path.exists()
     try:
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, lineterminator="\n")
             if new:
                 writer.writerow(["epoch", "loss", "psnr", "ssim", "learning_rate", "best"])
             values = (result.loss, result.score.psnr, result.score.ssim, result.rate)

@@ -244,7 +244,7 @@ def load(name_or_path: str) -> Recipe:
         )
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"recipe {name_or_path} is not TOML: {error}") from None
     return from_dict(values)
 

@@ -24,6 +24,7 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks.reproduce import published, results, work
+from benchmarks.reproduce import study as studies
 from benchmarks.reproduce.drive import RESULTS, Request, reproduce
 from benchmarks.reproduce.judge import judge, wobble
 from benchmarks.reproduce.pool import Pool
@@ -153,6 +154,12 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
         ('title = "Smoke"', 'title = "Smoke"\nborder = -1', "border is between 0 and 100, not -1"),
         ('title = "Smoke"', 'title = "Smoke"\nname = "fog"', "the study must have exactly title"),
         ("[quick]", "[quick", "is not TOML"),
+        ('title = "Smoke"', "title = " + 3000 * "[", "is not TOML: maximum recursion depth"),
+        ('title = "Smoke"', 'title = ""', "a study has some title"),
+        ('figures = ["psnr"]', "figures = []", "a study has some figures"),
+        ('"losses"', '"losess"', "no published table 'losess'"),
+        ('"gcu+prelu"', '"gcu+prelu", scale = 4', "have a scale; it stands beside"),
+        ("scale = 2", 'scale = 2\nbaseline = "mae"', "has itself as its baseline"),
     ],
 )
 def test_a_study_file_that_is_wrong(study_file: Path, old: str, new: str, message: str) -> None:
@@ -160,6 +167,14 @@ def test_a_study_file_that_is_wrong(study_file: Path, old: str, new: str, messag
     with pytest.raises(UserError, match=message) as error:
         load(str(study_file))
     assert str(error.value).startswith(str(study_file))
+
+
+def test_what_the_documentation_shows_is_a_study(tmp_path: Path) -> None:
+    assert studies.__doc__ is not None
+    (tmp_path / "shown.toml").write_text(studies.__doc__.partition("\n")[2])
+    shown = load(str(tmp_path / "shown.toml"))
+    assert [run.name for run in shown.run] == ["mae", "mse"]
+    assert shown.recipe_of(shown.run[1], True).loss == {"mse": 1.0}
 
 
 def test_a_network_of_one_scale_is_applied_until_it_reaches_another() -> None:
@@ -406,6 +421,29 @@ def test_thermal_images_are_judged_by_their_own_half(
     assert [score.images for score in _run(request).results[0].scores] == [2, 2]
 
 
+def test_a_folder_is_judged_as_osu_only_as_it_is_unpacked(
+    bicubic_alone: Path, photographs: Path, tmp_path: Path
+) -> None:
+    for name in ("00001", "00009", "00010"):
+        (tmp_path / "osu" / name).mkdir(parents=True)
+        Image.effect_noise((40, 40), 40).save(tmp_path / "osu" / name / "0.png")
+    bicubic_alone.write_text(bicubic_alone.read_text().replace("set5", "osu"))
+    request = _request(bicubic_alone, photographs, tmp_path / "out", osu=tmp_path / "osu")
+    with pytest.raises(UserError, match=r"is not osu as it is unpacked; .* 00001 to 00010, all"):
+        _run(request)
+
+
+def test_damaged_images_are_refused_before_anything_is_trained(
+    study_file: Path, photographs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(photographs, tmp_path / "images")
+    victim = next((tmp_path / "images").iterdir())
+    victim.write_bytes(victim.read_bytes()[:-40])
+    with pytest.raises(UserError, match=f"{re.escape(str(victim))} is damaged or truncated"):
+        _run(_request(study_file, tmp_path / "images", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_runs_folder_of_other_settings_is_refused(
     bicubic_alone: Path, photographs: Path, tiny: Path, tmp_path: Path
 ) -> None:
@@ -477,6 +515,9 @@ def test_a_table_has_ours_beside_the_printed_and_says_what_is_missing() -> None:
     for part in ("Quick: ", "6 images", "Chiapputo", "--test-data urban100=DIR", "Holds: MAE"):
         assert part in psnr.note
     assert "Holds: MAE" not in ssim.note
+    waiting, _ = tables(_study(), dataclasses.replace(made, results=()))
+    assert "Missing: no run has ended yet" in waiting.note
+    assert "--test-data" not in waiting.note
 
 
 def test_percentages_are_those_of_the_slides() -> None:

@@ -57,14 +57,16 @@ def test_tables_and_curves_are_made_again_from_the_data_alone(
         (["losses", "--reuse", "nowhere"], "nowhere holds no finished run"),
         (["losses", "--picture", "a.png"], "--picture goes with --table"),
         (["losses", "--table", "--picture", "a.gif"], "is a .png, .pdf or .svg file"),
+        (["losses", "--table", "--data", "."], "--table runs nothing: leave out --data"),
+        (["--quick"], "name a study before its options"),
     ],
 )
 def test_wrong_options(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
-    if options[1:]:
+    if options[1:] and "--table" not in options:
         options = [*options, "--data", str(photographs)]
-    if "--out" not in options:
+    if "--out" not in options and options[1:]:
         options = [*options, "--out", str(tmp_path / "out")]
     assert message in edge_sr.refuses("reproduce", *options)
     assert not (tmp_path / "out").exists()

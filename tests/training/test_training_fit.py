@@ -95,7 +95,7 @@ def test_a_run_that_was_stopped_resumes_to_the_same_weights(photographs, tmp_pat
     parts, _ = run(photographs, tmp_path / "parts", recipe, resume=True)
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name])
-    whole_log, parts_log = ((tmp_path / p / "log.csv").read_text() for p in ("whole", "parts"))
+    whole_log, parts_log = ((tmp_path / p / "log.csv").read_bytes() for p in ("whole", "parts"))
     assert whole_log == parts_log
 
 
