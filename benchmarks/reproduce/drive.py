@@ -90,10 +90,10 @@ def reproduce(
                     found = _collect(request, found, jobs)
                 told(outcome, count, len(jobs))
     if failed:
-        first = failed[0]
+        last = failed[-1]
         raise UserError(
             f"{len(failed)} of {len(jobs)} runs failed; once that is put right the same command "
-            f"goes on: {first.job.run.name} with seed {first.job.seed}: {first.error}"
+            f"goes on: {last.job.run.name} with seed {last.job.seed}: {last.error}"
         )
     return found
 

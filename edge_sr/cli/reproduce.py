@@ -153,7 +153,8 @@ def _tell(outcome: "Outcome", count: int, total: int) -> None:
     job = outcome.job
     what = "is done"
     if outcome.error:
-        what = f"failed: {outcome.error}" if count < total else "failed"  # what ends us tells why
+        # Where this is the last to end, the error that ends the study tells why.
+        what = f"failed: {outcome.error}" if count < total else "failed"
     say(f"{count} of {total}: {job.run.name} with seed {job.seed} {what}")
 
 

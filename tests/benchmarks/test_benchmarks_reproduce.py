@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from benchmarks.reproduce import published, results, work
 from benchmarks.reproduce import study as studies
 from benchmarks.reproduce.drive import RESULTS, Request, reproduce
 from benchmarks.reproduce.judge import judge, wobble
-from benchmarks.reproduce.pool import Pool
+from benchmarks.reproduce.pool import Outcome, Pool
 from benchmarks.reproduce.results import Point, Result, Results, Score
 from benchmarks.reproduce.reuse import find_runs, take_over
 from benchmarks.reproduce.study import Claim, Study, load, names, passes, results_file
@@ -431,6 +431,20 @@ def test_a_folder_is_judged_as_osu_only_as_it_is_unpacked(
     request = _request(bicubic_alone, photographs, tmp_path / "out", osu=tmp_path / "osu")
     with pytest.raises(UserError, match=r"is not osu as it is unpacked; .* 00001 to 00010, all"):
         _run(request)
+
+
+def test_no_reason_of_a_failure_is_lost(
+    study_file: Path, photographs: Path, tmp_path: Path
+) -> None:
+    class Unlucky:
+        def run(self, jobs: Sequence[work.Job]) -> Generator[Outcome]:
+            yield from (Outcome(job, f"{job.run.name} went wrong") for job in jobs)
+
+    request = _request(study_file, photographs, tmp_path / "out")
+    told: list[str] = []
+    with pytest.raises(UserError, match=r"2 of 2 runs failed.*: bicubic went wrong$"):
+        reproduce(request, Unlucky(), lambda outcome, *_: told.append(outcome.error))
+    assert told == ["mae went wrong", "bicubic went wrong"]
 
 
 def test_damaged_images_are_refused_before_anything_is_trained(
