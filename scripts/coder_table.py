@@ -1,6 +1,6 @@
 """What the entropy coder saves on stand-ins for latents.
 
-python scripts/coder_table.py TRAIN KODAK   (folders of images; BSDS and Kodak in docs/tcz.md)
+python scripts/coder_table.py TRAIN KODAK   (folders of images; docs/reference/tcz.md: BSDS, Kodak)
 
 There need be no network: the latents are the first three principal components of RGB blocks of 2x2,
 4x4 and 8x8 pixels, learned from every tenth image of TRAIN; each channel of each image is

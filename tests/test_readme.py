@@ -24,7 +24,7 @@ def test_the_table_is_what_the_command_prints():
 
 
 def test_the_table_of_thermal_networks_is_what_the_command_prints():
-    text = (REPOSITORY / "docs" / "infrared.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "guides" / "infrared.md").read_text(encoding="utf-8")
     table = text.split("<!-- edge-sr models --markdown: infrared -->\n")[1].split("<!-- end -->")[0]
     lines = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
     assert table.strip().splitlines() == lines[lines.index("") + 1 :]
@@ -37,7 +37,7 @@ def test_the_table_of_thermal_networks_is_what_the_command_prints():
 
 
 def test_the_table_of_ram_is_what_the_script_prints():
-    text = (REPOSITORY / "docs" / "zoo.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "guides" / "networks.md").read_text(encoding="utf-8")
     marker = "<!-- python scripts/architectures.py --ram -->\n"
     table = text.split(marker)[1].split("<!-- end -->")[0]
     command = [sys.executable, "scripts/architectures.py", "--ram"]
@@ -67,7 +67,7 @@ def test_every_command_and_recipe_in_the_readme_exists():
 @pytest.mark.parametrize("name", ["float", "int8"])
 def test_the_tables_of_trials_are_what_the_command_prints(name):
     command = f"python scripts/experiments.py experiments/{name}.toml --table"
-    text = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "guides" / "training.md").read_text(encoding="utf-8")
     table = text.split(f"<!-- {command} -->\n")[1].split("<!-- end -->")[0]
     printed = subprocess.run(
         [sys.executable, *command.split()[1:]],
@@ -85,7 +85,7 @@ STUDIES = sorted((REPOSITORY / "benchmarks" / "studies" / "results").glob("*-qui
 @pytest.mark.parametrize("shipped", STUDIES, ids=lambda path: path.stem)
 def test_the_tables_of_studies_are_what_the_command_prints(shipped):
     command = f"edge-sr reproduce {shipped.stem.removesuffix('-quick')} --quick --table --markdown"
-    text = (REPOSITORY / "docs" / "studies.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "results" / "studies.md").read_text(encoding="utf-8")
     table = text.split(f"<!-- {command} -->\n")[1].split("<!-- end -->")[0]
     main = [sys.executable, "-c", "from edge_sr.cli.main import main; main()"]
     printed = subprocess.run(

@@ -80,7 +80,7 @@ def compress(
     """Compress an image, or a folder of images, with TinyCompress.
 
     Gray stays gray; transparency and colour profiles are left out, and 16 bits become 8. Fewer
-    planes make a smaller file of less quality. docs/tcz.md describes the file.
+    planes make a smaller file of less quality. docs/reference/tcz.md describes the file.
     """
     encode = _encoder(planes, target_bpp, quantizer, int8)
     if source != streams.STANDARD and not source.exists():

@@ -1,4 +1,4 @@
-"""The .tcz file; `docs/tcz.md` has it byte by byte. It is parsed as if it were hostile."""
+"""Read and write .tcz files (`docs/reference/tcz.md`); files are parsed as hostile input."""
 
 import math
 import struct

@@ -10,7 +10,7 @@ from command_line import EdgeSr
 pytest.importorskip("tflite_micro", reason="the page's figures are with TensorFlow Lite Micro")
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PAGES = [REPOSITORY / "docs" / name for name in ("board.md", "tinycompress-board.md")]
+PAGES = [REPOSITORY / "docs" / "tutorials" / name for name in ("board.md", "camera.md")]
 
 
 def shown() -> list[tuple[str, str]]:

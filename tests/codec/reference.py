@@ -1,4 +1,4 @@
-"""docs/tcz.md's coder, read anew: slow, plain, and with nothing from the engine.
+"""docs/reference/tcz.md's coder, read anew: slow, plain, and with nothing from the engine.
 
 The encoder keeps its interval as one exact number, so that a carry is no matter at all.
 """

@@ -1,4 +1,4 @@
-"""The entropy coder against a reference written from docs/tcz.md."""
+"""The entropy coder against a reference written from docs/reference/tcz.md."""
 
 import zlib
 

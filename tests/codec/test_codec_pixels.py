@@ -1,4 +1,4 @@
-"""A file's pixels, from what docs/tcz.md says and TFLM alone."""
+"""A file's pixels, from what docs/reference/tcz.md says and TFLM alone."""
 
 import struct
 from pathlib import Path

@@ -1,6 +1,6 @@
 /*
  * Lossless coding of 8-bit samples, bit plane by bit plane from the most significant: what the
- * codec keeps of an image. docs/tcz.md describes every bit of it.
+ * codec keeps of an image. docs/reference/tcz.md describes every bit of it.
  *
  *     esr_coder_begin(&coder, &shape);
  *     for (i = 0; i < planes; i++) esr_encode_plane(&coder, samples, put, user);

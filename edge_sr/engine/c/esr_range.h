@@ -1,5 +1,5 @@
 /*
- * An adaptive binary range coder: integers only, exact on every machine. docs/tcz.md describes it.
+ * An adaptive binary range coder: integers only, exact on every machine. docs/reference/tcz.md describes it.
  *
  * Nothing branches on a bit, which may be a coin's toss: masks choose. Bytes leave and come in pairs,
  * through the caller's function, some at a time. A carry may still change bytes that are known

@@ -1,5 +1,5 @@
 /*
- * From a camera's rows to a .tcz file, as docs/tcz.md describes it, with an encoder in the engine:
+ * From a camera's rows to a .tcz file, as docs/reference/tcz.md describes it, with an encoder in the engine:
  *
  *     esr_open(&engine, plan, plan_bytes, ESR_TCZ_UP(width, step), arena, sizeof arena);
  *     esr_tcz_begin(&tcz, engine, &image, &memory);
