@@ -31,10 +31,10 @@ class Kind(IntEnum):
 
     CONV = 0
     DEPTHWISE = 1
-    SLOPES = 2
-    TABLE = 3
-    SUM = 4
-    JOIN = 5
+    PRELU = 2
+    LUT = 3
+    ADD = 4
+    CONCAT = 5
     DEPTH_TO_SPACE = 6
     SPACE_TO_DEPTH = 7
 
@@ -301,7 +301,7 @@ def _slopes(
     out_zero_point: int | None = None,
 ) -> Node:
     record = Record(
-        kind=Kind.SLOPES,
+        kind=Kind.PRELU,
         source=image.index,
         target=output.index,
         extra=int(negate),
@@ -403,7 +403,7 @@ def _table(graph: Graph, operator: Operator) -> Node:
     if _scale(image) < 2**-27:
         raise UserError(f"{operator} has {image} with a scale below 2^-27")
     values = fill(_scale(image), _zero_point(image))
-    record = Record(Kind.TABLE, image.index, output.index, weights=values.tobytes())
+    record = Record(Kind.LUT, image.index, output.index, weights=values.tobytes())
     return _pointwise(operator, (image.index,), output, record)
 
 
@@ -424,7 +424,7 @@ def _add(graph: Graph, operator: Operator) -> Node:
         raise UserError(f"{operator} has scales too far apart for the 20 bits that TFLM adds with")
     low, high = _activation(operator, output)
     record = Record(
-        kind=Kind.SUM,
+        kind=Kind.ADD,
         source=left.index,
         other=right.index,
         target=output.index,
@@ -462,7 +462,7 @@ def _joins(parts: Sequence[Tensor], output: Tensor) -> list[Record]:
         while parts[place + repeats : place + repeats + 1] == [part]:
             repeats += 1
         records.append(
-            Record(Kind.JOIN, part.index, output.index, kernel=(1, repeats), extra=channel)
+            Record(Kind.CONCAT, part.index, output.index, kernel=(1, repeats), extra=channel)
         )
         channel += part.shape[3] * repeats
         place += repeats

@@ -5,7 +5,7 @@ from enum import IntEnum
 import numpy as np
 
 LANES = (16, 8, 4)
-"""Sizes of the blocks of output channels in `Layout.LANES`."""
+"""Sizes of the blocks of output channels in `Layout.SIMD`."""
 
 _STRIP = 8
 """Pixels whose windows the scratch memory holds at once; more gain little."""
@@ -18,9 +18,9 @@ _VECTOR = 16  # taps that the kernels for bytes take at once
 class Layout(IntEnum):
     """Numbered as in `c/esr_layout.h`, which says what is for which machine."""
 
-    LANES = 0
-    HALVES = 1
-    BYTES = 2
+    SIMD = 0
+    DSP16 = 1
+    MVE8 = 2
 
     @property
     def kernels(self) -> str:
@@ -39,7 +39,7 @@ def pack_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
     per_group = weights.shape[3]
     if per_group == 1 and groups > 1:
         return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
-    pack = {Layout.LANES: _lanes, Layout.HALVES: _halves, Layout.BYTES: _bytes}[layout]
+    pack = {Layout.SIMD: _simd, Layout.DSP16: _dsp16, Layout.MVE8: _mve8}[layout]
     return b"".join(pack(group) for group in np.split(weights, groups))
 
 
@@ -67,7 +67,7 @@ def _even(value: int) -> int:
     return _up(value, 2)
 
 
-def _lanes(group: np.ndarray) -> bytes:
+def _simd(group: np.ndarray) -> bytes:
     """Blocks of output channels innermost."""
     packed, first = [], 0
     while first < len(group):
@@ -86,7 +86,7 @@ def _columns(group: np.ndarray) -> np.ndarray:
     return group.transpose(0, 2, 1, 3).reshape(outputs, width, height * inputs)
 
 
-def _halves(group: np.ndarray) -> bytes:
+def _dsp16(group: np.ndarray) -> bytes:
     """Two outputs side by side, four taps at a time, in 16 bits."""
     outputs, height, width, inputs = group.shape
     columns = _columns(group).astype("<i2")
@@ -101,7 +101,7 @@ def _halves(group: np.ndarray) -> bytes:
     return windows.reshape(len(windows) // 2, 2, -1, _QUAD).transpose(0, 2, 1, 3).tobytes()
 
 
-def _bytes(group: np.ndarray) -> bytes:
+def _mve8(group: np.ndarray) -> bytes:
     """Four outputs side by side, sixteen taps at a time."""
     windows = _columns(group).reshape(len(group), -1)
     outputs, taps = windows.shape

@@ -130,7 +130,7 @@ class Plan:
     @property
     def blob(self) -> bytes:
         """The plan for portable kernels, which a desk runs."""
-        return self.blobs[Layout.LANES]
+        return self.blobs[Layout.SIMD]
 
     @property
     def flash_bytes(self) -> int:

@@ -255,7 +255,7 @@ def test_impossible_headers(plan: Plan, field: str, value: int) -> None:
 
 def test_weights_in_another_order(plan: Plan) -> None:
     """A board's plan is not run by a desk's kernels."""
-    for layout in set(Layout) - {Layout.LANES}:
+    for layout in set(Layout) - {Layout.SIMD}:
         assert refused(plan.blobs[layout])
         assert refused(changed(plan, HEADER["layout"], layout))
 
@@ -337,7 +337,7 @@ def test_changed_plans_are_refused_or_run_within_their_arena(plan: Plan) -> None
         place = 4 * int(rng.integers(0, 300))
         value = int(rng.choice([0, 1, 2, 5, 255, 65536, 2**31 - 1, 2**31, 2**32 - 1]))
         struct.pack_into("<I", blob, place, value)
-        frame_plan = Plan(**{**plan.__dict__, "blobs": {Layout.LANES: bytes(blob)}})
+        frame_plan = Plan(**{**plan.__dict__, "blobs": {Layout.SIMD: bytes(blob)}})
         if Arena(frame_plan.blob, SIDE).status == binding.OK:
             frame = Frame(frame_plan)
             for y in range(SIDE):

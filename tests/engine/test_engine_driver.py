@@ -33,10 +33,10 @@ PORTABLE = ("-U__SSE2__", "-U__ARM_NEON")
 BOARDS = (("-mcpu=cortex-m4",), ("-mcpu=cortex-m55", "-mfloat-abi=hard"), ("-mcpu=cortex-m0plus",))
 HERE = Path(__file__).parent
 KERNELS = {
-    "vectors": (Layout.LANES, ()),
-    "portable": (Layout.LANES, PORTABLE),
-    "dsp": (Layout.HALVES, ("-DESR_LAYOUT=1", "-include", str(HERE / "emulated_dsp.h"))),
-    "helium": (Layout.BYTES, ("-DESR_LAYOUT=2", "-include", str(HERE / "emulated_mve.h"))),
+    "vectors": (Layout.SIMD, ()),
+    "portable": (Layout.SIMD, PORTABLE),
+    "dsp": (Layout.DSP16, ("-DESR_LAYOUT=1", "-include", str(HERE / "emulated_dsp.h"))),
+    "helium": (Layout.MVE8, ("-DESR_LAYOUT=2", "-include", str(HERE / "emulated_mve.h"))),
 }
 """The sets of kernels, as a host compiles them; instructions that it lacks are emulated."""
 

@@ -24,7 +24,7 @@ LARGEST = 4000
 def main() -> None:
     """Write the seeds."""
     folder = Path(sys.argv[1])
-    layout = Layout(int(sys.argv[2])) if len(sys.argv) > 2 else Layout.LANES
+    layout = Layout(int(sys.argv[2])) if len(sys.argv) > 2 else Layout.SIMD
     folder.mkdir(parents=True, exist_ok=True)
     plans = [
         make_plan(read_graph(zoo.find(name, scale).artifact("int8", ".tflite"))).blobs[layout]

@@ -327,16 +327,16 @@ static void run_operator(const esr_engine *engine, const esr_plan_operator *op, 
     case ESR_DEPTHWISE:
         run_conv(engine, op, row);
         break;
-    case ESR_SLOPES:
+    case ESR_PRELU:
         run_slopes(engine, op, row);
         break;
-    case ESR_TABLE:
+    case ESR_LUT:
         run_table(engine, op, row);
         break;
-    case ESR_SUM:
+    case ESR_ADD:
         run_sum(engine, op, row);
         break;
-    case ESR_JOIN:
+    case ESR_CONCAT:
         run_join(engine, op, row);
         break;
     case ESR_DEPTH_TO_SPACE:

@@ -9,8 +9,9 @@
  *
  * Rows go in from the top; finished rows leave through the sink as soon as they are known, from
  * within esr_push_row and esr_end. All state is in the caller's arena: no heap, no globals. The
- * plan is written by edge_sr/engine/plan.py, is only read, and may stay in flash. It is checked by
- * esr_open as if it were hostile; whatever it holds, no memory outside of arena and plan is touched.
+ * plan is written by edge_sr/engine/plan_format.py, is only read, and may stay in flash. It is
+ * checked by esr_open as if it were hostile; whatever it holds, no memory outside of arena and plan
+ * is touched.
  * Several engines may run at once, each in an arena of its own.
  */
 #ifndef ESR_H

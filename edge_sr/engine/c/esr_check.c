@@ -141,14 +141,14 @@ static int check_operator(const esr_layout *layout, const esr_plan_operator *op)
     case ESR_CONV:
     case ESR_DEPTHWISE:
         return check_conv(layout, op, in, out);
-    case ESR_SLOPES:
+    case ESR_PRELU:
         return same_shape(in, out) && has_scales(layout, op->scales, 2) && op->extra <= 1 &&
                (op->weights == 0 || has_constant(layout, op->weights, in->channels));
-    case ESR_TABLE:
+    case ESR_LUT:
         return same_shape(in, out) && has_constant(layout, op->weights, 256);
-    case ESR_SUM:
+    case ESR_ADD:
         return same_shape(in, out) && same_shape(other, out) && has_scales(layout, op->scales, 3);
-    case ESR_JOIN:
+    case ESR_CONCAT:
         return in->rate == out->rate && op->extra <= ESR_MAX_CHANNELS &&
                between(op->kernel_w, 1, ESR_MAX_CHANNELS) &&
                op->extra + (uint64_t)in->channels * op->kernel_w <= out->channels;

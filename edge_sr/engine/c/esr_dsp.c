@@ -15,7 +15,7 @@
 
 #include "esr_kernels.h"
 
-#if ESR_LAYOUT == ESR_LAYOUT_HALVES
+#if ESR_LAYOUT == ESR_LAYOUT_DSP16
 
 #include "esr_dsp.h"
 

@@ -25,7 +25,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-#if ESR_LAYOUT == ESR_LAYOUT_LANES
+#if ESR_LAYOUT == ESR_LAYOUT_SIMD
 
 uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
                                uint32_t outputs)
@@ -322,7 +322,7 @@ ESR_HOT void esr_portable_slopes_row(const esr_slopes *args)
     }
 }
 
-#if ESR_LAYOUT == ESR_LAYOUT_LANES
+#if ESR_LAYOUT == ESR_LAYOUT_SIMD
 void esr_slopes_row(const esr_slopes *args)
 {
     esr_portable_slopes_row(args);

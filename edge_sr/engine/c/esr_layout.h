@@ -7,19 +7,19 @@
 #ifndef ESR_LAYOUT_H
 #define ESR_LAYOUT_H
 
-#define ESR_LAYOUT_LANES 0  /* esr_kernels.c: any machine */
-#define ESR_LAYOUT_HALVES 1 /* esr_dsp.c: Cortex-M with the DSP extension */
-#define ESR_LAYOUT_BYTES 2  /* esr_mve.c: Cortex-M with Helium */
+#define ESR_LAYOUT_SIMD 0  /* esr_kernels.c: any machine */
+#define ESR_LAYOUT_DSP16 1 /* esr_dsp.c: Cortex-M with the DSP extension */
+#define ESR_LAYOUT_MVE8 2  /* esr_mve.c: Cortex-M with Helium */
 
 #ifndef ESR_LAYOUT
 #if defined(ESR_PORTABLE) || !defined(__ARM_ARCH_PROFILE) || __ARM_ARCH_PROFILE != 'M'
-#define ESR_LAYOUT ESR_LAYOUT_LANES
+#define ESR_LAYOUT ESR_LAYOUT_SIMD
 #elif defined(__ARM_FEATURE_MVE)
-#define ESR_LAYOUT ESR_LAYOUT_BYTES
+#define ESR_LAYOUT ESR_LAYOUT_MVE8
 #elif defined(__ARM_FEATURE_DSP)
-#define ESR_LAYOUT ESR_LAYOUT_HALVES
+#define ESR_LAYOUT ESR_LAYOUT_DSP16
 #else
-#define ESR_LAYOUT ESR_LAYOUT_LANES
+#define ESR_LAYOUT ESR_LAYOUT_SIMD
 #endif
 #endif
 

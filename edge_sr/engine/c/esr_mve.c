@@ -15,7 +15,7 @@
 
 #include "esr_kernels.h"
 
-#if ESR_LAYOUT == ESR_LAYOUT_BYTES
+#if ESR_LAYOUT == ESR_LAYOUT_MVE8
 
 #include "esr_mve.h"
 

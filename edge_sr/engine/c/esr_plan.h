@@ -1,5 +1,5 @@
 /*
- * The plan's layout: 32-bit little-endian words, written by edge_sr/engine/plan.py.
+ * The plan's layout: 32-bit little-endian words, written by edge_sr/engine/plan_format.py.
  *
  *     header, buffers, operators, entries (one after the other), then constants
  *
@@ -65,10 +65,10 @@ typedef struct esr_plan_buffer {
 typedef enum esr_plan_kind {
     ESR_CONV,           /* extra: none */
     ESR_DEPTHWISE,
-    ESR_SLOPES,         /* extra: 1 negates the negative side; weights: alphas, or 0 */
-    ESR_TABLE,          /* weights: the table */
-    ESR_SUM,
-    ESR_JOIN,           /* extra: first channel; kernel_w: repeats */
+    ESR_PRELU,          /* extra: 1 negates the negative side; weights: alphas, or 0 */
+    ESR_LUT,            /* weights: the table */
+    ESR_ADD,
+    ESR_CONCAT,         /* extra: first channel; kernel_w: repeats */
     ESR_DEPTH_TO_SPACE, /* extra: block */
     ESR_SPACE_TO_DEPTH, /* extra: block */
     ESR_KINDS

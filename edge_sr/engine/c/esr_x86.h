@@ -9,7 +9,7 @@
 #include "esr_kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__SSE2__) && !defined(ESR_PORTABLE) && \
-    ESR_LAYOUT == ESR_LAYOUT_LANES
+    ESR_LAYOUT == ESR_LAYOUT_SIMD
 #define ESR_X86 1
 #else
 #define ESR_X86 0
