@@ -1,13 +1,8 @@
 """Boards: what `boards/*.toml`, or a file of the user's own, says of each."""
 
-import difflib
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from edge_sr.errors import UserError
-
-FOLDER = Path(__file__).parent / "boards"
 
 
 @dataclass(frozen=True)
@@ -106,38 +101,3 @@ class Board:
         if self.image is None:
             raise UserError(f"there is no bare image for {self.name}: {self.no_image}")
         return self.image
-
-
-def names() -> list[str]:
-    """The boards that there are."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
-
-
-def emulated() -> list[str]:
-    """Those of them that QEMU knows."""
-    return [name for name in names() if find(name).emulator is not None]
-
-
-def find(name: str) -> Board:
-    """The board of that name, or in the file of that name.
-
-    Raises:
-        UserError: there is none, or the file is no board file.
-    """
-    from firmware_harness import board_file
-
-    if name.endswith(".toml") or os.sep in name:
-        return board_file.read(Path(name))
-    if name not in names():
-        raise UserError(f"there is no board {name!r}; {_hint(name)}")
-    return board_file.read(FOLDER / f"{name}.toml")
-
-
-def _hint(name: str) -> str:
-    alike = difflib.get_close_matches(name.lower(), names(), 3, 0.5)
-    plain = name.lower().replace("-", "")
-    within = [known for known in names() if plain and plain in known.replace("-", "")]
-    near = list(dict.fromkeys((*within, *alike)))[:3]
-    if near:
-        return f"did you mean {' or '.join(near)}? `edge-sr firmware boards` lists them all"
-    return "`edge-sr firmware boards` lists them, and a .toml of your own may be named"

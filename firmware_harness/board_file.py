@@ -1,5 +1,7 @@
 """Reads a board file, which may come from anywhere: its words reach compilers and other tools."""
 
+import difflib
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -11,6 +13,8 @@ from edge_sr.errors import UserError
 from firmware_harness.board import Board, Emulator, Flasher, Image, Region
 from firmware_harness.flashers import TOOLS
 from firmware_harness.port import BOOTS, PORTS
+
+FOLDER = Path(__file__).parent / "boards"
 
 _MAX_BYTES = 65536
 _ADDRESSES = 2**32
@@ -119,6 +123,39 @@ class _Table:
 def _shown(value: object) -> str:
     text = ascii(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def names() -> list[str]:
+    """The boards that there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def emulated() -> list[str]:
+    """Those of them that QEMU knows."""
+    return [name for name in names() if find(name).emulator is not None]
+
+
+def find(name: str) -> Board:
+    """The board of that name, or in the file of that name.
+
+    Raises:
+        UserError: there is none, or the file is no board file.
+    """
+    if name.endswith(".toml") or os.sep in name:
+        return read(Path(name))
+    if name not in names():
+        raise UserError(f"there is no board {name!r}; {_hint(name)}")
+    return read(FOLDER / f"{name}.toml")
+
+
+def _hint(name: str) -> str:
+    alike = difflib.get_close_matches(name.lower(), names(), 3, 0.5)
+    plain = name.lower().replace("-", "")
+    within = [known for known in names() if plain and plain in known.replace("-", "")]
+    near = list(dict.fromkeys((*within, *alike)))[:3]
+    if near:
+        return f"did you mean {' or '.join(near)}? `edge-sr firmware boards` lists them all"
+    return "`edge-sr firmware boards` lists them, and a .toml of your own may be named"
 
 
 def read(path: Path, name: str | None = None) -> Board:

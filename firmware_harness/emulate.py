@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_sr.errors import UserError, VerificationError
-from firmware_harness import board as boards
+from firmware_harness import board_file
 from firmware_harness import port as ports
 from firmware_harness.board import Board, Emulator
 
@@ -83,7 +83,7 @@ def check_tools(board: Board) -> Emulator:
     if board.emulator is None:
         raise UserError(
             f"{board.name} is not emulated; `edge-sr firmware flash --board {board.name}` brings "
-            f"firmware to the board, and {', '.join(boards.emulated())} can be emulated"
+            f"firmware to the board, and {', '.join(board_file.emulated())} can be emulated"
         )
     port = ports.of(board)
     if shutil.which(port.emulator) is None:

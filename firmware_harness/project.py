@@ -15,7 +15,6 @@ from pathlib import Path
 from edge_sr import engine, files, graph
 from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
 from edge_sr.errors import UserError
-from firmware_harness import board as boards
 from firmware_harness import board_file, camera, fit, port, selftest
 from firmware_harness.board import Board
 from firmware_harness.camera import Camera
@@ -83,7 +82,7 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     Raises:
         UserError: the engine does not run the model, or not at this width on this board.
     """
-    board = boards.find(project.board)
+    board = board_file.find(project.board)
     board.bare_image()
     network = graph.read_graph(model)
     plan = make_plan(network)
@@ -125,7 +124,7 @@ def _check_camera(
     if board.emulator is None:
         raise UserError(
             f"firmware that compresses takes its frames from an emulator's host, and {board.name} "
-            f"has none; there are {', '.join(boards.emulated())}"
+            f"has none; there are {', '.join(board_file.emulated())}"
         )
     camera.check(project.name, network, plan)
     camera.check_frame(project.width, chosen.height, chosen.planes)

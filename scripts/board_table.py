@@ -15,8 +15,7 @@ import numpy as np
 from edge_sr.cli.firmware import read_frame
 from edge_sr.graph import read_graph
 from edge_sr.zoo import find
-from firmware_harness import board as boards
-from firmware_harness import build, elf, emulate, oracle, project
+from firmware_harness import board_file, build, elf, emulate, oracle, project
 
 
 def main() -> None:
@@ -25,7 +24,7 @@ def main() -> None:
     parser.add_argument("--model", default="tinypssr", help="name of a shipped model")
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--width", type=int, default=160)
-    names = boards.emulated()
+    names = board_file.emulated()
     parser.add_argument("--boards", nargs="*", choices=names, default=names, metavar="NAME")
     arguments = parser.parse_args()
     model = find(arguments.model, arguments.scale).artifact("int8", ".tflite").read_bytes()
@@ -40,7 +39,7 @@ def main() -> None:
 def row(name: str, title: str, model: bytes, frame: np.ndarray, expected: np.ndarray) -> str:
     """The line of one board."""
     height, width, _ = frame.shape
-    board = boards.find(name)
+    board = board_file.find(name)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         project.write(folder, project.Project(title, name, width), model)

@@ -17,7 +17,7 @@ from benchmarks.regression import Costs
 from edge_sr import zoo
 from edge_sr.cli.bench_board import emulate
 from edge_sr.records import Case, Network
-from firmware_harness import board as boards
+from firmware_harness import board_file
 from firmware_harness import port as ports
 
 BOARDS = ("mps2-an386", "mps3-an547", "qemu-rv32imc")
@@ -50,7 +50,7 @@ def emulated(board: str) -> dict[str, Costs]:
 
 
 def _compiler(board: str) -> str:
-    name = f"{ports.of(boards.find(board)).compiler}gcc"
+    name = f"{ports.of(board_file.find(board)).compiler}gcc"
     said = subprocess.run([name, "-dumpfullversion"], capture_output=True, text=True, check=True)
     return f"{name} {said.stdout.strip()}"
 

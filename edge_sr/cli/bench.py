@@ -327,12 +327,12 @@ def _parts(asked: _Asked, codec: bool) -> list[Any]:
 def _on_boards(asked: _Asked, cases: Sequence["Wanted"]) -> list["Wanted"]:
     if not asked.board:
         return list(cases)
-    from firmware_harness import board, emulate
+    from firmware_harness import board_file, emulate
 
     if asked.runtime not in ([], ["engine"]):
         raise UserError("a board runs the engine; leave --runtime out")
     for name in asked.board:
-        emulate.check_tools(board.find(name))
+        emulate.check_tools(board_file.find(name))
     return [replace(case, board=name) for case in cases for name in asked.board]
 
 

@@ -30,12 +30,11 @@ def emulate(case: Case, model: bytes) -> Result:
     from edge_sr.graph import read_graph
     from edge_sr.runtime.session import encode
     from edge_sr.runtime.tflite import read_interface, read_part
-    from firmware_harness import board as boards
-    from firmware_harness import build, elf, oracle, project
+    from firmware_harness import board_file, build, elf, oracle, project
     from firmware_harness import emulate as emulation
 
     assert case.board is not None
-    target = boards.find(case.board)
+    target = board_file.find(case.board)
     part = case.network.part
     interface = read_interface(model) if part == "upscaler" else read_part(model)
     pixels, _ = picture.made(part, case.height, case.width, interface.scale, case.channels)

@@ -282,11 +282,10 @@ def build(
     reads it. An encoder's program compresses a frame of any size into a .tcz file.
     """
     from edge_sr.files import replacing_folder
-    from firmware_harness import board as boards
+    from firmware_harness import board_file, elf, project
     from firmware_harness import build as building
-    from firmware_harness import elf, project
 
-    target = boards.find(board)
+    target = board_file.find(board)
     target.bare_image()
     network = read_network(model, scale, rate)
     camera = _camera(network, width, firmware_compress.Frame(height, planes, decoder))

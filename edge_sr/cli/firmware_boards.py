@@ -43,9 +43,9 @@ def boards(
     that sets it up; the largest width with it has the arena there. Of an encoder the latents of a
     frame of 4:3 and the coder's state are counted too.
     """
-    from firmware_harness import board as known
+    from firmware_harness import board_file
 
-    found = [known.find(name) for name in known.names()]
+    found = [board_file.find(name) for name in board_file.names()]
     if model is None:
         if scale is not None or width is not None:
             raise UserError("--scale and --width are a model's; name one with --model")
@@ -174,10 +174,10 @@ def flash(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command only.")] = False,
 ) -> None:
     """Write an image into a board's flash with openocd, st-flash, esptool, picotool or the like."""
-    from firmware_harness import board as known
+    from firmware_harness import board_file
     from firmware_harness import flash as flashing
 
-    target = known.find(board)
+    target = board_file.find(board)
     job = flashing.prepare(target, image, tool, port)
     if dry_run:
         typer.echo(shlex.join(job.command))

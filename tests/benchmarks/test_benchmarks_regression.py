@@ -7,7 +7,7 @@ from regression_gate import BOARDS, emulated
 from benchmarks import regression
 from edge_sr import zoo
 from edge_sr.zoo import codecs
-from firmware_harness import board as boards
+from firmware_harness import board_file
 
 ANEW = "run `python scripts/regression_gate.py --write` and say in the commit why"
 
@@ -28,7 +28,7 @@ def test_every_shipped_network_is_in_the_data():
 @pytest.mark.cross
 @pytest.mark.parametrize("board", BOARDS)
 def test_what_boards_take_has_not_changed(board):
-    target = boards.find(board)
+    target = board_file.find(board)
     skip_without_tools(target)
     found = emulated(board)
     due = {name: costs for name, costs in regression.expected().items() if name in found}

@@ -17,7 +17,7 @@ from edge_sr.cli.firmware import read_frame
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
 from edge_sr.runtime.arena import arena_bytes
-from firmware_harness import board as boards
+from firmware_harness import board_file
 from firmware_harness import build as building
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
@@ -223,7 +223,7 @@ def test_bad_input_is_one_sentence(
 @pytest.mark.parametrize("flag", ["-mcpu=cortex-m99", "-fno-such-thing"])
 def test_flags_that_the_compiler_does_not_know(edge_sr: EdgeSr, tmp_path: Path, flag: str) -> None:
     own = tmp_path / "own.toml"
-    own.write_text(boards.find("mps2-an386").text.replace('"-O2"', f'"{flag}"'))
+    own.write_text(board_file.find("mps2-an386").text.replace('"-O2"', f'"{flag}"'))
     text = edge_sr.refuses(*BUILD, "--board", own, "--out", tmp_path / "out")
     assert "arm-none-eabi-gcc refuses `flags` of the board own: " in text
     assert flag.split("=")[-1] in text

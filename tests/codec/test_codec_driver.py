@@ -13,8 +13,7 @@ from latents import smooth
 
 from edge_sr.engine import coder
 from edge_sr.engine.build import SOURCES
-from firmware_harness import board as boards
-from firmware_harness import build, emulate, port
+from firmware_harness import board_file, build, emulate, port
 
 HERE = Path(__file__).parent
 TARGET = HERE.parent / "fuzz" / "fuzz_coder.c"
@@ -61,7 +60,7 @@ def test_a_cortex_m4_writes_the_same_bytes(tmp_path: Path) -> None:
     for tool in ("arm-none-eabi-gcc", "make", "qemu-system-arm"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    board, shape = boards.find("mps2-an386"), (3, 30, 40)
+    board, shape = board_file.find("mps2-an386"), (3, 30, 40)
     samples = smooth(shape, 11)
     port.write(tmp_path, board)
     port.copy_files(SOURCES, tmp_path / "engine", "*.[ch]")

@@ -12,8 +12,7 @@ import pytest
 from random_models import RandomNetwork, Step
 from tflm_oracle import run_tflm
 
-from firmware_harness import board as boards
-from firmware_harness import build, emulate, oracle, project
+from firmware_harness import board_file, build, emulate, oracle, project
 
 pytestmark = [pytest.mark.cross, pytest.mark.slow]
 
@@ -67,7 +66,7 @@ def test_bits_equal_tflm(kernels: str, network: RandomNetwork, tmp_path: Path) -
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     name, flags, marks = SETS[kernels]
-    board, model, frame = boards.find(name), network.write(), network.image()
+    board, model, frame = board_file.find(name), network.write(), network.image()
     project.write(tmp_path, project.Project("model", name, network.width), model)
     image = build.build(tmp_path, board, f"-Werror {flags}")
     assert marks_in(image) == marks

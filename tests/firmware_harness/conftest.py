@@ -3,14 +3,14 @@
 import pytest
 from board_tools import skip_without_tools
 
-from firmware_harness import board as boards
+from firmware_harness import board_file
 from firmware_harness.board import Board
 
 
-@pytest.fixture(params=boards.emulated())
+@pytest.fixture(params=board_file.emulated())
 def board(request: pytest.FixtureRequest) -> Board:
     """Each emulated board in turn."""
-    found = boards.find(request.param)
+    found = board_file.find(request.param)
     if request.node.get_closest_marker("cross") is not None:
         skip_without_tools(found)
     return found
@@ -22,4 +22,4 @@ def _needs_tools(request: pytest.FixtureRequest) -> None:
     is named.
     """
     if request.node.get_closest_marker("cross") is not None and "board" not in request.fixturenames:
-        skip_without_tools(boards.find("mps2-an386"))
+        skip_without_tools(board_file.find("mps2-an386"))

@@ -9,16 +9,15 @@ from hypothesis import strategies as st
 from tflite_factory import tinypssr
 
 from edge_sr.errors import UserError
-from firmware_harness import board as boards
 from firmware_harness import board_file, project
 from firmware_harness.flashers import TOOLS
 
-GOOD = boards.find("pico2").text
+GOOD = board_file.find("pico2").text
 
 
-@pytest.mark.parametrize("name", boards.names())
+@pytest.mark.parametrize("name", board_file.names())
 def test_every_board_makes_sense(name: str) -> None:
-    board = boards.find(name)
+    board = board_file.find(name)
     assert board.stack in (2048, 4096)
     assert board.ram.size > 3 * board.stack
     assert (board.emulator is None) == bool(board.flashers)
@@ -42,7 +41,7 @@ def test_every_board_makes_sense(name: str) -> None:
     ],
 )
 def test_memories_are_those_of_the_data_sheet(name: str, flash_kib: int, ram_kib: int) -> None:
-    board = boards.find(name)
+    board = board_file.find(name)
     assert (board.flash.size, board.ram.size) == (1024 * flash_kib, 1024 * ram_kib)
 
 
@@ -54,7 +53,7 @@ def own(folder: Path, text: str | bytes, name: str = "own.toml") -> Path:
 
 def test_a_board_of_ones_own_travels_with_its_project(tmp_path: Path) -> None:
     path = own(tmp_path, GOOD)
-    board = boards.find(str(path))
+    board = board_file.find(str(path))
     assert board.name == "own"
     (tmp_path / "it").mkdir()
     project.write(tmp_path / "it", project.Project("it", str(path), 20), tinypssr(16, 20))
@@ -119,22 +118,22 @@ def test_a_board_file_that_makes_no_sense(tmp_path: Path, old: str, new: str, me
     assert old in GOOD
     path = own(tmp_path, GOOD.replace(old, new).encode("latin-1"))
     with pytest.raises(UserError, match=message) as refused:
-        boards.find(str(path))
+        board_file.find(str(path))
     assert str(refused.value).startswith(str(path))
     assert "\n" not in str(refused.value)
 
 
 def test_no_board_file_at_all(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the board file .*No such file"):
-        boards.find(str(tmp_path / "absent.toml"))
+        board_file.find(str(tmp_path / "absent.toml"))
     with pytest.raises(UserError, match="it is no file"):
-        boards.find(str(tmp_path))
+        board_file.find(str(tmp_path))
     with pytest.raises(UserError, match="it is larger than 65,536 bytes"):
-        boards.find(str(own(tmp_path, "#" * 65537)))
+        board_file.find(str(own(tmp_path, "#" * 65537)))
     for name in ("a b;c", "-a", "_a", ".a"):
         with pytest.raises(UserError, match=r"must be letters, .* a letter or digit first"):
-            boards.find(str(own(tmp_path, GOOD, f"{name}.toml")))
-    assert boards.find(str(own(tmp_path, GOOD, "a.b-1_c.toml"))).name == "a.b-1_c"
+            board_file.find(str(own(tmp_path, GOOD, f"{name}.toml")))
+    assert board_file.find(str(own(tmp_path, GOOD, "a.b-1_c.toml"))).name == "a.b-1_c"
 
 
 @given(st.binary(max_size=200), st.integers(0, len(GOOD)), st.integers(0, 40))
@@ -153,9 +152,10 @@ def test_near_names_are_suggested() -> None:
         *(("nucleo-h743", "nucleo-h743zi"), ("pico-2", "pico2"), ("nano33", "arduino-nano-33")),
     ):
         with pytest.raises(UserError, match=f"did you mean .*{near}"):
-            boards.find(wrong)
+            board_file.find(wrong)
 
 
 def test_every_tool_is_of_some_board() -> None:
-    used = {flasher.tool for name in boards.names() for flasher in boards.find(name).flashers}
+    boards = map(board_file.find, board_file.names())
+    used = {flasher.tool for board in boards for flasher in board.flashers}
     assert used == set(TOOLS)

@@ -15,8 +15,7 @@ from edge_sr.codec.container import pack
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
-from firmware_harness import board as boards
-from firmware_harness import build, camera, elf, emulate, frames, oracle, project
+from firmware_harness import board_file, build, camera, elf, emulate, frames, oracle, project
 from firmware_harness.camera import Camera
 from firmware_harness.project import Project
 
@@ -39,7 +38,7 @@ CAMERA = Camera(30, 8, "tc-4-int8", "0123456789abcdef")
 def test_a_boards_file_holds_the_latents_of_tflm(
     tmp_path: Path, name: str, rate: int, size: tuple[int, int], planes: int
 ) -> None:
-    board, model = boards.find(name), standins.encoder(rate)
+    board, model = board_file.find(name), standins.encoder(rate)
     skip_without_tools(board)
     (height, width), network = size, read_graph(model)
     plan, chosen = make_plan(network), Camera(height + 3, planes, "tc-test", "00ff" * 4)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_sr.errors import UserError, VerificationError
-from firmware_harness import board as boards
-from firmware_harness import build, elf, emulate, port
+from firmware_harness import board_file, build, elf, emulate, port
 from firmware_harness.board import Board
 
 HERE = Path(__file__).parent
@@ -43,7 +42,7 @@ def test_ticks_count_instructions_and_painting_counts_stack(board: Board, tmp_pa
 
 
 def test_ticks_beyond_the_24_bits_of_systick(tmp_path: Path) -> None:
-    check_figures(boards.find("mps2-an386"), tmp_path, 400_000_000, 24)
+    check_figures(board_file.find("mps2-an386"), tmp_path, 400_000_000, 24)
 
 
 def test_sections_are_those_of_the_linker_script(board: Board, tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_a_fault_ends_the_emulation(board: Board, tmp_path: Path, way: str) -> N
 
 
 def test_an_image_that_exceeds_the_flash_says_by_how_much(tmp_path: Path) -> None:
-    board = boards.find("mps3-an547")
+    board = board_file.find("mps3-an547")
     port.write(tmp_path, board)
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "main.c").write_text(
@@ -78,7 +77,7 @@ def test_an_image_that_exceeds_the_flash_says_by_how_much(tmp_path: Path) -> Non
 
 
 def test_code_that_does_not_compile_is_reported(tmp_path: Path) -> None:
-    board = boards.find("mps2-an386")
+    board = board_file.find("mps2-an386")
     port.write(tmp_path, board)
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "main.c").write_text("int main(void) { return nothing; }\n")

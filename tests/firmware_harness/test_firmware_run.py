@@ -18,8 +18,7 @@ from edge_sr import zoo
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import VerificationError
 from edge_sr.graph import macs_per_pixel, read_graph
-from firmware_harness import board as boards
-from firmware_harness import build, elf, emulate, fit, frames, oracle, project
+from firmware_harness import board_file, build, elf, emulate, fit, frames, oracle, project
 from firmware_harness.board import Board
 from firmware_harness.emulate import Run
 
@@ -51,11 +50,11 @@ def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> 
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-@given(network=networks, name=st.sampled_from(boards.emulated()))
+@given(network=networks, name=st.sampled_from(board_file.emulated()))
 def test_random_models_have_the_bits_of_tflm(
     tmp_path_factory: pytest.TempPathFactory, network: RandomNetwork, name: str
 ) -> None:
-    board, model, frame = boards.find(name), network.write(), network.image()[0]
+    board, model, frame = board_file.find(name), network.write(), network.image()[0]
     skip_without_tools(board)
     graph = read_graph(model)
     assume(fit.fit(graph, make_plan(graph), frame.shape[1], board).fits)
@@ -99,7 +98,7 @@ def test_tinypssr_stays_within_its_ram_and_flash(
 
 
 def test_an_image_refuses_a_frame_of_another_width(tmp_path: Path) -> None:
-    board = boards.find("mps2-an386")
+    board = board_file.find("mps2-an386")
     model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
     image = built(model, board, 16, tmp_path)
     with pytest.raises(VerificationError, match="2: the frame is not of the size it was"):

@@ -16,8 +16,7 @@ from tflite_factory import tinypssr
 
 from edge_sr.engine.plan import make_plan
 from edge_sr.graph import read_graph
-from firmware_harness import board as boards
-from firmware_harness import build, elf, fit, oracle, port, project, selftest
+from firmware_harness import board_file, build, elf, fit, oracle, port, project, selftest
 from firmware_harness.board import Board
 
 pytestmark = pytest.mark.cross
@@ -86,7 +85,7 @@ def result(qemu: Qemu, image: Path, folder: Path) -> tuple[int, ...]:
 def built(board: Board, text: str, model: bytes, folder: Path) -> tuple[Board, Path]:
     """A self-test of a board of one's own, 20 pixels wide."""
     (folder / "own.toml").write_text(text)
-    own = boards.find(str(folder / "own.toml"))
+    own = board_file.find(str(folder / "own.toml"))
     (folder / "firmware").mkdir()
     project.write(folder / "firmware", project.Project("it", f"{folder}/own.toml", 20), model)
     return own, build.build(folder / "firmware", own, "-Werror")
@@ -117,13 +116,13 @@ def test_every_core_passes_without_a_host(board: Board, tmp_path: Path) -> None:
 
 def test_an_image_in_flash_that_is_not_at_zero(tmp_path: Path) -> None:
     model = tinypssr(16, 20)
-    board, image = built(boards.find("mps2-an386"), NETDUINO, model, tmp_path)
+    board, image = built(board_file.find("mps2-an386"), NETDUINO, model, tmp_path)
     with Qemu(board, "netduinoplus2", image) as qemu:
         check(result(qemu, image, tmp_path), model, board, image)
 
 
 def test_wrong_weights_are_found(tmp_path: Path) -> None:
-    board, _ = built(boards.find("mps2-an386"), NETDUINO, tinypssr(16, 20), tmp_path)
+    board, _ = built(board_file.find("mps2-an386"), NETDUINO, tinypssr(16, 20), tmp_path)
     header = tmp_path / "firmware" / "model" / "test.h"
     header.write_text(re.sub("0x[0-9a-f]{8}", "0x12345678", header.read_text()))
     image = build.build(tmp_path / "firmware", board, "-Werror")
@@ -152,9 +151,12 @@ def test_without_tflm_the_engine_gives_the_same_value(monkeypatch: pytest.Monkey
     assert with_tflm.splitlines()[1:] == without.splitlines()[1:]
 
 
-@pytest.mark.parametrize("name", [n for n in boards.names() if boards.find(n).image is not None])
+BARE = [name for name in board_file.names() if board_file.find(name).image is not None]
+
+
+@pytest.mark.parametrize("name", BARE)
 def test_images_start_as_their_cores_want(name: str, tmp_path: Path) -> None:
-    board = boards.find(name)
+    board = board_file.find(name)
     skip_without_tools(board)
     model = tinypssr(16, 20)
     project.write(tmp_path, project.Project("it", name, 20), model)
@@ -181,7 +183,7 @@ def test_images_start_as_their_cores_want(name: str, tmp_path: Path) -> None:
 def test_the_rp2350_finds_its_block(tmp_path: Path) -> None:
     """The bytes are those of the datasheet, section 5.9.5.1."""
     project.write(tmp_path, project.Project("it", "pico2", 20), tinypssr(16, 20))
-    build.build(tmp_path, boards.find("pico2"), "-Werror")
+    build.build(tmp_path, board_file.find("pico2"), "-Werror")
     block = bytes.fromhex("d3deffff 42012110 ff010000 00000000 793512ab")
     place = (tmp_path / "firmware.bin").read_bytes()[:4096].find(block)
     assert place % 4 == 0
