@@ -28,7 +28,8 @@ from edge_sr.records import (
     Sampling,
     Status,
 )
-from edge_sr.runtime.session import PART_CHANNELS, RUNTIMES
+from edge_sr.runtime.interfaces import PART_CHANNELS
+from edge_sr.runtime.runtimes import RUNTIMES
 
 Converter = Callable[[bytes], bytes]
 """Makes an .onnx of a .tflite."""

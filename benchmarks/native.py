@@ -15,7 +15,8 @@ from edge_sr.errors import UserError, require
 from edge_sr.graph import read_bytes
 from edge_sr.quiet import quiet_native
 from edge_sr.records import Kernels, OperatorTime
-from edge_sr.runtime.session import RUNTIMES, Session
+from edge_sr.runtime.runtimes import RUNTIMES
+from edge_sr.runtime.session import Session
 
 _PROFILED_RUNS = 5
 

@@ -15,7 +15,7 @@ from edge_sr import graph
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.records import Delegate, Output, RuntimeName
 from edge_sr.runtime.agreement import agreement
-from edge_sr.runtime.session import RUNTIMES
+from edge_sr.runtime.runtimes import RUNTIMES
 
 _MAX_TFLM_BYTES = 2**29  # of the arena of a frame that TFLM is asked about
 _CHOICES: dict[str, tuple[tuple[RuntimeName, Delegate], ...]] = {

@@ -16,7 +16,7 @@ from benchmarks.suites import BACKENDS
 from edge_sr import records
 from edge_sr.errors import UserError
 from edge_sr.records import Record
-from edge_sr.runtime.session import RUNTIMES
+from edge_sr.runtime.runtimes import RUNTIMES
 
 MAX_NOISE = 65_536
 _MAX_TEXT = 65_536

@@ -9,7 +9,8 @@ from edge_sr.graph import read_bytes, read_graph
 from edge_sr.models import registry
 from edge_sr.models.tinycompress import RATES
 from edge_sr.records import Part, Precision, Score
-from edge_sr.runtime.session import PART_CHANNELS, Interface, TensorSpec
+from edge_sr.runtime.interfaces import PART_CHANNELS
+from edge_sr.runtime.session import Interface, TensorSpec
 from edge_sr.zoo import codecs
 
 PARTS: tuple[Part, ...] = ("upscaler", "encoder", "decoder")
@@ -124,7 +125,7 @@ def _is_decoder(network: graph.Graph) -> bool:
 
 
 def _interface(path: Path, part: Part) -> Interface:
-    from edge_sr.runtime.tflite import read_interface, read_part
+    from edge_sr.runtime.tflite_interface import read_interface, read_part
 
     model = read_bytes(path)
     return read_interface(model) if part == "upscaler" else read_part(model)

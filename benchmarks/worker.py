@@ -20,7 +20,8 @@ from benchmarks.native import import_runtime, kernels, on_device, open_session, 
 from benchmarks.sampler import measure, take, warm_up
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.records import Cold, Sampling, Timing
-from edge_sr.runtime.session import Session, decode, encode
+from edge_sr.runtime.pixels import decode, encode
+from edge_sr.runtime.session import Session
 
 RUN = "input array to output array in the host's memory, copies and transfers included"
 _DEVICE = "the network on the GPU, waited for; transfers to and from it are left out"

@@ -32,7 +32,8 @@ from edge_sr.data.images import (
 )
 from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import Session, run_plane
+from edge_sr.runtime.pixels import run_plane
+from edge_sr.runtime.session import Session
 from edge_sr.runtime.tiles import Window, windows
 
 Pixels = NDArray[np.uint8]

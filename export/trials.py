@@ -14,7 +14,10 @@ from edge_sr.data.colour import luminance
 from edge_sr.data.degradation import bicubic_downscale
 from edge_sr.errors import UserError, VerificationError, require
 from edge_sr.metrics import psnr
-from edge_sr.runtime.session import PART_CHANNELS, Session, TensorSpec, decode, encode, open_part
+from edge_sr.runtime.interfaces import PART_CHANNELS
+from edge_sr.runtime.opening import open_part
+from edge_sr.runtime.pixels import decode, encode
+from edge_sr.runtime.session import Session, TensorSpec
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 """Images that come with scikit-image."""

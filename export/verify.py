@@ -19,7 +19,8 @@ import numpy as np
 from edge_sr.errors import VerificationError
 from edge_sr.graph import not_integer, read_bytes, read_graph
 from edge_sr.runtime.agreement import MAX_FLOAT_DIFFERENCE, MAX_PSNR_DIFFERENCE
-from edge_sr.runtime.session import Session, open_part, open_session
+from edge_sr.runtime.opening import open_part, open_session
+from edge_sr.runtime.session import Session
 from export.c import identifier
 from export.manifest import Comparison, Verification
 from export.trials import Trial, make_trials, run_session

@@ -12,7 +12,8 @@ from edge_sr.engine import coder
 from edge_sr.engine.plan import Plan
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import Graph
-from edge_sr.runtime.session import TensorSpec, encode
+from edge_sr.runtime.pixels import encode
+from edge_sr.runtime.session import TensorSpec
 
 COLOURS = 3
 

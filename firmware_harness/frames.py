@@ -7,7 +7,8 @@ from edge_sr.data.colour import luminance
 from edge_sr.data.images import Pixels
 from edge_sr.errors import UserError
 from edge_sr.graph import Tensor
-from edge_sr.runtime.session import TensorSpec, encode
+from edge_sr.runtime.pixels import encode
+from edge_sr.runtime.session import TensorSpec
 
 
 def default_pixels(height: int, width: int) -> tuple[Pixels, str]:

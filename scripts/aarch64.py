@@ -25,7 +25,7 @@ from PIL import Image
 from benchmarks import wheel
 from edge_sr import records, zoo
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 
 REPOSITORY = Path(__file__).parent.parent
 MODEL = ("tinypssr", 2)
@@ -46,7 +46,7 @@ _BITS = """
 import hashlib, sys
 import numpy as np
 from edge_sr import zoo
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 image = np.load(sys.argv[1])
 for runtime in ("engine", "litert"):
     session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".tflite"), runtime)

@@ -19,7 +19,8 @@ from edge_sr import zoo
 from edge_sr.engine import binding
 from edge_sr.errors import UserError
 from edge_sr.runtime.engine import EngineSession
-from edge_sr.runtime.session import Session, open_part, open_session
+from edge_sr.runtime.opening import open_part, open_session
+from edge_sr.runtime.session import Session
 from edge_sr.zoo import codecs
 
 WARM = 3

@@ -16,7 +16,7 @@ from edge_sr.data.png_writer import open_png
 _MEASURE = """
 import re, sys
 from pathlib import Path
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 from edge_sr.upscale import upscale_file
 upscale_file(open_session(Path(sys.argv[1]), "litert"), Path(sys.argv[2]), Path(sys.argv[3]))
 # Not ru_maxrss: that counts what the parent's pages were between fork and exec.

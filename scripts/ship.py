@@ -27,7 +27,8 @@ from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import PlaneUpscaler, evaluate, mean
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models.registry import config_dict
-from edge_sr.runtime.session import Session, open_session
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.session import Session
 from edge_sr.training import recipe as recipes
 from export.onnx import from_tflite
 from export.tflite import convert

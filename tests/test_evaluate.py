@@ -16,7 +16,8 @@ from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
 from edge_sr.evaluate import Record, Score, evaluate, mean
-from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import run_plane
 
 
 def nearest(plane: np.ndarray, scale: int) -> np.ndarray:

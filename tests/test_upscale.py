@@ -15,7 +15,9 @@ from edge_sr import zoo
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import Session, decode, encode, open_session, run_plane
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import decode, encode, run_plane
+from edge_sr.runtime.session import Session
 from edge_sr.runtime.tiles import windows
 from edge_sr.upscale import upscale, upscale_bands, upscale_file
 from export.onnx import from_tflite

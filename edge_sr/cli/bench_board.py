@@ -28,8 +28,8 @@ def emulate(case: Case, model: bytes) -> Result:
     """
     from benchmarks import device, picture
     from edge_sr.graph import read_graph
-    from edge_sr.runtime.session import encode
-    from edge_sr.runtime.tflite import read_interface, read_part
+    from edge_sr.runtime.pixels import encode
+    from edge_sr.runtime.tflite_interface import read_interface, read_part
     from firmware_harness import board_file, build, elf, oracle, project
     from firmware_harness import emulate as emulation
 

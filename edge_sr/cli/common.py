@@ -85,7 +85,7 @@ def choose(model: str, scale: int | None, runtime: str | None, int8: bool | None
     Raises:
         UserError: there is none, or the options contradict each other.
     """
-    from edge_sr.runtime.session import RUNTIMES
+    from edge_sr.runtime.runtimes import RUNTIMES
 
     if runtime is not None and runtime not in RUNTIMES:
         raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
@@ -109,7 +109,7 @@ def _shipped(model: str, scale: int, runtime: str, int8: bool | None, taken: str
     """One of the shipped artifacts; `taken` names the suffixes of files that would do instead."""
     from edge_sr import zoo
     from edge_sr.models import registry
-    from edge_sr.runtime.session import RUNTIMES
+    from edge_sr.runtime.runtimes import RUNTIMES
 
     known = sorted({*registry.names(), *(name for name, _ in zoo.names())})
     if model not in known:
@@ -139,7 +139,8 @@ def open_model(
     Raises:
         UserError: as `choose`, or the file is damaged or is not what the options say.
     """
-    from edge_sr.runtime.session import RUNTIMES, open_session
+    from edge_sr.runtime.opening import open_session
+    from edge_sr.runtime.runtimes import RUNTIMES
 
     artifact = choose(model, scale, runtime, int8)
     if threads is None:

@@ -113,7 +113,7 @@ def count_threads(asked: int | None) -> int:
     Raises:
         UserError: there are never so many, or so few.
     """
-    from edge_sr.runtime.session import MAX_THREADS
+    from edge_sr.runtime.runtimes import MAX_THREADS
 
     if asked is None:
         return min(cores(), MAX_THREADS)

@@ -213,7 +213,7 @@ def open_teacher(name: str, scale: int, channels: int) -> "Callable[[np.ndarray]
         UserError: no such model, or a network of luma for one of RGB.
     """
     from edge_sr.cli.common import open_model
-    from edge_sr.runtime.session import run_plane
+    from edge_sr.runtime.pixels import run_plane
     from edge_sr.training.distil import colourless, ensemble
 
     int8 = None if Path(name).suffix else False

@@ -15,7 +15,9 @@ from edge_sr.codec.container import HASH_BYTES, ID_BYTES, RATES, Header
 from edge_sr.codec.quantizer import Kind, Quantizer, clipping, normalizing
 from edge_sr.errors import UserError
 from edge_sr.graph import read_bytes
-from edge_sr.runtime.session import Session, TensorSpec, decode, encode, open_part
+from edge_sr.runtime.opening import open_part
+from edge_sr.runtime.pixels import decode, encode
+from edge_sr.runtime.session import Session, TensorSpec
 from edge_sr.runtime.tiles import run_tiled
 from edge_sr.zoo import codecs
 from edge_sr.zoo.codecs import Codec

@@ -8,7 +8,8 @@ import numpy as np
 from edge_sr.data.colour import luminance
 from edge_sr.metrics import Pixels, psnr
 from edge_sr.records import Decision
-from edge_sr.runtime.session import TensorSpec, decode
+from edge_sr.runtime.pixels import decode
+from edge_sr.runtime.session import TensorSpec
 
 MAX_PSNR_DIFFERENCE = 0.05
 """dB between a runtime and the reference on a picture."""

@@ -9,7 +9,8 @@ import numpy as np
 from edge_sr.errors import UserError, require
 from edge_sr.models.checkpoint import load_model
 from edge_sr.quiet import quiet_native
-from edge_sr.runtime.session import SCALES, UPSCALER_CHANNELS, Interface, Session, TensorSpec
+from edge_sr.runtime.interfaces import SCALES, UPSCALER_CHANNELS
+from edge_sr.runtime.session import Interface, Session, TensorSpec
 
 
 def import_keras() -> Any:

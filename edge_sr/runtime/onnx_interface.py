@@ -1,4 +1,4 @@
-"""The checks that an .onnx passes before ONNX Runtime sees it, and what they find out."""
+"""Checks an .onnx before ONNX Runtime opens it, and reads its interface."""
 
 import math
 from dataclasses import dataclass
@@ -8,20 +8,18 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
-from edge_sr.runtime.session import (
-    NO_UPSCALER,
+from edge_sr.runtime.interfaces import (
     PART_CHANNELS,
-    SCALES,
     UPSCALER_CHANNELS,
-    Interface,
-    TensorSpec,
+    check_upscaler,
     part_interface,
 )
+from edge_sr.runtime.session import Interface, TensorSpec
 
 _DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
 
-# Operators whose output pixel depends on the same pixel of their inputs alone. A Reshape here only
-# drops or adds the axis of one channel; anything else fails the shape check of each run.
+# Operators whose output pixels each depend on the same pixel of the inputs only. A Reshape may only
+# drop or add the axis of a single channel; any other fails the shape check of each run.
 _PIXELWISE = frozenset(
     (
         *("Add", "Cast", "Clip", "Concat", "DequantizeLinear", "Div", "Identity", "LeakyRelu"),
@@ -35,23 +33,20 @@ _MOVING = frozenset(("Concat", "DepthToSpace", "Identity", "Reshape", "Transpose
 
 @dataclass(frozen=True)
 class _Extent:
-    """Resolution relative to the input, and how far (in input pixels) a pixel of it looks."""
+    """Resolution of a tensor relative to the input, and its receptive field in input pixels."""
 
     factor: Fraction = Fraction(1)
     reach: Fraction = Fraction(0)
 
 
 def read_interface(data: bytes) -> Interface:
-    """Check that an .onnx is a super-resolution network of one channel, or of RGB, in NHWC.
+    """Return the interface of an .onnx that upscales NHWC images of one channel or RGB.
 
     Raises:
-        UserError: it is damaged, or it is something else.
+        UserError: the file is damaged, or it is not such a network.
     """
     facts = _read(data, UPSCALER_CHANNELS)
-    if facts.channels == PART_CHANNELS and facts.ends_in_sigmoid:
-        raise UserError(NO_UPSCALER)
-    if facts.extent.factor not in SCALES:
-        raise UserError(f"the model's scale is {facts.extent.factor}; upscaling takes {SCALES}")
+    check_upscaler(facts.extent.factor, facts.channels, facts.ends_in_sigmoid)
     scale, halo = int(facts.extent.factor), math.ceil(facts.extent.reach)
     return Interface(
         scale, halo, facts.source, facts.target, facts.fixed_size, channels=facts.channels
@@ -59,10 +54,10 @@ def read_interface(data: bytes) -> Interface:
 
 
 def read_part(data: bytes) -> Interface:
-    """Check that an .onnx is the encoder or the decoder of a codec, in NHWC.
+    """Return the interface of an .onnx (NHWC) that is the encoder or the decoder of a codec.
 
     Raises:
-        UserError: it is damaged, or it is something else.
+        UserError: the file is damaged, or it is not such a network.
     """
     facts = _read(data, (PART_CHANNELS,))
     halo = math.ceil(facts.extent.reach)
@@ -71,7 +66,7 @@ def read_part(data: bytes) -> Interface:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What a graph with one image in and one out tells of itself."""
+    """What is read from a graph with one input image and one output image."""
 
     extent: _Extent
     source: TensorSpec
@@ -87,7 +82,7 @@ def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
     inputs = [value for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise UserError(
-            f"the model has {len(inputs)} inputs and {len(graph.output)} outputs; one each is due"
+            f"the model has {len(inputs)} inputs and {len(graph.output)} outputs; it needs one each"
         )
     source, target = inputs[0], graph.output[0]
     extent = _extent(graph, constants, source.name, target.name)
@@ -106,7 +101,7 @@ def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
 
 
 def _last_operator(graph: Any) -> str:
-    """The last one that computes anything."""
+    """The last operator that computes values, or "" if there is none."""
     skipped = _MOVING | {"QuantizeLinear", "DequantizeLinear"}
     computing = [node.op_type for node in graph.node if node.op_type not in skipped]
     return computing[-1] if computing else ""
@@ -131,7 +126,7 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
     for node in graph.node:
         before = [extents[name] for name in node.input if name in extents]
         if node.op_type == "Shape" or not before:
-            continue  # what follows from a Shape or from constants alone is no image
+            continue  # computed from a shape or from constants only: not an image
         after = _Extent(max(e.factor for e in before), max(e.reach for e in before))
         if node.op_type == "Conv":
             reach = _conv_reach(node, graph, constants)
@@ -141,9 +136,7 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
             growth = block if node.op_type == "DepthToSpace" else 1 / block
             after = _Extent(after.factor * growth, after.reach)
         elif node.op_type not in _PIXELWISE or not _keeps_axes(node):
-            raise UserError(
-                f"the model has the operator {node.op_type}, which upscaling cannot cut into tiles"
-            )
+            raise UserError(f"the model has the operator {node.op_type}, which cannot be tiled")
         extents.update(dict.fromkeys(node.output, after))
     if target not in extents:
         raise UserError("the model's output does not depend on its input")
@@ -153,19 +146,19 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
 def _block(node: Any) -> Fraction:
     size = _attributes(node).get("blocksize", 0)
     if size < 1:
-        raise UserError(f"the model has a {node.op_type} of block {size}; 1 is the least")
+        raise UserError(f"the model has a {node.op_type} of block {size}; it must be at least 1")
     return Fraction(size)
 
 
 def _keeps_axes(node: Any) -> bool:
-    """Whether height stays before width; a transposed tile would not fit beside the next."""
+    """Whether height stays before width; a transposed tile would not fit its neighbours."""
     return node.op_type != "Transpose" or _attributes(node).get("perm") in _AXES
 
 
 def _conv_reach(node: Any, graph: Any, constants: dict[str, Any]) -> int:
     attributes = _attributes(node)
     if any(step != 1 for step in attributes.get("strides", ())):
-        raise UserError("the model has a convolution with strides, which upscaling cannot tile")
+        raise UserError("the model has a strided convolution, which cannot be tiled")
     kernel = attributes.get("kernel_shape") or _kernel_shape(node.input[1], graph, constants)
     dilations = attributes.get("dilations") or [1] * len(kernel)
     spans = [dilation * (size - 1) for dilation, size in zip(dilations, kernel, strict=False)]
@@ -173,7 +166,7 @@ def _conv_reach(node: Any, graph: Any, constants: dict[str, Any]) -> int:
         return max(spans, default=0)
     pads = attributes.get("pads") or [0] * (2 * len(spans))
     before, after = pads[: len(spans)], pads[len(spans) :]
-    if [sum(sides) for sides in zip(before, after, strict=False)] != spans:
+    if [sum(pair) for pair in zip(before, after, strict=False)] != spans:
         raise UserError("the model has a convolution that changes the image's size")
     return max(pads, default=0)
 
@@ -193,11 +186,11 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
 
 
-def _sizes(value: Any, role: str, due: int) -> tuple[int, int]:
-    """Height and width of an NHWC tensor; 0 where it is free."""
+def _sizes(value: Any, role: str, channels: int) -> tuple[int, int]:
+    """Height and width of an NHWC tensor; 0 where they are not fixed."""
     dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-    if len(dims) != 4 or dims[0] not in (0, 1) or dims[3] != due or min(dims) < 0:
-        raise UserError(f"the model's {role} is {dims}; [1, H, W, {due}] is needed")
+    if len(dims) != 4 or dims[0] not in (0, 1) or dims[3] != channels or min(dims) < 0:
+        raise UserError(f"the model's {role} is {dims}; [1, H, W, {channels}] is needed")
     if (dims[1] == 0) != (dims[2] == 0):
         raise UserError(f"the model's {role} fixes one of height and width; fix both or neither")
     return dims[1], dims[2]
@@ -210,19 +203,19 @@ def _spec(value: Any, node: Any, constants: dict[str, Any], role: str) -> Tensor
     if dtype == "float32":
         return TensorSpec(dtype)
     if node is None or any(name not in constants for name in node.input[1:3]):
-        raise UserError(f"the model's int8 {role} lacks a constant scale and zero point")
+        raise UserError(f"the model's int8 {role} needs a constant scale and zero point")
     import onnx
 
     to_array = onnx.numpy_helper.to_array
     values = [to_array(constants[name]) for name in node.input[1:3]]
     scale, zero_point = values[0], values[1]
     if scale.size != 1 or zero_point.size != 1 or not 0 < float(scale.ravel()[0]) < np.inf:
-        raise UserError(f"the model's int8 {role} lacks one positive scale and one zero point")
+        raise UserError(f"the model's int8 {role} needs one positive scale and one zero point")
     return TensorSpec(dtype, float(scale.ravel()[0]), int(zero_point.ravel()[0]))
 
 
 def _forward(graph: Any, name: str) -> Any:
-    """The DequantizeLinear that first reads the input, or None."""
+    """The first DequantizeLinear after the input, or None."""
     moved = {name}
     for node in graph.node:
         if not moved.isdisjoint(node.input[:1]):
@@ -234,7 +227,7 @@ def _forward(graph: Any, name: str) -> Any:
 
 
 def _backward(graph: Any, name: str) -> Any:
-    """The QuantizeLinear that makes the output, or None."""
+    """The QuantizeLinear that computes the output, or None."""
     for node in reversed(graph.node):
         if name in node.output:
             if node.op_type == "QuantizeLinear":

@@ -22,7 +22,9 @@ from edge_sr.errors import UserError
 from edge_sr.graph import macs, parameters, read_graph, resize
 from edge_sr.records import Conditions, Decision, Record, Sampling, Timing
 from edge_sr.runtime.agreement import agreement
-from edge_sr.runtime.session import Interface, TensorSpec, encode, open_session
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import encode
+from edge_sr.runtime.session import Interface, TensorSpec
 from export.onnx import from_tflite
 
 SHORT = Sampling(warmup_s=0.01, samples=3, seconds=0.01, max_samples=50, max_seconds=1.0)

@@ -28,7 +28,8 @@ from benchmarks.measure import Task
 from edge_sr import records, zoo
 from edge_sr.engine import build as engine
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import encode, open_session
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import encode
 
 NEEDS = ("numpy", "pillow", "pypng", "ai-edge-litert", "typer")
 WIDTH, HEIGHT = 32, 24

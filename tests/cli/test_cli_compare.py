@@ -12,7 +12,7 @@ from edge_sr.cli.picture import Crop, most_detailed, panels, parse_crop
 from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.errors import UserError
 from edge_sr.evaluate import score
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import Record, evaluate, mean
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 
 
 def bicubic_records(folder: Path, scale: int) -> list[Record]:

@@ -12,7 +12,8 @@ from command_line import EdgeSr
 
 from edge_sr import zoo
 from edge_sr.models import checkpoint, registry
-from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import run_plane
 from export.tflite import convert
 
 RECIPE = """

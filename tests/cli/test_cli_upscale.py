@@ -11,7 +11,7 @@ from command_line import EdgeSr
 from PIL import Image
 
 from edge_sr import zoo
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 from edge_sr.upscale import upscale
 
 
@@ -172,8 +172,8 @@ def test_a_tuned_checkpoint_is_none_for_keras(
     model = zoo.find("tinypssr-anchor", 2).int8_checkpoint
     inputs = (picture, tmp_path / "out.png") if command == "upscale" else ("--data", tmp_path)
     assert edge_sr.refuses(command, *inputs, "--model", model, *options) == (
-        f"edge-sr: {model} was tuned for int8; the keras runtime takes a float checkpoint; "
-        "`edge-sr export` makes a .tflite of this one\n"
+        f"edge-sr: {model} is a quantization-aware trained checkpoint; the keras runtime takes a "
+        "float checkpoint; `edge-sr export` makes a .tflite of this one\n"
     )
 
 

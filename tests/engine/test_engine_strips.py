@@ -15,7 +15,7 @@ from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph, resize
 from edge_sr.runtime.engine import EngineSession
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -10,8 +10,8 @@ from tflite_factory import pack, tinypssr, unpack
 from edge_sr.codec import network
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.runtime import onnx_interface
-from edge_sr.runtime.session import open_part
-from edge_sr.runtime.tflite import read_interface, read_part
+from edge_sr.runtime.opening import open_part
+from edge_sr.runtime.tflite_interface import read_interface, read_part
 from export import trials, verify
 from export.onnx import from_tflite
 

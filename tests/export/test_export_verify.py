@@ -9,7 +9,7 @@ from tflite_micro import runtime
 
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.runtime import arena
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 from export import trials, verify
 from export.c import write_c
 from export.onnx import from_tflite

@@ -13,7 +13,8 @@ from edge_sr.models import checkpoint, registry
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.quantize import network
 from edge_sr.quantize.tune import Tuner
-from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import run_plane
 from edge_sr.training import quality
 from edge_sr.training import recipe as recipes
 from edge_sr.training.samples import Samples, load_samples

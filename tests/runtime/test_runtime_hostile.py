@@ -9,7 +9,8 @@ import pytest
 
 from edge_sr import zoo
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import run_plane
 
 SUFFIXES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx", "engine": ".tflite"}
 

@@ -9,7 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_sr.errors import UserError
 from edge_sr.runtime.onnx_interface import read_interface
-from edge_sr.runtime.session import open_session, run_plane
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import run_plane
 from edge_sr.upscale import upscale
 
 KERNEL = np.random.default_rng(3).normal(0, 0.2, (4, 1, 3, 3)).astype(np.float32)
@@ -96,11 +97,11 @@ def test_a_fixed_size_refuses_smaller_images(tmp_path: Path) -> None:
     [
         (network(channels=3), r"output is \[1, 0, 0, 1\]; \[1, H, W, 3\] is"),
         (network(height=16), "fixes one of height and width"),
-        (network(strides=(2, 2)), "strides"),
+        (network(strides=(2, 2)), "strided convolution"),
         (network(pads=(1, 1, 9999999, 1)), "changes the image's size"),
         (network(pads=(0, 0, 0, 0)), "changes the image's size"),
-        (network(order=(0, 3, 2, 1)), "Transpose, which upscaling cannot"),
-        (network(activation="GlobalAveragePool"), "GlobalAveragePool, which upscaling cannot"),
+        (network(order=(0, 3, 2, 1)), "Transpose, which cannot be tiled"),
+        (network(activation="GlobalAveragePool"), "GlobalAveragePool, which cannot be tiled"),
         (network(activation="NoSuchOperator"), "not an ONNX model, or it is damaged"),
     ],
 )

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from edge_sr import zoo
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import TensorSpec, decode, encode, open_session, run_plane
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import decode, encode, run_plane
+from edge_sr.runtime.session import TensorSpec
 
 LOSSLESS = TensorSpec("int8", 1 / 255, -128)
 ALL_PIXELS = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -115,7 +117,7 @@ def test_a_batch_of_the_wrong_dtype_is_a_programming_error() -> None:
 
 def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path: Path) -> None:
     path = artifact("int8", ".tflite")
-    with pytest.raises(UserError, match="there is no runtime 'tpu'; there are litert, onnx"):
+    with pytest.raises(UserError, match="unknown runtime 'tpu'; available: litert, onnx"):
         open_session(path, "tpu")
     with pytest.raises(UserError, match=r"opens \.onnx files"):
         open_session(path, "onnx")

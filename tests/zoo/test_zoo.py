@@ -12,7 +12,7 @@ from edge_sr.errors import UserError
 from edge_sr.evaluate import evaluate, mean
 from edge_sr.models import checkpoint, registry
 from edge_sr.quantize import network
-from edge_sr.runtime.session import open_session
+from edge_sr.runtime.opening import open_session
 from edge_sr.training import quality
 from edge_sr.upscale import upscale
 from export.onnx import from_tflite

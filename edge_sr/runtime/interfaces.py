@@ -1,0 +1,70 @@
+"""The interfaces that a network may have: those of upscalers and those of codec parts."""
+
+from fractions import Fraction
+
+from edge_sr.errors import UserError
+from edge_sr.runtime.session import Interface, TensorSpec
+
+SCALES = (2, 3, 4)
+"""Upscaling factors that a session may have."""
+
+UPSCALER_CHANNELS = (1, 3)
+"""Channels of an upscaler: luma or any other single plane, and RGB."""
+
+PART_CHANNELS = 3
+"""Channels of an encoder or a decoder, at both ends."""
+
+PART_FACTORS = (2, 4, 8, 16)
+"""Factors by which a decoder enlarges and an encoder shrinks."""
+
+
+def check_upscaler(scale: int | Fraction, channels: int, ends_in_sigmoid: bool) -> None:
+    """Check that a network is an upscaler.
+
+    Args:
+        scale: height of the output divided by height of the input.
+        channels: of the input.
+        ends_in_sigmoid: whether the last operator that computes is a sigmoid.
+
+    Raises:
+        UserError: the scale is not in `SCALES`, or the network is the decoder of a codec.
+    """
+    if scale not in SCALES:
+        raise UserError(f"the model's scale is {scale}; upscaling takes {SCALES}")
+    if channels == PART_CHANNELS and ends_in_sigmoid:
+        raise UserError(
+            "the model takes RGB and ends in a sigmoid, as decoders of codecs do; "
+            "`edge-sr decompress` runs those"
+        )
+
+
+def part_interface(
+    ratio: Fraction,
+    halo: int,
+    source: TensorSpec,
+    target: TensorSpec,
+    fixed_size: tuple[int, int] | None = None,
+) -> Interface:
+    """Return the interface of an encoder or a decoder.
+
+    Args:
+        ratio: height of the output divided by height of the input.
+        halo: input pixels on each side that an output pixel may depend on.
+        source: of the input.
+        target: of the output.
+        fixed_size: (H, W) if the network runs at that size only.
+
+    Raises:
+        UserError: the ratio is not in `PART_FACTORS`, or input and output differ in dtype.
+    """
+    if max(ratio, 1 / ratio) not in PART_FACTORS:
+        raise UserError(
+            f"the model enlarges by {ratio}; a codec part enlarges or shrinks by {PART_FACTORS}"
+        )
+    if source.dtype != target.dtype:
+        raise UserError(
+            f"the model's input is {source.dtype} and its output {target.dtype}; "
+            "a codec part needs the same dtype for both"
+        )
+    up, down = ratio.numerator, ratio.denominator
+    return Interface(up, halo, source, target, fixed_size, PART_CHANNELS, down)

@@ -1,0 +1,119 @@
+"""Opens a model file in a runtime: `open_session` for upscalers, `open_part` for codec parts.
+
+Each runtime's module is imported when a session of it is opened, and not before.
+"""
+
+from pathlib import Path
+
+from edge_sr.errors import UserError, require
+from edge_sr.graph import read_bytes
+from edge_sr.quiet import quiet_native
+from edge_sr.runtime.runtimes import MAX_THREADS, RUNTIMES, find_runtime
+from edge_sr.runtime.session import Interface, Session
+
+
+def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
+    """Open a super-resolution network for one channel or RGB.
+
+    Args:
+        artifact: a .tflite (litert, tflm, engine), .onnx (onnx) or .safetensors (keras) file.
+        runtime: one of `RUNTIMES`.
+        threads: 1 to `MAX_THREADS`; tflm and keras take 1 only.
+
+    Raises:
+        UserError: the runtime is unknown or not installed, or the file is missing, damaged, of
+            another kind, or not a super-resolution network of int8 or float32 for one channel or
+            three.
+    """
+    known = find_runtime(runtime, threads)
+    _check_file(artifact, runtime, known.suffix)
+    if runtime == "keras":
+        from edge_sr.runtime.keras import import_keras
+
+        _check_float(artifact)  # before the seconds that importing a backend takes
+        import_keras()
+    else:
+        with quiet_native():
+            require(known.package, known.extra)
+    try:
+        return _open(artifact, runtime, threads)
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if str(artifact) in text else f"{artifact}: {text}") from None
+
+
+def open_part(model: bytes, threads: int = 1, runtime: str | None = None) -> Session:
+    """Open an encoder or a decoder of a codec.
+
+    Args:
+        model: a .tflite, or an .onnx for the runtime onnx, from RGB images to RGB images 2, 4, 8
+            or 16 times as large or as small.
+        threads: 1 to `MAX_THREADS`.
+        runtime: litert, onnx, tflm or engine; by default int8 runs in the engine, whose bits are
+            the same everywhere, and float32 in LiteRT.
+
+    Raises:
+        UserError: the model is damaged or not a part of a codec, or the runtime is not installed.
+    """
+    if not 1 <= threads <= MAX_THREADS:
+        raise UserError(f"a codec takes 1 to {MAX_THREADS} threads, not {threads}")
+    known = RUNTIMES[runtime or "litert"]
+    with quiet_native():
+        require(known.package, known.extra)
+    if runtime == "onnx":
+        from edge_sr.runtime import onnx, onnx_interface
+
+        return onnx.ONNXSession(model, onnx_interface.read_part(model), threads)
+    from edge_sr.runtime.tflite_interface import read_part
+
+    interface = read_part(model)
+    default = "engine" if interface.input.dtype == "int8" else "litert"
+    return _open_tflite(model, interface, runtime or default, threads)
+
+
+def _check_file(artifact: Path, runtime: str, suffix: str) -> None:
+    if artifact.suffix.lower() != suffix:
+        raise UserError(f"the runtime {runtime} opens {suffix} files, not {artifact}")
+    if not artifact.is_file():
+        raise UserError(f"{artifact} is not a file; a {suffix} model is needed")
+
+
+def _check_float(artifact: Path) -> None:
+    from edge_sr.models import checkpoint
+
+    if checkpoint.is_tuned(checkpoint.read(artifact)):
+        raise UserError(
+            f"{artifact} is a quantization-aware trained checkpoint; the keras runtime takes a "
+            "float checkpoint; `edge-sr export` makes a .tflite of this one"
+        )
+
+
+def _open(artifact: Path, runtime: str, threads: int) -> Session:
+    if RUNTIMES[runtime].suffix == ".tflite":
+        from edge_sr.runtime.tflite_interface import read_interface
+
+        model = read_bytes(artifact)
+        return _open_tflite(model, read_interface(model), runtime, threads)
+    if runtime == "onnx":
+        from edge_sr.runtime.onnx import ONNXSession
+        from edge_sr.runtime.onnx_interface import read_interface as read_onnx
+
+        model = read_bytes(artifact)
+        return ONNXSession(model, read_onnx(model), threads)
+    from edge_sr.runtime.keras import KerasSession
+
+    return KerasSession(artifact)
+
+
+def _open_tflite(model: bytes, interface: Interface, runtime: str, threads: int) -> Session:
+    if runtime == "litert":
+        from edge_sr.runtime.litert import LiteRTSession
+
+        return LiteRTSession(model, interface, threads)
+    if runtime == "tflm":
+        from edge_sr.runtime.tflm import TFLMSession
+
+        return TFLMSession(model, interface)
+    from edge_sr.runtime.engine import EngineSession
+
+    return EngineSession(model, interface, threads)
