@@ -1,0 +1,129 @@
+"""The pages of docs/ say what the commands print, and name nothing that does not exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from edge_sr import zoo
+from edge_sr.cli import models_codec
+from edge_sr.cli.main import app
+from edge_sr.cli.models import describe, markdown_lines
+from edge_sr.training import recipe
+from edge_sr.zoo import codecs
+
+REPOSITORY = Path(__file__).parent.parent
+DOCS = REPOSITORY / "docs"
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def table(text: str, command: str, end: str = "end") -> list[str]:
+    """The lines that a page shows as the output of a command."""
+    return text.split(f"<!-- {command} -->\n")[1].split(f"<!-- {end} -->")[0].strip().splitlines()
+
+
+def printed(*arguments: str) -> list[str]:
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return [line.rstrip() for line in done.stdout.strip().splitlines()]
+
+
+def quality_tables() -> tuple[list[str], list[str]]:
+    """The tables of `edge-sr models --markdown`: visible light, thermal images."""
+    lines = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
+    return lines[: lines.index("")], lines[lines.index("") + 1 :]
+
+
+def test_the_table_of_upscalers_is_what_the_command_prints() -> None:
+    shown = table(page("results/super-resolution.md"), "edge-sr models --markdown")
+    assert shown == quality_tables()[0]
+
+
+def test_the_table_of_thermal_networks_is_what_the_command_prints() -> None:
+    text = page("results/infrared.md")
+    assert table(text, "edge-sr models --markdown: infrared") == quality_tables()[1]
+    for result in zoo.published():
+        if "flir" in result:
+            name = result["name"].removesuffix(", published")
+            published = (result["flir"], result["osu"])
+            cells = [f"{each['psnr']:.2f} / {each['ssim']:.4f}" for each in published]
+            assert f"| {name} x{result['scale']} | {' | '.join(cells)} |" in text
+
+
+def test_the_table_of_codecs_is_what_the_command_prints() -> None:
+    shown = table(page("results/codecs.md"), "edge-sr models --markdown: codecs", "end of codecs")
+    assert shown == models_codec.markdown_lines(
+        [models_codec.describe(codec) for codec in codecs.entries()]
+    )
+
+
+def test_the_table_of_ram_is_what_the_script_prints() -> None:
+    shown = table(page("results/microcontrollers.md"), "python scripts/architectures.py --ram")
+    assert shown == printed("scripts/architectures.py", "--ram")
+
+
+@pytest.mark.parametrize("name", ["float", "int8"])
+def test_the_tables_of_trials_are_what_the_command_prints(name: str) -> None:
+    arguments = f"scripts/experiments.py experiments/{name}.toml --table"
+    shown = table(page("results/training.md"), f"python {arguments}")
+    assert shown == printed(*arguments.split())
+
+
+STUDIES = sorted((REPOSITORY / "benchmarks" / "studies" / "results").glob("*-quick.json"))
+
+
+@pytest.mark.parametrize("shipped", STUDIES, ids=lambda path: path.stem)
+def test_the_tables_of_studies_are_what_the_command_prints(shipped: Path) -> None:
+    command = f"edge-sr reproduce {shipped.stem.removesuffix('-quick')} --quick --table --markdown"
+    main = ("-c", "from edge_sr.cli.main import main; main()")
+    assert table(page("results/studies.md"), command) == printed(*main, *command.split()[1:])
+
+
+def test_every_recipe_is_described() -> None:
+    text = page("guides/training.md")
+    assert [name for name in recipe.names() if f"`{name}`" not in text] == []
+
+
+def commands(text: str) -> set[str]:
+    """The edge-sr command lines of a page: in code blocks and between backticks."""
+    text = re.sub(r"\\\n\s*", " ", text)
+    blocks = re.findall(r"^(?: {4,}|\$ |)(?:sudo )?(edge-sr [^|\n]*?)(?:\s+#.*)?$", text, re.M)
+    return {*blocks, *re.findall(r"`(edge-sr [^`\n]*)`", text)}
+
+
+def unknown_options(line: str) -> list[str]:
+    """What a command line names that the command does not have."""
+    words = shlex.split(line.replace("|", " "))[1:]
+    command: Any = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    if hasattr(command, "commands") and words:
+        run = command.commands.get("run")
+        if run is None:
+            return words if not words[0].startswith("-") else []
+        command = run
+    known = {option for parameter in command.params for option in parameter.opts}
+    known |= {option for parameter in command.params for option in parameter.secondary_opts}
+    return [w for w in words if w.startswith("--") and w.split("=")[0] not in {*known, "--help"}]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_command_that_a_page_shows_exists(path: Path) -> None:
+    shown = commands(path.read_text(encoding="utf-8"))
+    assert {line: unknown_options(line) for line in shown if unknown_options(line)} == {}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_file_that_a_page_names_exists(path: Path) -> None:
+    roots = "benchmarks|docs|edge_sr|examples|experiments|export|firmware_harness|scripts|tests"
+    named = re.findall(rf"`((?:{roots})/[\w./*-]+)", path.read_text(encoding="utf-8"))
+    assert [name for name in named if not list(REPOSITORY.glob(name.rstrip("/.")))] == []
