@@ -1,17 +1,27 @@
 """Fixtures that several tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import skimage.data
 from PIL import Image
+from processes import Processes
 
 from edge_sr import zoo
 
 REPOSITORY = Path(__file__).parent.parent
 STAND_INS = Path(__file__).parent / "golden"
 """Untrained codecs, made by golden/make_codec_parts.py."""
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    """Starts processes, which are killed at the end with all that they started."""
+    made = Processes()
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")

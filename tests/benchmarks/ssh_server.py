@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+from processes import Processes
+
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
 
@@ -29,7 +31,7 @@ def make_key(path: Path) -> str:
 class Server:
     """An sshd whose sessions find python3 in `bin` and make temporary files in `temporary`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, processes: Processes) -> None:
         self.port = free_port()
         self.user = getpass.getuser()
         self.name = f"{self.user}@127.0.0.1"
@@ -44,16 +46,12 @@ class Server:
         self.other_key = make_key(self.stranger)
         self.know(self.host_key)
         self._write_client(folder)
-        self._process = self._start(folder)
+        self._start(folder, processes)
 
     def know(self, *keys: str, port: int | None = None) -> None:
         """What the client's known_hosts holds."""
         place = f"[127.0.0.1]:{port or self.port}"
         self.known_hosts.write_text("".join(f"{place} {key}\n" for key in keys))
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
 
     def options(self, port: int | None = None) -> list[object]:
         return [
@@ -79,7 +77,7 @@ class Server:
         self.client.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
         self.client.chmod(0o755)
 
-    def _start(self, folder: Path) -> subprocess.Popen[bytes]:
+    def _start(self, folder: Path, processes: Processes) -> None:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where it gives up root's rights
         (folder / "sshd_config").write_text(
@@ -87,18 +85,18 @@ class Server:
             f"AuthorizedKeysFile {folder}/authorized_keys\nPidFile none\nUsePAM no\n"
             "StrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
             # Of another home the shell reads no start-up files, which might set the PATH.
-            f"SetEnv HOME={folder} TMPDIR={self.temporary} PATH={self.bin}:{folder}/tools\n"
+            f"SetEnv HOME={folder} TMPDIR={self.temporary} PATH={self.bin}:{folder}/tools"
+            f"{''.join(f' {name}={value}' for name, value in processes.environment.items())}\n"
         )
         (folder / "tools").mkdir()
         for tool in ("uname", "lscpu"):
             if found := shutil.which(tool):
                 (folder / "tools" / tool).symlink_to(found)
         with (folder / "sshd.log").open("w") as log:
-            process = subprocess.Popen(
-                [str(SSHD), "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log
+            processes.start(
+                [SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log
             )
         self._wait()
-        return process
 
     def _wait(self) -> None:
         for _ in range(100):

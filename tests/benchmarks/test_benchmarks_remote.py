@@ -16,11 +16,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import interrupts
 import numpy as np
 import pytest
 import ssh_server
 from command_line import EdgeSr
+from processes import Processes, wait_until
 from ssh_server import Cable, Server
 
 from benchmarks import guest, picture, remote, suites, wheel
@@ -43,9 +43,9 @@ pytestmark = pytest.mark.slow
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if ssh_server.SSHD is None or shutil.which("ssh") is None:
         pytest.skip("no sshd and ssh here; install openssh-server")
-    made = Server(tmp_path_factory.mktemp("ssh"))
-    yield made
-    made.stop()
+    processes = Processes()
+    yield Server(tmp_path_factory.mktemp("ssh"), processes)
+    processes.end()
 
 
 @pytest.fixture
@@ -274,21 +274,14 @@ def waiting(record: bytes) -> str:
     )
 
 
-def wait_for(path: Path) -> None:
-    for _ in range(5000):
-        if path.exists():
-            return
-        time.sleep(0.1)
-    raise TimeoutError(path)
-
-
 def test_a_connection_that_is_cut_leaves_the_partial_record(edge_sr, server, partial, tmp_path):
     cable = Cable(server.port)
     server.know(server.host_key, port=cable.port)
     out = tmp_path / "record.json"
 
     def cut() -> None:
-        wait_for(out)
+        while not out.exists():
+            time.sleep(0.1)
         cable.cut()
 
     threading.Thread(target=cut, daemon=True).start()
@@ -300,23 +293,15 @@ def test_a_connection_that_is_cut_leaves_the_partial_record(edge_sr, server, par
     assert server.is_clean()
 
 
-def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(server, partial, tmp_path):
+def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(
+    processes, server, partial, tmp_path
+):
     out, made = tmp_path / "record.json", fake_wheel(tmp_path, waiting(partial))
-    code = "from edge_sr.cli.main import main; main()"
-    arguments = ["bench", *CASES, *server.options(), "--wheel", made, "--out", out]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=interrupts.heed,
-    )
-    try:
-        wait_for(out)
-        assert any(server.temporary.iterdir())
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=500)
-    finally:
-        process.kill()
+    process = processes.edge_sr("bench", *CASES, *server.options(), "--wheel", made, "--out", out)
+    wait_until(out.exists, process)
+    assert any(server.temporary.iterdir())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
     assert not any(server.temporary.iterdir())  # it waited until the other side had cleaned up
     assert process.returncode == 130, said
     assert "keeps the 1 cases" in said

@@ -8,19 +8,17 @@ import re
 import shutil
 import signal
 import statistics
-import subprocess
-import sys
 import time
 import tomllib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import interrupts
 import numpy as np
 import pytest
 from PIL import Image
+from processes import Processes, wait_until, with_start_up
 from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks.reproduce import published, results, work
@@ -194,11 +192,9 @@ def _run(request: Request) -> Results:
     return reproduce(request, Pool(1), lambda *_: None)
 
 
-def _command(study: Path, photographs: Path, out: Path, *more: str) -> list[str]:
-    arguments = ["edge-sr", "reproduce", str(study), "--quick", "--data", str(photographs)]
-    arguments += ["--out", str(out), "--seeds", "1", *more]
-    code = f"import sys; sys.argv = {arguments!r}; from edge_sr.cli.main import main; main()"
-    return [sys.executable, "-c", code]
+def _command(study: Path, photographs: Path, out: Path, *more: object) -> list[object]:
+    arguments = ["reproduce", study, "--quick", "--data", photographs, "--out", out]
+    return [*arguments, "--seeds", 1, *more]
 
 
 @pytest.fixture(scope="module")
@@ -210,88 +206,107 @@ def finished(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder / "out"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(finished: Path) -> Results:
-    """Its results."""
-    return results.read(finished / RESULTS)
+PAUSE = """
+import os, pathlib, time
+replace, folder, pauses = pathlib.Path.replace, pathlib.Path({folder!r}), {pauses}
+
+def replace_and_pause(self, target):
+    done = replace(self, target)
+    if pathlib.Path(target).name == "state.safetensors" and len(os.listdir(folder)) < pauses:
+        (folder / str(os.getpid())).touch()
+        time.sleep(3600)
+    return done
+
+pathlib.Path.replace = replace_and_pause
+"""
+"""Has the first processes that write the state after an epoch pause then; a file names each."""
+
+
+class Paused:
+    """A study whose first processes pause after an epoch."""
+
+    def __init__(self, processes: Processes, folder: Path, pauses: int, *command: object) -> None:
+        self._folder = folder / "paused"
+        self._folder.mkdir()
+        code = PAUSE.format(folder=str(self._folder), pauses=pauses)
+        self.driver = processes.edge_sr(*command, env=with_start_up(folder, code))
+
+    def wait(self, number: int) -> set[int]:
+        """Wait until so many processes have paused; all of them."""
+        wait_until(lambda: len(list(self._folder.iterdir())) >= number, self.driver)
+        return {int(path.name) for path in self._folder.iterdir()}
+
+    def kill_the_first(self) -> None:
+        (worker,) = self.wait(1)
+        os.kill(worker, signal.SIGKILL)
+
+
+def _check_resumed(found: Results, out: Path, finished: Path) -> None:
+    """The results, but for the scores, and the weights are those of an undisturbed run."""
+    whole = results.read(finished / RESULTS)
+    assert [result.run for result in found.results] == ["mae", "bicubic"]
+    for result, due in zip(found.results, whole.results, strict=True):
+        assert dataclasses.replace(result, scores=()) == due
+    assert found == results.read(out / RESULTS)
+    weights, due = (
+        checkpoint.read(folder / "runs" / "mae 0" / BEST).weights for folder in (out, finished)
+    )
+    assert weights.keys() == due.keys()
+    assert all(np.array_equal(weights[name], due[name]) for name in due)
 
 
 @pytest.mark.slow
-def test_a_study_goes_on_after_a_kill_and_after_ctrl_c(
-    undisturbed: Results, study_file: Path, photographs: Path, tiny: Path, tmp_path: Path
+def test_a_study_resumes_after_a_killed_worker_and_after_ctrl_c(
+    processes: Processes,
+    finished: Path,
+    study_file: Path,
+    photographs: Path,
+    tiny: Path,
+    tmp_path: Path,
 ) -> None:
     out = tmp_path / "out"
-    command = _command(study_file, photographs, out)
-    driver = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=interrupts.heed)
-    successor = _kill_run(out, driver)
-    os.kill(successor, signal.SIGSTOP)  # on a busy machine it may end before it is ended
-    driver.send_signal(signal.SIGINT)
-    _wait_until(lambda: _is_asked_to_end(successor), driver)
-    os.kill(successor, signal.SIGCONT)
-    _, said = driver.communicate(timeout=120)
-    assert driver.returncode == 130, said
-    assert b"the same command goes on" in said
-    assert all(result.run != "mae" for result in results.read(out / RESULTS).results)
+    paused = Paused(processes, tmp_path, 2, *_command(study_file, photographs, out, "--jobs", 1))
+    paused.kill_the_first()
+    paused.wait(2)  # the worker was started again, and has trained the next epoch
+    paused.driver.send_signal(signal.SIGINT)
+    _, message = paused.driver.communicate()
+    assert paused.driver.returncode == 130, message
+    assert "the same command goes on" in message
+    assert processes.running() == []
+    assert not list(out.rglob("*.part"))
+    assert results.read(out / RESULTS).results == ()
     found = _run(_request(study_file, photographs, out, set5=tiny))
-    assert [result.run for result in found.results] == ["mae", "bicubic"]
-    for result, whole in zip(found.results, undisturbed.results, strict=True):
+    for result in found.results:
         assert [score.column for score in result.scores] == ["set5 x2", "set5 x4"]
-        assert dataclasses.replace(result, scores=()) == whole
-    assert found == results.read(out / RESULTS)
+    _check_resumed(found, out, finished)
+
+
+@pytest.mark.slow
+def test_a_study_resumes_after_it_is_killed(
+    processes: Processes, finished: Path, study_file: Path, photographs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    paused = Paused(processes, tmp_path, 1, *_command(study_file, photographs, out, "--jobs", 1))
+    paused.wait(1)
+    paused.driver.kill()
+    paused.driver.communicate()
+    while processes.running():  # its worker ends when it notices that the driver has ended
+        time.sleep(0.02)
+    _check_resumed(_run(_request(study_file, photographs, out)), out, finished)
 
 
 @needs_ray
 @pytest.mark.slow
-def test_ray_gives_the_same_and_goes_on_after_a_kill(
-    undisturbed: Results, study_file: Path, photographs: Path, tmp_path: Path
+def test_ray_gives_the_same_results_and_restarts_a_killed_worker(
+    processes: Processes, finished: Path, study_file: Path, photographs: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     command = _command(study_file, photographs, out, "--ray", "local")
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    _kill_run(out, driver)
-    _, said = driver.communicate(timeout=300)
-    assert driver.returncode == 0, said
-    assert results.read(out / RESULTS).results == undisturbed.results
-
-
-def _kill_run(out: Path, driver: "subprocess.Popen[bytes]") -> int:
-    """Kill the process of the study's first run in the midst of it; the one that goes on."""
-    state = out / "runs" / "mae 0" / "state.safetensors"
-    _wait_until(state.exists, driver)
-    victim = _holder(state.parent)
-    assert victim is not None
-    os.kill(victim, signal.SIGKILL)
-    killed_at = state.stat().st_mtime_ns
-    assert not (state.parent / work.RESULT).exists()
-    _wait_until(lambda: _holder(state.parent) not in (None, victim), driver)
-    successor = _holder(state.parent)
-    assert successor is not None
-    _wait_until(lambda: state.stat().st_mtime_ns != killed_at, driver)
-    return successor
-
-
-def _is_asked_to_end(process: int) -> bool:
-    pending = re.search(r"^ShdPnd:\s*(\w+)$", Path(f"/proc/{process}/status").read_text(), re.M)
-    assert pending is not None
-    return bool(int(pending[1], 16) & 1 << (signal.SIGTERM - 1))
-
-
-def _wait_until(true: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 300
-    while not true():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def _holder(folder: Path) -> int | None:
-    """The process that has a run's folder to itself."""
-    inode = (folder / ".lock").stat().st_ino
-    for line in Path("/proc/locks").read_text().splitlines():
-        _, kind, _, _, pid, file, *_ = line.split()
-        if kind == "FLOCK" and file.endswith(f":{inode}"):
-            return int(pid)
-    return None
+    paused = Paused(processes, tmp_path, 1, *command)
+    paused.kill_the_first()
+    _, message = paused.driver.communicate()
+    assert paused.driver.returncode == 0, message
+    _check_resumed(results.read(out / RESULTS), out, finished)
 
 
 @pytest.mark.slow

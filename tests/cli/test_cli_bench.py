@@ -1,18 +1,16 @@
 """`edge-sr bench`: records, and one sentence for what cannot be measured."""
 
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import interrupts
 import pytest
+from processes import MAIN, wait_until, with_start_up
 
-from benchmarks import device, measure, process, reference
+from benchmarks import device, process, reference
 from benchmarks.job import Answer
 from benchmarks.suites import QUICK
 from edge_sr import records, zoo
@@ -21,7 +19,6 @@ from edge_sr.runtime.agreement import Agreement
 
 INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
 SHORT = ("--size", "40x24", "--samples", "3", "--seconds", "0.01")
-MAIN = "from edge_sr.cli.main import main; main()"
 HEAVY = ("tensorflow", "keras", "tf_keras", "onnx", "onnxruntime", "tflite_micro", "safetensors")
 
 
@@ -203,36 +200,29 @@ def test_a_record_that_is_none_is_not_resumed(edge_sr, tmp_path, edit, sentence)
     assert out.read_bytes() == before
 
 
-def begin(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", MAIN, "bench", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(environment or {})},
-        preexec_fn=interrupts.heed,
-    )
+WAIT_AFTER_THE_FIRST_CASE = """
+import json, pathlib, time
+record = pathlib.Path({record!r})
+if record.exists() and json.loads(record.read_text())["record"]["results"]:
+    pathlib.Path({waiting!r}).touch()
+    time.sleep(3600)
+"""
 
 
-def wait_for(path: Path, cases: int) -> Record:
-    for _ in range(1200):
-        if path.exists() and len(records.read(path).results) >= cases:
-            return records.read(path)
-        time.sleep(0.05)
-    pytest.fail(f"{path} did not get {cases} cases in time")
-
-
-def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(edge_sr, tmp_path):
-    out = tmp_path / "record.json"
-    with begin(*SHORT, "--int8", "--out", out) as running:
-        wait_for(out, 1)
-        running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "--resume goes on" in said
+def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(edge_sr, processes, tmp_path):
+    out, waiting = tmp_path / "record.json", tmp_path / "waiting"
+    code = WAIT_AFTER_THE_FIRST_CASE.format(record=str(out), waiting=str(waiting))
+    arguments = ("bench", *SHORT, "--int8", "--out", out)
+    process = processes.edge_sr(*arguments, env=with_start_up(tmp_path, code))
+    wait_until(waiting.exists, process)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate()
+    assert process.returncode == 130
+    assert "--resume goes on" in message
+    assert processes.running() == []
     partial = records.read(out)
     assert not partial.complete
-    assert 1 <= len(partial.results) < partial.planned
+    assert len(partial.results) == 1 < partial.planned
     assert edge_sr("bench", *SHORT, "--int8", "--out", out, "--resume").code == 0
     whole = records.read(out)
     assert whole.complete
@@ -253,19 +243,18 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_board_without_the_extras_measures(tmp_path):
+def test_a_board_without_the_extras_measures(processes, tmp_path):
     """In the processes of the cases too: they read the same start-up file."""
     blocked = f"import sys\nfor name in {HEAVY!r}: sys.modules[name] = None\n"
-    (tmp_path / "sitecustomize.py").write_text(blocked)
-    paths = [str(tmp_path), str(Path(measure.__file__).parents[1])]
     out = tmp_path / "record.json"
     runtimes = ("--runtime", "litert", "--runtime", "engine", "--runtime", "onnx")
-    with begin(
-        *("--model", "tinypssr", *SHORT, *runtimes, "--out", out),
-        environment={"PYTHONPATH": os.pathsep.join(paths)},
-    ) as running:
-        _, said = running.communicate(timeout=120)
-    assert (running.returncode, said) == (0, "")
+    process = processes.edge_sr(
+        *("bench", "--model", "tinypssr", *SHORT, *runtimes, "--out", out),
+        env=with_start_up(tmp_path, blocked),
+        stdout=subprocess.DEVNULL,
+    )
+    _, message = process.communicate()
+    assert (process.returncode, message) == (0, "")
     results = records.read(out).results
     assert [result.status for result in results] == ["measured", "measured", "not measured"]
     assert "pip install 'edge-sr[onnx]'" in results[2].reason

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from command_line import EdgeSr
 from PIL import Image, ImageCms
+from processes import Processes
 
 from edge_sr import zoo
 from edge_sr.codec import codec, container, network
@@ -184,12 +185,14 @@ def test_a_bad_file_in_a_folder_stops_no_other(edge_sr: EdgeSr, file: Path, tmp_
     assert "2 of 3 .tcz files could not be decompressed" in lines[2]
 
 
-def test_messages_stand_above_the_bar_on_a_terminal(file: Path, tmp_path: Path) -> None:
+def test_messages_stand_above_the_bar_on_a_terminal(
+    processes: Processes, file: Path, tmp_path: Path
+) -> None:
     source = tmp_path / "many"
     source.mkdir()
     for name in "abc":
         (source / f"{name}.tcz").write_bytes(file.read_bytes()[:-1])
-    shown = on_a_terminal("decompress", source, tmp_path / "out", "--model", CODEC)
+    shown = on_a_terminal(processes, "decompress", source, tmp_path / "out", "--model", CODEC)
     assert "decompressing" in shown
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").split("\n")
     for name in "abc":
@@ -198,24 +201,21 @@ def test_messages_stand_above_the_bar_on_a_terminal(file: Path, tmp_path: Path) 
         assert line == f"edge-sr: {name}.tcz: {words}"
 
 
-def on_a_terminal(*arguments: object) -> str:
+def on_a_terminal(processes: Processes, *arguments: object) -> str:
     """What `edge-sr` writes on a terminal's standard error."""
     ours, theirs = pty.openpty()
-    command = "from edge_sr.cli.main import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", command, *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
-    ) as running:
-        os.close(theirs)
-        shown = b""
-        # Linux ends the reading of a terminal that nobody writes to by an error.
-        with contextlib.suppress(OSError):
-            while piece := os.read(ours, 4096):
-                shown += piece
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    process = processes.edge_sr(
+        *arguments, stdout=subprocess.DEVNULL, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    shown = b""
+    # Linux ends the reading of a terminal that nobody writes to by an error.
+    with contextlib.suppress(OSError):
+        while piece := os.read(ours, 4096):
+            shown += piece
     os.close(ours)
-    assert running.returncode == 0, shown
+    assert process.wait() == 0, shown
     return shown.decode()
 
 

@@ -5,11 +5,11 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from command_line import EdgeSr
+from processes import Processes
 from tflite_factory import tinypssr
 
 from edge_sr import zoo
@@ -239,29 +239,26 @@ def test_a_tool_that_fails(
     assert message in result.err.splitlines()[-1]
 
 
-def run_interrupted(image: Path, script: str) -> tuple[int, str]:
+def run_interrupted(processes: Processes, image: Path, script: str) -> tuple[int, str]:
     """Flash with a tool that interrupts us while it works."""
     tools = Path(os.environ["PATH"])
     fake(tools, "openocd", script)
-    code = "from edge_sr.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *FLASH, "nrf52840-dk", "--image", str(image)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.returncode, done.stderr
+    process = processes.edge_sr(*FLASH, "nrf52840-dk", "--image", image, stdout=subprocess.DEVNULL)
+    _, message = process.communicate()
+    return process.returncode, message
 
 
 @pytest.mark.parametrize(
     ("begun", "state"),
     [("edge-sr-writes", "it had begun to write"), ("hello", "it had not begun to write")],
 )
-def test_ctrl_c_reaches_the_tool(tools: Path, image: Path, begun: str, state: str) -> None:
+def test_ctrl_c_reaches_the_tool(
+    processes: Processes, tools: Path, image: Path, begun: str, state: str
+) -> None:
     script = (
         f"trap 'echo it ends >&2; : > {tools}/asked; exit 1' INT; echo {begun}; kill -INT $PPID"
     )
-    code, said = run_interrupted(image, script + "; while :; do sleep 0.1; done")
+    code, said = run_interrupted(processes, image, script + "; while :; do sleep 0.1; done")
     assert code == 130
     assert (tools / "asked").exists()
     assert f"edge-sr: openocd was interrupted: {state}" in said
@@ -269,9 +266,11 @@ def test_ctrl_c_reaches_the_tool(tools: Path, image: Path, begun: str, state: st
 
 
 @pytest.mark.slow
-def test_a_tool_that_does_not_heed_ctrl_c_is_ended(tools: Path, image: Path) -> None:
+def test_a_tool_that_does_not_heed_ctrl_c_is_ended(
+    processes: Processes, tools: Path, image: Path
+) -> None:
     script = f"trap '' INT TERM; echo $$ > {tools}/pid; kill -INT $PPID"
-    code, said = run_interrupted(image, script + "; while :; do sleep 0.1; done")
+    code, said = run_interrupted(processes, image, script + "; while :; do sleep 0.1; done")
     assert code == 130
     assert "had not begun" in said
     with pytest.raises(ProcessLookupError):

@@ -1,15 +1,14 @@
 """How `edge-sr` starts and ends, whatever the command."""
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import NoReturn
 
-import interrupts
 import pytest
 import typer
 from command_line import EdgeSr
 from PIL import Image
+from processes import Processes
 
 import edge_sr as package
 from edge_sr import zoo
@@ -134,32 +133,19 @@ main()
     [("SIGINT", 130, "edge-sr: interrupted\n"), ("SIGTERM", 143, "")],
 )
 def test_a_signal_leaves_no_temporary_file(
-    tmp_path: Path, signal: str, code: int, sentence: str
+    processes: Processes, tmp_path: Path, signal: str, code: int, sentence: str
 ) -> None:
     Image.new("L", (9, 9)).save(tmp_path / "in.png")
     program = _SIGNALLED.format(signal=signal)
-    command = [sys.executable, "-c", program, "upscale", "in.png", "out.png"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        preexec_fn=interrupts.heed,
+    process = processes.edge_sr(
+        "upscale", "in.png", "out.png", code=program, cwd=tmp_path, stdout=subprocess.PIPE
     )
-    assert (done.returncode, done.stdout, done.stderr) == (code, "", sentence)
+    assert (*process.communicate(), process.returncode) == ("", sentence, code)
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def test_a_reader_that_goes_away(tmp_path: Path) -> None:
-    code = "from edge_sr.cli.main import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code, "models"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 1
+def test_a_reader_that_goes_away(processes: Processes, tmp_path: Path) -> None:
+    process = processes.edge_sr("models", cwd=tmp_path, stdout=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1

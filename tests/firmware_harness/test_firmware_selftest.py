@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from board_tools import skip_without_tools
+from processes import Processes
 from tflite_factory import tinypssr
 
 from edge_sr.engine.plan import make_plan
@@ -40,9 +41,11 @@ bytes = 0x20000
 class Qemu:
     """A machine that is asked through QEMU's machine protocol; no semihosting."""
 
-    def __init__(self, board: Board, machine: str, image: Path, *flags: str) -> None:
+    def __init__(
+        self, processes: Processes, board: Board, machine: str, image: Path, *flags: str
+    ) -> None:
         known = port.of(board)
-        self._process = subprocess.Popen(
+        self._process = processes.start(
             [
                 *(known.emulator, "-machine", machine, *known.emulator_flags, *flags),
                 *("-display", "none", "-serial", "none", "-nic", "none", "-qmp", "stdio"),
@@ -105,28 +108,30 @@ def check(words: tuple[int, ...], model: bytes, board: Board, image: Path) -> No
 
 
 @pytest.mark.slow
-def test_every_core_passes_without_a_host(board: Board, tmp_path: Path) -> None:
+def test_every_core_passes_without_a_host(
+    processes: Processes, board: Board, tmp_path: Path
+) -> None:
     assert board.emulator is not None
     model = tinypssr(16, 20)
     own, image = built(board, without_emulator(board), model, tmp_path)
     cpu = [] if board.emulator.cpu is None else ["-cpu", board.emulator.cpu]
-    with Qemu(own, board.emulator.machine, image, *cpu) as qemu:
+    with Qemu(processes, own, board.emulator.machine, image, *cpu) as qemu:
         check(result(qemu, image, tmp_path), model, own, image)
 
 
-def test_an_image_in_flash_that_is_not_at_zero(tmp_path: Path) -> None:
+def test_an_image_in_flash_that_is_not_at_zero(processes: Processes, tmp_path: Path) -> None:
     model = tinypssr(16, 20)
     board, image = built(board_file.find("mps2-an386"), NETDUINO, model, tmp_path)
-    with Qemu(board, "netduinoplus2", image) as qemu:
+    with Qemu(processes, board, "netduinoplus2", image) as qemu:
         check(result(qemu, image, tmp_path), model, board, image)
 
 
-def test_wrong_weights_are_found(tmp_path: Path) -> None:
+def test_wrong_weights_are_found(processes: Processes, tmp_path: Path) -> None:
     board, _ = built(board_file.find("mps2-an386"), NETDUINO, tinypssr(16, 20), tmp_path)
     header = tmp_path / "firmware" / "model" / "test.h"
     header.write_text(re.sub("0x[0-9a-f]{8}", "0x12345678", header.read_text()))
     image = build.build(tmp_path / "firmware", board, "-Werror")
-    with Qemu(board, "netduinoplus2", image) as qemu:
+    with Qemu(processes, board, "netduinoplus2", image) as qemu:
         state, status, crc, expected, *_ = result(qemu, image, tmp_path)
     assert (state, status, expected) == (selftest.PASSED + 1, 0, 0x12345678)
     assert crc != expected

@@ -1,11 +1,11 @@
 """Damaged model files end in one sentence, whatever runtime opens them, never in a crash."""
 
-import multiprocessing
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import Processes
 
 from edge_sr import zoo
 from edge_sr.errors import UserError
@@ -56,14 +56,12 @@ def try_damaged(path: Path, runtime: str, data: bytes, count: int, seed: int) ->
 
 
 @pytest.mark.parametrize("runtime", SUFFIXES)
-def test_damaged_files_are_refused_or_run(runtime: str, tmp_path: Path) -> None:
+def test_damaged_files_are_refused_or_run(
+    processes: Processes, runtime: str, tmp_path: Path
+) -> None:
     # In a process of its own: a crash must not take the tests along.
     path = tmp_path / f"damaged{SUFFIXES[runtime]}"
-    arguments = (path, runtime, intact(runtime), 150, 1)
-    child = multiprocessing.get_context("spawn").Process(target=try_damaged, args=arguments)
-    child.start()
-    child.join()
-    assert child.exitcode == 0
+    assert processes.call(try_damaged, path, runtime, intact(runtime), 150, 1) == 0
 
 
 @pytest.mark.parametrize("runtime", SUFFIXES)

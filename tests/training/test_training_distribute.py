@@ -5,11 +5,12 @@ import json
 import os
 import socket
 import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import MAIN, Processes
 
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint
@@ -41,21 +42,27 @@ tf.config.set_logical_device_configuration(cpu, [half, half])
 """
 
 
-def _start(
-    photographs: Path, out: Path, *more: str, first: str = "", config: str = ""
-) -> "subprocess.Popen[bytes]":
-    arguments = ["edge-sr", "train", "--data", str(photographs), "--out", str(out), *more]
-    arguments += ["--recipe", str(out.parent / "shared.toml")]
-    code = f"{first}\nimport sys; sys.argv = {arguments!r}\n"
-    code += "from edge_sr.cli.main import main; main()"
-    environment = {**os.environ, **({"TF_CONFIG": config} if config else {})}
-    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, env=environment)
+@dataclass(frozen=True)
+class Trainings:
+    """Starts `edge-sr train`."""
+
+    processes: Processes
+    photographs: Path
+
+    def start(
+        self, out: Path, *more: str, first: str = "", config: str = ""
+    ) -> "subprocess.Popen[str]":
+        options = ["--data", self.photographs, "--out", out, *more]
+        options += ["--recipe", out.parent / "shared.toml"]
+        environment = {**os.environ, **({"TF_CONFIG": config} if config else {})}
+        code = f"{first}\n{MAIN}"
+        return self.processes.edge_sr("train", *options, code=code, env=environment)
 
 
-def _finish(*processes: "subprocess.Popen[bytes]") -> None:
-    for process in processes:
-        _, said = process.communicate(timeout=500)
-        assert process.returncode == 0, said.decode()
+def _finish(*trainings: "subprocess.Popen[str]") -> None:
+    for training in trainings:
+        _, message = training.communicate()
+        assert training.returncode == 0, message
 
 
 def _configs() -> list[str]:
@@ -75,14 +82,17 @@ def _curve(out: Path) -> list[list[float]]:
 
 
 @pytest.mark.slow
-def test_two_processes_and_two_devices_train_as_one_does(photographs: Path, tmp_path: Path) -> None:
+def test_two_processes_and_two_devices_train_as_one_does(
+    processes: Processes, photographs: Path, tmp_path: Path
+) -> None:
     """The same batches, whoever computes their gradients: only rounding differs."""
     (tmp_path / "shared.toml").write_text(RECIPE)
     one, two, devices = (tmp_path / name for name in ("one", "two", "devices"))
-    _finish(_start(photographs, one))
+    trainings = Trainings(processes, photographs)
+    _finish(trainings.start(one))
     multi = ("--strategy", "multiworker")
-    _finish(*[_start(photographs, two, *multi, config=config) for config in _configs()])
-    _finish(_start(photographs, devices, "--strategy", "mirrored", first=TWO_CPUS))
+    _finish(*[trainings.start(two, *multi, config=config) for config in _configs()])
+    _finish(trainings.start(devices, "--strategy", "mirrored", first=TWO_CPUS))
     whole = checkpoint.read(one / "best.safetensors").weights
     for out in (two, devices):
         np.testing.assert_allclose(_curve(out), _curve(one), rtol=1e-4)
