@@ -124,7 +124,7 @@ def write_files(run: Path, folder: Path, plain: Path) -> None:
     for kind, best in (("float32", plain), ("int8", run / "int8" / "best.safetensors")):
         weights = folder / f"{'float' if kind == 'float32' else kind}.safetensors"
         shutil.copyfile(best, weights)
-        model = convert(weights, SIDE, SIDE, kind == "int8")
+        model = convert(checkpoints.read(weights), SIDE, SIDE, kind == "int8")
         (folder / f"{kind}.tflite").write_bytes(model)
         (folder / f"{kind}.onnx").write_bytes(from_tflite(model))
 

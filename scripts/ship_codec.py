@@ -78,8 +78,9 @@ def write_files(runs: Sequence[Path], folder: Path) -> None:
     for kind, best in kinds.items():
         weights = folder / f"{'float' if kind == 'float32' else kind}.safetensors"
         shutil.copyfile(best, weights)
+        read = checkpoints.read(weights)
         for part in tinycompress.PARTS:
-            model = convert_part(weights, part, side, side, kind == "int8")
+            model = convert_part(read, part, side, side, kind == "int8")
             (folder / f"{part}-{kind}.tflite").write_bytes(model)
 
 

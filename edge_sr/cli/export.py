@@ -22,6 +22,7 @@ from edge_sr.cli.export_codec import MAX_SIDE
 from edge_sr.errors import UserError, VerificationError
 
 if TYPE_CHECKING:
+    from edge_sr.models.checkpoint import Checkpoint
     from export.bundle import Source
     from export.manifest import CodecScore, Comparison, Manifest, Score, TensorRecord
 
@@ -33,13 +34,13 @@ class Weights:
     """A checkpoint to export.
 
     Attributes:
-        path: the file.
+        checkpoint: as it was read.
         model: its architecture's name, or a shipped network's.
         scale: its scale.
         quality: what is known of its quality.
     """
 
-    path: Path
+    checkpoint: "Checkpoint"
     model: str
     scale: int
     quality: "tuple[Score, ...]" = ()
@@ -106,7 +107,8 @@ def export(
     size = height, width = parse_size(input_size)
     kinds = [kind.strip() for kind in formats.split(",")] if formats.strip() else []
     bundle.check_formats(kinds)
-    weights = _find(export_codec.Wanted(model, scale, rate, int8, checkpoint), size)
+    own = None if checkpoint is None else _read(checkpoint)
+    weights = _find(export_codec.Wanted(model, scale, rate, int8, own), size)
     name = f"{weights.name}-{'int8' if int8 else 'float32'}"
     folder = out or Path("artifacts") / name
     bundle.check_target(folder, name, kinds, force)
@@ -114,6 +116,12 @@ def export(
     bundle.check_packages(kinds)
     source = _convert(weights, height, width, int8)
     print_table(bundle.write(source, name, kinds, folder, force), folder)
+
+
+def _read(path: Path) -> "Checkpoint":
+    from edge_sr.models import checkpoint
+
+    return checkpoint.read(path)
 
 
 def _find(wanted: export_codec.Wanted, size: tuple[int, int]) -> Weights | export_codec.PartWeights:
@@ -130,7 +138,7 @@ def _convert(
     from export import bundle, tflite
 
     if isinstance(weights, Weights):
-        network = tflite.convert(weights.path, height, width, int8)
+        network = tflite.convert(weights.checkpoint, height, width, int8)
         precision: Literal["int8", "float32"] = "int8" if int8 else "float32"
         source = bundle.Source(network, weights.model, precision, weights.quality)
     else:
@@ -139,7 +147,7 @@ def _convert(
         graph.read_graph(source.tflite)
     except UserError as error:
         raise VerificationError(
-            f"{weights.path} makes a network that cannot be used: {error}"
+            f"{weights.checkpoint.source} makes a network that cannot be used: {error}"
         ) from None
     return source
 
@@ -160,9 +168,10 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def find_weights(
-    model: str | None, scale: int | None, int8: bool, checkpoint: Path | None
+    model: str | None, scale: int | None, int8: bool, checkpoint: "Checkpoint | None"
 ) -> Weights:
-    """The checkpoint that the options mean; one that is named tells its model and scale itself.
+    """Return the shipped checkpoint that the options name, or the given one, which tells its model
+    and scale itself.
 
     Raises:
         UserError: there is none, or it is of another model or scale.
@@ -172,12 +181,11 @@ def find_weights(
 
     if checkpoint is None:
         entry = zoo.find(DEFAULT_MODEL if model is None else model, known_scale(scale))
-        checkpoint = entry.int8_checkpoint if int8 else entry.float_checkpoint
-        return Weights(checkpoint, entry.model, entry.scale, scores(entry.card))
-    found = checkpoints.read(checkpoint)
-    model = found.spec.name if model is None else model
-    scale = found.config.scale if scale is None else scale
-    checkpoints.read_for(checkpoint, model, scale)
+        path = entry.int8_checkpoint if int8 else entry.float_checkpoint
+        return Weights(checkpoints.read(path), entry.model, entry.scale, scores(entry.card))
+    model = checkpoint.spec.name if model is None else model
+    scale = checkpoint.config.scale if scale is None else scale
+    checkpoints.require_model(checkpoint, model, scale)
     return Weights(checkpoint, model, scale)
 
 

@@ -1,12 +1,12 @@
 """`edge-sr export` for the parts of a codec: which weights, and both networks made of them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
+    from edge_sr.models.checkpoint import Checkpoint
     from edge_sr.models.tinycompress import CodecConfig
     from export.bundle import Source
     from export.manifest import CodecScore
@@ -30,7 +30,7 @@ class Wanted:
     scale: int | None
     rate: int | None
     int8: bool
-    checkpoint: Path | None
+    checkpoint: "Checkpoint | None"
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class PartWeights:
     """A checkpoint of a codec, one part of which is to be exported.
 
     Attributes:
-        path: the file.
+        checkpoint: as it was read.
         codec: its name: "tinycompress-16".
         part: "encoder" or "decoder".
         passes: how often each part applies its weights.
         quality: what is known of the codec's quality.
     """
 
-    path: Path
+    checkpoint: "Checkpoint"
     codec: str
     part: str
     passes: int
@@ -90,15 +90,13 @@ def _split(model: str | None) -> tuple[str | None, str | None]:
 
 
 def _is_codec(wanted: Wanted) -> bool:
-    from edge_sr.models import checkpoint
-
     if wanted.model is not None or wanted.checkpoint is None:
         return False
-    return checkpoint.read(wanted.checkpoint).spec.name == CODEC
+    return wanted.checkpoint.spec.name == CODEC
 
 
 def _shipped(wanted: Wanted, part: str, codec: str | None) -> PartWeights:
-    from edge_sr.models import tinycompress
+    from edge_sr.models import checkpoint, tinycompress
     from edge_sr.zoo import codecs
 
     if codec is None:
@@ -109,8 +107,9 @@ def _shipped(wanted: Wanted, part: str, codec: str | None) -> PartWeights:
     path = entry.folder / f"{'int8' if wanted.int8 else 'float'}.safetensors"
     if wanted.int8 and not path.is_file():
         raise UserError(f"{entry.name} has no int8 networks here; give --float32")
-    passes = _config(path, wanted.rate).passes
-    return PartWeights(path, entry.name, part, passes, scores(entry.card))
+    read = checkpoint.read(path)
+    passes = _config(read, wanted.rate).passes
+    return PartWeights(read, entry.name, part, passes, scores(entry.card))
 
 
 def _own(wanted: Wanted, part: str) -> PartWeights:
@@ -119,21 +118,23 @@ def _own(wanted: Wanted, part: str) -> PartWeights:
     return PartWeights(wanted.checkpoint, f"{CODEC}-{config.rate}", part, config.passes, ())
 
 
-def _config(path: Path, rate: int | None) -> "CodecConfig":
-    """What a checkpoint of a codec says of itself.
+def _config(checkpoint: "Checkpoint", rate: int | None) -> "CodecConfig":
+    """Return the config of a codec's checkpoint.
 
     Raises:
-        UserError: it is of another model, or not of this rate.
+        UserError: the checkpoint is of another model, or not of this rate.
     """
-    from edge_sr.models import checkpoint, tinycompress
+    from edge_sr.models import tinycompress
 
-    found = checkpoint.read(path)
-    if found.spec.name != CODEC:
-        raise UserError(f"{path} is a checkpoint of {found.spec.name}; one of {CODEC} is needed")
-    config = found.config
+    source = checkpoint.source
+    if checkpoint.spec.name != CODEC:
+        raise UserError(
+            f"{source} is a checkpoint of {checkpoint.spec.name}; one of {CODEC} is needed"
+        )
+    config = checkpoint.config
     assert isinstance(config, tinycompress.CodecConfig)
     if rate not in (None, config.rate):
-        raise UserError(f"{path} has rate {config.rate}, not {rate}")
+        raise UserError(f"{source} has rate {config.rate}, not {rate}")
     return config
 
 
@@ -156,13 +157,13 @@ def convert(weights: PartWeights, height: int, width: int, int8: bool) -> "Sourc
     from export import bundle, tflite
 
     other = DECODER if weights.part == ENCODER else ENCODER
-    network = tflite.convert_part(weights.path, weights.part, height, width, int8)
+    network = tflite.convert_part(weights.checkpoint, weights.part, height, width, int8)
     precision: Literal["int8", "float32"] = "int8" if int8 else "float32"
     return bundle.Source(
         network,
         f"{CODEC}-{weights.part}",
         precision,
-        other=tflite.convert_part(weights.path, other, _SIDE, _SIDE, int8),
+        other=tflite.convert_part(weights.checkpoint, other, _SIDE, _SIDE, int8),
         passes=weights.passes,
         codec_quality=weights.quality,
     )

@@ -41,12 +41,14 @@ class Checkpoint:
         config: how it was built.
         weights: float32 arrays by "layer/variable".
         notes: further metadata (JSON values), such as how it was quantized or where a run stands.
+        source: the file that it was read from, for messages.
     """
 
     spec: registry.ModelSpec
     config: registry.ModelConfig
     weights: dict[str, np.ndarray]
     notes: dict[str, Any]
+    source: str = "the checkpoint"
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
@@ -98,7 +100,7 @@ def read(path: Path) -> Checkpoint:
         if not np.isfinite(array).all():
             raise UserError(f"{path}: {key} has values that are not finite; train it anew")
     spec = registry.get(name)
-    return Checkpoint(spec, spec.config_from_dict(config), weights, notes)
+    return Checkpoint(spec, spec.config_from_dict(config), weights, notes, str(path))
 
 
 def read_for(path: Path, model: str, scale: int) -> Checkpoint:
@@ -108,12 +110,21 @@ def read_for(path: Path, model: str, scale: int) -> Checkpoint:
         UserError: as `read`, or it is of another model or scale.
     """
     checkpoint = read(path)
+    require_model(checkpoint, model, scale)
+    return checkpoint
+
+
+def require_model(checkpoint: Checkpoint, model: str, scale: int) -> None:
+    """Refuse a checkpoint of another model or scale.
+
+    Raises:
+        UserError: the checkpoint is of another model or scale.
+    """
     if (checkpoint.spec.name, checkpoint.config.scale) != (model, scale):
         raise UserError(
-            f"{path} is a checkpoint of {checkpoint.spec.name} x{checkpoint.config.scale}, "
-            f"not of {model} x{scale}"
+            f"{checkpoint.source} is a checkpoint of {checkpoint.spec.name} "
+            f"x{checkpoint.config.scale}, not of {model} x{scale}"
         )
-    return checkpoint
 
 
 def is_tuned(checkpoint: Checkpoint) -> bool:

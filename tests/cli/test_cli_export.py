@@ -14,6 +14,8 @@ from edge_sr import zoo
 from edge_sr.cli.export import find_weights
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph
+from edge_sr.models import checkpoint
+from edge_sr.models.checkpoint import Checkpoint
 from export import manifest, tflite
 
 NAME = "tinypssr-anchor-x2-int8"
@@ -23,8 +25,8 @@ NAME = "tinypssr-anchor-x2-int8"
 def converter(monkeypatch: pytest.MonkeyPatch) -> None:
     """A conversion that takes no TensorFlow: a random network of the size asked for."""
 
-    def convert(checkpoint: Path, height: int, width: int, int8: bool) -> bytes:
-        assert checkpoint.is_file()
+    def convert(checkpoint: Checkpoint, height: int, width: int, int8: bool) -> bytes:
+        assert Path(checkpoint.source).is_file()
         assert int8
         return tinypssr(height, width)
 
@@ -203,8 +205,28 @@ def test_a_checkpoint_tells_its_model_and_scale(
     assert edge_sr("export", "--checkpoint", weights, "--format", "tflite").code == 0
     assert (tmp_path / "artifacts" / "tinypssr-x2-int8" / "manifest.json").is_file()
     large = zoo.find("tinypssr", 4).int8_checkpoint
-    found = find_weights(None, None, True, large)
+    found = find_weights(None, None, True, checkpoint.read(large))
     assert (found.model, found.scale, found.quality) == ("tinypssr", 4, ())
+
+
+@pytest.mark.usefixtures("converter")
+@pytest.mark.parametrize("named", [False, True])
+def test_an_export_reads_its_checkpoint_once(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    reads: list[Path] = []
+    real = checkpoint.read
+
+    def read(path: Path) -> Checkpoint:
+        reads.append(path)
+        return real(path)
+
+    monkeypatch.setattr(checkpoint, "read", read)
+    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    source = ("--checkpoint", weights) if named else ("--model", "tinypssr-anchor")
+    result = edge_sr("export", *source, "--format", "c", "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert reads == [weights]
 
 
 def test_a_missing_extra_is_named(

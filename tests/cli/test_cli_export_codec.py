@@ -37,8 +37,8 @@ def write_checkpoint(path: Path, rate: int) -> Path:
 def codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A shipped codec with a card and weights, whose parts the converter makes in no time."""
 
-    def convert_part(path: Path, part: str, height: int, width: int, int8: bool) -> bytes:
-        assert path.is_file()
+    def convert_part(weights: Checkpoint, part: str, height: int, width: int, int8: bool) -> bytes:
+        assert Path(weights.source).is_file()
         kind = "int8" if int8 else "float32"
         model = (STAND_INS / "tinycompress-4" / f"{part}-{kind}.tflite").read_bytes()
         return graph.resize(model, height, width)
@@ -88,6 +88,28 @@ def test_the_table_of_an_encoder_is_true(
         "PSNR-RGB of the decoded within" in found[".onnx in ONNX Runtime against TFLM, photographs"]
     )
     assert "mean" in found[".tflite in LiteRT against TFLM, noise"]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_export_of_a_part_reads_its_checkpoint_once(
+    edge_sr: EdgeSr, tmp_path: Path, codec: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    reads: list[Path] = []
+    real = checkpoint.read
+
+    def read(path: Path) -> Checkpoint:
+        reads.append(path)
+        return real(path)
+
+    monkeypatch.setattr(checkpoint, "read", read)
+    weights = codec / "int8.safetensors"
+    source = ("--checkpoint", weights) if named else ("--rate", "4")
+    result = edge_sr(
+        *("export", "--model", "tinycompress-encoder", *source),
+        *("--format", "tflite", "--out", tmp_path / "out"),
+    )
+    assert result.code == 0, result.err
+    assert reads == [weights]
 
 
 def test_a_decoder_of_ones_own_twice_gives_the_same_bytes(

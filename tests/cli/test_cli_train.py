@@ -62,7 +62,7 @@ def test_from_photographs_to_integers(
     result = edge_sr("quantize", *tuning)
     assert (result.code, result.out.strip()) == (0, str(run / "int8" / "best.safetensors"))
     path = tmp_path / "int8.tflite"
-    path.write_bytes(convert(run / "int8" / "best.safetensors", 16, 16, int8=True))
+    path.write_bytes(convert(checkpoint.read(run / "int8" / "best.safetensors"), 16, 16, int8=True))
     plane = np.zeros((20, 30), np.uint8)
     assert run_plane(open_session(path, "litert"), plane).shape == (20 * scale, 30 * scale)
 

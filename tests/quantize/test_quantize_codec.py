@@ -61,7 +61,7 @@ def test_tuning_lowers_the_error(tuned):
 @pytest.mark.parametrize(("part", "grows"), [("encoder", 0.25), ("decoder", 4)])
 def test_parts_become_integers_of_the_published_size(tuned, part, grows):
     path, _ = tuned
-    first = convert_part(path, part, 16, 24, int8=True)
+    first = convert_part(checkpoint.read(path), part, 16, 24, int8=True)
     exported = graph.read_graph(first)
     assert graph.not_integer(exported) == []
     assert exported.input.shape == (1, 16, 24, 3)
@@ -69,7 +69,7 @@ def test_parts_become_integers_of_the_published_size(tuned, part, grows):
     for tensor in (exported.input, exported.output):
         assert tensor.quantization.scale == pytest.approx((1 / 255,))
         assert tensor.quantization.zero_point == (-128,)
-    assert convert_part(path, part, 16, 24, int8=True) == first
+    assert convert_part(checkpoint.read(path), part, 16, 24, int8=True) == first
     published = sum(count for _, count in registry.get(f"tinycompress-{part}").published[1])
     assert graph.parameters(exported) == 2 * published  # two passes of the same weights
 
@@ -84,7 +84,7 @@ def test_simulation_and_exported_integers_agree(tuned):
     expected = np.rint(np.clip(found.numpy()[0], 0, 1) * 255).astype(np.uint8)
     values = (picture.astype(int) - 128).astype(np.int8)[None]
     for part in ("encoder", "decoder"):
-        model = convert_part(path, part, *values.shape[1:3], int8=True)
+        model = convert_part(checkpoint.read(path), part, *values.shape[1:3], int8=True)
         runtime = interpreter.runtime.Interpreter.from_bytes(model)
         runtime.set_input(values, 0)
         runtime.invoke()
@@ -106,7 +106,7 @@ def test_float_parts_compute_what_the_model_computes(tmp_path):
     expected = keras.ops.convert_to_numpy(model(image))
     values = image
     for part in ("encoder", "decoder"):
-        found = convert_part(path, part, *values.shape[1:3], int8=False)
+        found = convert_part(checkpoint.read(path), part, *values.shape[1:3], int8=False)
         graph.read_graph(found)
         runtime = interpreter.Interpreter(model_content=found)
         runtime.allocate_tensors()
@@ -145,12 +145,12 @@ def least_share(source, patches):
 def test_a_size_that_does_not_halve_and_another_model_are_refused(tuned, tmp_path):
     path, _ = tuned
     with pytest.raises(UserError, match="multiples of 4, not 30x32"):
-        convert_part(path, "encoder", 30, 32, int8=True)
+        convert_part(checkpoint.read(path), "encoder", 30, 32, int8=True)
     with pytest.raises(UserError, match="tuned for int8"):
-        convert_part(path, "encoder", 32, 32, int8=False)
+        convert_part(checkpoint.read(path), "encoder", 32, 32, int8=False)
     spec = registry.get("tinypssr")
     weights = checkpoint.weights_of(spec.build(spec.config(2), keras))
     other = tmp_path / "other.safetensors"
     checkpoint.write(other, Checkpoint(spec, spec.config(2), weights, {}))
     with pytest.raises(UserError, match="has no encoder"):
-        convert_part(other, "encoder", 32, 32, int8=False)
+        convert_part(checkpoint.read(other), "encoder", 32, 32, int8=False)

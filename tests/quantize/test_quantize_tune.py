@@ -72,7 +72,7 @@ def test_tuning_notes_where_it_comes_from(tuned):
 def test_simulation_and_exported_integers_agree(tuned, samples, tmp_path):
     simulated = network.fake_quantized(checkpoint.read(tuned))
     path = tmp_path / "int8.tflite"
-    path.write_bytes(convert(tuned, 32, 32, int8=True))
+    path.write_bytes(convert(checkpoint.read(tuned), 32, 32, int8=True))
     session = open_session(path, "litert", 1)
     for low, high in samples.validation:
         one, other = quality.upscale_plane(simulated, low), run_plane(session, low)
@@ -93,7 +93,7 @@ def test_every_model_becomes_integers_with_one_output_in_tflm_and_engine(name, s
     path = tmp_path / "calibrated.safetensors"
     weights = checkpoint.weights_of(model)
     checkpoint.write(path, dataclasses.replace(source, weights=weights))
-    first = convert(path, 16, 24, int8=True)
+    first = convert(checkpoint.read(path), 16, 24, int8=True)
     exported = graph.read_graph(first)
     assert graph.not_integer(exported) == []
     assert exported.input.shape == (1, 16, 24, channels)
@@ -106,7 +106,7 @@ def test_every_model_becomes_integers_with_one_output_in_tflm_and_engine(name, s
     plain = source.spec.build(source.config, keras)
     assert graph.parameters(exported) == plain.count_params() + biases
     if name == "tinypssr":
-        assert convert(path, 16, 24, int8=True) == first
+        assert convert(checkpoint.read(path), 16, 24, int8=True) == first
     file = tmp_path / "int8.tflite"
     file.write_bytes(first)
     image = np.random.default_rng(1).integers(-128, 128, (1, 7, 9, channels), np.int8)
@@ -158,6 +158,6 @@ def test_each_export_needs_its_kind_of_checkpoint(tuned, tmp_path):
     path = tmp_path / "float.safetensors"
     checkpoint.write(path, untrained("tinypssr", 2))
     with pytest.raises(UserError, match="is a float checkpoint; `edge-sr quantize"):
-        convert(path, 8, 8, int8=True)
+        convert(checkpoint.read(path), 8, 8, int8=True)
     with pytest.raises(UserError, match="was tuned for int8; the float checkpoint is needed"):
-        convert(tuned, 8, 8, int8=False)
+        convert(checkpoint.read(tuned), 8, 8, int8=False)

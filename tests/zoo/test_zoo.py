@@ -144,7 +144,7 @@ def test_thermal_networks_start_from_the_visible_and_are_better_at_their_images(
 @pytest.mark.parametrize("kind", KINDS)
 def test_artifacts_are_what_the_weights_convert_to(entry, kind):
     weights = entry.int8_checkpoint if kind == "int8" else entry.float_checkpoint
-    model = convert(weights, 32, 32, kind == "int8")
+    model = convert(checkpoint.read(weights), 32, 32, kind == "int8")
     assert entry.artifact(kind, ".tflite").read_bytes() == model
     assert entry.artifact(kind, ".onnx").read_bytes() == from_tflite(model)
 
