@@ -22,7 +22,7 @@ import numpy as np
 import typer
 from PIL import Image
 
-from benchmarks import wheel
+from benchmarks.remote import wheel
 from edge_sr import records, zoo
 from edge_sr.errors import UserError
 from edge_sr.runtime.opening import open_session

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from benchmarks.sampler import take
+from benchmarks.measuring.sampler import take
 from edge_sr.records import Sampling
 from edge_sr.runtime.session import Interface, Session, TensorSpec
 

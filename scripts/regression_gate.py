@@ -13,12 +13,13 @@ import sys
 import tomli_w
 
 from benchmarks import regression
+from benchmarks.measuring import images
 from benchmarks.regression import Costs
 from edge_sr import zoo
-from edge_sr.cli.bench_board import emulate
 from edge_sr.records import Case, Network
 from firmware_harness import board_file
 from firmware_harness import port as ports
+from firmware_harness.measure import measure
 
 BOARDS = ("mps2-an386", "mps3-an547", "qemu-rv32imc")
 _HEIGHT, _WIDTH = 48, 64
@@ -33,7 +34,9 @@ def emulated(board: str) -> dict[str, Costs]:
     """
     network = Network("tinypssr x2", "upscaler", "int8", None, None, None, ())
     case = Case(network, "engine", "none", 1, (), _HEIGHT, _WIDTH, 1, board)
-    result = emulate(case, zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    pixels, _ = images.make("upscaler", _HEIGHT, _WIDTH, scale=2, channels=1)
+    result = measure(case, model, pixels)
     assert result.output is not None
     assert result.output.right, f"{board} gives another output than TFLM"
     assert result.instructions is not None

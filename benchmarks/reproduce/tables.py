@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.report import Row, Table
+from benchmarks.reports.report import Row, Table
 from benchmarks.reproduce import published
 from benchmarks.reproduce.judge import judge, spread
 from benchmarks.reproduce.published import Published

@@ -28,7 +28,7 @@ from edge_sr.cli.common import (
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.suites import Wanted
+    from benchmarks.measuring.suites import Wanted
     from edge_sr.records import Precision, Record, Sampling
 
 DEFAULT_SUITE = "quick"
@@ -151,7 +151,7 @@ def run(
     Times are in milliseconds. A case whose output is wrong is marked so, and the command then ends
     with exit code 1. Ctrl-C keeps the cases measured until then, in a record that says so.
     """
-    from benchmarks.measure import Task
+    from benchmarks.measuring.measure import Task
     from edge_sr import records
     from edge_sr.cli import bench_results
     from edge_sr.engine import binding
@@ -179,7 +179,7 @@ def run(
 
 
 def _cores(text: str | None, here_only: bool) -> tuple[int, ...]:
-    from benchmarks import device
+    from benchmarks.measuring import device
 
     if text is None:
         return ()
@@ -206,7 +206,7 @@ def _choose(asked: _Asked) -> tuple[str | None, "Sampling", tuple["Wanted", ...]
     Raises:
         UserError: the options contradict each other, or name what is not there.
     """
-    from benchmarks.suites import BACKENDS, QUICK
+    from benchmarks.measuring.suites import BACKENDS, QUICK
 
     named = [asked.artifact, asked.suite, asked.model]
     if sum(value is not None for value in named) > 1:
@@ -223,7 +223,7 @@ def _choose(asked: _Asked) -> tuple[str | None, "Sampling", tuple["Wanted", ...]
 
 
 def _from_suite(asked: _Asked) -> tuple[str, "Sampling", tuple["Wanted", ...]]:
-    from benchmarks import suites
+    from benchmarks.measuring import suites
 
     suite = suites.read(asked.suite or DEFAULT_SUITE)
     if asked.board:
@@ -240,7 +240,7 @@ def _from_suite(asked: _Asked) -> tuple[str, "Sampling", tuple["Wanted", ...]]:
 
 def _finish(asked: _Asked, cases: Sequence["Wanted"]) -> list["Wanted"]:
     """The cases with what the options say of all of them."""
-    from benchmarks.suites import BACKENDS, parse_size
+    from benchmarks.measuring.suites import BACKENDS, parse_size
 
     made = []
     for case in cases:
@@ -255,8 +255,8 @@ def _finish(asked: _Asked, cases: Sequence["Wanted"]) -> list["Wanted"]:
 
 
 def _of_file(asked: _Asked, path: Path) -> list["Wanted"]:
-    from benchmarks import subject
-    from benchmarks.suites import BACKENDS, parse_size, want
+    from benchmarks.measuring import subject
+    from benchmarks.measuring.suites import BACKENDS, parse_size, want
 
     found = subject.open_file(path)
     if asked.int8 is not None and (found.precision == "int8") != asked.int8:
@@ -283,8 +283,8 @@ def _backends(asked: _Asked, opens: Sequence[str]) -> Sequence[str]:
 
 
 def _of_model(asked: _Asked) -> list["Wanted"]:
-    from benchmarks import subject
-    from benchmarks.suites import BACKENDS, parse_size, want
+    from benchmarks.measuring import subject
+    from benchmarks.measuring.suites import BACKENDS, parse_size, want
 
     model = asked.model or ""
     codec = subject.is_codec(model)
@@ -309,7 +309,7 @@ def _of_model(asked: _Asked) -> list["Wanted"]:
 
 def _precision(asked: _Asked, backend: str) -> "Precision":
     """What was asked for; else int8, but for runtimes that have none."""
-    from benchmarks.suites import BACKENDS
+    from benchmarks.measuring.suites import BACKENDS
 
     if asked.int8 is not None:
         return "int8" if asked.int8 else "float32"
@@ -355,10 +355,10 @@ def _convert(model: bytes) -> bytes:
     return from_tflite(model)
 
 
-def _emulate(case: Any, model: bytes) -> Any:
-    from edge_sr.cli.bench_board import emulate
+def _emulate(case: Any, model: bytes, pixels: Any) -> Any:
+    from firmware_harness.measure import measure
 
-    return emulate(case, model)
+    return measure(case, model, pixels)
 
 
 # --- what is shown
@@ -388,7 +388,7 @@ class _Display:
 
     def keep(self, record: "Record") -> None:
         """Write the record so far."""
-        from benchmarks.sources import plain
+        from benchmarks.reports.sources import plain
         from edge_sr import records
 
         if self._out is not None:
@@ -413,7 +413,7 @@ def _refuse_nothing(record: "Record", out: Path | None) -> None:
         return
     if out is not None:
         out.unlink(missing_ok=True)
-    from benchmarks.sources import plain
+    from benchmarks.reports.sources import plain
 
     first = record.results[0]
     raise UserError(f"nothing was measured; {plain(first.case.key)}: {first.reason}")

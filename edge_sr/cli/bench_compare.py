@@ -29,9 +29,9 @@ def compare(
     The intervals tell chance within two runs, not what differs from one process to the next: look
     twice at a few per cent.
     """
-    from benchmarks.compare import compare as compare_records
-    from benchmarks.report import compared
-    from benchmarks.sources import load
+    from benchmarks.reports.compare import compare as compare_records
+    from benchmarks.reports.report import compared
+    from benchmarks.reports.sources import load
 
     first, second = (source.record for source in load([a, b]))
     found = compare_records(first, second)

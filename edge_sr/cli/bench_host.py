@@ -10,7 +10,7 @@ from edge_sr.cli.common import parse_path, say
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.measure import Task
+    from benchmarks.measuring.measure import Task
     from edge_sr.records import Record
 
     Measure = Callable[[Task, Callable[[Record], None], Record | None], Record]
@@ -61,12 +61,13 @@ def measurer(
         UserError: there are options of a host, but no host.
     """
     if host is None:
-        from benchmarks import measure
+        from benchmarks.measuring import measure
 
         if any(option is not None for option in (port, identity, wheel, wheels)):
             raise UserError("--port, --identity, --wheel and --wheels go with --host")
         return measure.measure
-    from benchmarks import remote, ssh
+    from benchmarks.remote import host as remote
+    from benchmarks.remote import ssh
 
     place = ssh.Host(host, port, identity)
     target = remote.Target(place, wheel, wheels)

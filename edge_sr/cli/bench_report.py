@@ -10,7 +10,7 @@ from edge_sr.cli.tables import escape, show, show_text
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.report import Section
+    from benchmarks.reports.report import Section
 
 
 def report(
@@ -44,9 +44,9 @@ def report(
 
     Nothing is measured. What was emulated, throttled, noisy, wrong or not measured says so.
     """
-    from benchmarks import page, sheet
-    from benchmarks.report import sections
-    from benchmarks.sources import load
+    from benchmarks.reports import page, sheet
+    from benchmarks.reports.report import sections
+    from benchmarks.reports.sources import load
 
     _check_outputs(csv, html, files, force)
     sources = load(files)

@@ -7,7 +7,7 @@ from edge_sr.cli.tables import show
 from edge_sr.errors import VerificationError
 
 if TYPE_CHECKING:
-    from benchmarks.report import Row, Table
+    from benchmarks.reports.report import Row, Table
     from edge_sr.records import Record, Result
 
 _HEADINGS = ("runtime", "run on", "p50 ms", "p99", "spread", "RSS MB")
@@ -15,7 +15,7 @@ _HEADINGS = ("runtime", "run on", "p50 ms", "p99", "spread", "RSS MB")
 
 def show_results(record: "Record") -> None:
     """Print a table for each network and image."""
-    from benchmarks.sources import harmless, network_name, size
+    from benchmarks.reports.sources import harmless, network_name, size
 
     groups: dict[str, list[Result]] = {}
     for result in harmless(record).results:
@@ -27,7 +27,7 @@ def show_results(record: "Record") -> None:
 
 def _table(title: str, results: list["Result"]) -> "Table":
     """What has no time is said below, where a sentence has room."""
-    from benchmarks.report import Table
+    from benchmarks.reports.report import Table
 
     rows = [row for result in results for row in _rows(result)]
     sentences = [f"{_way(it)}: {_instead(it)}" for it in results if not it.timings]
@@ -35,7 +35,7 @@ def _table(title: str, results: list["Result"]) -> "Table":
 
 
 def _way(result: "Result") -> str:
-    from benchmarks.choice import way
+    from benchmarks.reports.choice import way
 
     return way(result)
 
@@ -48,8 +48,8 @@ def _instead(result: "Result") -> str:
 
 def _rows(result: "Result") -> Iterable["Row"]:
     """One for each timing."""
-    from benchmarks.report import Row, memory, milliseconds
-    from benchmarks.sources import where
+    from benchmarks.reports.report import Row, memory, milliseconds
+    from benchmarks.reports.sources import where
 
     case, peak = result.case, memory(result, "peak rss")
     name = f"{case.runtime_name} {case.network.precision}"
@@ -67,7 +67,7 @@ def check_outputs(record: "Record") -> None:
     Raises:
         VerificationError: so.
     """
-    from benchmarks.sources import plain
+    from benchmarks.reports.sources import plain
 
     wrong = [
         f"{plain(result.case.key)} ({result.output.problem})"

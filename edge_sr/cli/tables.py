@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Drawn
 
-    from benchmarks.report import Row, Table
+    from benchmarks.reports.report import Row, Table
 
 _WIDE = 1000
 _GAP = 3

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import device, marks, picture, process, reference, sampler, subject, suites
-from benchmarks.job import Answer, Job
-from benchmarks.measure import Task, measure
-from benchmarks.memory import Baseline
-from benchmarks.native import on_device
+from benchmarks.measuring import device, flags, images, process, reference, sampler, subject, suites
+from benchmarks.measuring.job import Answer, Job
+from benchmarks.measuring.measure import Task, measure
+from benchmarks.measuring.memory import Baseline
+from benchmarks.measuring.native import on_device
 from edge_sr import records, zoo
 from edge_sr.engine.binding import Engine
 from edge_sr.engine.plan import make_plan
@@ -69,7 +69,7 @@ def test_the_output_is_that_of_the_session_in_this_process(record, index, runtim
     result = record.results[index]
     suffix = ".onnx" if runtime == "onnx" else ".tflite"
     session = open_session(zoo.find("tinypssr", 2).artifact(kind, suffix), runtime)
-    pixels, _ = picture.made("upscaler", HEIGHT, WIDTH, 2, 1)
+    pixels, _ = images.make("upscaler", HEIGHT, WIDTH, 2, 1)
     output = session.run(encode(pixels, session.input)[np.newaxis])
     assert result.output.sha256 == hashlib.sha256(output.tobytes()).hexdigest()
     assert result.output.bytes == output.nbytes
@@ -279,7 +279,7 @@ def test_a_folder_called_benchmarks_is_not_mistaken_for_ours(tmp_path, monkeypat
 
 def test_peak_memory_sees_a_known_allocation():
     code = (
-        "from benchmarks.memory import Baseline\nimport numpy as np\n"
+        "from benchmarks.measuring.memory import Baseline\nimport numpy as np\n"
         "before = Baseline.now()\nlarge = np.ones(80_000_000, np.uint8)\ndel large\n"
         "print(before.peak().bytes)"
     )
@@ -300,7 +300,7 @@ def test_memory_held_before_the_baseline_is_not_counted():
 
 def test_a_wrong_output_is_found():
     spec = TensorSpec("int8", 1 / 255, -128)
-    _, large = picture.made("upscaler", 32, 32, 2, 1)
+    _, large = images.make("upscaler", 32, 32, 2, 1)
     right = encode(large, spec)[np.newaxis]
     shifted = np.roll(right, 1, axis=2)
     assert agreement(right, right, spec, large[..., 0], 2).right
@@ -455,16 +455,16 @@ STEADY = Timing("run", "", (), (100, 101, 102), True)
     ],
 )
 def test_marks(timing, before, after, others, expected):
-    assert marks.find((timing,), before, after, others) == expected
+    assert flags.find((timing,), before, after, others) == expected
 
 
 def test_a_throttling_that_is_over_marks_nothing():
     once = replace(CALM, throttling=("throttled since start",))
-    assert marks.find((STEADY,), once, once, 0.0) == []
+    assert flags.find((STEADY,), once, once, 0.0) == []
 
 
 def test_the_load_of_others_is_what_we_did_not_do():
     busy = replace(CALM, busy_ns=3_000_000_000)
-    assert marks.other_load(CALM, busy, 1_000_000_000, 2_000_000_000) == 1.0
-    assert marks.other_load(CALM, busy, 4_000_000_000, 2_000_000_000) == 0.0
-    assert marks.other_load(CALM, replace(CALM, busy_ns=None), 1, 1) is None
+    assert flags.other_load(CALM, busy, 1_000_000_000, 2_000_000_000) == 1.0
+    assert flags.other_load(CALM, busy, 4_000_000_000, 2_000_000_000) == 0.0
+    assert flags.other_load(CALM, replace(CALM, busy_ns=None), 1, 1) is None

@@ -23,8 +23,9 @@ from command_line import EdgeSr
 from processes import Processes, wait_until
 from ssh_server import Cable, Server
 
-from benchmarks import guest, picture, remote, suites, wheel
-from benchmarks.measure import Task
+from benchmarks.measuring import images, suites
+from benchmarks.measuring.measure import Task
+from benchmarks.remote import bootstrap, host, wheel
 from edge_sr import records, zoo
 from edge_sr.engine import build as engine
 from edge_sr.errors import UserError
@@ -102,7 +103,7 @@ def test_a_machine_without_a_network_measures_a_file(edge_sr, server, wheels, tm
 
 def tflm_digest(model: Path) -> str:
     session = open_session(model, "tflm")
-    pixels, _ = picture.made("upscaler", HEIGHT, WIDTH, 2, 1)
+    pixels, _ = images.make("upscaler", HEIGHT, WIDTH, 2, 1)
     output = session.run(encode(pixels, session.input)[np.newaxis])
     return hashlib.sha256(output.tobytes()).hexdigest()
 
@@ -240,7 +241,7 @@ def fake_wheel(folder: Path, target: str, needs: str | None = None, padding: int
     about = "edge_sr-1.dist-info"
     requires = f"Requires-Dist: {needs}\n" if needs else ""
     with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr("benchmarks/target.py", target)
+        archive.writestr("benchmarks/remote/target.py", target)
         archive.writestr("benchmarks/padding", os.urandom(padding))
         archive.writestr(
             f"{about}/METADATA", f"Metadata-Version: 2.1\nName: edge-sr\nVersion: 1\n{requires}"
@@ -257,7 +258,7 @@ def partial() -> bytes:
     """A record with one of two results."""
     made: list[records.Record] = []
     case = suites.want("tinynone x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
-    from benchmarks.measure import measure
+    from benchmarks.measuring.measure import measure
 
     measure(Task(None, (case, case), suites.QUICK), made.append)
     return records.dumps(made[1]).encode()
@@ -329,14 +330,14 @@ HELLO = frame("hello", b'{"machine": "aarch64", "system": "Linux"}')
 
 
 def test_what_a_shell_says_of_itself_is_passed_over():
-    sent = Sent(b"Welcome to this board\nno GREETING\n" + guest.GREETING + HELLO)
-    assert remote._machine(sent) == "aarch64"
+    sent = Sent(b"Welcome to this board\nno GREETING\n" + bootstrap.GREETING + HELLO)
+    assert host._machine(sent) == "aarch64"
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * 10**6, b"y\n" * 10**6, b"edge-sr guest 2\n" + HELLO])
+@pytest.mark.parametrize("data", [b"", b"x" * 10**6, b"y\n" * 10**6, b"edge-sr target 2\n" + HELLO])
 def test_no_greeting(data):
     with pytest.raises(UserError, match="it did not start"):
-        remote._machine(Sent(data))
+        host._machine(Sent(data))
 
 
 @pytest.mark.parametrize(
@@ -354,28 +355,28 @@ def test_no_greeting(data):
     ],
 )
 def test_hostile_greetings_are_refused(data):
-    with pytest.raises(remote._ThereError):
-        remote._machine(Sent(guest.GREETING + data))
+    with pytest.raises(host._ThereError):
+        host._machine(Sent(bootstrap.GREETING + data))
 
 
 def follow(data: bytes, planned: int = 2) -> records.Record:
     case = suites.want("tinypssr x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
     task = Task(None, (case,) * planned, suites.QUICK)
-    return remote._follow(Sent(data), task, lambda _: None, lambda _: None)
+    return host._follow(Sent(data), task, lambda _: None, lambda _: None)
 
 
 def test_a_record_is_checked(partial):
-    with pytest.raises(remote._ThereError, match="a record that is none"):
+    with pytest.raises(host._ThereError, match="a record that is none"):
         follow(frame("record", partial.replace(b"x2", b"x3")) + frame("end", b""))
-    with pytest.raises(remote._ThereError, match="of something else"):
+    with pytest.raises(host._ThereError, match="of something else"):
         follow(frame("record", partial) + frame("end", b""), planned=3)
-    with pytest.raises(remote._ThereError, match="ended early"):
+    with pytest.raises(host._ThereError, match="ended early"):
         follow(frame("record", partial) + frame("end", b""))
-    with pytest.raises(remote._LostError, match="with 1 of 2"):
+    with pytest.raises(host._LostError, match="with 1 of 2"):
         follow(frame("record", partial) + b'{"kind": "record", "bytes": 100}\n{')
 
 
 def test_what_it_says_cannot_steer_a_terminal():
-    with pytest.raises(remote._ThereError) as caught:
+    with pytest.raises(host._ThereError) as caught:
         follow(frame("error", b"a\x1b[2J\r\n\xff b") + frame("end", b""))
     assert str(caught.value) == "a[2J � b"

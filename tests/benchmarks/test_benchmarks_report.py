@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import report_records as made
 
-from benchmarks import page, report, sheet
-from benchmarks.choice import advise
-from benchmarks.sources import MAX_TEXT, Source, harmless, load, plain
+from benchmarks.reports import page, report, sheet
+from benchmarks.reports.choice import advise
+from benchmarks.reports.sources import MAX_TEXT, Source, harmless, load, plain
 from edge_sr import records
 from edge_sr.errors import UserError
 from edge_sr.records import OperatorTime

@@ -7,9 +7,9 @@ import pytest
 import report_records as made
 from scipy import stats
 
-from benchmarks import compare
-from benchmarks.compare import ratio
-from benchmarks.report import compared
+from benchmarks.reports import compare
+from benchmarks.reports.compare import ratio
+from benchmarks.reports.report import compared
 from edge_sr.errors import UserError
 
 

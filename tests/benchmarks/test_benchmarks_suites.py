@@ -1,13 +1,13 @@
 """Suites as data: those that ship, and files that are no suites."""
 
 import json
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from benchmarks import subject, suites
-from benchmarks.suites import BACKENDS
+from benchmarks.measuring import subject, suites
+from benchmarks.measuring.suites import BACKENDS
+from benchmarks.reports import report
 from edge_sr import zoo
 from edge_sr.errors import UserError
 from edge_sr.records import Case, Network
@@ -78,8 +78,7 @@ def test_super_resolution_has_every_architecture_that_ships():
 
 
 def test_execution_time_is_the_published_table():
-    path = Path(suites.__file__).parent / "published.toml"
-    published = tomllib.loads(path.read_text())
+    published = report.published()
     suite = suites.read(published["suite"])
     size = suites.parse_size(published["size"])
     asked = {(case.network, case.part) for case in suite.wanted}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from processes import MAIN, wait_until, with_start_up
 
-from benchmarks import device, process, reference
-from benchmarks.job import Answer
-from benchmarks.suites import QUICK
+from benchmarks.measuring import device, process, reference
+from benchmarks.measuring.job import Answer
+from benchmarks.measuring.suites import QUICK
 from edge_sr import records, zoo
 from edge_sr.records import Decision, Record
 from edge_sr.runtime.agreement import Agreement
@@ -193,7 +193,7 @@ def test_a_record_is_not_replaced_unless_asked(edge_sr, tmp_path):
 def test_a_record_that_is_none_is_not_resumed(edge_sr, tmp_path, edit, sentence):
     out = tmp_path / "record.json"
     here = device.read_device(), device.read_software(), QUICK
-    records.write(out, Record(None, device.now(), False, 1, *here, results=()))
+    records.write(out, Record(None, records.now(), False, 1, *here, results=()))
     out.write_text(out.read_text().replace(*edit, 1))
     before = out.read_bytes()
     assert sentence in edge_sr.refuses("bench", INT8, "--out", out, "--resume")

@@ -11,8 +11,8 @@ import report_records as made
 from command_line import EdgeSr
 from rich.console import Console
 
-from benchmarks.report import sections
-from benchmarks.sources import Source
+from benchmarks.reports.report import sections
+from benchmarks.reports.sources import Source
 from edge_sr import records, zoo
 from edge_sr.cli import bench_results, tables
 

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.compare import TOO_FEW, Ratio, ratio
-from benchmarks.sources import is_right, network_name, size, where
+from benchmarks.reports.compare import TOO_FEW, Ratio, ratio
+from benchmarks.reports.sources import is_right, network_name, size, where
 from edge_sr.records import Precision, Record, Result, Timing
 
 

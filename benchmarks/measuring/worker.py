@@ -1,4 +1,6 @@
-"""The fresh process of a case: `python -m benchmarks.worker JOB ANSWER`, both pickled by us.
+"""The fresh process of a case: `python -m benchmarks.measuring.worker JOB ANSWER`.
+
+Both files are pickled by this package.
 
 Nothing of a runtime is imported before the clock of the cold start runs.
 """
@@ -12,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import picture
-from benchmarks.device import own_ns, read_conditions
-from benchmarks.job import Answer, Job
-from benchmarks.memory import Baseline, runtime_memory
-from benchmarks.native import import_runtime, kernels, on_device, open_session, operators
-from benchmarks.sampler import measure, take, warm_up
+from benchmarks.measuring import images
+from benchmarks.measuring.device import own_ns, read_conditions
+from benchmarks.measuring.job import Answer, Job
+from benchmarks.measuring.memory import Baseline, runtime_memory
+from benchmarks.measuring.native import import_runtime, kernels, on_device, open_session, operators
+from benchmarks.measuring.sampler import measure, take, warm_up
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.records import Cold, Sampling, Timing
 from edge_sr.runtime.pixels import decode, encode
@@ -50,7 +52,7 @@ def run(job: Job) -> Answer:
     if job.pinned:
         os.sched_setaffinity(0, job.pinned)
     channels = job.interface.channels
-    pixels, _ = picture.made(job.part, job.height, job.width, job.interface.scale, channels)
+    pixels, _ = images.make(job.part, job.height, job.width, job.interface.scale, channels)
     image = encode(pixels, job.interface.input)[np.newaxis]
     baseline = Baseline.now()
     session, output, cold = _start(job, image)

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.choice import Advice, Choice, advise, choose, fastest_each, way
-from benchmarks.compare import LEVEL, Comparison, Ratio
-from benchmarks.sources import (
+from benchmarks.reports.choice import Advice, Choice, advise, choose, fastest_each, way
+from benchmarks.reports.compare import LEVEL, Comparison, Ratio
+from benchmarks.reports.sources import (
     Source,
     is_right,
     network_name,

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import edge_sr
@@ -41,11 +40,6 @@ def cores() -> tuple[int, ...]:
     """The cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return tuple(sorted(affinity(0))) if affinity else tuple(range(os.cpu_count() or 1))
-
-
-def now() -> str:
-    """The time, UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def read_device(root: Path = _ROOT) -> Device:
@@ -141,7 +135,7 @@ def _os() -> str:
 
 def _revision() -> str | None:
     """Of the repository whose sources run; a wheel has none, wherever it is installed."""
-    folder = Path(__file__).parent.parent
+    folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
     revision = _said("git", "-C", str(folder), "rev-parse", "HEAD")

@@ -37,7 +37,7 @@ import sys
 if sys.version_info < {_OLDEST}:
     sys.exit("python3 is %d.%d" % sys.version_info[:2])
 source = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
-exec(compile(source, "guest.py", "exec"), {{"__name__": "__main__"}})
+exec(compile(source, "bootstrap.py", "exec"), {{"__name__": "__main__"}})
 """
 _TAIL = 16_384
 _PATIENCE_SECONDS = 30

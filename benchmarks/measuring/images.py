@@ -15,14 +15,14 @@ def original(height: int, width: int, channels: int) -> Pixels:
     """
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
     waves = np.sin(60 * (x**2 + y**2)[..., np.newaxis] + np.arange(channels, dtype=np.float32))
-    picture = 127.5 + 70 * waves
+    image = 127.5 + 70 * waves
     for index, (row, column) in enumerate(((0.3, 0.6), (0.7, 0.25), (0.75, 0.8))):
-        picture[(y - row) ** 2 + (x - column) ** 2 < 0.02] = 60 + 70 * index
-    noise = np.random.default_rng(0).normal(0, 3, picture.shape)
-    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+        image[(y - row) ** 2 + (x - column) ** 2 < 0.02] = 60 + 70 * index
+    noise = np.random.default_rng(0).normal(0, 3, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def made(part: Part, height: int, width: int, scale: int, channels: int) -> tuple[Pixels, Pixels]:
+def make(part: Part, height: int, width: int, scale: int, channels: int) -> tuple[Pixels, Pixels]:
     """What goes into a network as 8-bit pixels (H, W, channels), and the picture behind it.
 
     Args:

@@ -12,7 +12,7 @@ from pathlib import Path
 from edge_sr.engine import build as engine
 from edge_sr.errors import UserError
 
-_SOURCES = Path(__file__).parent.parent
+_SOURCES = Path(__file__).parents[2]
 _PACKAGES = ("benchmarks", "edge_sr", "export", "firmware_harness")
 _FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
 _SETUPTOOLS = 77
@@ -28,7 +28,7 @@ def check(path: Path, machine: str) -> None:
         raise UserError(f"{path} is not a file; --wheel takes a wheel of edge-sr")
     try:
         with zipfile.ZipFile(path) as archive:
-            ours = "benchmarks/target.py" in archive.namelist()
+            ours = "benchmarks/remote/target.py" in archive.namelist()
     except (OSError, zipfile.BadZipFile):
         ours = False
     if not ours or not path.name.startswith("edge_sr-") or path.suffix != ".whl":

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.report import Section, Table, sections
-from benchmarks.sources import Source
+from benchmarks.reports.report import Section, Table, sections
+from benchmarks.reports.sources import Source
 from edge_sr.errors import require
 
 
@@ -16,12 +16,12 @@ def render(sources: Sequence[Source]) -> str:
     """
     jinja2 = require("jinja2", "plot")
     require("matplotlib", "plot")
-    from benchmarks.page import plots
+    from benchmarks.reports.page import plots
 
     # Everything that a template shows is escaped, but for what is marked as Markup, which plots
     # makes of drawings alone.
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("benchmarks", "page"),
+        loader=jinja2.PackageLoader("benchmarks.reports", "page"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

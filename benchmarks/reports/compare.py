@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.sources import plural
+from benchmarks.reports.sources import plural
 from edge_sr.errors import UserError
 from edge_sr.records import Record, Result, Scope
 

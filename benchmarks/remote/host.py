@@ -1,6 +1,6 @@
 """Measures on another machine over SSH: sends the wheel and the artifacts, brings the record back.
 
-All of it is one connection to a program (guest.py) that cleans up whenever the connection ends.
+All of it is one connection to a program (bootstrap.py) that cleans up whenever the connection ends.
 """
 
 import json
@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import guest, order, ssh, wheel
-from benchmarks.measure import Task
-from benchmarks.ssh import Host, Remote, printable
-from benchmarks.suites import BACKENDS
+from benchmarks.measuring.measure import Task
+from benchmarks.measuring.suites import BACKENDS
+from benchmarks.remote import bootstrap, ssh, task_file, wheel
+from benchmarks.remote.ssh import Host, Remote, printable
 from edge_sr import records
 from edge_sr.errors import UserError
 from edge_sr.records import Record
@@ -45,7 +45,7 @@ def measure(
     former: Record | None,
     tell: Callable[[str], None],
 ) -> Record:
-    """Measure all cases there, as `benchmarks.measure.measure` does here.
+    """Measure all cases there, as `benchmarks.measuring.measure.measure` does here.
 
     Args:
         target: where.
@@ -60,7 +60,7 @@ def measure(
     ssh.check(target.host)
     wheels = _wheels(target.wheels)
     tell("connecting")
-    remote = Remote(target.host, Path(guest.__file__).read_bytes())
+    remote = Remote(target.host, Path(bootstrap.__file__).read_bytes())
     started = False
     try:
         machine = _machine(remote)
@@ -102,7 +102,7 @@ def _machine(remote: Remote) -> str:
         UserError: there is no greeting, or it is not Linux.
     """
     noise = 0
-    while (line := remote.output.readline(MAX_NOISE)) != guest.GREETING:
+    while (line := remote.output.readline(MAX_NOISE)) != bootstrap.GREETING:
         noise += len(line)
         if not line or noise > MAX_NOISE:
             raise UserError(remote.why_not_started())
@@ -127,7 +127,7 @@ def _files(
     target: Target, task: Task, former: Record | None, own: Path, wheels: list[Path]
 ) -> dict[str, bytes | Path]:
     """All that is sent, by the names that it has there; the wheel of edge-sr comes first."""
-    text, models = order.write(task, former is not None)
+    text, models = task_file.write(task, former is not None)
     files: dict[str, bytes | Path] = {own.name: own, "task.json": text, **models}
     if former is not None:
         files["former.json"] = records.dumps(former).encode()

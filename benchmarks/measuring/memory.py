@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.job import Job
+from benchmarks.measuring.job import Job
 from edge_sr import graph
 from edge_sr.graph import read_bytes
 from edge_sr.records import Memory

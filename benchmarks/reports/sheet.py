@@ -5,7 +5,7 @@ import io
 import typing
 from collections.abc import Iterable, Sequence
 
-from benchmarks.sources import Source
+from benchmarks.reports.sources import Source
 from edge_sr.records import MemoryKind, Result, Timing
 
 _KINDS: tuple[MemoryKind, ...] = typing.get_args(MemoryKind)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.job import Job
+from benchmarks.measuring.job import Job
 from edge_sr.errors import UserError, require
 from edge_sr.graph import read_bytes
 from edge_sr.quiet import quiet_native

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.job import Answer, Job
-from benchmarks.sampler import PATIENCE
+from benchmarks.measuring.job import Answer, Job
+from benchmarks.measuring.sampler import PATIENCE
 
 _START_SECONDS = 600  # for what takes no samples: imports, the cold start, profiling, a reference
 _TIMED_SCOPES = 3
@@ -24,7 +24,7 @@ def do(job: Job) -> Answer:
         folder = Path(name)
         (folder / "job").write_bytes(pickle.dumps(job))
         # -P: a folder of the name "benchmarks" where the user stands is none of ours.
-        command = [sys.executable, "-P", "-m", "benchmarks.worker", "job", "answer"]
+        command = [sys.executable, "-P", "-m", "benchmarks.measuring.worker", "job", "answer"]
         command[-2:] = [str(folder / "job"), str(folder / "answer")]
         with (folder / "log").open("w+b") as log:
             code = _wait(command, job, log.fileno())

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import device, marks, process, subject
-from benchmarks.job import Answer, Job
-from benchmarks.reference import References
-from benchmarks.subject import Subject
-from benchmarks.suites import BACKENDS, Wanted
-from edge_sr import graph
+from benchmarks.measuring import device, flags, images, process, subject
+from benchmarks.measuring.job import Answer, Job
+from benchmarks.measuring.reference import References
+from benchmarks.measuring.subject import Subject
+from benchmarks.measuring.suites import BACKENDS, Wanted
+from edge_sr import graph, records
+from edge_sr.data.images import Pixels
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.models import registry
@@ -34,8 +35,8 @@ from edge_sr.runtime.runtimes import RUNTIMES
 Converter = Callable[[bytes], bytes]
 """Makes an .onnx of a .tflite."""
 
-Emulator = Callable[[Case, bytes], Result]
-"""Runs a case's .tflite on its emulated board."""
+Emulator = Callable[[Case, bytes, Pixels], Result]
+"""Runs a case's .tflite on its emulated board, with an image as its input."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def measure(task: Task, keep: Callable[[Record], None], former: Record | None = 
     """
     record = Record(
         suite=task.suite,
-        started=device.now(),
+        started=records.now(),
         complete=False,
         planned=len(task.wanted),
         device=device.read_device(),
@@ -163,7 +164,10 @@ class _Bench:
                 return known[case]
             self._check_here(wanted)
             if case.board is not None and self._task.emulate is not None:
-                return self._task.emulate(case, read_bytes(artifact))
+                pixels, _ = images.make(
+                    case.network.part, case.height, case.width, found.interface.scale, case.channels
+                )
+                return self._task.emulate(case, read_bytes(artifact), pixels)
         except _NotHereError as error:
             return _without(case, "not measured", str(error))
         except (UserError, VerificationError) as error:
@@ -222,7 +226,7 @@ class _Bench:
             end_to_end=wanted.end_to_end,
             output=self._folder / "output.npy",
         )
-        started = device.now()
+        started = records.now()
         answer = process.do(job)
         if answer.error is not None:
             return _without(case, "failed", answer.error)
@@ -276,14 +280,14 @@ def _without(case: Case, status: Status, reason: str) -> Result:
     """A result without samples; what a runtime says may have several lines."""
     sentence = " ".join(reason.split())
     return Result(
-        case, status, sentence, device.now(), None, (), (), (), *(None,) * 5, marks=()
+        case, status, sentence, records.now(), None, (), (), (), *(None,) * 5, marks=()
     )  # fmt: skip
 
 
 def _result(case: Case, started: str, answer: Answer, files: Sequence[Memory]) -> Result:
     assert answer.before is not None
     assert answer.after is not None
-    others = marks.other_load(answer.before, answer.after, answer.own_ns, answer.wall_ns)
+    others = flags.other_load(answer.before, answer.after, answer.own_ns, answer.wall_ns)
     return Result(
         case=case,
         status="measured",
@@ -298,6 +302,6 @@ def _result(case: Case, started: str, answer: Answer, files: Sequence[Memory]) -
         before=answer.before,
         after=answer.after,
         other_load=others,
-        marks=tuple(marks.find(answer.timings, answer.before, answer.after, others)),
+        marks=tuple(flags.find(answer.timings, answer.before, answer.after, others)),
         kernels=answer.kernels,
     )

@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.subject import Subject, is_codec, is_known
+from benchmarks.measuring.subject import Subject, is_codec, is_known
 from edge_sr.errors import UserError
 from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
 
-FOLDER = Path(__file__).parent / "suites"
+FOLDER = Path(__file__).parents[1] / "suites"
 MAX_SIDE = 16_384
 QUICK = Sampling(warmup_s=0.3, samples=20, seconds=1.0, max_samples=20_000, max_seconds=6.0)
 """What one case takes by default: a second or two."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import picture, process
-from benchmarks.job import Job
-from benchmarks.subject import Subject
+from benchmarks.measuring import images, process
+from benchmarks.measuring.job import Job
+from benchmarks.measuring.subject import Subject
 from edge_sr import graph
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.records import Delegate, Output, RuntimeName
@@ -88,13 +88,13 @@ def _compare(
     runtime: str,
     repeats: bool,
 ) -> Output:
-    scale, picture_due = subject.interface.scale, None
+    scale, original = subject.interface.scale, None
     if subject.part == "upscaler":
         channels = subject.interface.channels
-        large = picture.made("upscaler", job.height, job.width, scale, channels)[1]
-        picture_due = large[..., 0] if channels == 1 else large
+        _, original = images.make("upscaler", job.height, job.width, scale, channels)
+        original = original[..., 0] if channels == 1 else original
     spec, passes = subject.interface.output, _passes(subject)
-    found = agreement(output, reference, spec, picture_due, scale, passes)
+    found = agreement(output, reference, spec, original, scale, passes)
     return Output(
         sha256=_digest(output),
         bytes=output.nbytes,

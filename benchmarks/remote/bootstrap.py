@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-GREETING = b"edge-sr guest 1\n"
+GREETING = b"edge-sr target 1\n"
 """Comes first; what the machine's shell says of itself may come before it."""
 
 _GRACE_SECONDS = 10
@@ -86,7 +86,8 @@ def _serve(folder: Path) -> None:
     send("step", "measuring")
     python = folder / "venv" / "bin" / "python"
     # -P: a folder of the name "benchmarks" where the user stands is none of ours.
-    _run(folder, [python, "-P", "-m", "benchmarks.target", folder / "task.json"], own_words=True)
+    module = "benchmarks.remote.target"
+    _run(folder, [python, "-P", "-m", module, folder / "task.json"], own_words=True)
 
 
 def _line() -> bytes:

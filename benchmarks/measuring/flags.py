@@ -23,15 +23,15 @@ def find(
     timings: tuple[Timing, ...], before: Conditions, after: Conditions, others: float | None
 ) -> list[Mark]:
     """The marks that samples and conditions call for."""
-    marks: list[Mark] = []
+    flags: list[Mark] = []
     spread = any(timing.spread > MAX_SPREAD for timing in timings)
     if spread or (others is not None and others > MAX_OTHER_LOAD):
-        marks.append("noisy")
+        flags.append("noisy")
     if throttled(before, after):
-        marks.append("throttled")
+        flags.append("throttled")
     if not all(timing.stable for timing in timings):
-        marks.append("unstable")
-    return marks
+        flags.append("unstable")
+    return flags
 
 
 def throttled(before: Conditions, after: Conditions) -> bool:

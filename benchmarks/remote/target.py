@@ -1,14 +1,14 @@
-"""`python -m benchmarks.target task.json`: measures on another machine's behalf (see guest.py)."""
+"""`python -m benchmarks.remote.target task.json`: the measurement on the target."""
 
 import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks import order
-from benchmarks.device import cores
-from benchmarks.guest import send
-from benchmarks.measure import Task, measure
+from benchmarks.measuring.device import cores
+from benchmarks.measuring.measure import Task, measure
+from benchmarks.remote import task_file
+from benchmarks.remote.bootstrap import send
 from edge_sr import records
 from edge_sr.errors import UserError
 
@@ -18,7 +18,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     path = Path(sys.argv[1])
     try:
-        task, resumes = order.read(path)
+        task, resumes = task_file.read(path)
         _check_cores(task)
         former = records.read(path.with_name("former.json")) if resumes else None
         measure(task, lambda record: send("record", records.dumps(record)), former)

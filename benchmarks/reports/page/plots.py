@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
-from benchmarks.choice import run_timing
-from benchmarks.report import memory
-from benchmarks.sources import network_name, plural, size
+from benchmarks.reports.choice import run_timing
+from benchmarks.reports.report import memory
+from benchmarks.reports.sources import network_name, plural, size
 from edge_sr.records import Record, Result
 
 _INK = "#010203"

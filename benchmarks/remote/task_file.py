@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import subject
-from benchmarks.measure import Task
-from benchmarks.suites import BACKENDS, Wanted
+from benchmarks.measuring import subject
+from benchmarks.measuring.measure import Task
+from benchmarks.measuring.suites import BACKENDS, Wanted
 from edge_sr import schema
 from edge_sr.errors import UserError
 from edge_sr.records import Part, Precision, Sampling
@@ -19,7 +19,7 @@ MAX_ITEMS = 10_000
 
 @dataclass(frozen=True)
 class Item:
-    """A case, as `benchmarks.suites.Wanted`; `file` is the user's, beside the order."""
+    """A case, as `benchmarks.measuring.suites.Wanted`; `file` is the user's, beside the order."""
 
     network: str
     part: Part

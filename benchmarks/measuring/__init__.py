@@ -1,0 +1,1 @@
+"""Measures networks on this machine, each case in a fresh process."""

@@ -1,0 +1,1 @@
+"""Measures networks on another machine over SSH."""

@@ -1,0 +1,1 @@
+"""Makes tables, pages and sheets of records."""
