@@ -11,7 +11,7 @@ from edge_sr.codec.quantizer import Kind, Quantizer
 from edge_sr.engine import coder
 from edge_sr.engine.plan import Plan
 from edge_sr.errors import UserError, VerificationError
-from edge_sr.graph import Graph
+from edge_sr.graph import Graph, ratio
 from edge_sr.runtime.pixels import encode
 from edge_sr.runtime.session import TensorSpec
 
@@ -75,6 +75,11 @@ class Memory:
 
     latents: int
     row: int
+
+
+def is_encoder(network: Graph) -> bool:
+    """Return whether a network makes images smaller."""
+    return ratio(network) < 1
 
 
 def check(name: str, network: Graph, plan: Plan) -> None:

@@ -1,37 +1,48 @@
-"""What a model takes of a board's memory, by the planner's figures."""
+"""What a model needs of a board's memory, as the planner predicts it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge_sr.engine.plan import MAX_UNITS, Plan
+from edge_sr.engine.plan import HEAD_BYTES, MAX_UNITS, Plan
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph
+from firmware_harness import camera
 from firmware_harness.board import Board
+from firmware_harness.frames import frame_height
 
 CODE_BYTES = 32 * 1024
-"""Flash for engine, libraries, start-up and self-test: more than any build of them takes."""
+"""Flash for engine, libraries, start-up and self-test: an upper bound for every build."""
 
-_VARIABLES = 128  # bytes; alignment and the self-test's result included
+_VARIABLES = 128  # bytes; with alignment and the self-test's result
 
-Beside = Callable[[int], int]
-"""Bytes of RAM that a program needs beside all else, by the frame's width."""
+ExtraRam = Callable[[int], int]
+"""Bytes of RAM that a program needs on top of everything else, for a frame width."""
 
 
 def _nothing(width: int) -> int:
     return 0
 
 
+def extra_ram(network: Graph, plan: Plan) -> ExtraRam:
+    """Return the RAM that an encoder needs for a 4:3 frame on top of the rest; 0 for upscalers."""
+
+    def kept(width: int) -> int:
+        return camera.most_bytes(network, plan, width, frame_height(width, plan.rate))
+
+    return kept if camera.is_encoder(network) else _nothing
+
+
 @dataclass(frozen=True)
 class Fit:
-    """How a model lies on a board at one width; bytes.
+    """What a model needs on a board at one width; sizes in bytes.
 
     Attributes:
-        ram: stack, arena, one row of the frame, variables.
-        ram_lacking: what the board has too little; 0 if it fits.
-        flash: the plan with its weights, and what is allowed for code.
-        flash_lacking: what the board has too little.
-        widest: the largest width that fits; 0 if there is none.
-        widest_external: the same if the arena lies in external RAM; None without any.
+        ram: stack, arena, one row of the frame, variables and extra RAM.
+        ram_lacking: RAM that the board lacks; 0 if it fits.
+        flash: the plan with its weights, and `CODE_BYTES`.
+        flash_lacking: flash that the board lacks; 0 if it fits.
+        widest: the largest width that fits; 0 if none does.
+        widest_external: the same with the arena in external RAM; None if the board has none.
     """
 
     ram: int
@@ -43,23 +54,23 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """Whether the model runs on the board at that width."""
+        """Return whether the model runs on the board at that width."""
         return not self.ram_lacking and not self.flash_lacking
 
 
-def fit(network: Graph, plan: Plan, width: int, board: Board, beside: Beside = _nothing) -> Fit:
-    """How a model lies on a board.
+def fit(network: Graph, plan: Plan, width: int, board: Board, extra: ExtraRam = _nothing) -> Fit:
+    """Return what a model needs on a board.
 
     Raises:
-        UserError: the width is impossible on any board.
+        UserError: the engine does not run the network at this width on any board.
     """
     channels = network.input.shape[3]
-    ram = _around(channels, width, board) + beside(width) + plan.arena_bytes(width)
+    ram = _around(channels, width, board) + extra(width) + plan.arena_bytes(width)
     flash = plan.flash_bytes + CODE_BYTES
     flash_lacking = max(0, flash - board.flash.size)
 
     def widest(external: bool) -> int:
-        return 0 if flash_lacking else _widest(plan, channels, board, external, beside)
+        return 0 if flash_lacking else _widest(plan, channels, board, external, extra)
 
     return Fit(
         ram=ram,
@@ -72,14 +83,14 @@ def fit(network: Graph, plan: Plan, width: int, board: Board, beside: Beside = _
 
 
 def check(
-    name: str, network: Graph, plan: Plan, width: int, board: Board, beside: Beside = _nothing
+    name: str, network: Graph, plan: Plan, width: int, board: Board, extra: ExtraRam = _nothing
 ) -> None:
-    """Find out before anything is written that a board is too small.
+    """Refuse a board that is too small, before anything is written.
 
     Raises:
-        UserError: the width is impossible, or the program at that width exceeds RAM or flash.
+        UserError: the width is impossible, or the program exceeds RAM or flash at that width.
     """
-    found = fit(network, plan, width, board, beside)
+    found = fit(network, plan, width, board, extra)
     if found.flash_lacking:
         raise UserError(
             f"{name} needs {found.flash_lacking:,} bytes more flash than {board.name} has, "
@@ -94,22 +105,40 @@ def check(
 
 
 def _around(channels: int, width: int, board: Board) -> int:
-    """What the program takes beside the arena."""
+    """Return the RAM of the program without arena and extra RAM."""
     return board.stack + channels * width + _VARIABLES
 
 
-def _widest(plan: Plan, channels: int, board: Board, external: bool, beside: Beside) -> int:
-    def fits(width: int) -> bool:
+def _widest(plan: Plan, channels: int, board: Board, external: bool, extra: ExtraRam) -> int:
+    """Return the largest width that fits a board; 0 if none does."""
+
+    def fits(units: int) -> bool:
+        width = units * plan.rate
         arena = plan.arena_bytes(width)
-        inside = _around(channels, width, board) + beside(width) + (0 if external else arena)
-        return inside <= board.ram.size and (not external or arena <= board.external_ram)
+        internal = _around(channels, width, board) + extra(width) + (0 if external else arena)
+        return internal <= board.ram.size and (not external or arena <= board.external_ram)
 
     largest = max(board.ram.size, board.external_ram)
-    low, high = 0, min(largest // plan.arena.unit, MAX_UNITS)
+    return _most(min(largest // plan.arena.unit, MAX_UNITS), fits) * plan.rate
+
+
+def widest_within(plan: Plan, ram: int) -> int:
+    """Return the largest width whose arena takes at most `ram` bytes; 0 if none does."""
+
+    def fits(units: int) -> bool:
+        arena = plan.arena.at(plan.wide_units(units * plan.rate))
+        return HEAD_BYTES + arena + plan.scratch <= ram
+
+    return _most(MAX_UNITS, fits) * plan.rate
+
+
+def _most(limit: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest number up to `limit` that fits, by bisection; 0 if none does."""
+    low, high = 0, limit
     while low < high:
-        units = (low + high + 1) // 2
-        if fits(units * plan.rate):
-            low = units
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
         else:
-            high = units - 1
-    return low * plan.rate
+            high = middle - 1
+    return low

@@ -1,32 +1,103 @@
-"""Frames to run an image on."""
+"""Frames: their sizes, and the images that firmware is run on."""
+
+from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from edge_sr.data.colour import luminance
-from edge_sr.data.images import Pixels
+from edge_sr.data.images import Pixels, read_image
+from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
-from edge_sr.graph import Tensor
+from edge_sr.graph import Graph, Tensor
 from edge_sr.runtime.pixels import encode
 from edge_sr.runtime.session import TensorSpec
 
+_DEFAULT_PIXELS = 640 * 480  # at most, of the default image; wide ones are flatter than 4:3
+
+
+def round_up(size: int, multiple: int) -> int:
+    """Return the smallest multiple that is at least `size`."""
+    return -(-size // multiple) * multiple
+
+
+def frame_height(width: int, multiple: int = 1) -> int:
+    """Return the height of a 4:3 frame, rounded up to a multiple of what the network takes."""
+    return round_up(-(-width * 3 // 4), multiple)
+
+
+def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarray, str]:
+    """Read the frame that an upscaler's firmware is run on.
+
+    Args:
+        image: the file; None: a photograph, 4:3 or flatter.
+        width: in pixels, that the firmware was built for.
+        network: its network.
+
+    Returns:
+        The frame (H, W, C) int8, and what it shows.
+
+    Raises:
+        UserError: the image cannot be read or has another width, or the width is impossible.
+    """
+    plan = make_plan(network)
+    plan.arena_bytes(width)  # a damaged project may name an impossible width
+    if image is None:
+        most = max(1, _DEFAULT_PIXELS // (width * plan.rate)) * plan.rate
+        height = min(frame_height(width, plan.rate), most)
+        pixels, source = default_pixels(height, width)
+    else:
+        pixels, source = read_image(image).pixels, str(image)
+    if pixels.shape[1] != width:
+        raise UserError(
+            f"{image} is {pixels.shape[1]} pixels wide, but the firmware was built for {width}; "
+            f"`edge-sr firmware build --width {pixels.shape[1]}` builds for this width"
+        )
+    return encode_pixels(pixels, network.input), source
+
+
+def read_pixels(image: Path | None, width: int, max_height: int) -> tuple[Pixels, str]:
+    """Read the image that an encoder's firmware is run on.
+
+    Args:
+        image: the file; None: a photograph of the maximum height.
+        width: in pixels, that the firmware was built for.
+        max_height: that the firmware was built for.
+
+    Returns:
+        The pixels (H, W, 3) uint8, and what they show.
+
+    Raises:
+        UserError: the image cannot be read or does not fit.
+    """
+    if image is None:
+        return default_pixels(max_height, width)
+    pixels = read_image(image).pixels
+    if pixels.shape[1] != width or pixels.shape[0] > max_height:
+        raise UserError(
+            f"{image} is {pixels.shape[1]}x{pixels.shape[0]}, but the firmware was built for a "
+            f"width of {width} and at most {max_height} rows; `edge-sr firmware build --width "
+            f"{pixels.shape[1]} --height {pixels.shape[0]}` builds for this size"
+        )
+    return as_rgb(pixels), str(image)
+
 
 def default_pixels(height: int, width: int) -> tuple[Pixels, str]:
-    """A picture of that size, uint8 (H, W, 3), and what it shows.
+    """Return an image of that size, uint8 (H, W, 3), and what it shows.
 
-    It is a photograph where scikit-image is installed, and made here where it is not.
+    It is a photograph if scikit-image is installed, else a generated image.
     """
     try:
         import skimage.data
     except ModuleNotFoundError:
-        return _made(height, width), "a made picture"
+        return _generated(height, width), "a generated image"
     photograph = PillowImage.fromarray(skimage.data.astronaut())
     resized = photograph.resize((width, height), PillowImage.Resampling.BICUBIC)
     return np.asarray(resized), "scikit-image's astronaut"
 
 
-def _made(height: int, width: int) -> Pixels:
-    """Rings that become finer from one corner to the other, in three colours, with noise."""
+def _generated(height: int, width: int) -> Pixels:
+    """Draw rings that get finer from one corner to the other, in three colours, with noise."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     waves = np.sin(60 * (x**2 + y**2)[..., np.newaxis] + np.arange(3))
     noise = np.random.default_rng(0).normal(0, 8, (height, width, 3))
@@ -34,30 +105,30 @@ def _made(height: int, width: int) -> Pixels:
 
 
 def as_rgb(pixels: Pixels) -> Pixels:
-    """(H, W, 3) of gray (H, W) or RGB pixels."""
+    """Return gray (H, W) or RGB pixels as (H, W, 3)."""
     size = pixels.shape[:2]
     return np.ascontiguousarray(np.broadcast_to(pixels.reshape(*size, -1), (*size, 3)))
 
 
 def encode_pixels(pixels: Pixels, tensor: Tensor) -> np.ndarray:
-    """Write a picture as a network's input.
+    """Convert an image to a network's input.
 
     Args:
         pixels: uint8, (H, W) gray or (H, W, 3) RGB.
-        tensor: the input, int8 with 1 channel, which takes BT.601 luma, or 3, which take RGB.
+        tensor: the int8 input; 1 channel takes BT.601 luma, 3 channels take RGB.
 
     Returns:
         (H, W, C) int8.
 
     Raises:
-        UserError: the network takes other channels.
+        UserError: the network takes another number of channels.
     """
     channels = tensor.shape[3]
     if channels not in (1, 3):
-        raise UserError(f"the model takes {channels} channels; a picture gives it 1 or 3")
+        raise UserError(f"the model takes {channels} channels; an image has 1 or 3")
     if channels == 1:
         pixels = luminance(pixels)
     planes = pixels[..., np.newaxis] if channels == 1 else as_rgb(pixels)
-    assert tensor.quantization is not None  # the engine has run the planner on it
+    assert tensor.quantization is not None  # the planner has checked it
     scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zero_point[0]
     return np.ascontiguousarray(encode(planes, TensorSpec("int8", scale, zero_point)))

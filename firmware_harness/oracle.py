@@ -1,14 +1,51 @@
-"""What an image's output must be: TensorFlow Lite Micro's, byte for byte."""
+"""TensorFlow Lite Micro as the reference: the output that firmware must give, byte for byte."""
+
+import importlib.util
 
 import numpy as np
 
 from edge_sr import graph
-from edge_sr.errors import VerificationError, require
+from edge_sr.errors import UserError, VerificationError, require
+from edge_sr.runtime.arena import arena_bytes
 from edge_sr.runtime.tflm import arena_bound
+
+MAX_ARENA_BYTES = 2**29
+"""Frames for which TFLM's arena may be larger are not tried."""
+
+
+def is_feasible(model: bytes, height: int, width: int) -> bool:
+    """Return whether TFLM's arena for a frame is surely at most `MAX_ARENA_BYTES`."""
+    resized = graph.read_graph(graph.resize(model, height, width))
+    return arena_bound(resized) <= MAX_ARENA_BYTES
+
+
+def check_size(model: bytes, height: int, width: int) -> None:
+    """Refuse a frame for which TFLM would need too much memory.
+
+    Raises:
+        UserError: the frame is too large.
+    """
+    if not is_feasible(model, height, width):
+        raise UserError(
+            f"a frame of {width}x{height} is too large for TFLM, which checks the output; name an "
+            "image with fewer rows with --image"
+        )
+
+
+def arena(model: bytes, height: int, width: int) -> int | str:
+    """Return TFLM's arena for a frame in bytes, or why it is unknown."""
+    if importlib.util.find_spec("tflite_micro") is None:
+        return "unknown: tflite-micro is not installed"
+    try:
+        if not is_feasible(model, height, width):
+            return "unknown: too large to try"
+        return arena_bytes(graph.resize(model, height, width))
+    except (UserError, VerificationError):
+        return "unknown: TFLM cannot run it"
 
 
 def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
-    """Run a model in the tflite-micro wheel.
+    """Run a model in TFLM (the tflite-micro wheel).
 
     Args:
         model: an int8 .tflite.
@@ -18,7 +55,7 @@ def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
         (H', W', C') int8.
 
     Raises:
-        UserError: the wheel is missing, or the model cannot be resized to the frame.
+        UserError: tflite-micro is missing, or the model cannot be resized to the frame.
         VerificationError: TFLM cannot run it.
     """
     runtime = require("tflite_micro", "tflm").runtime
@@ -35,18 +72,18 @@ def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
 
 
 def check(output: np.ndarray, expected: np.ndarray) -> None:
-    """Compare every byte of an image's output.
+    """Compare every output byte of firmware with the expected output.
 
     Args:
-        output: int8 values in the order in which they came.
+        output: int8 values, in order.
         expected: (H, W, C) int8.
 
     Raises:
-        VerificationError: they differ; the text says where first.
+        VerificationError: they differ; the text states the first difference.
     """
     if output.size != expected.size:
         raise VerificationError(
-            f"the image gave {output.size:,} output bytes where TFLM gives {expected.size:,}"
+            f"the firmware wrote {output.size:,} output bytes, TFLM writes {expected.size:,}"
         )
     wrong = np.flatnonzero(output != expected.ravel())
     if wrong.size:

@@ -130,10 +130,10 @@ def _check_camera(
     camera.check_frame(project.width, chosen.height, chosen.planes)
     width = camera.extended(project.width, plan)
 
-    def beside(wide: int) -> int:
+    def extra_ram(wide: int) -> int:
         return camera.most_bytes(network, plan, wide, chosen.height)
 
-    fit.check(project.name, network, plan, width, board, beside)
+    fit.check(project.name, network, plan, width, board, extra_ram)
 
 
 def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Build a model for every emulated core, run it on a photograph, and print what it takes.
+"""Build a model for every emulated core, run it on a photograph, and print its costs.
 
     python scripts/board_table.py [--model tinypssr] [--scale 2] [--width 160] [--boards NAME ...]
 
@@ -12,10 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sr.cli.firmware import read_frame
 from edge_sr.graph import read_graph
 from edge_sr.zoo import find
 from firmware_harness import board_file, build, elf, emulate, oracle, project
+from firmware_harness.frames import read_frame
+
+_HEADINGS = (
+    "board",
+    "flash, engine and model",
+    "RAM without frame buffers",
+    "instructions per LR pixel",
+)
 
 
 def main() -> None:
@@ -30,7 +37,7 @@ def main() -> None:
     model = find(arguments.model, arguments.scale).artifact("int8", ".tflite").read_bytes()
     frame = read_frame(None, arguments.width, read_graph(model))[0]
     expected = oracle.tflm_output(model, frame)
-    print("| board | flash, engine and model | RAM, all but frames | instructions per LR pixel |")
+    print(f"| {' | '.join(_HEADINGS)} |")
     print("|---|---:|---:|---:|")
     for name in arguments.boards:
         print(row(name, arguments.model, model, frame, expected), flush=True)

@@ -1,4 +1,4 @@
-"""What goes into a library: a network with the runtime that it is for."""
+"""The content of a library: a network with its runtime."""
 
 import re
 from collections.abc import Mapping
@@ -10,19 +10,19 @@ from edge_sr.graph import Graph, Tensor, not_integer, scale
 ENGINES = ("streaming", "tflm")
 
 _MAX_NAME = 48
-_TAKEN = ("esr", "upscale", "checksum", "test", "main")  # how the files beside it begin
+_TAKEN = ("esr", "upscale", "checksum", "test", "main")  # prefixes of the library's other files
 
 
 @dataclass(frozen=True)
 class Content:
-    """A network with the runtime that it is for.
+    """A network with its runtime.
 
     Attributes:
-        engine: one of `ENGINES`; also the name of its templates.
+        engine: one of `ENGINES`; also the folder name of its templates.
         files: texts for the library's src/, by file name.
-        fields: for templates.
-        ram: bytes that the runtime takes for the example's frame.
-        facts: rows of a table for people.
+        fields: values for templates, by placeholder.
+        ram: bytes of RAM that the runtime needs for the example's frame.
+        facts: rows of a table for people, as name and value.
     """
 
     engine: str
@@ -33,38 +33,38 @@ class Content:
 
 
 def check_engine(name: str) -> None:
-    """Refuse an engine that does not exist.
+    """Refuse an unknown engine.
 
     Raises:
-        UserError: so.
+        UserError: the engine is unknown.
     """
     if name not in ENGINES:
-        raise UserError(f"there is no engine {name!r}; there are {', '.join(ENGINES)}")
+        raise UserError(f"unknown engine {name!r}; available: {', '.join(ENGINES)}")
 
 
 def check_network(network: Graph) -> None:
-    """Refuse what is no int8 super-resolution network.
+    """Refuse a network that is not an int8 super-resolution network.
 
     Raises:
-        UserError: so; the text names the tensor.
+        UserError: the network is something else; the text names the tensor.
     """
     floats = not_integer(network)
     if floats:
         raise UserError(
-            f"a library is made of an int8 model, and {floats[0]}; export it with --int8"
+            f"a library needs an int8 model, but {floats[0]}; export the model with --int8"
         )
     scale(network)
 
 
 def identifier(name: str) -> str:
-    """A network's name as C, CMake and Kconfig take it: "tinypssr-x2" is tinypssr_x2."""
+    """Return a network's name as an identifier for C, CMake and Kconfig, such as tinypssr_x2."""
     text = re.sub(r"[^a-z0-9]+", "_", name.lower())[:_MAX_NAME].strip("_")
     plain = text[:1].isalpha() and not text.startswith(_TAKEN)
     return text if plain else f"model_{text}".rstrip("_")
 
 
 def network_fields(network: Graph, name: str) -> dict[str, str]:
-    """The fields of templates that say what a network is."""
+    """Return the template fields that describe a network."""
     ident = identifier(name)
     return {
         "NAME": ident.replace("_", "-"),
@@ -79,7 +79,7 @@ def network_fields(network: Graph, name: str) -> dict[str, str]:
 
 
 def _value(tensor: Tensor) -> str:
-    """What a stored value q stands for."""
-    assert tensor.quantization is not None  # `check_network` has seen to it
+    """Return the formula that decodes a stored value q."""
+    assert tensor.quantization is not None  # `check_network` has checked it
     (factor, *_), (zero_point, *_) = tensor.quantization.scale, tensor.quantization.zero_point
     return f"(q {'-' if zero_point > 0 else '+'} {abs(zero_point)}) * {factor:.9g}"

@@ -1,4 +1,4 @@
-"""The frame that a library's example upscales, and what must come out."""
+"""The frame that a library's example upscales, and the expected output."""
 
 import zlib
 
@@ -9,36 +9,36 @@ from edge_sr.engine.plan import Plan
 from edge_sr.errors import UserError
 
 MAX_BYTES = 2**20
-"""Of a frame: its C source has five times as many."""
+"""The largest frame in bytes; its C source is five times as long."""
 
 _BYTES_PER_LINE = 16
 
 
 def built_in_frame(height: int, width: int, channels: int) -> np.ndarray:
-    """Rings that become finer from one corner to the other, int8 (H, W, C); integers alone.
+    """Draw rings that get finer from one corner to the other, int8 (H, W, C), with integers only.
 
     Raises:
-        UserError: such a frame is empty or too large to be built in.
+        UserError: the frame is empty or too large to be built in.
     """
     if min(height, width) < 1 or height * width * channels > MAX_BYTES:
         raise UserError(
-            f"{width}x{height} cannot be the example's frame; it takes at least one pixel and at "
-            f"most {MAX_BYTES // channels:,}"
+            f"{width}x{height} cannot be the example's frame; it must have 1 to "
+            f"{MAX_BYTES // channels:,} pixels"
         )
     y, x, channel = np.ogrid[:height, :width, :channels]
     return (((x * x + y * y) // 4 + 64 * channel) % 256 - 128).astype(np.int8)
 
 
 def run_engine(plan: Plan, frame: np.ndarray) -> np.ndarray:
-    """What the streaming engine makes of a frame, both int8 (H, W, C).
+    """Return the streaming engine's output for a frame, both int8 (H, W, C).
 
     Raises:
-        UserError: it cannot run at this size.
+        UserError: the engine does not run the network at this size.
     """
     height, width, _ = frame.shape
     if height % plan.rate:
         raise UserError(
-            f"the model cannot run at height {height}; it takes multiples of {plan.rate}"
+            f"the model cannot run at height {height}; it needs a multiple of {plan.rate}"
         )
     engine = Engine(plan.blob, width)
     info = engine.info
@@ -50,12 +50,12 @@ def run_engine(plan: Plan, frame: np.ndarray) -> np.ndarray:
 
 
 def checksum(output: np.ndarray) -> int:
-    """The CRC-32 of all bytes."""
+    """Return the CRC-32 of all bytes."""
     return zlib.crc32(np.ascontiguousarray(output).tobytes())
 
 
 def c_values(frame: np.ndarray) -> str:
-    """The values of a frame for a C array."""
+    """Return the values of a frame as the initializer of a C array."""
     values = [f"{value}," for value in frame.ravel().tolist()]
     rows = (values[i : i + _BYTES_PER_LINE] for i in range(0, len(values), _BYTES_PER_LINE))
     return "\n".join("    " + " ".join(row) for row in rows)

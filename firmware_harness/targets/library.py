@@ -1,8 +1,8 @@
 """Writes a library project: sources, example, build files, README.
 
-edge-sr.json          what it was made from, and that edge-sr made it
+edge-sr.json          marks a folder that edge-sr wrote, and states its network and target
 README.md, LICENSE    for people
-src/                  the library; the example's folder is where the ecosystem wants it
+src/                  the library; each ecosystem has its own place for the example
 """
 
 import json
@@ -24,7 +24,7 @@ _SOURCE_SUFFIXES = (".c", ".cpp")
 
 
 def is_library(folder: Path) -> bool:
-    """Whether a folder is one that `write` made."""
+    """Return whether `write` made a folder."""
     if not (folder / FACTS).is_file():
         return False
     try:
@@ -36,24 +36,24 @@ def is_library(folder: Path) -> bool:
 
 
 def check_target(folder: Path, force: bool) -> None:
-    """Refuse a folder that is something else, or that may not be replaced.
+    """Refuse a folder that is not a library project, or that exists and `force` is not given.
 
     Raises:
-        UserError: so.
+        UserError: the folder must not be replaced.
     """
     files.check_replaceable(folder, force, is_library, "a library project")
 
 
 def check_ram(content: Content, name: str, ram: int, advice: str) -> None:
-    """Refuse a network that takes more RAM than there is.
+    """Refuse a network that needs more RAM than the budget.
 
     Raises:
-        UserError: by how much, and what would fit.
+        UserError: the budget is too small; the text says what would fit.
     """
     if content.ram > ram:
         raise UserError(
-            f"{name} needs {content.ram:,} bytes of RAM, {content.ram - ram:,} more than the "
-            f"{ram:,} of --ram; {advice}"
+            f"{name} needs {content.ram:,} bytes of RAM, {content.ram - ram:,} more than --ram "
+            f"{ram:,}; {advice}"
         )
 
 
@@ -63,11 +63,11 @@ def write(
     """Write all files of a library into an empty folder; the same arguments give the same bytes.
 
     Args:
-        folder: where to.
+        folder: the empty folder.
         target: the ecosystem.
         content: the network and its runtime.
-        frame: that the example upscales, (H, W, C) int8.
-        output: what must come out.
+        frame: the example's input, (H, W, C) int8.
+        output: the expected output, (H', W', C') int8.
     """
     fields = dict(content.fields) | _frame_fields(frame, output)
     fields |= {"VERSION": edge_sr.__version__, "EXAMPLE": target.example}
@@ -96,7 +96,7 @@ def _frame_fields(frame: np.ndarray, output: np.ndarray) -> dict[str, str]:
 
 
 def _sources(folder: Path, sources: str, build_folder: str) -> str:
-    """The files to compile, one a line, as the build file in `build_folder` names them."""
+    """Return the files to compile, one per line, relative to the build file's folder."""
     paths = [path for path in (folder / sources).iterdir() if path.suffix in _SOURCE_SUFFIXES]
     names = [path.relative_to(folder / build_folder).as_posix() for path in sorted(paths)]
     return "\n        ".join(names)
@@ -118,7 +118,7 @@ def _readme(target: Target, content: Content, fields: dict[str, str]) -> str:
 def _table(content: Content, fields: dict[str, str]) -> str:
     rows = [
         ("network", f"{fields['NAME']}, int8, x{fields['SCALE']}"),
-        ("the example's frame", f"{fields['WIDTH']}x{fields['HEIGHT']}"),
+        ("example frame", f"{fields['WIDTH']}x{fields['HEIGHT']}"),
         *content.facts,
         ("CRC-32 of the example's output", fields["CHECKSUM"]),
     ]

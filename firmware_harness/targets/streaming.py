@@ -1,4 +1,4 @@
-"""A network for edge-sr's streaming engine: the engine's C sources and the plan."""
+"""The content of a library for the streaming engine: its C sources, and a network as a plan."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ _SOURCES = Path(engine.__file__).parent / "c"
 
 
 def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
-    """The engine and a network.
+    """Return the engine's sources with a network.
 
     Args:
         network: an int8 super-resolution network.
-        plan: of it.
-        name: of the network, for people.
-        width: of the example's frame.
+        plan: the network's plan.
+        name: the network's name, for people.
+        width: of the example's frame, in pixels.
 
     Raises:
-        UserError: the network cannot run at this width.
+        UserError: the engine does not run the network at this width.
     """
     array = f"{identifier(name)}_plan"
     files = {path.name: path.read_text(encoding="utf-8") for path in _SOURCES.glob("*.[ch]")}
@@ -34,12 +34,12 @@ def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
         | {
             "SENTENCE": f"Upscales int8 images x{fields['SCALE']} with the network "
             f"{fields['NAME']} in the streaming engine of edge-sr.",
-            "PARAGRAPH": "Rows go in and finished rows come out; no frame is held, and RAM grows "
-            "with the width alone.",
+            "PARAGRAPH": "Takes input rows and returns finished rows. It holds no frame; its RAM "
+            "depends on the width only.",
         },
         ram=ram,
         facts=(
-            (f"RAM of the engine at width {width}", f"{ram:,} bytes; stack comes on top"),
+            (f"engine RAM at width {width}", f"{ram:,} bytes, without stack"),
             ("flash of the model, bytes", plan.flash),
         ),
     )

@@ -1,4 +1,4 @@
-"""The ecosystems that a library can be written for."""
+"""The build systems that a library can be written for."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,14 @@ from edge_sr.errors import UserError
 
 @dataclass(frozen=True)
 class Target:
-    """What differs between ecosystems besides their templates.
+    """A build system; its templates are in the folder of its name.
 
     Attributes:
-        name: as on the command line; also the folder of its templates.
-        example: the folder of the example's sources, as the ecosystem wants it.
+        name: as on the command line.
+        example: the folder of the example's sources, where the build system expects it.
         build_folder: the folder of the build file that lists them.
-        entry: templates of the function that runs the example; none if it is with the target's.
+        entry: the template folder with the example's main function; None if the target's own
+            templates have it.
     """
 
     name: str
@@ -34,12 +35,12 @@ NAMES = tuple(target.name for target in _TARGETS)
 
 
 def find(name: str) -> Target:
-    """The target of that name.
+    """Return the target of that name.
 
     Raises:
-        UserError: there is none.
+        UserError: the target is unknown.
     """
     found = {target.name: target for target in _TARGETS}.get(name)
     if found is None:
-        raise UserError(f"there is no target {name!r}; there are {', '.join(NAMES)}")
+        raise UserError(f"unknown target {name!r}; available: {', '.join(NAMES)}")
     return found

@@ -1,4 +1,4 @@
-"""Files with @NAME@ in their text and in their own names, as CMake's configure_file has them."""
+"""Fill templates: files with @NAME@ in their text and names, as for CMake's configure_file."""
 
 import re
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def fill(text: str, fields: Mapping[str, str]) -> str:
-    """The text with every @NAME@ replaced; a KeyError if one is not among the fields."""
+    """Return the text with every @NAME@ replaced; a name without a field raises KeyError."""
     return re.sub("@([A-Z_]+)@", lambda name: fields[name[1]], text)
 
 
 def fill_folder(source: str, target: Path, fields: Mapping[str, str]) -> None:
-    """Fill all files of a folder of templates, where there is one, into the target folder."""
+    """Fill the templates of a folder, if it exists, and write them into the target folder."""
     for path in sorted((FOLDER / source).rglob("*")):
         if path.is_file():
             place = target / fill(path.relative_to(FOLDER / source).as_posix(), fields)
@@ -22,5 +22,5 @@ def fill_folder(source: str, target: Path, fields: Mapping[str, str]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 with the line ends of Unix on every system: the same bytes everywhere."""
+    """Write UTF-8 with Unix line ends, so that every system writes the same bytes."""
     path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""A network for an application that has TensorFlow Lite Micro: array, resolver, arena."""
+"""The content of a library for TensorFlow Lite Micro: a network as an array, resolver, arena."""
 
 import math
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from edge_sr.graph import Graph
 from firmware_harness.targets.content import Content, identifier, network_fields
 
-_MARGIN = 1024  # bytes, for a build that keeps a little more about each operator
-_PATCH_FACTOR = 4  # two patches of a convolution, widened to 16 bits: CMSIS-NN's scratch memory
+_MARGIN = 1024  # bytes, for builds that store more about each operator
+_PATCH_FACTOR = 4  # CMSIS-NN's scratch: two patches of a convolution, in 16 bits
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 
-# MicroMutableOpResolver's names that are not simply the operator's.
+# Methods of MicroMutableOpResolver whose names do not follow from the operator's.
 _METHODS = {"BATCH_MATMUL": "AddBatchMatMul", "CUMSUM": "AddCumSum", "PADV2": "AddPadV2"}
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """What others have made of the .tflite.
+    """A .tflite as C, and TFLM's arena for it.
 
     Attributes:
-        header: the text of the header that declares it as an array.
-        source: the text of the C file that holds the array.
-        arena_bytes: as TFLM itself reports it.
-        abi: of the machine on which it did.
+        header: the text of the header that declares the array.
+        source: the text of the C file that defines the array.
+        arena_bytes: TFLM's arena, as TFLM reports it.
+        abi: of the machine that TFLM ran on.
     """
 
     header: str
@@ -33,11 +33,11 @@ class Artifact:
 
 
 def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
-    """The model as an array, and what TFLM needs to run it.
+    """Return a model as an array, with the resolver and the arena size that TFLM needs.
 
     Args:
-        network: an int8 super-resolution network at the example's size.
-        name: of the network, for people.
+        network: an int8 super-resolution network, resized to the example's frame.
+        name: the network's name, for people.
         artifact: the network as C, and its arena.
     """
     margin = margin_bytes(network)
@@ -51,8 +51,8 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
         | {
             "SENTENCE": f"Upscales int8 images x{fields['SCALE']} with the network "
             f"{fields['NAME']} in TensorFlow Lite Micro.",
-            "PARAGRAPH": "The model as an array, the operators that it needs, and the size of its "
-            "arena.",
+            "PARAGRAPH": "Contains the model as an array, a resolver with its operators, and the "
+            "size of its arena.",
             "ABI": artifact.abi,
             "TFLM_BYTES": f"{artifact.arena_bytes}",
             "MARGIN_BYTES": f"{margin}",
@@ -62,9 +62,9 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
         ram=artifact.arena_bytes + margin,
         facts=(
             (
-                "RAM of the arena",
+                "arena RAM",
                 f"{artifact.arena_bytes + margin:,} bytes: {artifact.arena_bytes:,} as TFLM "
-                f"reports it on a {artifact.abi}, and {margin:,} of margin",
+                f"reports on a {artifact.abi}, and {margin:,} of margin",
             ),
             ("operators", ", ".join(operators)),
         ),
@@ -72,7 +72,7 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
 
 
 def margin_bytes(network: Graph) -> int:
-    """What kernels that want scratch memory take on top of the reference kernels' arena."""
+    """Return the scratch memory of optimized kernels, which the reference kernels do not need."""
     patches = [
         math.prod(network.tensors[operator.inputs[1]].shape[1:])
         for operator in network.operators
@@ -82,7 +82,7 @@ def margin_bytes(network: Graph) -> int:
 
 
 def method(operator: str) -> str:
-    """The method of MicroMutableOpResolver that adds an operator: CONV_2D's is AddConv2D."""
+    """Return the method of MicroMutableOpResolver for an operator: AddConv2D for CONV_2D."""
     words = "".join(word.capitalize() for word in operator.split("_"))
     return _METHODS.get(operator, f"Add{words.replace('2d', '2D').replace('3d', '3D')}")
 

@@ -13,12 +13,12 @@ from PIL import Image
 from tflite_factory import TfliteWriter, Value, tinypssr
 
 from edge_sr import zoo
-from edge_sr.cli.firmware import read_frame
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
 from edge_sr.runtime.arena import arena_bytes
 from firmware_harness import board_file
 from firmware_harness import build as building
+from firmware_harness.frames import read_frame
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
 BUILD = ("firmware", "build", "--model", "tinypssr")
@@ -55,7 +55,7 @@ def test_plan_states_ram_beside_that_of_tflm(edge_sr: EdgeSr, tmp_path: Path) ->
     assert result.code == 0, result.err
     rows = cells(result.out)
     assert rows["MACs per LR pixel"] == ["1,296"]
-    assert rows["latency"][0].startswith("4 rows")
+    assert rows["latency"] == ["4 input rows"]
     assert number(rows["16x12"][1]) == arena_bytes(model.read_bytes())
     assert 41 * 160 < number(rows["160x120"][0]) < 9_000
     assert rows["160x120"][2] == f"{number(rows['160x120'][1]) / number(rows['160x120'][0]):.0f}"
@@ -92,10 +92,10 @@ def space_to_depth(writer: TfliteWriter, image: Value, block: int) -> Value:
 def test_plan_works_without_tflm(edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
     rows = cells(edge_sr("firmware", "plan", "tinypssr").out)
-    assert rows["160x120"][1:] == ["not known without tflite-micro"]
+    assert rows["160x120"][1:] == ["unknown: tflite-micro is not installed"]
     monkeypatch.undo()
     rows = cells(edge_sr("firmware", "plan", "tinypssr", "--width", 8000).out)
-    assert rows["8000x6000"][1:] == ["not known: too large to be tried"]
+    assert rows["8000x6000"][1:] == ["unknown: too large to try"]
 
 
 @cross
@@ -107,12 +107,12 @@ def test_built_firmware_runs_with_the_bits_of_tflm(edge_sr: EdgeSr, firmware: Pa
     assert rows["firmware"] == ["emulated: instructions, not cycles"]
     assert rows["board"] == ["mps2-an386: Arm MPS2+ AN386, Cortex-M4"]
     assert rows["frame"] == ["24x18, scikit-image's astronaut"]
-    assert rows["output"] == ["1,728 bytes, each equal to TFLM's"]
-    parts = [number(rows[f"RAM, {part}"][0]) for part in ("arena", "data", "bss")]
-    stack = number(rows["RAM, stack at most"][0])
-    assert number(rows["RAM, all but frames"][0]) == sum(parts) + stack
+    assert rows["output"] == ["1,728 bytes, all equal to TFLM's"]
+    parts = [number(rows[f"RAM: {part}"][0]) for part in ("arena", "data", "bss")]
+    stack = number(rows["RAM: peak stack"][0])
+    assert number(rows["RAM: total without frame buffers"][0]) == sum(parts) + stack
     assert 300 < stack < 4096
-    assert 5_000 < number(rows["flash, engine and model"][0]) <= 24 * 1024
+    assert 5_000 < number(rows["flash: engine and model"][0]) <= 24 * 1024
     frame = number(rows["instructions for the frame"][0])
     assert number(rows["instructions per LR pixel"][0]) == pytest.approx(frame / 432, abs=1)
     assert "emulated: instructions, not cycles" in rows["instructions per LR pixel"][0]
@@ -132,7 +132,7 @@ def test_an_image_of_ones_own(
     assert "is 25 pixels wide, but the firmware was built for 24" in text
     text = edge_sr.refuses("firmware", "run", firmware, "--image", tmp_path / "absent.png")
     assert "no such file" in text
-    monkeypatch.setattr("edge_sr.cli.firmware._MAX_TFLM_BYTES", 2**16)
+    monkeypatch.setattr("firmware_harness.oracle.MAX_ARENA_BYTES", 2**16)
     text = edge_sr.refuses("firmware", "run", firmware, "--image", tmp_path / "fits.png")
     assert "a frame of 24x7 is too large for TFLM" in text
 

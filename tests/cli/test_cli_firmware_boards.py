@@ -92,7 +92,7 @@ def test_a_model_may_exceed_every_flash(edge_sr: EdgeSr, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--width", "160"], "--scale and --width are a model's; name one with --model"),
+        (["--width", "160"], "--scale, --rate and --width describe a model; name one with --model"),
         (["--model", "resnet"], "there is no model 'resnet'"),
         (["--model", "tinypssr", "--width", "0"], "cannot run at width 0"),
     ],
@@ -184,7 +184,7 @@ def test_a_tool_gets_just_these_words(edge_sr: EdgeSr, tools: Path, image: Path)
     fake(tools, "picotool", 'printf "%s\\n" "$@" > "${0%/*}/words"; echo "Loading into Flash"')
     result = edge_sr(*FLASH, "pico2", "--image", strange)
     assert result.code == 0, result.err
-    assert result.out == f"{strange} is on pico2, says picotool\n"
+    assert result.out == f"picotool wrote {strange} to pico2\n"
     assert "Loading into Flash" in result.err
     assert (tools / "words").read_text().splitlines() == ["load", "-v", "-x", str(strange)]
 
@@ -324,7 +324,7 @@ def test_what_was_built_is_flashed(
     monkeypatch.chdir(tmp_path)
     build = ("firmware", "build", "--board", "nrf52840-dk", "--model", "tinypssr", "--width")
     result = edge_sr(*build, 16)
-    assert "12 words at 0x20001000; the first becomes 0x45535231" in result.out
+    assert "12 words at 0x20001000; the first is 0x45535231 on success" in result.out
     folder = Path("artifacts/tinypssr-x2-nrf52840-dk-w16")
     dry = (*FLASH, "nrf52840-dk", "--dry-run")
     assert f"{tmp_path / folder}/firmware.elf" in edge_sr(*dry).out

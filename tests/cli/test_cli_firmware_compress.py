@@ -48,14 +48,14 @@ def test_plan_of_an_encoder_says_what_a_frame_takes(edge_sr: EdgeSr, parts: Path
 def test_build_and_run(edge_sr: EdgeSr, parts: Path) -> None:
     result = edge_sr(*build(parts, "--height", 31, "--planes", 6))
     assert result.code == 0, result.err
-    assert number(cells(result.out)["RAM, latents"][0]) == 11 * 8 * 3
+    assert number(cells(result.out)["RAM: latents"][0]) == 11 * 8 * 3
     picture, file = parts / "picture.png", parts / "picture.tcz"
     Image.fromarray(skimage.data.coffee()[100:129, 200:242]).save(picture)
     run = ("firmware", "run", parts / "firmware")
     result = edge_sr(*run, "--image", picture, "--out", file)
     assert result.code == 0, result.err
     rows = cells(result.out)
-    assert rows["latents in the file"] == ["each equal to TFLM's"]
+    assert rows["latents in the file"] == ["all equal to TFLM's"]
     assert rows["frame"][0].startswith("42x29")
     assert number(rows["file"][0]) == file.stat().st_size
     assert "emulated" in rows["instructions per pixel, network"][0]

@@ -113,7 +113,7 @@ def test_pictures_become_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
     for height, width in ((12, 16), (1, 1)):
         made, source = frames.default_pixels(height, width)
-        assert (made.shape, source) == ((height, width, 3), "a made picture")
+        assert (made.shape, source) == ((height, width, 3), "a generated image")
     gray = np.array([[0, 100, 255]], np.uint8)
     assert frames.encode_pixels(gray, tensor).tolist() == [[[-128], [-28], [127]]]
     colour = read_graph(
@@ -127,7 +127,7 @@ def test_pictures_become_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_network_of_other_channels_takes_no_picture() -> None:
     writer = TfliteWriter(8, 8, channels=2)
     tensor = read_graph(writer.finish(writer.conv(writer.input, 3, 3))).input
-    with pytest.raises(UserError, match="takes 2 channels; a picture gives it 1 or 3"):
+    with pytest.raises(UserError, match="takes 2 channels; an image has 1 or 3"):
         frames.encode_pixels(np.zeros((8, 8, 3), np.uint8), tensor)
 
 
@@ -139,5 +139,5 @@ def test_a_wrong_byte_is_found() -> None:
     message = "2 of 24 output bytes differ from TFLM's, first at row 1, column 1, channel 2: 99"
     with pytest.raises(VerificationError, match=message):
         oracle.check(wrong, expected)
-    with pytest.raises(VerificationError, match="gave 23 output bytes where TFLM gives 24"):
+    with pytest.raises(VerificationError, match="wrote 23 output bytes, TFLM writes 24"):
         oracle.check(wrong[1:], expected)

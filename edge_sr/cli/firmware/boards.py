@@ -1,0 +1,143 @@
+"""`edge-sr firmware boards`: the known boards, and what of a model fits on each."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_sr.cli.common import ScaleOption, print_markdown
+from edge_sr.cli.firmware.network import read_network
+from edge_sr.cli.firmware.options import DEFAULT_WIDTH, RateOption
+from edge_sr.cli.options import ModelArgument, ModelOption, one_model
+from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    from firmware_harness.board import Board
+    from firmware_harness.fit import Fit
+
+
+def boards(
+    model: ModelArgument = None,
+    model_option: ModelOption = None,
+    scale: ScaleOption = None,
+    rate: RateOption = None,
+    width: Annotated[
+        int | None,
+        typer.Option(help="Frame width in pixels.", show_default=f"{DEFAULT_WIDTH}"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the boards; with a model, print what it needs on each and whether it fits.
+
+    RAM: largest contiguous block at reset. Needed: arena + stack + one row + variables; encoders
+    add the latents of a 4:3 frame and the coder. External RAM must be set up by the program; the
+    maximum width with it assumes the arena there.
+    """
+    from firmware_harness import board_file
+
+    known = [board_file.find(name) for name in board_file.names()]
+    if model is None and model_option is None:
+        if (scale, rate, width) != (None, None, None):
+            raise UserError("--scale, --rate and --width describe a model; name one with --model")
+        _print([_about(board) for board in known], as_json, _about_row)
+        return
+    fits = _fits(known, one_model(model, model_option), (scale, rate), width)
+    _print([_about(b) | _fit(fit) for b, fit in zip(known, fits, strict=True)], as_json, _fit_row)
+
+
+def _fits(
+    known: "list[Board]", model: str, kind: tuple[int | None, int | None], width: int | None
+) -> "list[Fit]":
+    from edge_sr.engine.plan import make_plan
+    from firmware_harness import frames
+    from firmware_harness.fit import extra_ram, fit
+
+    network = read_network(model, *kind).graph
+    plan = make_plan(network)
+    size = frames.round_up(DEFAULT_WIDTH, plan.rate) if width is None else width
+    extra = extra_ram(network, plan)
+    return [fit(network, plan, size, board, extra) for board in known]
+
+
+def _about(board: "Board") -> dict[str, Any]:
+    """Return the facts about a board; sizes in bytes."""
+    return {
+        "board": board.name,
+        "title": board.title,
+        "core": board.core,
+        "ram": board.ram.size,
+        "external_ram": board.external_ram,
+        "flash": board.flash.size,
+        "image": _image(board),
+        "no_image": board.no_image,
+        "flashed_by": [flasher.tool for flasher in board.flashers],
+    }
+
+
+def _image(board: "Board") -> str:
+    if board.image is None:
+        return "none"
+    return "self-test" if board.emulator is None else "emulated"
+
+
+def _fit(fit: "Fit") -> dict[str, Any]:
+    return {
+        "fits": fit.fits,
+        "ram_needed": fit.ram,
+        "ram_lacking": fit.ram_lacking,
+        "flash_needed": fit.flash,
+        "flash_lacking": fit.flash_lacking,
+        "widest": fit.widest,
+        "widest_external": fit.widest_external,
+    }
+
+
+def _print(
+    found: list[dict[str, Any]], as_json: bool, row: Callable[[dict[str, Any]], dict[str, str]]
+) -> None:
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    rows = [row(facts) for facts in found]
+    print_markdown(list(rows[0]), [tuple(cells.values()) for cells in rows])
+
+
+def _about_row(facts: dict[str, Any]) -> dict[str, str]:
+    return {
+        "board": facts["board"],
+        "": f"{facts['title']}, {facts['core']}",
+        "RAM": f"{facts['ram']:,}",
+        "external RAM": _bytes(facts["external_ram"]),
+        "flash": f"{facts['flash']:,}",
+        "image": facts["image"],
+        "flashed by": ", ".join(facts["flashed_by"]),
+    }
+
+
+def _fit_row(facts: dict[str, Any]) -> dict[str, str]:
+    external = facts["widest_external"]
+    return {
+        "board": facts["board"],
+        "core": facts["core"],
+        "RAM": f"{facts['ram']:,}",
+        "RAM needed": f"{facts['ram_needed']:,}",
+        "flash": f"{facts['flash']:,}",
+        "flash needed, at most": f"{facts['flash_needed']:,}",
+        "fits": _verdict(facts),
+        "max width": f"{facts['widest']:,}",
+        "max width, external RAM": "" if external is None else f"{external:,}",
+    }
+
+
+def _verdict(facts: dict[str, Any]) -> str:
+    lacks = [
+        f"lacks {facts[key]:,} bytes of {name}"
+        for key, name in (("ram_lacking", "RAM"), ("flash_lacking", "flash"))
+        if facts[key]
+    ]
+    return ", ".join(lacks) or "yes"
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,}" if count else ""

@@ -1,0 +1,131 @@
+"""`edge-sr firmware build`: a C project for a board, and its compiled image."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_sr.cli.common import (
+    ForceOption,
+    ScaleOption,
+    check_folder,
+    parse_path,
+    print_markdown,
+)
+from edge_sr.cli.firmware.network import Network, open_codec, read_network
+from edge_sr.cli.firmware.options import DEFAULT_WIDTH, BoardOption, RateOption
+from edge_sr.cli.firmware.rows import flash_rows, project_rows, static_ram_rows
+from edge_sr.cli.options import ModelArgument, ModelOption, one_model
+from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    from firmware_harness.board import Board
+    from firmware_harness.camera import Camera
+
+_ALL_PLANES = 8
+
+
+def build(
+    board: BoardOption,
+    model: ModelArgument = None,
+    model_option: ModelOption = None,
+    scale: ScaleOption = None,
+    rate: RateOption = None,
+    width: Annotated[int, typer.Option(help="Frame width in pixels.")] = DEFAULT_WIDTH,
+    height: Annotated[
+        int | None,
+        typer.Option(help="Encoders: maximum frame height.", show_default="that of a 4:3 frame"),
+    ] = None,
+    planes: Annotated[
+        int, typer.Option(help="Encoders: bit planes to store, 1 to 8.")
+    ] = _ALL_PLANES,
+    decoder: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Encoders: the .tflite that decodes the files.",
+            show_default="decoder-int8.tflite in the encoder's folder",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Output folder.",
+            show_default="artifacts/<model>-<board>-w<width>",
+        ),
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Write a self-contained C project for a board, and compile it.
+
+    On an emulated board the program reads a frame from the host; `edge-sr firmware run` feeds it.
+    On other boards it runs a self-test on a generated frame and leaves the result in RAM, where a
+    debugger reads it. An encoder's program compresses frames into .tcz files.
+    """
+    from edge_sr.files import replacing_folder
+    from firmware_harness import board_file, elf, project
+    from firmware_harness import build as building
+
+    target = board_file.find(board)
+    target.bare_image()
+    network = read_network(one_model(model, model_option), scale, rate)
+    camera = _camera(network, width, height, planes, decoder)
+    folder = out or Path("artifacts") / f"{network.name}-{target.name}-w{width}"
+    project.check_target(folder, force)
+    check_folder(folder)
+    building.check_tools(target)
+    made = project.Project(network.name, board, width, camera)
+    with replacing_folder(folder) as temporary:
+        project.write(temporary, made, network.model)
+        building.build(temporary, target)
+    image = folder / building.IMAGE
+    flash, ram = elf.measure(image)
+    print_markdown(
+        ["firmware", str(folder)],
+        [
+            *project_rows(made, target),
+            *flash_rows(flash),
+            *static_ram_rows(ram),
+            *_result_rows(target, image),
+        ],
+    )
+
+
+def _camera(
+    network: Network, width: int, height: int | None, planes: int, decoder: Path | None
+) -> "Camera | None":
+    """Return the settings of an encoder's program; None for an upscaler.
+
+    Raises:
+        UserError: the options do not fit the network.
+    """
+    from edge_sr.engine.plan import make_plan
+    from firmware_harness import camera, frames
+
+    if not camera.is_encoder(network.graph):
+        if (height, planes, decoder) != (None, _ALL_PLANES, None):
+            raise UserError(
+                f"--height, --planes and --decoder are for encoders; {network.name} is an upscaler"
+            )
+        return None
+    camera.check(network.path.name, network.graph, make_plan(network.graph))
+    height = frames.frame_height(width) if height is None else height
+    camera.check_frame(width, height, planes)
+    codec = open_codec(network.path, decoder)
+    return camera.Camera(height, planes, codec.id, codec.hash.hex())
+
+
+def _result_rows(board: "Board", image: Path) -> list[tuple[str, str]]:
+    """Return where a board without a host leaves the result of its self-test."""
+    from firmware_harness import elf, selftest
+
+    if board.emulator is not None:
+        return []
+    address = elf.read(image)[".result"].address
+    text = (
+        f"{selftest.WORDS} words at {address:#010x}; the first is {selftest.PASSED:#x} on success"
+    )
+    return [("self-test result in RAM, for a debugger", text)]

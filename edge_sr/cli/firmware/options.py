@@ -1,0 +1,18 @@
+"""Options that several of the `edge-sr firmware` commands share."""
+
+from typing import Annotated
+
+import typer
+
+from edge_sr.cli.firmware.network import ENCODER
+
+DEFAULT_WIDTH = 160
+"""Frame width in pixels where `--width` is not given."""
+
+BoardOption = Annotated[
+    str, typer.Option(help="Name of a board (`edge-sr firmware boards`), or your own .toml file.")
+]
+RateOption = Annotated[
+    int | None,
+    typer.Option(help=f"Rate of {ENCODER}: 4, 16, 64 or 256.", show_default="16, or the file's"),
+]

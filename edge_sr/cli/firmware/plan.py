@@ -1,0 +1,155 @@
+"""`edge-sr firmware plan`: the RAM and flash that a network needs in the streaming engine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_sr.cli.common import (
+    ForceOption,
+    ScaleOption,
+    check_picture,
+    parse_path,
+    print_markdown,
+)
+from edge_sr.cli.firmware.network import Network, read_network
+from edge_sr.cli.firmware.options import RateOption
+from edge_sr.cli.options import ModelArgument, ModelOption, one_model
+
+if TYPE_CHECKING:
+    from edge_sr.engine.plan import Plan, Ring
+    from edge_sr.graph import Graph
+
+_WIDTHS = (160, 320, 640)
+
+
+def plan(
+    model: ModelArgument = None,
+    model_option: ModelOption = None,
+    scale: ScaleOption = None,
+    rate: RateOption = None,
+    width: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Frame width in pixels; may be repeated.",
+            show_default=", ".join(map(str, _WIDTHS)),
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="PATH",
+            help="Draw the arena at the first width: .png, .pdf or .svg.",
+            show_default="none",
+        ),
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Print the RAM and flash of the streaming engine, and TensorFlow Lite Micro's arena.
+
+    The engine holds no frame, so its RAM depends on the width only. TFLM's arena holds a 4:3 frame
+    and its output. Both need stack as well; `edge-sr firmware run` measures the engine's.
+    """
+    from edge_sr.engine.plan import make_plan
+    from firmware_harness import camera, frames
+
+    if picture is not None:
+        check_picture(picture, force)
+    network = read_network(one_model(model, model_option), scale, rate)
+    made = make_plan(network.graph)
+    widths = width or [frames.round_up(size, made.rate) for size in _WIDTHS]
+    arenas = {size: made.arena_bytes(size) for size in widths}
+    _print_costs(network, made)
+    _print_ram(network, made, arenas)
+    if camera.is_encoder(network.graph):
+        _print_camera_ram(network.graph, made, widths)
+    _print_map(made, widths[0])
+    if picture is not None:
+        _draw(picture, network, made, widths[0])
+
+
+def _draw(picture: Path, network: Network, made: "Plan", width: int) -> None:
+    from firmware_harness import arena_picture
+
+    arena_picture.draw(picture, made, width, network.name)
+    typer.echo(f"{picture}")
+
+
+def _pixel(network: "Graph") -> str:
+    """The name of an input pixel, which costs are stated for."""
+    from firmware_harness import camera
+
+    return "pixel" if camera.is_encoder(network) else "LR pixel"
+
+
+def _print_costs(network: Network, made: "Plan") -> None:
+    print_markdown(
+        [network.name, "streaming engine"],
+        [
+            ("latency", f"{made.latency} input rows"),
+            ("halo", f"{made.halo} columns per side, for frames cut into strips"),
+            (f"MACs per {_pixel(network.graph)}", f"{made.macs:,.10g}"),
+            ("flash of the model, bytes", made.flash),
+        ],
+    )
+
+
+def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
+    from edge_sr.runtime.arena import host_abi
+    from firmware_harness import frames, oracle
+
+    rows = []
+    for width, ram in arenas.items():
+        height = frames.frame_height(width, made.rate)
+        tflm = oracle.arena(network.model, height, width)
+        theirs = (tflm, "") if isinstance(tflm, str) else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
+        rows.append((f"{width}x{height}", f"{ram:,} bytes", *theirs))
+    print_markdown(
+        ["frame", "engine arena", f"TFLM arena, input and output included, {host_abi()}", "ratio"],
+        rows,
+    )
+
+
+def _print_camera_ram(network: "Graph", made: "Plan", widths: list[int]) -> None:
+    """Print the RAM that compressing 4:3 frames takes."""
+    from firmware_harness import camera, frames
+
+    rows = []
+    for width in widths:
+        height = frames.frame_height(width, made.rate)
+        memory = camera.memory(network, made, width, height)
+        arena = made.arena_bytes(width)
+        sizes = (arena, memory.latents, memory.row, arena + memory.latents + memory.row)
+        rows.append((f"{width}x{height}", *(f"{size:,}" for size in sizes)))
+    print_markdown(
+        ["camera frame, bytes", "arena", "latents", "row", "total without coder and stack"], rows
+    )
+
+
+def _print_map(made: "Plan", width: int) -> None:
+    """Print the place of each ring; rings that are needed at different times share memory."""
+    from edge_sr.engine.plan import HEAD_BYTES
+
+    units = made.wide_units(width)
+    head = ("engine state", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}")
+    end = made.arena_bytes(width)
+    place = f"{end - made.scratch}..{end}"
+    scratch = ("kernel scratch (im2col)", "", "", f"{made.scratch:,}", place)
+    rings = sorted(made.rings, key=lambda ring: (ring.place.at(units), ring.tensors))
+    print_markdown(
+        [f"arena at width {width}", "rows", "pixels x channels", "bytes", "from..to"],
+        [head, *(_ring_row(made, ring, units, HEAD_BYTES) for ring in rings), scratch],
+    )
+
+
+def _ring_row(made: "Plan", ring: "Ring", units: int, head: int) -> tuple[str, ...]:
+    makers = [node.label for node in made.nodes if node.output in ring.tensors]
+    size, place = ring.size.at(units), head + ring.place.at(units)
+    return (
+        ", ".join(makers) or "input",
+        f"{ring.rows}",
+        f"{ring.rate * units + 2 * ring.margin} x {ring.channels}",
+        f"{size:,}",
+        f"{place}..{place + size}",
+    )

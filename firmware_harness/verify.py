@@ -1,0 +1,167 @@
+"""Run built firmware in QEMU on an image, and check its output and its RAM.
+
+The output must equal TensorFlow Lite Micro's byte for byte; the sizes of the image's sections must
+equal what the planner and the image itself say.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.errors import VerificationError
+from edge_sr.graph import Graph, read_bytes, read_graph
+from firmware_harness import build, camera, elf, emulate, frames, oracle, project
+from firmware_harness.board import Board
+from firmware_harness.camera import Camera
+from firmware_harness.elf import Flash, StaticRam
+from firmware_harness.emulate import Compression, Run
+from firmware_harness.project import Project
+
+_ALIGNMENT = 8  # bytes, of the coder's state
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A built project.
+
+    Attributes:
+        project: the model, the board's name and the width it was built for.
+        board: the board it was built for.
+        flash: the flash that its image takes.
+        ram: the RAM that is known at build time.
+    """
+
+    project: Project
+    board: Board
+    flash: Flash
+    ram: StaticRam
+
+
+@dataclass(frozen=True)
+class UpscalerRun:
+    """An upscaler's firmware after a run whose output equals TFLM's.
+
+    Attributes:
+        firmware: what ran.
+        frame: the input, (H, W, C) int8.
+        source: what the frame shows, for people.
+        result: output and counts.
+    """
+
+    firmware: Firmware
+    frame: np.ndarray
+    source: str
+    result: Run
+
+
+@dataclass(frozen=True)
+class EncoderRun:
+    """An encoder's firmware after a run whose file holds TFLM's latents.
+
+    Attributes:
+        firmware: what ran.
+        pixels: the input, (H, W, 3) uint8.
+        source: what the image shows, for people.
+        result: file and counts.
+    """
+
+    firmware: Firmware
+    pixels: np.ndarray
+    source: str
+    result: Compression
+
+
+def run_upscaler(folder: Path, image: Path | None) -> UpscalerRun:
+    """Run an upscaler's firmware on an image and compare every output byte with TFLM's.
+
+    Args:
+        folder: what `project.write` and `build.build` made.
+        image: as wide as the firmware was built for; None: a photograph.
+
+    Raises:
+        UserError: the folder holds no firmware, the image does not fit, or the emulator or
+            tflite-micro is missing.
+        VerificationError: the run failed, or output or RAM differ from what they must be.
+    """
+    firmware, model = _open(folder)
+    network = read_graph(model)
+    frame, source = frames.read_frame(image, firmware.project.width, network)
+    oracle.check_size(model, *frame.shape[:2])
+    expected = oracle.tflm_output(model, frame)
+    result = emulate.run(folder / build.IMAGE, firmware.board, frame)
+    if result.status != 0:
+        raise VerificationError(f"the engine ended the frame with esr_status {result.status}")
+    _check_size("the arena", firmware.ram.arena, result.arena_needed)
+    oracle.check(result.output, expected)
+    return UpscalerRun(firmware, frame, source, result)
+
+
+def run_encoder(folder: Path, image: Path | None) -> EncoderRun:
+    """Run an encoder's firmware on an image; its file must hold TFLM's latents.
+
+    Args:
+        folder: what `project.write` and `build.build` made.
+        image: as wide as the firmware was built for, and at most as high; None: a photograph.
+
+    Raises:
+        UserError: as `run_upscaler`.
+        VerificationError: as `run_upscaler`.
+    """
+    firmware, model = _open(folder)
+    settings = firmware.project.camera
+    assert settings is not None  # else another program was built
+    network = read_graph(model)
+    plan = make_plan(network)
+    camera.check(firmware.project.name, network, plan)
+    pixels, source = frames.read_pixels(image, firmware.project.width, settings.height)
+    latents = _latents(model, plan, pixels)
+    result = emulate.compress(folder / build.IMAGE, firmware.board, pixels)
+    if result.status != 0:
+        raise VerificationError(f"compression ended with esr_tcz_status {result.status}")
+    _check_camera_ram(firmware, settings, network, plan, result)
+    header = camera.file_header(network, plan, pixels, settings)
+    camera.check_file(result.file, header, latents)
+    return EncoderRun(firmware, pixels, source, result)
+
+
+def _open(folder: Path) -> tuple[Firmware, bytes]:
+    """Return a built project, and its .tflite."""
+    made, board = project.read(folder), project.read_board(folder)
+    emulate.check_tools(board)
+    model = read_bytes(folder / project.MODEL)
+    flash, ram = elf.measure(folder / build.IMAGE)
+    return Firmware(made, board, flash, ram), model
+
+
+def _latents(model: bytes, plan: Plan, pixels: np.ndarray) -> np.ndarray:
+    """Return TFLM's latents, (channels, h, w) uint8."""
+    frame = camera.extend(pixels, plan)
+    oracle.check_size(model, *frame.shape[:2])
+    return camera.samples(oracle.tflm_output(model, frame))
+
+
+def _check_camera_ram(
+    firmware: Firmware, settings: Camera, network: Graph, plan: Plan, result: Compression
+) -> None:
+    """Compare an encoder's sections with the planner's and the image's own figures.
+
+    Raises:
+        VerificationError: they differ.
+    """
+    width, ram = firmware.project.width, firmware.ram
+    memory = camera.memory(network, plan, width, settings.height)
+    _check_size("the arena", ram.arena, result.arena_needed)
+    _check_size("the arena", ram.arena, plan.arena_bytes(camera.extended(width, plan)))
+    _check_size("the latents", ram.latents, memory.latents)
+    if not 0 <= ram.codec - memory.row - result.state_bytes < _ALIGNMENT:
+        raise VerificationError(
+            f"row and coder have {ram.codec} bytes, but {memory.row} and {result.state_bytes} are "
+            "needed"
+        )
+
+
+def _check_size(what: str, size: int, needed: int) -> None:
+    if size != needed:
+        raise VerificationError(f"{what} has {size} bytes, but {needed} are needed")
