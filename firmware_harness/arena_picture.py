@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_sr.engine.plan import HEAD_BYTES, Plan, Ring
+from edge_sr.engine.memory_plan import Ring
+from edge_sr.engine.plan import HEAD_BYTES, Plan
 from edge_sr.engine.schedule import EMIT, INPUT, Event
 from edge_sr.files import replacing
 
@@ -56,13 +57,13 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
 
 def _draw_ring(axis: Any, plan: Plan, ring: Ring, width: int) -> None:
     """A box for every stretch of time in which the ring holds rows."""
-    units = plan.wide_units(width)
-    start, size = HEAD_BYTES + ring.place.at(units), ring.size.at(units)
+    units = plan.aligned_units(width)
+    start, size = HEAD_BYTES + ring.offset.at(units), ring.size.at(units)
     label = f"{_makers(plan, ring)}\n{ring.rows} x {size // ring.rows:,} bytes"
-    if ring.lives is None:
+    if ring.lifetimes is None:
         _draw_box(axis, (0, len(plan.program)), (start, size), label.replace("\n", ", "), _ALWAYS)
         return
-    for first, last in ring.lives:
+    for first, last in ring.lifetimes:
         _draw_box(axis, (first, last - first + 1), (start, size), label, _SOMETIMES)
 
 

@@ -89,8 +89,8 @@ def check(name: str, network: Graph, plan: Plan) -> None:
         UserError: so, with what it is.
     """
     channels, latents = network.input.shape[3], network.output.shape[3]
-    rate = (plan.rate / plan.out_rate) ** 2
-    if channels != COLOURS or rate not in RATES or plan.out_rate != 1:
+    rate = (plan.pixels_per_unit / plan.out_pixels_per_unit) ** 2
+    if channels != COLOURS or rate not in RATES or plan.out_pixels_per_unit != 1:
         raise UserError(
             f"{name} makes 1/{rate:g} as many pixels of {channels} channels; a camera's encoder "
             f"takes {COLOURS} channels and makes 1/{', 1/'.join(map(str, RATES))} as many"
@@ -129,7 +129,7 @@ def is_sound(camera: Camera) -> bool:
 
 def extended(side: int, plan: Plan) -> int:
     """A side of an image, extended to a multiple of the network's step."""
-    return -(-side // plan.rate) * plan.rate
+    return -(-side // plan.pixels_per_unit) * plan.pixels_per_unit
 
 
 def quantizer(network: Graph) -> Quantizer:
@@ -146,7 +146,10 @@ def memory(network: Graph, plan: Plan, width: int, height: int) -> Memory:
     """What a frame of that size needs, exactly as esr_tcz.h says it."""
     wide, tall = extended(width, plan), extended(height, plan)
     return Memory(
-        latents=wide // plan.rate * (tall // plan.rate) * network.output.shape[3],
+        latents=wide
+        // plan.pixels_per_unit
+        * (tall // plan.pixels_per_unit)
+        * network.output.shape[3],
         row=wide * COLOURS,
     )
 
@@ -175,7 +178,7 @@ def file_header(network: Graph, plan: Plan, pixels: np.ndarray, camera: Camera) 
     return Header(
         model_id=camera.model_id,
         model_hash=bytes.fromhex(camera.decoder_hash),
-        rate=plan.rate**2,
+        rate=plan.pixels_per_unit**2,
         width=width,
         height=height,
         colour=Colour.RGB,
@@ -216,7 +219,7 @@ def header(network: Graph, plan: Plan, width: int, camera: Camera) -> str:
         width=width,
         height=camera.height,
         planes=camera.planes,
-        step=plan.rate,
+        step=plan.pixels_per_unit,
         channels=network.output.shape[3],
         model_id=_c_bytes(camera.model_id.encode("ascii")),
         hash=_c_bytes(bytes.fromhex(camera.decoder_hash)),

@@ -27,7 +27,7 @@ def extra_ram(network: Graph, plan: Plan) -> ExtraRam:
     """Return the RAM that an encoder needs for a 4:3 frame on top of the rest; 0 for upscalers."""
 
     def kept(width: int) -> int:
-        return camera.most_bytes(network, plan, width, frame_height(width, plan.rate))
+        return camera.most_bytes(network, plan, width, frame_height(width, plan.pixels_per_unit))
 
     return kept if camera.is_encoder(network) else _nothing
 
@@ -113,23 +113,23 @@ def _widest(plan: Plan, channels: int, board: Board, external: bool, extra: Extr
     """Return the largest width that fits a board; 0 if none does."""
 
     def fits(units: int) -> bool:
-        width = units * plan.rate
+        width = units * plan.pixels_per_unit
         arena = plan.arena_bytes(width)
         internal = _around(channels, width, board) + extra(width) + (0 if external else arena)
         return internal <= board.ram.size and (not external or arena <= board.external_ram)
 
     largest = max(board.ram.size, board.external_ram)
-    return _most(min(largest // plan.arena.unit, MAX_UNITS), fits) * plan.rate
+    return _most(min(largest // plan.arena.per_unit, MAX_UNITS), fits) * plan.pixels_per_unit
 
 
 def widest_within(plan: Plan, ram: int) -> int:
     """Return the largest width whose arena takes at most `ram` bytes; 0 if none does."""
 
     def fits(units: int) -> bool:
-        arena = plan.arena.at(plan.wide_units(units * plan.rate))
+        arena = plan.arena.at(plan.aligned_units(units * plan.pixels_per_unit))
         return HEAD_BYTES + arena + plan.scratch <= ram
 
-    return _most(MAX_UNITS, fits) * plan.rate
+    return _most(MAX_UNITS, fits) * plan.pixels_per_unit
 
 
 def _most(limit: int, fits: Callable[[int], bool]) -> int:

@@ -43,8 +43,8 @@ def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarr
     plan = make_plan(network)
     plan.arena_bytes(width)  # a damaged project may name an impossible width
     if image is None:
-        most = max(1, _DEFAULT_PIXELS // (width * plan.rate)) * plan.rate
-        height = min(frame_height(width, plan.rate), most)
+        most = max(1, _DEFAULT_PIXELS // (width * plan.pixels_per_unit)) * plan.pixels_per_unit
+        height = min(frame_height(width, plan.pixels_per_unit), most)
         pixels, source = default_pixels(height, width)
     else:
         pixels, source = read_image(image).pixels, str(image)

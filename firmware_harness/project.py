@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edge_sr import engine, files, graph
-from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
+from edge_sr.engine.c_source import c_header, c_source
+from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.errors import UserError
 from firmware_harness import board_file, camera, fit, port, selftest
 from firmware_harness.board import Board

@@ -40,7 +40,7 @@ def header(model: bytes, width: int) -> str:
         width: low-resolution pixels of a row.
     """
     network = graph.read_graph(model)
-    rate = make_plan(network).rate
+    rate = make_plan(network).pixels_per_unit
     height = -(-_LEAST_ROWS // rate) * rate
     output, source = _output(model, frame(height, width, network.input.shape[3]))
     return _HEADER.format(source=source, height=height, crc=zlib.crc32(output.tobytes()))
@@ -68,7 +68,7 @@ def _output(model: bytes, image: np.ndarray) -> tuple[np.ndarray, str]:
         plan = make_plan(graph.read_graph(model))
         height, width, _ = image.shape
         engine = Engine(plan.blob, width)
-        rows = height // plan.rate * plan.out_rate
+        rows = height // plan.pixels_per_unit * plan.out_pixels_per_unit
         out = np.empty((rows, engine.info.out_width, engine.info.out_channels), np.int8)
         engine.run_strip(image, out, 0)
         return out, "the engine on the desk"

@@ -65,7 +65,7 @@ def has(session: Session, kernels: str) -> bool:
     """Whether these are the kernels that run when they are asked for."""
     assert isinstance(session, EngineSession)
     os.environ[binding.LIMIT] = kernels
-    return binding.Engine(session.plan.blob, session.plan.rate).kernels == kernels
+    return binding.Engine(session.plan.blob, session.plan.pixels_per_unit).kernels == kernels
 
 
 def sample(sessions: dict[str, Session], side: int, count: int) -> dict[str, list[float]]:

@@ -60,7 +60,7 @@ class EngineSession(Session):
 
     def _strip_width(self, width: int) -> int:
         """The least width of as many strips as there are threads; the frame's if it is narrow."""
-        step = self.plan.rate
+        step = self.plan.pixels_per_unit
         margin = -(-self.plan.halo // step) * step
         share = -(-(width - 2 * margin) // self._threads)
         strip = -(-share // step) * step + 2 * margin

@@ -36,9 +36,10 @@ def run_engine(plan: Plan, frame: np.ndarray) -> np.ndarray:
         UserError: the engine does not run the network at this size.
     """
     height, width, _ = frame.shape
-    if height % plan.rate:
+    if height % plan.pixels_per_unit:
         raise UserError(
-            f"the model cannot run at height {height}; it needs a multiple of {plan.rate}"
+            f"the model cannot run at height {height}; it needs a multiple of "
+            f"{plan.pixels_per_unit}"
         )
     engine = Engine(plan.blob, width)
     info = engine.info

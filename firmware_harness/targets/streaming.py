@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from edge_sr import engine
-from edge_sr.engine.plan import Plan, c_header, c_source
+from edge_sr.engine.c_source import c_header, c_source
+from edge_sr.engine.plan import Plan
 from edge_sr.graph import Graph
 from firmware_harness.targets.content import Content, identifier, network_fields
 

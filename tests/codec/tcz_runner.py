@@ -63,7 +63,7 @@ class Camera:
     def __init__(self, plan: Plan, width: int, height: int, lacking: tuple[int, int] = (0, 0)):
         self.esr = binding.load()
         self.esr.esr_tcz_bytes.restype = c_size_t
-        step = plan.rate
+        step = plan.pixels_per_unit
         wide, tall = -(-width // step) * step, -(-height // step) * step
         self.plan = binding.aligned(len(plan.blob))
         self.plan[:] = np.frombuffer(plan.blob, np.uint8)

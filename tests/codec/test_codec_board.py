@@ -74,7 +74,7 @@ def test_files_made_under_sanitizers_are_the_same(
     driver: Path, rate: int, size: tuple[int, int], tmp_path: Path
 ) -> None:
     pixels, plan = photograph(*size), plan_of(rate)
-    head = struct.pack("<5I", len(plan.blob), size[1], size[0], plan.rate, 3)
+    head = struct.pack("<5I", len(plan.blob), size[1], size[0], plan.pixels_per_unit, 3)
     (tmp_path / "dump").write_bytes(head + plan.blob + pixels.tobytes())
     camera = Camera(plan, size[1], size[0])
     camera.feed(pixels)

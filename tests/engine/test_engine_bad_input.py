@@ -272,8 +272,8 @@ def test_impossible_shapes(plan: Plan, field: str, value: int) -> None:
     buffers = HEADER_WORDS + BUFFER_WORDS * np.arange(len(plan.rings))
     answers = []
     for place, ring in zip(buffers, plan.rings, strict=True):
-        known = {"rate": ring.rate, "channels": ring.channels, "depth": ring.rows}
-        known |= {"margin": ring.margin, "unit_offset": ring.place.unit}
+        known = {"rate": ring.pixels_per_unit, "channels": ring.channels, "depth": ring.rows}
+        known |= {"margin": ring.margin, "unit_offset": ring.offset.per_unit}
         if value == 1 and (field == "unit_offset" or known[field] <= 1):
             continue
         answers.append(refused(changed(plan, int(place) + BUFFER[field], value)))
@@ -311,7 +311,7 @@ def test_impossible_shifts(plan: Plan) -> None:
 
 
 def test_impossible_programs(plan: Plan) -> None:
-    entries = operators(plan) + OPERATOR_WORDS * sum(len(node.records) for node in plan.nodes)
+    entries = operators(plan) + OPERATOR_WORDS * sum(len(node.calls) for node in plan.nodes)
     count = struct.unpack_from("<I", plan.blob, 4 * HEADER["entries"])[0]
     for entry in range(count):
         word = entries + 2 * entry

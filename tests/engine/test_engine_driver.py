@@ -20,8 +20,9 @@ from tflm_oracle import noise, run_tflm
 
 from edge_sr import zoo
 from edge_sr.engine.build import SOURCES, STRICT, c_files
+from edge_sr.engine.c_source import c_header, c_source
 from edge_sr.engine.packing import Layout
-from edge_sr.engine.plan import Plan, c_header, c_source, make_plan
+from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph, resize
 
 DRIVER = Path(__file__).with_name("driver.c")

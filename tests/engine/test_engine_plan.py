@@ -11,7 +11,8 @@ from tflite_factory import TfliteWriter, Value, tinypssr
 from tflm_oracle import noise, run_tflm
 
 from edge_sr import zoo
-from edge_sr.engine.plan import Plan, c_source, make_plan
+from edge_sr.engine.c_source import c_source
+from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import halo, macs_per_pixel, read_graph, resize
 
@@ -47,10 +48,10 @@ def test_ram_of_a_camera_frame(name: str) -> None:
 def test_rings_of_tinypssr_are_what_its_kernels_read() -> None:
     """Five rows of the input and of the four channels between; everything else shares a row."""
     plan = planned(tinypssr())
-    rows = {ring.channels: ring.rows for ring in plan.rings if ring.lives is None}
+    rows = {ring.channels: ring.rows for ring in plan.rings if ring.lifetimes is None}
     assert rows == {1: 5, 4: 5}
     # 5 * 1 + 5 * 4 bytes per column of rings, and 16 of the widest row in between.
-    assert plan.arena.unit == 41
+    assert plan.arena.per_unit == 41
     assert (plan.latency, plan.halo, plan.macs) == (4, 4, 1296)
 
 
@@ -72,7 +73,10 @@ def test_encoders_and_decoders_have_the_bits_of_tflm(rate: int) -> None:
     assert np.array_equal(latents, run_tflm(resize(encoder, 48, 64), image))
     graph = read_graph(encoder)
     assert (plan.halo, plan.macs) == (halo(graph), macs_per_pixel(graph))
-    assert all(arena_bytes(plan, n * plan.rate) == plan.arena_bytes(n * plan.rate) for n in (1, 9))
+    assert all(
+        arena_bytes(plan, n * plan.pixels_per_unit) == plan.arena_bytes(n * plan.pixels_per_unit)
+        for n in (1, 9)
+    )
     plan = planned(decoder)
     expected = run_tflm(resize(decoder, *latents.shape[1:3]), latents)
     assert np.array_equal(run_plan(plan, latents), expected)
@@ -155,13 +159,13 @@ def valid(writer: TfliteWriter, image: Value) -> Value:
     return writer.conv(image, 2, 3, padding="VALID")
 
 
-def joined_rows(writer: TfliteWriter, image: Value) -> Value:
+def concatenated_rows(writer: TfliteWriter, image: Value) -> Value:
     out = writer.repeat(image, 1)
     writer.subgraph.operators[-1].builtinOptions.axis = 1
     return out
 
 
-def joined_otherwise(writer: TfliteWriter, image: Value) -> Value:
+def concatenated_otherwise(writer: TfliteWriter, image: Value) -> Value:
     out = writer.repeat(image, 2)
     writer.subgraph.tensors[out.index].quantization.zeroPoint = [5]
     return out
@@ -193,7 +197,7 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
     [
         (
             with_operator("HARD_SWISH"),
-            r"^the engine lacks operator 1 HARD_SWISH, used to make tensor \d+ 'made'; it has "
+            r"^the engine lacks operator 1 HARD_SWISH, which makes tensor \d+ 'made'; it has "
             r"CONV_2D and .* LOGISTIC and TANH$",
         ),
         (
@@ -202,8 +206,8 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
         ),
         (dilated, r"dilation \[2, 2\]; the engine has padding SAME, stride 1, no dilation"),
         (valid, r"with padding VALID"),
-        (joined_rows, r"^operator 1 CONCATENATION joins along axis 1 .* the engine joins channels"),
-        (joined_otherwise, r"joins tensor \d+ 'conv0' into tensor \d+ 'repeated'"),
+        (concatenated_rows, r"^operator 1 CONCATENATION concatenates along axis 1 .* channels"),
+        (concatenated_otherwise, r"concatenates tensor \d+ 'conv0' into tensor \d+ 'repeated'"),
         (added_constant, r"^operator 1 ADD reads the constant tensor \d+ 'ones' as an image"),
         (alpha_per_pixel, r"^operator 1 PRELU has tensor \d+ 'slopes' .* one slope per channel"),
         (weights_off_zero, r"^operator 1 CONV_2D has tensor \d+ 'weights\d*' with zero points"),

@@ -27,5 +27,10 @@ def test_bits_equal_tflm(network: RandomNetwork) -> None:
     expected = run_tflm(model, image)
     for kernels in kernel_sets():
         assert np.array_equal(run_plan(plan, image, kernels), expected), kernels
-    for width in (network.width, 64 * plan.rate, 320 * plan.rate, 641 * plan.rate):
+    for width in (
+        network.width,
+        64 * plan.pixels_per_unit,
+        320 * plan.pixels_per_unit,
+        641 * plan.pixels_per_unit,
+    ):
         assert arena_bytes(plan, width) == plan.arena_bytes(width)

@@ -23,10 +23,10 @@ from edge_sr.runtime.opening import open_session
 def test_strips_equal_the_whole(network: RandomNetwork, share: float) -> None:
     model, image = network.write(), network.image()
     plan, expected = make_plan(read_graph(model)), run_tflm(model, image)
-    width = plan.rate * max(1, round(network.width / plan.rate * share))
+    width = plan.pixels_per_unit * max(1, round(network.width / plan.pixels_per_unit * share))
     engine = binding.Engine(plan.blob, width)
     strips = engine.strips(network.width)
-    step = width - 2 * -(-plan.halo // plan.rate) * plan.rate
+    step = width - 2 * -(-plan.halo // plan.pixels_per_unit) * plan.pixels_per_unit
     if width < network.width:
         assert strips == (0 if step <= 0 else 1 + -(-(network.width - width) // step))
     out = np.full(expected.shape, 77, np.int8)

@@ -15,7 +15,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "engine"), str(TESTS.parent)]
 
 with atheris.instrument_imports(include=["edge_sr", "ai_edge_litert.schema_py_generated"]):
     from edge_sr import graph
-    from edge_sr.engine import binding, lower, plan, schedule, tables  # noqa: F401
+    from edge_sr.engine import binding, lower, lut, plan, schedule  # noqa: F401
     from edge_sr.errors import UserError
 
 WIDTH = 8
@@ -26,7 +26,7 @@ def try_file(data: bytes) -> None:
     """Read, plan and open one file."""
     try:
         made = plan.make_plan(graph.read_graph(data))
-        width = WIDTH * made.rate
+        width = WIDTH * made.pixels_per_unit
         if made.arena_bytes(width) > LARGEST_ARENA:
             return
         engine = binding.Engine(made.blob, width)

@@ -7,7 +7,7 @@ import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sr.engine import tables
+from edge_sr.engine import lut
 from edge_sr.engine.rounding import Factor, multiply
 from edge_sr.quantize.quantizers import ChannelWeights, LearnedRange, LogisticUnit, Slopes
 
@@ -69,7 +69,7 @@ def test_a_logistic_takes_the_steps_that_integers_take(scale, zero_point):
     """TFLM's fixed-point logistic, rescaled to [0, 1], for every int8."""
     stored = np.arange(-128, 128)
     rescaled = Factor.of((1 / 256) / (1 / 255))
-    table = tables.logistic(scale, zero_point).astype(int) + 128
+    table = lut.logistic(scale, zero_point).astype(int) + 128
     expected = np.array([min(255, multiply(int(value), rescaled)) for value in table])
     values = tf.sigmoid(tf.constant((stored - zero_point) * scale, tf.float32))
     quantizer = LogisticUnit()

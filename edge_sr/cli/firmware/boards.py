@@ -55,7 +55,7 @@ def _fits(
 
     network = read_network(model, *kind).graph
     plan = make_plan(network)
-    size = frames.round_up(DEFAULT_WIDTH, plan.rate) if width is None else width
+    size = frames.round_up(DEFAULT_WIDTH, plan.pixels_per_unit) if width is None else width
     extra = extra_ram(network, plan)
     return [fit(network, plan, size, board, extra) for board in known]
 

@@ -85,7 +85,9 @@ def _default_width(network: Network, engine: str) -> int:
     from edge_sr.engine.plan import make_plan
     from firmware_harness import frames
 
-    return frames.round_up(_WIDTH, make_plan(network.graph).rate if engine == "streaming" else 1)
+    return frames.round_up(
+        _WIDTH, make_plan(network.graph).pixels_per_unit if engine == "streaming" else 1
+    )
 
 
 def _print(out: Path, target: str, made: "Library") -> None:

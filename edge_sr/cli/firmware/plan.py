@@ -17,7 +17,8 @@ from edge_sr.cli.firmware.options import RateOption
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 
 if TYPE_CHECKING:
-    from edge_sr.engine.plan import Plan, Ring
+    from edge_sr.engine.memory_plan import Ring
+    from edge_sr.engine.plan import Plan
     from edge_sr.graph import Graph
 
 _WIDTHS = (160, 320, 640)
@@ -58,7 +59,7 @@ def plan(
         check_picture(picture, force)
     network = read_network(one_model(model, model_option), scale, rate)
     made = make_plan(network.graph)
-    widths = width or [frames.round_up(size, made.rate) for size in _WIDTHS]
+    widths = width or [frames.round_up(size, made.pixels_per_unit) for size in _WIDTHS]
     arenas = {size: made.arena_bytes(size) for size in widths}
     _print_costs(network, made)
     _print_ram(network, made, arenas)
@@ -101,7 +102,7 @@ def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
 
     rows = []
     for width, ram in arenas.items():
-        height = frames.frame_height(width, made.rate)
+        height = frames.frame_height(width, made.pixels_per_unit)
         tflm = oracle.arena(network.model, height, width)
         theirs = (tflm, "") if isinstance(tflm, str) else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
         rows.append((f"{width}x{height}", f"{ram:,} bytes", *theirs))
@@ -117,7 +118,7 @@ def _print_camera_ram(network: "Graph", made: "Plan", widths: list[int]) -> None
 
     rows = []
     for width in widths:
-        height = frames.frame_height(width, made.rate)
+        height = frames.frame_height(width, made.pixels_per_unit)
         memory = camera.memory(network, made, width, height)
         arena = made.arena_bytes(width)
         sizes = (arena, memory.latents, memory.row, arena + memory.latents + memory.row)
@@ -131,12 +132,12 @@ def _print_map(made: "Plan", width: int) -> None:
     """Print the place of each ring; rings that are needed at different times share memory."""
     from edge_sr.engine.plan import HEAD_BYTES
 
-    units = made.wide_units(width)
+    units = made.aligned_units(width)
     head = ("engine state", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}")
     end = made.arena_bytes(width)
     place = f"{end - made.scratch}..{end}"
     scratch = ("kernel scratch (im2col)", "", "", f"{made.scratch:,}", place)
-    rings = sorted(made.rings, key=lambda ring: (ring.place.at(units), ring.tensors))
+    rings = sorted(made.rings, key=lambda ring: (ring.offset.at(units), ring.tensors))
     print_markdown(
         [f"arena at width {width}", "rows", "pixels x channels", "bytes", "from..to"],
         [head, *(_ring_row(made, ring, units, HEAD_BYTES) for ring in rings), scratch],
@@ -145,11 +146,11 @@ def _print_map(made: "Plan", width: int) -> None:
 
 def _ring_row(made: "Plan", ring: "Ring", units: int, head: int) -> tuple[str, ...]:
     makers = [node.label for node in made.nodes if node.output in ring.tensors]
-    size, place = ring.size.at(units), head + ring.place.at(units)
+    size, place = ring.size.at(units), head + ring.offset.at(units)
     return (
         ", ".join(makers) or "input",
         f"{ring.rows}",
-        f"{ring.rate * units + 2 * ring.margin} x {ring.channels}",
+        f"{ring.pixels_per_unit * units + 2 * ring.margin} x {ring.channels}",
         f"{size:,}",
         f"{place}..{place + size}",
     )

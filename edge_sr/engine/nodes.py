@@ -1,0 +1,74 @@
+"""The engine's view of a network: operators with the kernel calls that compute them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+
+class Kind(IntEnum):
+    """The engine's kernels, numbered as in `c/esr_plan.h`."""
+
+    CONV = 0
+    DEPTHWISE = 1
+    PRELU = 2
+    LUT = 3
+    ADD = 4
+    CONCAT = 5
+    DEPTH_TO_SPACE = 6
+    SPACE_TO_DEPTH = 7
+
+
+@dataclass(frozen=True, eq=False)
+class KernelCall:
+    """One call of a kernel; `c/esr_plan.h` explains the fields. Tensors are the graph's indices.
+
+    A convolution has its weights in `window`, (outputs, height, width, inputs per group) int8,
+    which is packed for each layout; the other kernels have theirs in `weights`.
+    """
+
+    kind: Kind
+    source: int
+    target: int
+    other: int | None = None
+    kernel: tuple[int, int] = (1, 1)
+    groups: int = 1
+    extra: int = 0
+    weights: bytes = b""
+    window: np.ndarray | None = None
+    bias: bytes = b""
+    scales: bytes = b""
+    low: int = -128
+    high: int = 127
+    zero_points: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of the graph, as the scheduler sees it.
+
+    Attributes:
+        label: the operator's name in messages and listings.
+        inputs: image tensors that it reads; one may appear more than once.
+        output: the tensor that it writes.
+        calls: the kernel calls that compute a row.
+        kernel: rows and columns of the window that an output pixel reads.
+        up: rows of output per row of input (depth-to-space), else 1.
+        down: rows of input per row of output (space-to-depth), else 1.
+        in_place: inputs that the output may overwrite.
+    """
+
+    label: str
+    inputs: tuple[int, ...]
+    output: int
+    calls: tuple[KernelCall, ...]
+    kernel: tuple[int, int] = (1, 1)
+    up: int = 1
+    down: int = 1
+    in_place: tuple[int, ...] = ()
+
+    def rows(self, row: int) -> tuple[int, int]:
+        """The first and last input row that an output row reads; they may be outside the frame."""
+        first = row // self.up * self.down
+        height = self.kernel[0]
+        return first - (height - 1) // 2, first + self.down - 1 + height // 2
