@@ -1,1 +1,1 @@
-"""From an int8 .tflite to a board: project, build, emulation. Board files are in `boards`."""
+"""Firmware from an int8 .tflite: project, build, emulation, flashing, libraries."""

@@ -1,4 +1,4 @@
-"""The picture that `edge-sr firmware plan --picture` draws: where the RAM goes."""
+"""Draw the arena of a plan: which ring lies where, and when."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +18,9 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
     """Draw a plan's arena: addresses upwards, the events of one step to the right.
 
     Args:
-        out: the file to write; its suffix says the format.
+        out: the file to write; its suffix sets the format.
         plan: the plan.
-        width: low-resolution pixels of a row.
+        width: frame width in pixels.
         title: above the picture.
 
     Raises:
@@ -38,7 +38,7 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
         _draw_ring(axis, plan, ring, width)
     end = plan.arena_bytes(width)
     scratch = (end - plan.scratch, plan.scratch)
-    _draw_box(axis, (0, events), scratch, "what kernels lay out for themselves", _SOMETIMES)
+    _draw_box(axis, (0, events), scratch, "kernel scratch (im2col)", _SOMETIMES)
     axis.set_xlim(0, events)
     axis.set_ylim(0, end)
     axis.set_xticks(
@@ -47,8 +47,8 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
         rotation=90,
         fontsize=7,
     )
-    axis.set_xlabel("one step of the engine: what happens, in this order")
-    axis.set_ylabel("byte of the arena")
+    axis.set_xlabel("events of one step of the engine, in order")
+    axis.set_ylabel("offset in the arena, bytes")
     axis.set_title(f"{title}: {end:,} bytes at width {width}", fontsize=10)
     figure.legend(handles=_legend(), fontsize=8, loc="outside lower center", ncols=3)
     with replacing(out) as temporary:
@@ -56,7 +56,7 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
 
 
 def _draw_ring(axis: Any, plan: Plan, ring: Ring, width: int) -> None:
-    """A box for every stretch of time in which the ring holds rows."""
+    """Draw a box for every span of events in which the ring holds rows."""
     units = plan.aligned_units(width)
     start, size = HEAD_BYTES + ring.offset.at(units), ring.size.at(units)
     label = f"{_makers(plan, ring)}\n{ring.rows} x {size // ring.rows:,} bytes"
@@ -86,7 +86,7 @@ def _event_label(plan: Plan, event: Event) -> str:
 
 
 def _short(label: str) -> str:
-    """Without its first word: "operator 3 CONV_2D" is 3 CONV_2D."""
+    """Return a label without the word "operator", such as 3 CONV_2D."""
     return label.removeprefix("operator ")
 
 
@@ -94,7 +94,7 @@ def _legend() -> Sequence[Any]:
     from matplotlib.patches import Patch
 
     return [
-        Patch(color=_ALWAYS, label="rows that wait for later steps"),
-        Patch(color=_SOMETIMES, label="rows of this step alone, which share memory"),
-        Patch(color=_HEAD, label="the engine itself"),
+        Patch(color=_ALWAYS, label="rows kept for later steps"),
+        Patch(color=_SOMETIMES, label="rows of one step, which share memory"),
+        Patch(color=_HEAD, label="engine state"),
     ]

@@ -1,4 +1,4 @@
-"""Boards: what `boards/*.toml`, or a file of the user's own, says of each."""
+"""The description of a board; `board_file` reads it from `boards/*.toml` or a user's file."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from edge_sr.errors import UserError
 
 @dataclass(frozen=True)
 class Region:
-    """A piece of memory: address of its first byte, and its size in bytes."""
+    """A memory region: address of its first byte, and size in bytes."""
 
     origin: int
     size: int
@@ -15,12 +15,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Emulator:
-    """How QEMU runs the board's code.
+    """The QEMU machine that runs a board's code.
 
     Attributes:
         machine: QEMU's name of the board.
-        cpu: QEMU's name of the processor, where the machine leaves a choice.
-        ticks_hz: rate there of what `port_ticks` counts.
+        cpu: QEMU's name of the processor, if the machine has several.
+        ticks_hz: frequency of `port_ticks` there.
     """
 
     machine: str
@@ -28,18 +28,18 @@ class Emulator:
     ticks_hz: int
 
     def instructions(self, ticks: int) -> int:
-        """Executed instructions: QEMU is told to take one nanosecond for each."""
+        """Return the executed instructions; under QEMU's options each takes one nanosecond."""
         return round(ticks * 1e9 / self.ticks_hz)
 
 
 @dataclass(frozen=True)
 class Image:
-    """How a bare image is built for the board.
+    """How a bare image is built for a board.
 
     Attributes:
-        port: the folder of `ports` with its start-up code.
-        boot: the file of `ports/boot` with what its boot ROM looks for.
-        flags: of the compiler, for core and optimization.
+        port: the folder of `ports` with the start-up code.
+        boot: the file of `ports/boot` with the header that the boot ROM needs; None: no header.
+        flags: compiler flags for core and optimization.
     """
 
     port: str
@@ -49,11 +49,11 @@ class Image:
 
 @dataclass(frozen=True)
 class Flasher:
-    """A tool that writes the board's flash.
+    """A tool that writes a board's flash.
 
     Attributes:
-        tool: its name; `flashers.TOOLS` knows it.
-        target: what the tool calls the board.
+        tool: its name in `flashers.TOOLS`.
+        target: the tool's name of the board.
     """
 
     tool: str
@@ -65,18 +65,18 @@ class Board:
     """A board.
 
     Attributes:
-        name: of its file.
+        name: the name of its file.
         title: for people.
-        core: its processor core, for people.
-        stack: bytes that are reserved for the stack.
-        flash: where code and constants lie.
-        ram: where stack, data and arena lie: in one piece, and usable right after reset.
-        external_ram: bytes of memory beside the chip, usable once a program has set it up; or 0.
-        image: how it is built for; None where `no_image` says why it cannot be.
-        no_image: why there is no bare image.
-        emulator: how it is emulated.
-        flashers: what writes its flash, the best first.
-        text: the file.
+        core: the processor core, for people.
+        stack: bytes reserved for the stack.
+        flash: memory for code and constants.
+        ram: memory for stack, data and arena: one contiguous block, usable right after reset.
+        external_ram: bytes of memory outside the chip, which a program must set up first; or 0.
+        image: how a bare image is built; None if `no_image` states why it cannot be.
+        no_image: why no bare image can be built.
+        emulator: how QEMU emulates it.
+        flashers: the tools that write its flash, the best first.
+        text: the content of the file.
     """
 
     name: str
@@ -93,11 +93,11 @@ class Board:
     text: str = field(repr=False)
 
     def bare_image(self) -> Image:
-        """How a bare image is built for it.
+        """Return how a bare image is built.
 
         Raises:
-            UserError: it cannot be.
+            UserError: no bare image can be built for the board.
         """
         if self.image is None:
-            raise UserError(f"there is no bare image for {self.name}: {self.no_image}")
+            raise UserError(f"no bare image can be built for {self.name}: {self.no_image}")
         return self.image

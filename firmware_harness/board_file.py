@@ -1,4 +1,4 @@
-"""Reads a board file, which may come from anywhere: its words reach compilers and other tools."""
+"""Find and read board files; every value is checked, as it reaches compilers and other tools."""
 
 import difflib
 import os
@@ -33,17 +33,17 @@ _CPU = re.compile(r"[a-z0-9][a-z0-9,=-]{0,79}")
 _TARGET = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 _FLAG = re.compile(r"-m[a-z][A-Za-z0-9=+._-]*|-O[0-3s]|-f(?!plugin)[a-z][a-z0-9-]*")
-"""Flags that choose core and optimization; others could run or write something."""
+"""Flags for core and optimization; other flags could run programs or write files."""
 
 
 class _WrongError(Exception):
-    """What is wrong, and what would be right."""
+    """An error in a board file; the text says what is wrong and what would be right."""
 
 
 class _Table:
-    """A TOML table whose keys are taken one by one; what is left at the end is unknown.
+    """A TOML table whose keys are taken one by one; keys that are left at the end are errors.
 
-    Keys that are never known are refused first: a misspelt one tells more than the missing one.
+    Unknown keys are refused first: a misspelt key says more than the one that is then missing.
     """
 
     def __init__(self, fields: dict[str, Any], keys: tuple[str, ...], place: str = "") -> None:
@@ -109,7 +109,7 @@ class _Table:
 
     def _refuse(self, unknown: Iterable[str]) -> None:
         for key in unknown:
-            raise _WrongError(f"`{self._place}{_shown(key)[1:-1]}` is not known")
+            raise _WrongError(f"unknown key `{self._place}{_shown(key)[1:-1]}`")
 
     def _take(self, key: str, what: str) -> Any:
         if key not in self._fields:
@@ -126,25 +126,25 @@ def _shown(value: object) -> str:
 
 
 def names() -> list[str]:
-    """The boards that there are."""
+    """Return the names of all boards."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def emulated() -> list[str]:
-    """Those of them that QEMU knows."""
+    """Return the names of the boards that QEMU emulates."""
     return [name for name in names() if find(name).emulator is not None]
 
 
 def find(name: str) -> Board:
-    """The board of that name, or in the file of that name.
+    """Return the board with this name, or the one in this .toml file.
 
     Raises:
-        UserError: there is none, or the file is no board file.
+        UserError: the board is unknown, or the file is not a board file.
     """
     if name.endswith(".toml") or os.sep in name:
         return read(Path(name))
     if name not in names():
-        raise UserError(f"there is no board {name!r}; {_hint(name)}")
+        raise UserError(f"unknown board {name!r}; {_hint(name)}")
     return read(FOLDER / f"{name}.toml")
 
 
@@ -154,32 +154,32 @@ def _hint(name: str) -> str:
     within = [known for known in names() if plain and plain in known.replace("-", "")]
     near = list(dict.fromkeys((*within, *alike)))[:3]
     if near:
-        return f"did you mean {' or '.join(near)}? `edge-sr firmware boards` lists them all"
-    return "`edge-sr firmware boards` lists them, and a .toml of your own may be named"
+        return f"did you mean {' or '.join(near)}? `edge-sr firmware boards` lists all boards"
+    return "`edge-sr firmware boards` lists all boards, and a .toml file of your own works too"
 
 
 def read(path: Path, name: str | None = None) -> Board:
-    """The board in a file.
+    """Read the board in a file.
 
     Args:
-        path: of the file.
-        name: of the board; without one it is called as the file is.
+        path: the file.
+        name: the board's name; None: the file's name without its suffix.
 
     Raises:
-        UserError: the file cannot be read, or what it says is incomplete or makes no sense.
+        UserError: the file cannot be read, is incomplete or has invalid values.
     """
     try:
         return _parse(path.stem if name is None else name, _content(path))
     except _WrongError as error:
-        raise UserError(f"{path} is no board file: {error}") from None
+        raise UserError(f"{path} is not a board file: {error}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is no TOML: {error}") from None
+        raise UserError(f"{path} is not valid TOML: {error}") from None
 
 
 def _content(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"cannot read the board file {path}: it is no file")
+            raise UserError(f"cannot read the board file {path}: it is not a file")
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
@@ -192,8 +192,8 @@ def _content(path: Path) -> bytes:
 def _parse(name: str, content: bytes) -> Board:
     if _WORD.fullmatch(name) is None:
         raise _WrongError(
-            "its name, which becomes the board's, must be letters, digits, - _ and ., "
-            "a letter or digit first"
+            "its name, which becomes the board's, must consist of letters, digits, - _ and ., "
+            "and start with a letter or digit"
         )
     text = content.decode("utf-8")
     return _board(name, text, _Table(tomllib.loads(text), _KEYS))
@@ -259,7 +259,7 @@ def _flasher(table: _Table) -> Flasher:
 
 
 def _check(board: Board) -> None:
-    """What no single field can say."""
+    """Check the conditions between fields."""
     for name, region in (("flash", board.flash), ("ram", board.ram)):
         if region.origin + region.size > _ADDRESSES:
             raise _WrongError(f"`{name}` ends beyond the 32-bit address space")
@@ -272,6 +272,8 @@ def _check(board: Board) -> None:
     if board.stack % 8 or board.stack >= board.ram.size:
         raise _WrongError("`stack` must be a multiple of 8 and less than `ram.bytes`")
     if (board.image is None) == (board.no_image is None):
-        raise _WrongError("it must have either `port` or `no_image`, which says why there is none")
+        raise _WrongError(
+            "it must have either `port`, or `no_image`, which says why no image can be built"
+        )
     if board.emulator is not None and board.image is None:
         raise _WrongError("`emulator` needs `port`")

@@ -1,4 +1,4 @@
-"""Compiles a project with the compiler of the board's port."""
+"""Compile a project with the compiler of the board's port."""
 
 import os
 import re
@@ -11,38 +11,41 @@ from firmware_harness import port as ports
 from firmware_harness.board import Board
 
 IMAGE = "firmware.elf"
-_NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of a make that called us
+_NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of an outer make
 _REASONS = (r"(?<!collect2: )error: ", "undefined reference", r"\bld: (?!warning)", "error", "")
-"""Of lines in a compiler's log, those that tell most first."""
+"""Patterns of lines in a compiler's log, the most telling first."""
 
 
 def check_tools(board: Board) -> None:
-    """Find out early that the compiler is missing.
+    """Refuse to go on without the compiler, before anything is written.
 
     Raises:
-        UserError: it is, or there are no images for the board.
+        UserError: the compiler or make is missing, or no image can be built for the board.
     """
     port = ports.of(board)
     for tool, package in ((f"{port.compiler}gcc", port.packages), ("make", "make")):
         if shutil.which(tool) is None:
             raise UserError(
                 f"building firmware needs {tool}, which is missing; `apt-get install {package}` "
-                "brings it on Debian and Ubuntu"
+                "installs it on Debian and Ubuntu"
             )
 
 
 def build(folder: Path, board: Board, extra_flags: str = "") -> Path:
-    """Compile and link the project in `folder`; leaves firmware.elf there, its path is returned.
+    """Compile and link the project in a folder.
 
     Args:
-        folder: as `project.write` makes it.
-        board: what for.
-        extra_flags: for the compiler, such as "-Werror".
+        folder: written by `project.write`.
+        board: the board that the project is for.
+        extra_flags: compiler flags, such as "-Werror".
+
+    Returns:
+        The path of firmware.elf, in the folder.
 
     Raises:
-        UserError: the compiler is missing or does not know the board's flags, or the image does
-            not fit the board's memory.
-        VerificationError: the compiler refuses the code.
+        UserError: the compiler is missing or rejects the board's flags, or the image does not fit
+            the board's memory.
+        VerificationError: the compiler rejects the code.
     """
     check_tools(board)
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
@@ -60,10 +63,10 @@ def build(folder: Path, board: Board, extra_flags: str = "") -> Path:
 
 
 def _check_flags(board: Board) -> None:
-    """Find out whether the board's flags are why nothing is built: no code is compiled with them.
+    """Compile an empty file, to find out whether the board's flags are why the build failed.
 
     Raises:
-        UserError: so.
+        UserError: the compiler rejects the flags.
     """
     compiler = f"{ports.of(board).compiler}gcc"
     done = subprocess.run(
@@ -74,7 +77,7 @@ def _check_flags(board: Board) -> None:
     )
     if done.returncode != 0:
         raise UserError(
-            f"{compiler} refuses `flags` of the board {board.name}: {_reason(done.stderr)}"
+            f"{compiler} rejects `flags` of the board {board.name}: {_reason(done.stderr)}"
         )
 
 
@@ -84,14 +87,14 @@ def _failure(log: str) -> Exception:
         return UserError(f"the image is {int(overflow[2]):,} bytes too large for the {overflow[1]}")
     if "No space left on device" in log:
         return UserError("the compiler cannot write the image: No space left on device")
-    return VerificationError(f"the compiler refuses the project: {_reason(log)}")
+    return VerificationError(f"compiling the project failed: {_reason(log)}")
 
 
 def _reason(log: str) -> str:
-    """The line that says why; collect2 and make only say that the linker had a reason."""
+    """Return the line with the reason; collect2 and make only say that the linker failed."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     for pattern in _REASONS:
         found = [line for line in lines if re.search(pattern, line)]
         if found:
             return found[0]
-    return "no reason is given"
+    return "no error message"

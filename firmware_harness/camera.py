@@ -1,4 +1,4 @@
-"""An encoder as a camera's program: what is kept beside the engine's arena, and what files say."""
+"""An encoder as a camera's program: its RAM outside the arena, its frames and its .tcz files."""
 
 import struct
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import Graph, ratio
 from edge_sr.runtime.pixels import encode
 from edge_sr.runtime.session import TensorSpec
+from firmware_harness.frames import round_up
 
 COLOURS = 3
 
 _STATE_BYTES = 4096
-"""More than esr_tcz takes on any board."""
+"""An upper bound of the size of esr_tcz on any board."""
 
 _C = """\
-/* The camera: its frames, and what its files say. */
+/* The camera: its frames, and the header of its files. */
 #ifndef CAMERA_H
 #define CAMERA_H
 
@@ -49,13 +50,13 @@ static const esr_tcz_network camera_network = {{
 
 @dataclass(frozen=True)
 class Camera:
-    """What a project is told beside model, board and width.
+    """The settings of a camera's program.
 
     Attributes:
-        height: rows of a frame at most.
-        planes: that files keep, 1 to 8.
-        model_id: of the network, for files.
-        decoder_hash: for files, as 16 hexadecimal digits.
+        height: the maximum height of a frame, in rows.
+        planes: bit planes that files store, 1 to 8.
+        model_id: the network id in files.
+        decoder_hash: the decoder's hash in files, as 16 hexadecimal digits.
     """
 
     height: int
@@ -66,11 +67,11 @@ class Camera:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is kept beside the arena, in bytes.
+    """RAM outside the arena, in bytes.
 
     Attributes:
-        latents: of a whole frame.
-        row: extended to the network's step.
+        latents: the latents of a whole frame.
+        row: one row, extended to a multiple of the network's step.
     """
 
     latents: int
@@ -83,36 +84,38 @@ def is_encoder(network: Graph) -> bool:
 
 
 def check(name: str, network: Graph, plan: Plan) -> None:
-    """Refuse what is no encoder of RGB images.
+    """Refuse a network that is not an encoder of RGB images.
 
     Raises:
-        UserError: so, with what it is.
+        UserError: the network is something else; the text says what.
     """
     channels, latents = network.input.shape[3], network.output.shape[3]
     rate = (plan.pixels_per_unit / plan.out_pixels_per_unit) ** 2
     if channels != COLOURS or rate not in RATES or plan.out_pixels_per_unit != 1:
         raise UserError(
-            f"{name} makes 1/{rate:g} as many pixels of {channels} channels; a camera's encoder "
-            f"takes {COLOURS} channels and makes 1/{', 1/'.join(map(str, RATES))} as many"
+            f"{name} has {channels} input channels and rate {rate:g}; a camera's encoder has "
+            f"{COLOURS} input channels and one of the rates {', '.join(map(str, RATES))}"
         )
     if latents > coder.MAX_CHANNELS:
-        raise UserError(f"{name} makes {latents} channels; files have 1 to {coder.MAX_CHANNELS}")
+        raise UserError(
+            f"{name} has {latents} latent channels; files store 1 to {coder.MAX_CHANNELS}"
+        )
     quantization = network.input.quantization
     assert quantization is not None  # the planner has checked it
     spec = TensorSpec("int8", quantization.scale[0], quantization.zero_point[0])
     pixels = np.arange(256, dtype=np.uint8)
     if not np.array_equal(encode(pixels, spec), (pixels ^ 0x80).view(np.int8)):
         raise UserError(
-            f"{name} takes a scale of {spec.scale:g} and a zero point of {spec.zero_point}; a "
-            "camera's bytes want 1/255 and -128"
+            f"{name} has the input scale {spec.scale:g} and zero point {spec.zero_point}; a "
+            "camera's bytes need 1/255 and -128"
         )
 
 
 def check_frame(width: int, height: int, planes: int) -> None:
-    """Refuse a frame or file that there cannot be.
+    """Refuse an impossible frame size or number of bit planes.
 
     Raises:
-        UserError: so.
+        UserError: a number is out of range.
     """
     bit_planes.check(planes)
     for side, what in ((width, "pixels in a row"), (height, "rows")):
@@ -121,19 +124,19 @@ def check_frame(width: int, height: int, planes: int) -> None:
 
 
 def is_sound(camera: Camera) -> bool:
-    """Whether its fields are what they are said to be, for one that was read from a file."""
+    """Return whether the fields of settings read from a file have valid types and values."""
     numbers, texts = (camera.height, camera.planes), (camera.model_id, camera.decoder_hash)
     kinds = [type(value) for value in (*numbers, *texts)]
     return kinds == [int, int, str, str] and min(numbers) >= 1
 
 
 def extended(side: int, plan: Plan) -> int:
-    """A side of an image, extended to a multiple of the network's step."""
-    return -(-side // plan.pixels_per_unit) * plan.pixels_per_unit
+    """Return a side of an image, extended to a multiple of the network's step."""
+    return round_up(side, plan.pixels_per_unit)
 
 
 def quantizer(network: Graph) -> Quantizer:
-    """What the latents' bytes stand for."""
+    """Return the quantizer that the latents' bytes are values of."""
     found = network.output.quantization
     assert found is not None  # the planner has checked it
     scale, zero_point = found.scale[0], found.zero_point[0]
@@ -143,37 +146,34 @@ def quantizer(network: Graph) -> Quantizer:
 
 
 def memory(network: Graph, plan: Plan, width: int, height: int) -> Memory:
-    """What a frame of that size needs, exactly as esr_tcz.h says it."""
+    """Return the RAM that a frame needs, exactly as in esr_tcz.h."""
     wide, tall = extended(width, plan), extended(height, plan)
     return Memory(
-        latents=wide
-        // plan.pixels_per_unit
-        * (tall // plan.pixels_per_unit)
-        * network.output.shape[3],
+        latents=wide * tall // plan.pixels_per_unit**2 * network.output.shape[3],
         row=wide * COLOURS,
     )
 
 
 def most_bytes(network: Graph, plan: Plan, width: int, height: int) -> int:
-    """RAM beside the arena, the coder's state included, at most."""
+    """Return an upper bound of the RAM outside the arena, with the coder's state."""
     kept = memory(network, plan, width, height)
     return kept.latents + kept.row + _STATE_BYTES
 
 
 def extend(pixels: np.ndarray, plan: Plan) -> np.ndarray:
-    """The network's frame (H, W, 3) int8 of a picture (H, W, 3) uint8, its edge repeated."""
+    """Return an image (H, W, 3) uint8 as the network's frame, int8, with its edge repeated."""
     height, width, _ = pixels.shape
     below, right = extended(height, plan) - height, extended(width, plan) - width
     return (np.pad(pixels, ((0, below), (0, right), (0, 0)), "edge") ^ 0x80).view(np.int8)
 
 
 def samples(latents: np.ndarray) -> np.ndarray:
-    """Int8 latents (h, w, channels) as a file's samples, (channels, h, w) uint8."""
+    """Return int8 latents (h, w, channels) as a file's samples, (channels, h, w) uint8."""
     return np.ascontiguousarray((latents.view(np.uint8) ^ 0x80).transpose(2, 0, 1))
 
 
 def file_header(network: Graph, plan: Plan, pixels: np.ndarray, camera: Camera) -> Header:
-    """What the file of a picture (H, W, 3) must say."""
+    """Return the header that the file of an image (H, W, 3) must have."""
     height, width, _ = pixels.shape
     return Header(
         model_id=camera.model_id,
@@ -187,33 +187,33 @@ def file_header(network: Graph, plan: Plan, pixels: np.ndarray, camera: Camera) 
 
 
 def check_file(file: bytes, expected: Header, latents: np.ndarray) -> None:
-    """Read a board's file as a desk does.
+    """Decode a board's file and compare it with the expected header and latents.
 
     Args:
         file: the .tcz.
         expected: its header.
-        latents: that went into it, (channels, h, w) uint8; the file may keep fewer planes.
+        latents: (channels, h, w) uint8, all planes; the file may store fewer.
 
     Raises:
-        VerificationError: it is damaged, or holds something else.
+        VerificationError: the file is damaged, or header or latents differ.
     """
     try:
         found = unpack(file)
     except UserError as error:
         raise VerificationError(f"the board's file cannot be read: {error}") from None
     if found.header != expected or found.note:
-        raise VerificationError(f"the board's file says {found.header}, not {expected}")
+        raise VerificationError(f"the board's file has the header {found.header}, not {expected}")
     kept = coder.decode(found.segments, found.header.shape)
     wrong = np.argwhere(kept != bit_planes.drop(latents, found.planes))
     if len(wrong):
         raise VerificationError(
-            f"{len(wrong):,} of {kept.size:,} latents in the board's file are not TFLM's, first at "
-            f"channel, row, column {tuple(map(int, wrong[0]))}"
+            f"{len(wrong):,} of {kept.size:,} latents in the board's file differ from TFLM's, "
+            f"first at channel, row, column {tuple(map(int, wrong[0]))}"
         )
 
 
 def header(network: Graph, plan: Plan, width: int, camera: Camera) -> str:
-    """The C header that the program is built with."""
+    """Return the C header that the program is built with."""
     ranges = quantizer(network)
     return _C.format(
         width=width,
@@ -233,6 +233,6 @@ def _c_bytes(values: bytes) -> str:
 
 
 def _c_float(value: float) -> str:
-    """C99, the very bits."""
+    """Return a C99 literal of exactly this float32 value."""
     (exact,) = struct.unpack("<f", struct.pack("<f", value))
     return f"{float(exact).hex()}f"

@@ -1,4 +1,4 @@
-"""Reads sections from an ELF file that the build has made."""
+"""Read the section sizes of an ELF image."""
 
 import struct
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from edge_sr.errors import UserError
 
-_ALLOCATED = 2  # SHF_ALLOC: takes room on the board
+_ALLOCATED = 2  # SHF_ALLOC: occupies memory on the board
 
 
 class Section(NamedTuple):
-    """A section that takes room on the board: address of its first byte, and its bytes."""
+    """A section that occupies memory on the board: address of its first byte, and size."""
 
     address: int
     size: int
@@ -19,15 +19,15 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class Flash:
-    """Bytes of flash, by what they are for.
+    """Flash of an image in bytes, by part.
 
     Attributes:
         engine_text: the engine's code.
-        engine_rodata: its constants.
+        engine_rodata: the engine's constants.
         model: the plan with its weights.
-        library: what the compiler's libraries add (memcpy, 64-bit arithmetic).
+        library: the compiler's libraries (memcpy, 64-bit arithmetic).
         harness: start-up, semihosting and the program around the engine.
-        data: start values of variables.
+        data: initial values of variables.
     """
 
     engine_text: int
@@ -39,25 +39,25 @@ class Flash:
 
     @property
     def engine_and_model(self) -> int:
-        """What an application pays: everything but the harness."""
+        """Return what an application needs: everything but the harness."""
         return self.engine_text + self.engine_rodata + self.model + self.library + self.data
 
     @property
     def total(self) -> int:
-        """The whole image."""
+        """Return the size of the whole image."""
         return self.engine_and_model + self.harness
 
 
 @dataclass(frozen=True)
 class StaticRam:
-    """Bytes of RAM that are known before anything runs.
+    """RAM of an image in bytes, by part, as known at build time.
 
     Attributes:
-        arena: the engine's.
-        data: variables with a start value.
+        arena: the engine's arena.
+        data: variables with an initial value.
         bss: variables without.
-        latents: of a frame that is compressed.
-        codec: the coder's state, and the row that is fed to the network.
+        latents: the latents of a compressed frame.
+        codec: the coder's state, and the row that the network reads.
     """
 
     arena: int
@@ -68,15 +68,15 @@ class StaticRam:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Return the sum of all parts."""
         return self.arena + self.data + self.bss + self.latents + self.codec
 
 
 def measure(image: Path) -> tuple[Flash, StaticRam]:
-    """What the sections of the harness's linker script take.
+    """Return the flash and the RAM of an image, by the sections of the linker script.
 
     Raises:
-        UserError: the file is missing or no image.
+        UserError: the file is missing or damaged.
     """
     sizes = {name: section.size for name, section in read(image).items()}
     flash = Flash(
@@ -99,10 +99,10 @@ def measure(image: Path) -> tuple[Flash, StaticRam]:
 
 
 def read(image: Path) -> dict[str, Section]:
-    """The sections of an image, by name.
+    """Return the sections of an image, by name.
 
     Raises:
-        UserError: the file is missing or no image.
+        UserError: the file is missing or damaged.
     """
     try:
         return sections(image.read_bytes())
@@ -111,7 +111,7 @@ def read(image: Path) -> dict[str, Section]:
 
 
 def sections(image: bytes) -> dict[str, Section]:
-    """Every section that takes room on the board (32-bit little-endian ELF), by name."""
+    """Return the sections of a 32-bit little-endian ELF that occupy memory, by name."""
     (start,) = struct.unpack_from("<I", image, 32)
     size, count, names = struct.unpack_from("<HHH", image, 46)
     headers = [struct.unpack_from("<10I", image, start + index * size) for index in range(count)]

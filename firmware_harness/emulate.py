@@ -1,4 +1,4 @@
-"""Runs an image in QEMU on one frame; counts instructions, which are not cycles."""
+"""Run an image in QEMU on one frame and count instructions, which are not cycles."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ _CAMERA_REPORT = struct.Struct("<4I3Q")
 _EXITS = {
     1: "it could not read or write its files",
     2: "the frame is not of the size it was built for",
-    3: "the engine refuses the model",
+    3: "the engine rejects the model",
     100: "the processor faulted",
 }
 _UNKNOWN_BOARD = re.compile(r"machine type|CPU (model|type)|used with CPU")
@@ -29,16 +29,16 @@ _UNKNOWN_BOARD = re.compile(r"machine type|CPU (model|type)|used with CPU")
 
 @dataclass(frozen=True)
 class Run:
-    """What the image did.
+    """The result of an upscaler's image.
 
     Attributes:
-        status: the engine's; 0 is ESR_OK.
-        arena_needed: bytes, as the image's own esr_arena_bytes says.
-        stack_used: bytes of stack at most, start-up and main included.
+        status: the esr_status; 0 is ESR_OK.
+        arena_needed: bytes, from the image's own esr_arena_bytes.
+        stack_used: peak stack in bytes, with start-up and main.
         open_instructions: executed by esr_open.
-        frame_instructions: executed from esr_begin to esr_end, the program's reading and writing of
-            rows (some hundred instructions for each) included.
-        output: the int8 values that left the sink, in order.
+        frame_instructions: executed from esr_begin to esr_end, with the program's reading and
+            writing of rows (some hundred instructions each).
+        output: the int8 values that the sink received, in order.
     """
 
     status: int
@@ -51,15 +51,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Compression:
-    """What an encoder's image did.
+    """The result of an encoder's image.
 
     Attributes:
-        status: of esr_tcz; 0 is ESR_TCZ_OK.
-        arena_needed: bytes, as the image's own esr_arena_bytes says.
-        state_bytes: of the coder and what belongs to it.
-        stack_used: bytes of stack at most, start-up and main included.
+        status: the esr_tcz_status; 0 is ESR_TCZ_OK.
+        arena_needed: bytes, from the image's own esr_arena_bytes.
+        state_bytes: size of esr_tcz, the coder's state.
+        stack_used: peak stack in bytes, with start-up and main.
         open_instructions: executed by esr_open.
-        latent_instructions: executed until the latents were complete, reading of rows included.
+        latent_instructions: executed until the latents were complete, with reading of rows.
         write_instructions: executed by coding and writing the file.
         file: the .tcz.
     """
@@ -75,36 +75,36 @@ class Compression:
 
 
 def check_tools(board: Board) -> Emulator:
-    """Find out early that the board cannot be emulated here.
+    """Return how a board is emulated.
 
     Raises:
-        UserError: there is no emulator of it, or it is not installed.
+        UserError: the board is not emulated, or QEMU is not installed.
     """
     if board.emulator is None:
         raise UserError(
-            f"{board.name} is not emulated; `edge-sr firmware flash --board {board.name}` brings "
+            f"{board.name} is not emulated; `edge-sr firmware flash --board {board.name}` writes "
             f"firmware to the board, and {', '.join(board_file.emulated())} can be emulated"
         )
     port = ports.of(board)
     if shutil.which(port.emulator) is None:
         raise UserError(
             f"running firmware needs {port.emulator}, which is missing; `apt-get install "
-            f"{port.emulator_package}` brings it on Debian and Ubuntu"
+            f"{port.emulator_package}` installs it on Debian and Ubuntu"
         )
     return board.emulator
 
 
 def run(image: Path, board: Board, frame: np.ndarray) -> Run:
-    """Feed a frame to an image and take back what it makes of it.
+    """Run an upscaler's image on a frame.
 
     Args:
-        image: a firmware.elf with the harness's program.
-        board: what it was built for.
+        image: a firmware.elf with app/main.c.
+        board: the board it was built for.
         frame: (H, W, C) int8.
 
     Raises:
         UserError: the emulator is missing.
-        VerificationError: the image did not reach its end.
+        VerificationError: the image failed or did not end.
     """
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
         folder = Path(name)
@@ -119,16 +119,16 @@ def run(image: Path, board: Board, frame: np.ndarray) -> Run:
 
 
 def compress(image: Path, board: Board, pixels: np.ndarray) -> Compression:
-    """Feed a picture to an encoder's image and take back the file that it makes.
+    """Run an encoder's image on an image's pixels.
 
     Args:
-        image: a firmware.elf with the harness's program.
-        board: what it was built for.
+        image: a firmware.elf with app/compress.c.
+        board: the board it was built for.
         pixels: (H, W, 3) uint8.
 
     Raises:
         UserError: the emulator is missing.
-        VerificationError: the image did not reach its end.
+        VerificationError: the image failed or did not end.
     """
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
         folder = Path(name)
@@ -150,13 +150,13 @@ def _write_frame(folder: Path, frame: np.ndarray) -> None:
 
 
 def execute(image: Path, board: Board, folder: Path) -> None:
-    """Run an image until it ends; it sees the files of `folder`, where it may write.
+    """Run an image until it ends; it reads and writes files in `folder`.
 
-    -icount shift=0 makes every instruction take a nanosecond of the board's time, so that its
-    counter counts instructions.
+    With -icount shift=0 every instruction takes one nanosecond of the board's time, so that the
+    board's counter counts instructions.
 
     Raises:
-        UserError: the emulator is missing, or does not know what the board calls for.
+        UserError: the emulator is missing, or does not know the board's machine or processor.
         VerificationError: the exit code is not 0, or the image does not end.
     """
     emulator, port = check_tools(board), ports.of(board)
@@ -176,11 +176,11 @@ def execute(image: Path, board: Board, folder: Path) -> None:
     if done.returncode != 0:
         reason = _reason(done.returncode, done.stderr.decode(errors="replace"))
         if _UNKNOWN_BOARD.search(reason):
-            raise UserError(f"`emulator` of the board {board.name} is not QEMU's: {reason}")
+            raise UserError(f"QEMU does not know `emulator` of the board {board.name}: {reason}")
         raise VerificationError(f"{image} ended with exit code {done.returncode}: {reason}")
 
 
 def _reason(code: int, log: str) -> str:
-    """What image or emulator say of their end; the emulator warns of a board without network."""
+    """Return the first line of a log that is not a warning, or what the exit code means."""
     said = [line for line in log.splitlines() if line.strip() and "warning:" not in line]
-    return said[0] if said else _EXITS.get(code, "no reason is given")
+    return said[0] if said else _EXITS.get(code, "no error message")

@@ -1,4 +1,4 @@
-"""Brings an image to a board with the tool that its maker or a free project offers."""
+"""Write an image into a board's flash with the tool of its maker or of a free project."""
 
 import codecs
 import contextlib
@@ -22,18 +22,18 @@ _READ_BYTES = 4096
 _KEPT_CHARACTERS = 8192
 _TURN = 0.1  # seconds
 _STOPS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 0.0))
-"""How a tool is asked to stop, and the seconds that it has for it."""
+"""The signals that stop a tool, each with the seconds until the next one."""
 
 
 @dataclass(frozen=True)
 class Flashing:
-    """A command that is ready to be run.
+    """A command that writes an image, ready to run.
 
     Attributes:
-        board: what it writes to.
-        name: of the tool.
-        tool: what is known of it.
-        image: the file.
+        board: the board to write.
+        name: the tool's name.
+        tool: the tool's description.
+        image: the file to write.
         command: program and arguments.
     """
 
@@ -45,27 +45,27 @@ class Flashing:
 
 
 def prepare(board: Board, image: Path | None, tool: str | None, port: str | None) -> Flashing:
-    """Choose a tool and the file that it takes.
+    """Choose a tool, and the file that it writes.
 
     Args:
-        board: what to write to.
-        image: a file, or a folder that `edge-sr firmware build` wrote; without one the only folder
-            of `artifacts` that was built for the board.
-        tool: its name; without one the board's first that is installed, or else its first.
-        port: the serial port.
+        board: the board to write.
+        image: a file, or an output folder of `edge-sr firmware build`; None: the only folder in
+            `artifacts` that was built for the board.
+        tool: its name; None: the board's first installed tool, else its first tool.
+        port: the serial port; None: the tool's choice.
 
     Raises:
-        UserError: the board has no such tool, or it does not take this image or a port.
+        UserError: the board has no such tool, or the tool does not take this image or a port.
     """
     if not board.flashers:
-        raise UserError(f"{board.name} is there to be emulated; no tool writes its flash")
+        raise UserError(f"{board.name} is emulated only; no tool writes its flash")
     image = image or _built(board)
     flasher = _choose(board, image, tool)
     known = TOOLS[flasher.tool]
     if port is not None and not known.serial:
-        raise UserError(f"{flasher.tool} finds the board without a port; leave --port out")
+        raise UserError(f"{flasher.tool} needs no serial port; leave --port out")
     if port is not None and (not port.isprintable() or port.startswith("-") or not port):
-        raise UserError(f"{port!r} is no serial port; one is called /dev/ttyACM0, for instance")
+        raise UserError(f"{port!r} is not a serial port; use a name such as /dev/ttyACM0")
     file = _file(board, image, flasher.tool)
     job = Job(
         program=_find(known) or known.programs[0],
@@ -78,22 +78,20 @@ def prepare(board: Board, image: Path | None, tool: str | None, port: str | None
 
 
 def _built(board: Board) -> Path:
-    """The only folder of `artifacts` that was built for a board.
+    """Return the only folder in `artifacts` that was built for a board.
 
     Raises:
-        UserError: there is none, or several.
+        UserError: no folder or several were built for it.
     """
     folders = sorted(Path("artifacts").glob(f"*-{board.name}-w*"))
     if len(folders) == 1:
         return folders[0]
     if folders:
         names = ", ".join(map(str, folders))
-        raise UserError(
-            f"there are several images for {board.name}: choose with --image of {names}"
-        )
+        raise UserError(f"several images for {board.name} exist; choose one with --image: {names}")
     raise UserError(
-        f"artifacts has no image for {board.name}: `edge-sr firmware build --board {board.name}` "
-        "makes one, or --image names a file"
+        f"artifacts has no image for {board.name}; `edge-sr firmware build --board {board.name}` "
+        "builds one, or --image names a file"
         if board.image is not None
         else f"name the file with --image; {board.no_image}"
     )
@@ -112,15 +110,15 @@ def _choose(board: Board, image: Path, tool: str | None) -> Flasher:
         flashers = takes or flashers
     if not flashers:
         names = ", ".join(flasher.tool for flasher in board.flashers)
-        raise UserError(f"{tool!r} does not write {board.name}; {names} would")
+        raise UserError(f"{tool!r} does not write {board.name}; available: {names}")
     return next((f for f in flashers if _find(TOOLS[f.tool]) is not None), flashers[0])
 
 
 def _file(board: Board, image: Path, tool: str) -> Path:
-    """The file to write: `image`, or the one of a folder that the tool likes best.
+    """Return the file to write: `image`, or the file in a folder that suits the tool best.
 
     Raises:
-        UserError: it is missing, too large, of another board, or not for the tool.
+        UserError: the file is missing, too large, for another board, or not for the tool.
     """
     suffixes = TOOLS[tool].suffixes
     if image.is_dir():
@@ -129,9 +127,9 @@ def _file(board: Board, image: Path, tool: str) -> Path:
             raise UserError(f"{image} was built for {made.name}, not for {board.name}")
         image = image / f"firmware{suffixes[0]}"
     if not image.is_file():
-        raise UserError(f"there is no file {image}; {_maker(board)}")
+        raise UserError(f"file not found: {image}; {_maker(board)}")
     if image.suffix.lower() not in suffixes:
-        raise UserError(f"{tool} writes {' or '.join(suffixes)} files, which {image} is not")
+        raise UserError(f"{tool} writes {' or '.join(suffixes)} files, not {image}")
     size = image.stat().st_size
     if size == 0:
         raise UserError(f"{image} is empty; build the firmware again")
@@ -142,28 +140,28 @@ def _file(board: Board, image: Path, tool: str) -> Path:
 
 
 def _maker(board: Board) -> str:
-    """What makes images for a board."""
+    """Return how images for a board are built."""
     if board.no_image is not None:
         return board.no_image
-    return f"`edge-sr firmware build --board {board.name}` makes images"
+    return f"`edge-sr firmware build --board {board.name}` builds one"
 
 
 # --- running the tool
 
 
 def run(flashing: Flashing) -> None:
-    """Run the tool; what it says goes to standard error as it comes.
+    """Run the tool; its output goes to standard error as it comes.
 
     Raises:
         UserError: the tool is missing, or no board answers.
-        VerificationError: the tool failed; the text says what state the board is likely in.
-        Interrupted: by Ctrl-C, which stopped the tool.
+        VerificationError: the tool failed; the text states the board's likely state.
+        Interrupted: Ctrl-C stopped the tool.
     """
     name, tool = flashing.name, flashing.tool
     if _find(tool) is None:
         board = flashing.board.name
         raise UserError(
-            f"flashing {board} needs {name}, which is missing; {tool.install} brings it"
+            f"flashing {board} needs {name}, which is missing; install it: {tool.install}"
         )
     watch, stopping = _Watch(tool), _Stopping()
     before = signal.signal(signal.SIGINT, stopping.ask)
@@ -178,7 +176,7 @@ def run(flashing: Flashing) -> None:
 
 
 def _follow(process: "subprocess.Popen[bytes]", watch: "_Watch", stopping: "_Stopping") -> int:
-    """Attend a tool to its end; its exit code."""
+    """Pass on a tool's output until it ends; return its exit code."""
     assert process.stdout is not None  # it is a pipe
     try:
         while process.poll() is None:
@@ -200,18 +198,18 @@ def _start(command: tuple[str, ...]) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches it through us alone
+            start_new_session=True,  # Ctrl-C reaches the tool only through us
         )
     except OSError as error:
         raise UserError(f"{command[0]} cannot be run: {error.strerror}") from None
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while a tool ran; the text says what state the board is likely in."""
+    """Ctrl-C while a tool ran; the text states the board's likely state."""
 
 
 class _Stopping:
-    """Passes Ctrl-C on to a tool, more and more firmly; a second one does not wait."""
+    """Passes Ctrl-C on to a tool with stronger and stronger signals; a second one does not wait."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -219,7 +217,7 @@ class _Stopping:
         self._due = 0.0
 
     def ask(self, *_: object) -> None:
-        """The handler of SIGINT: no exception, so that nothing that the tool says is lost."""
+        """Handle SIGINT without an exception, so that no output of the tool is lost."""
         self.asked = True
         self._due = 0.0
 
@@ -235,7 +233,7 @@ class _Stopping:
 
 
 class _Watch:
-    """What a tool has said, and whether it has begun to change the flash."""
+    """The output of a tool, and whether it has started to write the flash."""
 
     def __init__(self, tool: Tool) -> None:
         self._tool = tool
@@ -245,7 +243,7 @@ class _Watch:
         self.began = False
 
     def take(self, pipe: int, seconds: float) -> bool:
-        """Pass on what a tool says within that time; whether there was anything."""
+        """Pass on the output of the next seconds; return whether there was any."""
         if self._ended:
             time.sleep(seconds)
             return False
@@ -262,18 +260,18 @@ class _Watch:
 
     @property
     def no_board(self) -> bool:
-        """Whether it never reached a board."""
+        """Return whether the tool never reached a board."""
         return not self.began and re.search(self._tool.absent, self.said) is not None
 
     @property
     def last_words(self) -> str:
-        """The last line that names an error, or the last."""
+        """Return the last line that names an error, or the last line."""
         lines = [line.strip() for line in re.split(r"[\r\n]+", self.said) if line.strip()][-12:]
         for pattern in (r"error|fail", r"unable|couldn't|could not|\bno\b", ""):
             named = [line for line in lines if re.search(pattern, line, re.IGNORECASE)]
             if named:
                 return named[-1]
-        return "it says nothing"
+        return "no message"
 
 
 def _failure(flashing: Flashing, watch: _Watch, code: int) -> Exception:
@@ -288,11 +286,11 @@ def _failure(flashing: Flashing, watch: _Watch, code: int) -> Exception:
 
 
 def _state(flashing: Flashing, watch: _Watch) -> str:
-    """What is likely on a board whose tool has not reached its end."""
+    """Return the likely state of a board whose tool did not finish."""
     board = flashing.board.name
     if not watch.began:
-        return f"it had not begun to write, so {board} still holds what it held"
+        return f"it had not started to write, so the flash of {board} is unchanged"
     return (
-        f"it had begun to write, so the flash of {board} is likely incomplete and will not start "
-        f"until it is written again; {flashing.tool.rescue}"
+        f"it had started to write, so the flash of {board} is probably incomplete and the board "
+        f"will not start until it is written again; {flashing.tool.rescue}"
     )

@@ -1,4 +1,4 @@
-"""The programs that write the flash of boards: how they are called, and what they say."""
+"""The programs that write flash: their command lines, and how to read their output."""
 
 import os
 import re
@@ -11,14 +11,14 @@ _WRITING = "edge-sr-writes"
 
 @dataclass(frozen=True)
 class Job:
-    """What a tool is to do.
+    """A file for a tool to write.
 
     Attributes:
-        program: the tool's path, or its name where it is missing.
+        program: the tool's path, or its name if it is missing.
         image: absolute path of the file.
-        address: where a file without addresses begins.
-        target: what the tool calls the board.
-        port: the serial port.
+        address: start address of a file without addresses.
+        target: the tool's name of the board.
+        port: the serial port; None: the tool's choice.
     """
 
     program: str
@@ -33,16 +33,16 @@ class Tool:
     """A program that writes flash.
 
     Attributes:
-        programs: its names.
-        target: what `target` in a board file is to it; None: it needs none.
+        programs: its possible names.
+        target: the meaning of `target` in a board file; None: it needs none.
         serial: whether it takes a serial port.
-        suffixes: of files that it takes, the best first.
-        command: the arguments for a job.
-        writing: what it says once it changes the flash.
-        absent: what it says when no board answers.
-        install: what brings it.
-        connect: how a board is made to answer.
-        rescue: how a board that was written half is reached again.
+        suffixes: of the files that it writes, the best first.
+        command: returns program and arguments for a job.
+        writing: pattern of its output once it writes the flash.
+        absent: pattern of its output when no board answers.
+        install: how to install it.
+        connect: how to make a board answer.
+        rescue: how to reach a board whose flash is incomplete.
     """
 
     programs: tuple[str, ...]
@@ -58,12 +58,12 @@ class Tool:
 
 
 def _tcl(text: str) -> str:
-    """A word of Tcl that stands for this text."""
+    """Return a text as one word of Tcl."""
     return re.sub(r"([^A-Za-z0-9_./-])", r"\\\1", text)
 
 
 def _openocd(job: Job) -> list[str]:
-    # Not its `program`, which would take the path apart once more.
+    # Not OpenOCD's `program`, which would parse the path a second time.
     image = _tcl(str(job.image))
     steps = ["init", "reset halt", f"echo {_WRITING}", f"flash write_image erase {image}"]
     steps += [f"verify_image {image}", "reset run", "shutdown"]
@@ -103,7 +103,7 @@ def _cube_programmer(job: Job) -> list[str]:
     return [job.program, *connect, "-w", str(job.image), *place, "-v"]
 
 
-_PROBE = "connect the USB port of the board's debug probe, and see that you may access it"
+_PROBE = "connect the USB port of the board's debug probe, and check that you may access it"
 _PROBE_RESCUE = "the debug probe still reaches it"
 
 TOOLS = {
@@ -133,7 +133,7 @@ TOOLS = {
     ),
     "esptool": Tool(
         programs=("esptool", "esptool.py"),
-        target="a chip as esptool calls it, such as esp32s3",
+        target="esptool's name of a chip, such as esp32s3",
         serial=True,
         suffixes=(".bin",),
         command=_esptool,
@@ -142,7 +142,7 @@ TOOLS = {
         r"Failed to connect|doesn't exist|port is busy",
         install="`pip install esptool`",
         connect="connect it, name its serial port with --port, and hold BOOT while you press RESET",
-        rescue="its boot loader in ROM still answers while BOOT is held at reset",
+        rescue="its ROM boot loader still answers if BOOT is held at reset",
     ),
     "picotool": Tool(
         programs=("picotool",),
@@ -154,11 +154,11 @@ TOOLS = {
         absent=r"[Nn]o accessible RP",
         install="https://github.com/raspberrypi/picotool",
         connect="hold BOOTSEL while you plug it in",
-        rescue="it still answers when BOOTSEL is held while it is plugged in",
+        rescue="it still answers if BOOTSEL is held while it is plugged in",
     ),
     "nrfjprog": Tool(
         programs=("nrfjprog",),
-        target="a family as nrfjprog calls it, such as NRF52",
+        target="nrfjprog's name of a family, such as NRF52",
         serial=False,
         suffixes=(".hex",),
         command=_nrfjprog,
@@ -176,7 +176,7 @@ TOOLS = {
         command=_bossac,
         writing=r"Erase flash|Write \d+ bytes",
         absent=r"No device found|SAM-BA operation failed|Failed to open",
-        install="Arduino's package arduino:bossac, as the upstream one lacks the nRF52840,",
+        install="Arduino's package arduino:bossac (the upstream one lacks the nRF52840)",
         connect="connect it, name its serial port with --port, and press RESET twice",
         rescue="its boot loader still answers after RESET is pressed twice",
     ),

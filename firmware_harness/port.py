@@ -1,4 +1,4 @@
-"""Writes what any program for a board needs: Makefile, start-up code, linker script."""
+"""Write what every program for a board needs: Makefile, start-up code, linker script."""
 
 import shutil
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Port:
-    """What code of a port needs on this machine.
+    """The tools of an architecture on this machine.
 
     Attributes:
-        compiler: the prefix of its compiler's tools.
-        packages: Debian's, that bring compiler and libraries.
-        flags: of the compiler, for its libraries.
+        compiler: the prefix of the compiler's tools.
+        packages: Debian's packages with compiler and libraries.
+        flags: compiler flags for its libraries.
         emulator: QEMU's program.
-        emulator_package: Debian's, that brings it.
-        emulator_flags: of that program.
+        emulator_package: Debian's package with it.
+        emulator_flags: flags of that program.
     """
 
     compiler: str
@@ -50,25 +50,25 @@ PORTS = {
 }
 
 BOOTS = tuple(sorted(path.stem for path in (_HERE / "ports" / "boot").glob("*.c")))
-"""What boot ROMs look for in an image, by their chip."""
+"""The chips whose boot ROM needs a header in the image."""
 
 
 def of(board: Board) -> Port:
-    """The port that images for a board are built with.
+    """Return the port that images for a board are built with.
 
     Raises:
-        UserError: there are none.
+        UserError: no bare image can be built for the board.
     """
     return PORTS[board.bare_image().port]
 
 
 def write(folder: Path, board: Board) -> None:
-    """Write it into a folder; sources in its engine/, model/ and app/ are built along.
+    """Write Makefile, port/ and linker script; the Makefile also builds engine/, model/ and app/.
 
-    Semihosting is left out where nothing would answer it.
+    Semihosting is left out on boards without an emulator, where nothing answers it.
 
     Raises:
-        UserError: there are no images for the board.
+        UserError: no bare image can be built for the board.
     """
     image = board.bare_image()
     port = PORTS[image.port]
@@ -101,7 +101,7 @@ def _memory_script(board: Board) -> str:
 
 
 def copy_files(source: Path, target: Path, pattern: str) -> None:
-    """Copy the files of a folder that match into a new one."""
+    """Copy the files of a folder that match a pattern into a new folder."""
     target.mkdir()
     for path in sorted(source.glob(pattern)):
         shutil.copyfile(path, target / path.name)

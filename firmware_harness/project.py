@@ -1,11 +1,11 @@
-"""Writes a model for a board as a C project that needs nothing but a compiler.
+"""Write a model for a board as a C project that needs only a compiler.
 
-project.json, board.toml, model.tflite   what it was made from
-Makefile, board.mk                       how it is built
+project.json, board.toml, model.tflite   the inputs
+Makefile, board.mk                       the build
 engine/  model/  port/  app/             sources: edge_sr's engine, the plan, start-up, the program
 
-For a board that is emulated the program runs a frame of the host's, for another one a self-test. An
-encoder's program compresses frames; it is built for boards that are emulated.
+On an emulated board the program runs a frame from the host, on other boards a self-test. An
+encoder's program compresses frames; it is built for emulated boards only.
 """
 
 import json
@@ -27,7 +27,7 @@ _MAX_FACTS_BYTES = 65536
 _HERE = Path(__file__).parent
 
 _MODEL_H = """\
-/* What the program was built for; low-resolution pixels. */
+/* The frame that the program is built for, in input pixels. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -43,13 +43,13 @@ _MODEL_H = """\
 
 @dataclass(frozen=True)
 class Project:
-    """What a project was made for.
+    """What a project is built for.
 
     Attributes:
-        name: the model's, for people.
+        name: the model's name, for people.
         board: the board's name, or its file.
-        width: pixels of a row that goes in.
-        camera: of an encoder's program; None for networks that make images larger.
+        width: frame width in pixels.
+        camera: settings of an encoder's program; None for an upscaler.
     """
 
     name: str
@@ -59,15 +59,15 @@ class Project:
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder is one that `write` made."""
+    """Return whether `write` made a folder."""
     return (folder / FACTS).is_file()
 
 
 def check_target(folder: Path, force: bool) -> None:
-    """Refuse to replace a folder unless asked to, and one that is no project always.
+    """Refuse a folder that is not a project, or that exists and `force` is not given.
 
     Raises:
-        UserError: so.
+        UserError: the folder must not be replaced.
     """
     files.check_replaceable(folder, force, is_project, "firmware")
 
@@ -76,12 +76,12 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     """Write all files of a project into an empty folder.
 
     Args:
-        folder: where to.
-        project: model's name, board and width.
+        folder: the empty folder.
+        project: model name, board, width and camera settings.
         model: the int8 .tflite.
 
     Raises:
-        UserError: the engine does not run the model, or not at this width on this board.
+        UserError: the engine does not run the model at this width, or the board is too small.
     """
     board = board_file.find(project.board)
     board.bare_image()
@@ -117,15 +117,15 @@ def _program(project: Project, board: Board) -> str:
 def _check_camera(
     project: Project, chosen: Camera, network: graph.Graph, plan: Plan, board: Board
 ) -> None:
-    """Find out before anything is written that an encoder's program cannot be.
+    """Refuse an encoder's program that cannot be built, before anything is written.
 
     Raises:
-        UserError: so.
+        UserError: the board is not emulated or too small, or the network or frame does not fit.
     """
     if board.emulator is None:
         raise UserError(
-            f"firmware that compresses takes its frames from an emulator's host, and {board.name} "
-            f"has none; there are {', '.join(board_file.emulated())}"
+            f"an encoder's firmware reads frames from an emulator's host, and {board.name} is not "
+            f"emulated; available: {', '.join(board_file.emulated())}"
         )
     camera.check(project.name, network, plan)
     camera.check_frame(project.width, chosen.height, chosen.planes)
@@ -149,13 +149,13 @@ def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:
 
 
 def read(folder: Path) -> Project:
-    """What the project in a folder was made for.
+    """Read what the project in a folder is built for.
 
     Raises:
-        UserError: the folder holds no project, or a damaged one.
+        UserError: the folder has no project, or a damaged one.
     """
     if not is_project(folder):
-        raise UserError(f"{folder} holds no firmware; `edge-sr firmware build` makes it")
+        raise UserError(f"{folder} holds no firmware; `edge-sr firmware build` builds it")
     try:
         with (folder / FACTS).open("rb") as file:
             made = Project(**json.loads(file.read(_MAX_FACTS_BYTES)))
@@ -174,7 +174,7 @@ def _is_sound(made: Project) -> bool:
 
 
 def read_board(folder: Path) -> Board:
-    """The board that the project in a folder was made for.
+    """Read the board that the project in a folder is built for.
 
     Raises:
         UserError: as `read`, or the project's board file is missing or damaged.

@@ -1,6 +1,6 @@
-"""The self-test of an image for a board without a host: a made frame, and what must come of it.
+"""The self-test of an image for a board without a host: a generated frame, its output's CRC-32.
 
-What it finds stays in RAM, where a debugger reads it; app/selftest.c says the words.
+The result stays in RAM, where a debugger reads it; app/selftest.c defines its words.
 """
 
 import zlib
@@ -12,16 +12,17 @@ from edge_sr.engine.binding import Engine
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from firmware_harness import oracle
+from firmware_harness.frames import round_up
 
 WORDS = 12
-"""Of the result, each of 4 bytes."""
+"""The size of the result in words of 4 bytes."""
 
 PASSED = 0x45535231
-"""What its first word becomes when all is well."""
+"""The first word of the result when the test has passed."""
 
-_LEAST_ROWS = 24
+_MIN_ROWS = 24
 _HEADER = """\
-/* The self-test: rows of its frame, and the CRC-32 of all output bytes as {source} gives them. */
+/* The self-test: rows of its frame, and the CRC-32 of all output bytes, from {source}. */
 #ifndef TEST_H
 #define TEST_H
 
@@ -33,21 +34,20 @@ _HEADER = """\
 
 
 def header(model: bytes, width: int) -> str:
-    """The C header that the self-test is built with.
+    """Return the C header that the self-test is built with.
 
     Args:
         model: an int8 .tflite.
-        width: low-resolution pixels of a row.
+        width: frame width in pixels.
     """
     network = graph.read_graph(model)
-    rate = make_plan(network).pixels_per_unit
-    height = -(-_LEAST_ROWS // rate) * rate
+    height = round_up(_MIN_ROWS, make_plan(network).pixels_per_unit)
     output, source = _output(model, frame(height, width, network.input.shape[3]))
     return _HEADER.format(source=source, height=height, crc=zlib.crc32(output.tobytes()))
 
 
 def frame(height: int, width: int, channels: int) -> np.ndarray:
-    """The frame that app/selftest.c makes: noise of a linear congruential generator.
+    """Return the frame that app/selftest.c makes: noise of a linear congruential generator.
 
     Returns:
         (H, W, C) int8.
@@ -61,7 +61,7 @@ def frame(height: int, width: int, channels: int) -> np.ndarray:
 
 
 def _output(model: bytes, image: np.ndarray) -> tuple[np.ndarray, str]:
-    """What must come of a frame, and who says so: the engine of this machine only without TFLM."""
+    """Return the expected output of a frame, and its source: TFLM, or without it the engine."""
     try:
         return oracle.tflm_output(model, image), "TensorFlow Lite Micro"
     except UserError:
@@ -71,4 +71,4 @@ def _output(model: bytes, image: np.ndarray) -> tuple[np.ndarray, str]:
         rows = height // plan.pixels_per_unit * plan.out_pixels_per_unit
         out = np.empty((rows, engine.info.out_width, engine.info.out_channels), np.int8)
         engine.run_strip(image, out, 0)
-        return out, "the engine on the desk"
+        return out, "the engine on the host"

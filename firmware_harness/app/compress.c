@@ -1,6 +1,6 @@
 /*
- * Compresses the frame in frame.bin into output.tcz: rows are read one by one, latents are kept, and the file
- * leaves as it is coded. Figures go to report.bin. edge-sr reads and checks all of it.
+ * Compresses the frame in frame.bin into output.tcz. The program reads one row at a time, keeps the
+ * latents in RAM and writes the file while it is coded. Counts go to report.bin. edge-sr checks both.
  *
  * frame.bin: width, height, channels as little-endian uint32, then the rows, uint8 RGB.
  * report.bin: a `report`, little-endian.
@@ -12,22 +12,22 @@
 #include "model.h"
 #include "port.h"
 
-/* Exit codes; PORT_EXIT_FAULT is another. */
+/* Exit codes, besides PORT_EXIT_FAULT. */
 enum {
-    EXIT_DONE = 0,  /* the report tells the status */
+    EXIT_DONE = 0,  /* the report has the status */
     EXIT_FILE = 1,  /* a file cannot be opened, read or written */
     EXIT_FRAME = 2, /* the frame does not fit the model */
-    EXIT_MODEL = 3  /* the engine refuses the model */
+    EXIT_MODEL = 3  /* the engine rejects the model */
 };
 
 typedef struct report {
     uint32_t status;       /* esr_tcz_status */
-    uint32_t arena_needed; /* bytes, as esr_arena_bytes says */
-    uint32_t state_bytes;  /* of esr_tcz, the coder within */
-    uint32_t stack_used;   /* bytes at most, of reset and main too */
+    uint32_t arena_needed; /* bytes, from esr_arena_bytes */
+    uint32_t state_bytes;  /* size of esr_tcz, with the coder */
+    uint32_t stack_used;   /* peak in bytes, with reset and main */
     uint64_t open_ticks;   /* of esr_open */
-    uint64_t latent_ticks; /* from esr_tcz_begin to esr_tcz_end, reading of rows included */
-    uint64_t write_ticks;  /* of esr_tcz_write, writing to the host included */
+    uint64_t latent_ticks; /* from esr_tcz_begin to esr_tcz_end, with reading of rows */
+    uint64_t write_ticks;  /* of esr_tcz_write, with writing to the host */
 } report;
 
 typedef struct header {
@@ -44,7 +44,7 @@ static uint8_t LATENTS latents[CAMERA_LATENT_BYTES];
 static int8_t CODEC extended[CAMERA_ROW_BYTES];
 static esr_tcz CODEC tcz;
 
-/* One row on its way from the camera, which is a file here. */
+/* One row from the camera, which is a file here. */
 static uint8_t FRAME row[CAMERA_WIDTH * MODEL_CHANNELS];
 
 static int put_bytes(void *user, const uint8_t *bytes, size_t count)

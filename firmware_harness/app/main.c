@@ -1,6 +1,6 @@
 /*
- * Runs a model on the frame in frame.bin and leaves the result in output.bin, row by row, so that
- * neither frame is in RAM; figures go to report.bin. edge-sr reads and checks both.
+ * Runs a model on the frame in frame.bin and writes the result to output.bin, row by row, so that
+ * neither frame is in RAM. Counts go to report.bin. edge-sr checks both.
  *
  * frame.bin: width, height, channels as little-endian uint32, then the rows, int8 NHWC.
  * report.bin: a `report`, little-endian.
@@ -11,20 +11,20 @@
 #include "model.h"
 #include "port.h"
 
-/* Exit codes; PORT_EXIT_FAULT is another. */
+/* Exit codes, besides PORT_EXIT_FAULT. */
 enum {
-    EXIT_DONE = 0,   /* the report tells the engine's status */
+    EXIT_DONE = 0,   /* the report has the engine's status */
     EXIT_FILE = 1,   /* a file cannot be opened, read or written */
     EXIT_FRAME = 2   /* the frame does not fit the model */
 };
 
 typedef struct report {
     uint32_t status;       /* esr_status */
-    uint32_t arena_needed; /* bytes, as esr_arena_bytes says */
-    uint32_t stack_used;   /* bytes at most, of reset and main too */
+    uint32_t arena_needed; /* bytes, from esr_arena_bytes */
+    uint32_t stack_used;   /* peak in bytes, with reset and main */
     uint32_t rows_out;
-    uint64_t open_ticks;   /* SysTick's, of esr_open */
-    uint64_t frame_ticks;  /* from esr_begin to esr_end, reading and writing of rows included */
+    uint64_t open_ticks;   /* of esr_open */
+    uint64_t frame_ticks;  /* from esr_begin to esr_end, with reading and writing of rows */
 } report;
 
 typedef struct output {
@@ -42,7 +42,7 @@ typedef struct header {
 
 static uint8_t ARENA arena[MODEL_ARENA_BYTES];
 
-/* One row on its way from the application's frame buffer, which is a file here. */
+/* One row from the application's frame buffer, which is a file here. */
 static int8_t FRAME row[MODEL_WIDTH * MODEL_CHANNELS];
 
 static int write_row(void *user, uint32_t y, const int8_t *values)

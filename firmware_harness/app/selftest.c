@@ -1,7 +1,7 @@
 /*
- * Runs a model on a made frame and compares the CRC-32 of all output bytes with the one that was
- * computed when this was built. There is no host: what it finds stays in RAM, in `result`, the only
- * thing of the section .result, where a debugger reads it.
+ * Runs a model on a generated frame and compares the CRC-32 of all output bytes with the one computed
+ * at build time. There is no host: the outcome stays in RAM, in `result`, the only variable in the
+ * section .result, where a debugger reads it.
  */
 #include <stdint.h>
 
@@ -13,7 +13,7 @@
 enum {
     STATE_RUNNING = 0x45535230, /* "ESR0", as a number */
     STATE_PASSED = 0x45535231,
-    STATE_FAILED = 0x45535232, /* status, crc and rows_out say how */
+    STATE_FAILED = 0x45535232, /* see status, crc and rows_out */
     STATE_FAULT = 0x45535233   /* a processor exception */
 };
 
@@ -23,11 +23,11 @@ typedef struct outcome {
     uint32_t crc;          /* of all output bytes */
     uint32_t expected_crc;
     uint32_t rows_out;
-    uint32_t arena_needed; /* bytes, as esr_arena_bytes says */
-    uint32_t stack_used;   /* bytes at most, of reset and main too */
+    uint32_t arena_needed; /* bytes, from esr_arena_bytes */
+    uint32_t stack_used;   /* peak in bytes, with reset and main */
     uint32_t reserved;
-    uint64_t open_ticks;   /* of the processor's clock, of esr_open */
-    uint64_t frame_ticks;  /* from esr_begin to esr_end, making rows and CRC included */
+    uint64_t open_ticks;   /* processor clock cycles of esr_open */
+    uint64_t frame_ticks;  /* from esr_begin to esr_end, with making of rows and CRC */
 } outcome;
 
 static volatile outcome __attribute__((section(".result"), used)) result;

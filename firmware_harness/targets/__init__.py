@@ -1,1 +1,1 @@
-"""A network as a library for somebody else's build: CMake, Arduino, PlatformIO, ESP-IDF, Zephyr."""
+"""Libraries for other build systems: CMake, Arduino, PlatformIO, ESP-IDF, Zephyr."""

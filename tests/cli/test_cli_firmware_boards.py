@@ -202,7 +202,7 @@ def test_the_installed_tool_is_taken(edge_sr: EdgeSr, tools: Path, image: Path) 
 
 def test_a_missing_tool_is_named(edge_sr: EdgeSr, tools: Path, image: Path) -> None:
     text = edge_sr.refuses(*FLASH, "nrf52840-dk", "--image", image)
-    assert "needs openocd, which is missing; `apt-get install openocd` brings it" in text
+    assert "needs openocd, which is missing; install it: `apt-get install openocd`" in text
     (tools / "openocd").write_text("no program")
     (tools / "openocd").chmod(0o755)
     text = edge_sr.refuses(*FLASH, "nrf52840-dk", "--image", image)
@@ -213,21 +213,25 @@ def test_a_missing_tool_is_named(edge_sr: EdgeSr, tools: Path, image: Path) -> N
     ("script", "code", "message"),
     [
         ("echo Error: open failed; exit 1", 2, "openocd found no nrf52840-dk (Error: open failed)"),
-        ("echo Error: bad config; exit 3", 1, "exit code 3 (Error: bad config): it had not begun"),
+        (
+            "echo Error: bad config; exit 3",
+            1,
+            "exit code 3 (Error: bad config): it had not started",
+        ),
         (
             "echo edge-sr-writes; echo Error: open failed; echo bye; exit 1",
             *(
                 1,
-                "exit code 1 (Error: open failed): it had begun to write, so the flash of nrf52840",
+                "exit code 1 (Error: open failed): it had started to write, so the flash of",
             ),
         ),
         (
             "printf edge-sr-; printf 'writes\\r 30%%'; kill -9 $$",
             1,
-            "ended by signal 9 (30%): it had begun",
+            "ended by signal 9 (30%): it had started",
         ),
-        ("exit 1", 1, "exit code 1 (it says nothing): it had not begun to write, so nrf52840-dk s"),
-        ('printf "edge-sr-writes \\377\\n"; exit 1', 1, "incomplete and will not start until it"),
+        ("exit 1", 1, "exit code 1 (no message): it had not started to write, so the flash of nr"),
+        ('printf "edge-sr-writes \\377\\n"; exit 1', 1, "incomplete and the board will not start"),
     ],
 )
 def test_a_tool_that_fails(
@@ -250,7 +254,7 @@ def run_interrupted(processes: Processes, image: Path, script: str) -> tuple[int
 
 @pytest.mark.parametrize(
     ("begun", "state"),
-    [("edge-sr-writes", "it had begun to write"), ("hello", "it had not begun to write")],
+    [("edge-sr-writes", "it had started to write"), ("hello", "it had not started to write")],
 )
 def test_ctrl_c_reaches_the_tool(
     processes: Processes, tools: Path, image: Path, begun: str, state: str
@@ -272,7 +276,7 @@ def test_a_tool_that_does_not_heed_ctrl_c_is_ended(
     script = f"trap '' INT TERM; echo $$ > {tools}/pid; kill -INT $PPID"
     code, said = run_interrupted(processes, image, script + "; while :; do sleep 0.1; done")
     assert code == 130
-    assert "had not begun" in said
+    assert "had not started" in said
     with pytest.raises(ProcessLookupError):
         os.kill(int((tools / "pid").read_text()), 0)
 
@@ -280,30 +284,33 @@ def test_a_tool_that_does_not_heed_ctrl_c_is_ended(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pico3", "--image", "my.elf"], "there is no board 'pico3'; did you mean pico or pico2"),
+        (["pico3", "--image", "my.elf"], "unknown board 'pico3'; did you mean pico or pico2"),
         (["pico2", "--image", "absent.elf"], "absent.elf; `edge-sr firmware build --board pico2`"),
-        (["stm32f746g-disco", "--image", "absent"], "there is no file absent;"),
+        (["stm32f746g-disco", "--image", "absent"], "file not found: absent;"),
         (
             ["esp32-s3-devkitc-1", "--image", "absent.bin"],
-            "there is no file absent.bin; its Xtensa cores start through ESP-IDF's boot loader",
+            "file not found: absent.bin; its Xtensa cores start through ESP-IDF's boot loader",
         ),
         (
             ["pico2", "--image", "my.hex"],
-            "picotool writes .elf or .uf2 or .bin files, which my.hex",
+            "picotool writes .elf or .uf2 or .bin files, not my.hex",
         ),
         (["pico2", "--image", "empty.bin"], "empty.bin is empty"),
         (["nucleo-h743zi", "--image", "big.bin"], "is 1 bytes larger than the flash of nucleo-h7"),
         (["pico2", "--image", "tools"], "tools holds no firmware"),
         (["pico2", "--image", ""], "it is empty; name a file or folder"),
-        (["pico2"], "artifacts has no image for pico2: `edge-sr firmware build --board pico2`"),
-        (["pico"], "name the file with --image; its boot ROM wants a second stage"),
-        (["mps2-an386", "--image", "my.elf"], "there to be emulated; no tool writes its flash"),
+        (["pico2"], "artifacts has no image for pico2; `edge-sr firmware build --board pico2`"),
+        (["pico"], "name the file with --image; its boot ROM needs a second stage"),
+        (
+            ["mps2-an386", "--image", "my.elf"],
+            "mps2-an386 is emulated only; no tool writes its flash",
+        ),
         (
             ["pico2", "--image", "my.elf", "--tool", "dd"],
-            "'dd' does not write pico2; picotool would",
+            "'dd' does not write pico2; available: picotool",
         ),
         (["pico2", "--image", "my.elf", "--port", "COM3"], "leave --port out"),
-        (["arduino-nano-33-ble", "--image", "my.bin", "--port", "-x"], "'-x' is no serial port"),
+        (["arduino-nano-33-ble", "--image", "my.bin", "--port", "-x"], "'-x' is not a serial port"),
     ],
     ids=str,
 )
@@ -334,7 +341,7 @@ def test_what_was_built_is_flashed(
     assert "was built for nrf52840-dk, not for nucleo-h743zi" in text
     assert "is not emulated" in edge_sr.refuses("firmware", "run", folder)
     assert edge_sr(*build, 17).code == 0
-    assert "there are several images for nrf52840-dk" in edge_sr.refuses(*dry)
+    assert "several images for nrf52840-dk exist" in edge_sr.refuses(*dry)
 
 
 # --- the real tools, as far as they go without a board
@@ -385,4 +392,4 @@ def test_openocd_writes_until_its_dummy_board_fails(
     result = edge_sr("firmware", "flash", *own, "--image", folder)
     assert result.code == 1
     assert "firmware.elf in 0." in result.err
-    assert "checksum_memory): it had begun to write, so the flash of own is likely" in result.err
+    assert "checksum_memory): it had started to write, so the flash of own is" in result.err

@@ -1,4 +1,4 @@
-/* Counts the ticks of loops of known length: two instructions a turn. */
+/* Count the ticks of loops of known length: two instructions per iteration. */
 #include "port.h"
 
 static void turn(uint32_t turns)
@@ -19,7 +19,7 @@ static uint64_t count(uint32_t turns)
     return port_ticks() - before;
 }
 
-/* A frame on the stack of about so many bytes. */
+/* Use about 1000 bytes of stack. */
 static uint32_t use_stack(uint32_t count)
 {
     volatile uint8_t bytes[1000];

@@ -1,4 +1,4 @@
-/* Overflows its stack, or, if there is a file "jump", jumps to nowhere. */
+/* Overflow the stack, or jump to an invalid address if the file "jump" exists. */
 #include "port.h"
 
 static volatile uint32_t depth;

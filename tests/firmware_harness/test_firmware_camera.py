@@ -108,10 +108,15 @@ def many_channels() -> bytes:
 @pytest.mark.parametrize(
     ("model", "camera_", "board", "sentence"),
     [
-        (tinypssr(), CAMERA, "mps2-an386", "makes 1/0.25 as many pixels of 1 channels; a camera"),
-        (standins.encoder(4, channels=1), CAMERA, "mps2-an386", "1/4 as many pixels of 1 channels"),
-        (other_scale(1 / 128), CAMERA, "mps2-an386", "takes a scale of 0.0078125 and a zero point"),
-        (many_channels(), CAMERA, "mps2-an386", "makes 12 channels; files have 1 to 4"),
+        (tinypssr(), CAMERA, "mps2-an386", "has 1 input channels and rate 0.25; a camera"),
+        (
+            standins.encoder(4, channels=1),
+            CAMERA,
+            "mps2-an386",
+            "has 1 input channels and rate 4; a",
+        ),
+        (other_scale(1 / 128), CAMERA, "mps2-an386", "has the input scale 0.0078125 and zero"),
+        (many_channels(), CAMERA, "mps2-an386", "has 12 latent channels; files store 1"),
         (standins.encoder(4), CAMERA, "nrf52840-dk", "from an emulator's host, and nrf52840-dk"),
         (
             standins.encoder(4),
@@ -145,9 +150,9 @@ def test_a_file_that_is_not_as_it_must_be() -> None:
     camera.check_file(file, header, latents)
     with pytest.raises(VerificationError, match="the board's file cannot be read: this is no"):
         camera.check_file(b"no file", header, latents)
-    with pytest.raises(VerificationError, match="the board's file says"):
+    with pytest.raises(VerificationError, match="the board's file has the header"):
         camera.check_file(file[:-1], header, latents)
-    with pytest.raises(VerificationError, match="the board's file says"):
+    with pytest.raises(VerificationError, match="the board's file has the header"):
         camera.check_file(file, dataclasses.replace(header, height=5), latents)
     latents[1, 2, 3] ^= 1
     with pytest.raises(VerificationError, match=r"1 of 36 .* channel, row, column \(1, 2, 3\)"):

@@ -99,7 +99,7 @@ def expected(library: Export) -> str:
     image = frame(library("--target", "cmake") / "example")
     assert len(np.unique(image)) > 50
     output = run_tflm(resize(model, HEIGHT, WIDTH), image)
-    return f"{OUTPUT}{zlib.crc32(output.tobytes()):08x}: as on the desk\n"
+    return f"{OUTPUT}{zlib.crc32(output.tobytes()):08x}: matches the host\n"
 
 
 # --- what all have in common
@@ -151,7 +151,7 @@ def test_force_replaces_what_export_wrote_and_nothing_else(library: Export, tmp_
 
 
 @needs("cmake")
-def test_cmake_builds_and_runs_on_the_desk(library: Export, expected: str, tmp_path: Path) -> None:
+def test_cmake_builds_and_runs_on_the_host(library: Export, expected: str, tmp_path: Path) -> None:
     cmake(library("--target", "cmake"), tmp_path)
     assert shell([tmp_path / "upscale"], tmp_path) == expected
     assert "100% tests passed" in shell(["ctest"], tmp_path)
@@ -219,7 +219,7 @@ def test_the_sketch_blinks_slowly(library: Export, expected: str, tmp_path: Path
     shell(["g++", *tmp_path.glob("*.o"), "-o", "sketch"], tmp_path)
     checksum = expected.split()[5].rstrip(":").upper().lstrip("0")
     assert shell([tmp_path / "sketch"], tmp_path).splitlines() == [
-        f"status 0, checksum {checksum}: as on the desk",
+        f"status 0, checksum {checksum}: matches the host",
         *("pin 13 1", "delay 1000", "pin 13 0", "delay 1000"),
     ]
 

@@ -81,5 +81,7 @@ def test_code_that_does_not_compile_is_reported(tmp_path: Path) -> None:
     port.write(tmp_path, board)
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "main.c").write_text("int main(void) { return nothing; }\n")
-    with pytest.raises(VerificationError, match=r"refuses the project: app/main.c:1:.*nothing"):
+    with pytest.raises(
+        VerificationError, match=r"compiling the project failed: app/main.c:1:.*nothing"
+    ):
         build.build(tmp_path, board)

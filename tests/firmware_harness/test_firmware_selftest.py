@@ -140,7 +140,7 @@ def test_wrong_weights_are_found(processes: Processes, tmp_path: Path) -> None:
 def test_the_check_value_is_that_of_tflm() -> None:
     model = tinypssr(16, 20)
     text = selftest.header(model, 20)
-    assert "as TensorFlow Lite Micro gives them" in text
+    assert "all output bytes, from TensorFlow Lite Micro." in text
     frame = selftest.frame(24, 20, 1)
     assert len(np.unique(frame)) > 200
     crc = binascii.crc32(oracle.tflm_output(model, frame).tobytes())
@@ -152,7 +152,7 @@ def test_without_tflm_the_engine_gives_the_same_value(monkeypatch: pytest.Monkey
     with_tflm = selftest.header(model, 20)
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
     without = selftest.header(model, 20)
-    assert "as the engine on the desk gives them" in without
+    assert "all output bytes, from the engine on the host." in without
     assert with_tflm.splitlines()[1:] == without.splitlines()[1:]
 
 

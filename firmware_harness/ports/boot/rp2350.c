@@ -1,6 +1,6 @@
 /*
- * The least IMAGE_DEF that the RP2350's boot ROM accepts: an executable of the Arm cores in the
- * secure state (datasheet, 5.9.5.1). It must lie in the first 4 KB; the ROM sets up the flash.
+ * The minimal IMAGE_DEF that the RP2350's boot ROM accepts: an executable for the Arm cores in the
+ * secure state (datasheet, 5.9.5.1). It must be within the first 4 KB; the ROM sets up the flash.
  */
 #include <stdint.h>
 

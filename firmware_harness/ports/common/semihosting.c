@@ -1,4 +1,4 @@
-/* Semihosting: the emulator or debugger carries out what a trap asks for. */
+/* Semihosting: the emulator or debugger executes the request of a trap. */
 #include "arch.h"
 #include "port.h"
 
@@ -28,7 +28,7 @@ int32_t port_open(const char *name, port_mode mode)
     return arch_trap(SYS_OPEN, block);
 }
 
-/* Reading and writing both answer with the number of bytes that were not transferred. */
+/* Both SYS_READ and SYS_WRITE return the number of bytes that were not transferred. */
 static int transfer(uint32_t operation, int32_t file, const void *bytes, size_t count)
 {
     uint32_t block[3] = {(uint32_t)file, address(bytes), (uint32_t)count};

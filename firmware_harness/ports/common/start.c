@@ -1,7 +1,7 @@
 /*
- * From reset to main: paint the stack, fill RAM.
+ * From reset to main: paint the stack, initialize RAM.
  *
- * The stack lies at the bottom of RAM, so that an overflow faults instead of spoiling data.
+ * The stack is at the bottom of RAM, so that an overflow faults instead of overwriting data.
  */
 #include "arch.h"
 #include "port.h"
@@ -15,8 +15,8 @@ extern const uint32_t data_image[];
 
 void port_start(void)
 {
-    /* Volatile: as calls of memset and memcpy, these loops would write over those calls' own
-     * frames, and count as stack that the application used. */
+    /* Volatile, so that the loops do not become calls of memset and memcpy, whose stack frames they
+     * would overwrite and count as stack of the application. */
     volatile uint32_t *word, *end = arch_stack_pointer();
     const uint32_t *image = data_image;
 

@@ -1,4 +1,4 @@
-/* What only assembly can say, for Cortex-M. */
+/* Functions that need assembly, for Cortex-M. */
 #ifndef ARCH_H
 #define ARCH_H
 
@@ -11,7 +11,7 @@ static inline uint32_t *arch_stack_pointer(void)
     return pointer;
 }
 
-/* Semihosting; without a debugger that knows it, the breakpoint is a fault. */
+/* Semihosting; without a debugger that supports it, the breakpoint is a fault. */
 static inline int32_t arch_trap(uint32_t operation, const void *block)
 {
     register uint32_t r0 __asm__("r0") = operation;

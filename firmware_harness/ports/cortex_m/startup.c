@@ -48,7 +48,7 @@ __attribute__((section(".vectors"), used)) static const table vectors = {
     },
 };
 
-/* A boot loader or debugger may have left another stack, and a limit to it. */
+/* A boot loader or debugger may have left another stack pointer and stack limit. */
 __attribute__((naked)) void reset_handler(void)
 {
     __asm__ volatile(
@@ -63,7 +63,7 @@ __attribute__((naked)) void reset_handler(void)
         "bx r0");
 }
 
-/* It may also have left its own vectors and interrupts. */
+/* It may also have left its own vector table and enabled interrupts. */
 void prepare(void)
 {
     uint32_t word;

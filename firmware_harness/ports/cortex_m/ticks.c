@@ -1,4 +1,4 @@
-/* Counts the ticks of SysTick, whose 24 bits are extended by its interrupt. */
+/* Count SysTick's ticks; an interrupt extends its 24 bits. */
 #include "port.h"
 
 #define SYST_CSR (*(volatile uint32_t *)UINT32_C(0xE000E010))
@@ -7,7 +7,7 @@
 #define ICSR (*(volatile uint32_t *)UINT32_C(0xE000ED04))
 
 #ifndef PERIOD_BITS
-#define PERIOD_BITS 24 /* tests take fewer */
+#define PERIOD_BITS 24 /* tests use fewer */
 #endif
 #define PERIOD_MASK ((UINT32_C(1) << PERIOD_BITS) - 1)
 #define CSR_PROCESSOR_CLOCK_INTERRUPT_ENABLE UINT32_C(7)
@@ -31,7 +31,7 @@ void port_start_ticks(void)
     SYST_CSR = CSR_PROCESSOR_CLOCK_INTERRUPT_ENABLE;
 }
 
-/* SysTick counts down; its interrupt is due when it reaches 0. */
+/* SysTick counts down and raises its interrupt at 0. */
 uint64_t port_ticks(void)
 {
     uint32_t before, within;

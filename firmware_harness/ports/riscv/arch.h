@@ -1,4 +1,4 @@
-/* What only assembly can say, for 32-bit RISC-V. */
+/* Functions that need assembly, for 32-bit RISC-V. */
 #ifndef ARCH_H
 #define ARCH_H
 
@@ -11,7 +11,7 @@ static inline uint32_t *arch_stack_pointer(void)
     return pointer;
 }
 
-/* Semihosting: an ebreak between two shifts that do nothing, none of them compressed. */
+/* Semihosting: an ebreak between two no-op shifts, none of them compressed. */
 static inline int32_t arch_trap(uint32_t operation, const void *block)
 {
     register uint32_t a0 __asm__("a0") = operation;

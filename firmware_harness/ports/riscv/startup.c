@@ -1,13 +1,13 @@
 /* Reset and exceptions of a 32-bit RISC-V core in machine mode. */
 #include "port.h"
 
-/* Locked, from the entry before (address 0), may be read and executed. */
+/* PMP entry 0: locked, readable and executable, from address 0 up to pmpaddr0. */
 #define PMP_READ_ONLY_BELOW "0x8d"
 
 void reset_handler(void);
 void fault_handler(void);
 
-/* Nothing below the stack can be written, so that its overflow faults. */
+/* Memory below the stack is read-only, so that a stack overflow faults. */
 __attribute__((naked, used, section(".vectors"))) void reset_handler(void)
 {
     __asm__ volatile(".option push\n\t"
@@ -24,7 +24,7 @@ __attribute__((naked, used, section(".vectors"))) void reset_handler(void)
                      "j port_start");
 }
 
-/* The stack may be what is wrong. The two lowest bits of mtvec are a mode. */
+/* Reset the stack, which may have overflowed. Aligned, as the two lowest bits of mtvec are a mode. */
 __attribute__((naked, aligned(4))) void fault_handler(void)
 {
     __asm__ volatile("la sp, stack_top\n\t"

@@ -1,4 +1,4 @@
-/* Counts executed instructions with minstret, whose upper half may change while it is read. */
+/* Count executed instructions with minstret, whose upper half may change between two reads. */
 #include "port.h"
 
 #define READ(csr, value)                                                                          \

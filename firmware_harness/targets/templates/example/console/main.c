@@ -9,6 +9,6 @@ int main(void)
     int status = upscale_test_frame(&checksum);
     int right = status == 0 && checksum == TEST_FRAME_CHECKSUM;
     printf("%ux%u upscaled, status %d, checksum %08lx: %s\n", TEST_FRAME_WIDTH, TEST_FRAME_HEIGHT,
-           status, (unsigned long)checksum, right ? "as on the desk" : "WRONG");
+           status, (unsigned long)checksum, right ? "matches the host" : "WRONG");
     return right ? 0 : 1;
 }

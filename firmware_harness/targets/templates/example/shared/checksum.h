@@ -1,4 +1,4 @@
-/* CRC-32 as in zip and PNG. */
+/* CRC-32, as in zip and PNG. */
 #ifndef CHECKSUM_H
 #define CHECKSUM_H
 
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* The checksum of what came before (0 at the start) followed by these bytes. */
+/* Return the checksum of the earlier bytes, whose checksum is given (at first 0), and these. */
 uint32_t checksum_add(uint32_t checksum, const int8_t *bytes, size_t count);
 
 #ifdef __cplusplus

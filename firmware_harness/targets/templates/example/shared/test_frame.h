@@ -1,4 +1,4 @@
-/* A test frame, int8 NHWC, and the CRC-32 of what the network makes of it on the desk. */
+/* A test frame, int8 NHWC, and the CRC-32 of the network's output for it, computed on the host. */
 #ifndef TEST_FRAME_H
 #define TEST_FRAME_H
 

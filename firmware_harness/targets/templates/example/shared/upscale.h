@@ -7,7 +7,10 @@
 extern "C" {
 #endif
 
-/* Upscale the built-in test frame; its output's CRC-32 must be TEST_FRAME_CHECKSUM. 0 if it ran. */
+/*
+ * Upscale the built-in test frame and compute the CRC-32 of the output, which must equal
+ * TEST_FRAME_CHECKSUM. Return 0 on success.
+ */
 int upscale_test_frame(uint32_t *checksum);
 
 #ifdef __cplusplus

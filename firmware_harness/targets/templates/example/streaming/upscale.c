@@ -4,7 +4,7 @@
 #include "checksum.h"
 #include "test_frame.h"
 
-/* All the RAM that the engine takes; in 64-bit words, which aligns it. */
+/* All the RAM of the engine; 64-bit words for alignment. */
 static uint64_t arena[(@UPPER@_PLAN_ARENA_BYTES(TEST_FRAME_WIDTH) + 7u) / 8u];
 
 typedef struct output {
@@ -12,7 +12,7 @@ typedef struct output {
     uint32_t row_bytes;
 } output;
 
-/* Takes each finished row; an application would hand it to its display or its radio. */
+/* Receives each finished row; an application would pass it to a display or a radio. */
 static int take_row(void *user, uint32_t y, const int8_t *row)
 {
     output *out = (output *)user;

@@ -1,11 +1,11 @@
 /*
- * @NAME@ for edge-sr's streaming engine; esr.h says how to run it.
+ * @NAME@ for edge-sr's streaming engine; see esr.h for the calls.
  *
- * @IDENT@_plan is what esr_open takes, @UPPER@_PLAN_BYTES its size, and
- * @UPPER@_PLAN_ARENA_BYTES(width) the RAM that frames of that width need.
- * Rows are int8, NHWC, @CHANNELS_IN@ in and @CHANNELS_OUT@ out per pixel:
- * an input value q stands for @VALUE_IN@,
- * an output value q for @VALUE_OUT@; 0 is black, 1 is white.
+ * esr_open takes @IDENT@_plan, whose size is @UPPER@_PLAN_BYTES, and an arena of
+ * @UPPER@_PLAN_ARENA_BYTES(width) bytes.
+ * Rows are int8, NHWC, with @CHANNELS_IN@ channels in and @CHANNELS_OUT@ out:
+ * an input value q means @VALUE_IN@,
+ * an output value q means @VALUE_OUT@; 0 is black, 1 is white.
  */
 #ifndef @UPPER@_H
 #define @UPPER@_H

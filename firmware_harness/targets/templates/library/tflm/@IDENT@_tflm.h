@@ -1,9 +1,9 @@
 /*
- * @NAME@ for TensorFlow Lite Micro: its operators and its tensor arena, at @WIDTH@x@HEIGHT@.
+ * @NAME@ for TensorFlow Lite Micro: its operators and its tensor arena, for @WIDTH@x@HEIGHT@ frames.
  *
- * TFLM itself reports @TFLM_BYTES@ bytes of arena (reference kernels, @ABI@). The margin of
- * @MARGIN_BYTES@ bytes on top is for kernels that want scratch memory, such as CMSIS-NN's and ESP-NN's.
- * MicroInterpreter::arena_used_bytes() says what your build takes.
+ * TFLM reports an arena of @TFLM_BYTES@ bytes (reference kernels, @ABI@). The margin of
+ * @MARGIN_BYTES@ bytes is for the scratch memory of optimized kernels, such as CMSIS-NN's and ESP-NN's.
+ * MicroInterpreter::arena_used_bytes() returns what your build needs.
  */
 #ifndef @UPPER@_TFLM_H
 #define @UPPER@_TFLM_H
@@ -14,7 +14,7 @@
 
 typedef tflite::MicroMutableOpResolver<@OPERATOR_COUNT@> @IDENT@_resolver;
 
-/* The network's operators and no other, so that the linker leaves all other kernels out. */
+/* Adds only the network's operators, so that the linker drops all other kernels. */
 inline TfLiteStatus @IDENT@_add_operators(@IDENT@_resolver &resolver) {
 @ADD_OPERATORS@
   return kTfLiteOk;

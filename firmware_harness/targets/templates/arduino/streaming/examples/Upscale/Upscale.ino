@@ -1,4 +1,4 @@
-// Upscales a built-in frame. The LED blinks slowly if every byte is as on the desk, fast if not.
+// Upscales a built-in frame. The LED blinks slowly if every byte matches the host's, else fast.
 #include <@IDENT@.h>
 
 #include "test_frame.h"
@@ -19,7 +19,7 @@ void setup() {
   Serial.print(status);
   Serial.print(", checksum ");
   Serial.print(checksum, HEX);
-  Serial.println(right ? ": as on the desk" : ": WRONG");
+  Serial.println(right ? ": matches the host" : ": WRONG");
 }
 
 void loop() {
