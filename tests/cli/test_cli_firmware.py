@@ -48,7 +48,7 @@ def firmware(edge_sr: EdgeSr, tmp_path: Path) -> Path:
     return folder
 
 
-def test_plan_states_ram_beside_that_of_tflm(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_plan_prints_the_arena_of_engine_and_tflm(edge_sr: EdgeSr, tmp_path: Path) -> None:
     model = tmp_path / "my.tflite"
     model.write_bytes(tinypssr(12, 16))
     result = edge_sr("firmware", "plan", model, "--width", 16, "--width", 160)
@@ -62,13 +62,39 @@ def test_plan_states_ram_beside_that_of_tflm(edge_sr: EdgeSr, tmp_path: Path) ->
     assert rows["operator 2 CONV_2D, operator 3 PRELU"][0] == "5"
 
 
-def test_plan_takes_a_shipped_name_and_several_widths_by_default(edge_sr: EdgeSr) -> None:
+def test_plan_of_a_shipped_name_prints_three_widths_by_default(edge_sr: EdgeSr) -> None:
     rows = cells(edge_sr("firmware", "plan", "tinypssr", "--scale", 4).out)
     assert "tinypssr-x4" in rows
     assert {"160x120", "320x240", "640x480"} <= set(rows)
 
 
-def test_plan_of_a_network_that_takes_blocks(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_the_model_is_an_argument_or_an_option(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    width = ("--width", 16)
+    named = edge_sr("firmware", "plan", "tinypssr", *width).out
+    assert edge_sr("firmware", "plan", "--model", "tinypssr", *width).out == named != ""
+    assert "tinypssr-anchor-x2" in cells(edge_sr("firmware", "plan", *width).out)
+    boards = ("firmware", "boards", "--json")
+    assert edge_sr(*boards, "tinypssr").out == edge_sr(*boards, "--model", "tinypssr").out
+    library = ("firmware", "export", "--target", "cmake", "--out")
+    assert edge_sr(*library, tmp_path / "a", "--model", "tinypssr").code == 0
+    assert (tmp_path / "a" / "src" / "tinypssr_x2.h").is_file()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan",),
+        ("build", "--board", "mps2-an386"),
+        ("boards",),
+        ("export", "--target", "cmake", "--out", "absent"),
+    ],
+)
+def test_a_model_that_is_named_twice_is_refused(edge_sr: EdgeSr, command: tuple[str, ...]) -> None:
+    text = edge_sr.refuses("firmware", *command, "tinypssr", "--model", "tinypssr-anchor")
+    assert "name the model once" in text
+
+
+def test_plan_rounds_default_widths_up_to_the_block_size(edge_sr: EdgeSr, tmp_path: Path) -> None:
     writer = TfliteWriter(9, 9)
     image = writer.conv(space_to_depth(writer, writer.input, 3), 9, 3)
     model = tmp_path / "blocks.tflite"
@@ -100,7 +126,7 @@ def test_plan_works_without_tflm(edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatc
 
 @cross
 @needs_tools
-def test_built_firmware_runs_with_the_bits_of_tflm(edge_sr: EdgeSr, firmware: Path) -> None:
+def test_built_firmware_is_bit_exact_with_tflm(edge_sr: EdgeSr, firmware: Path) -> None:
     result = edge_sr("firmware", "run", firmware)
     assert result.code == 0, result.err
     rows = cells(result.out)
@@ -120,7 +146,7 @@ def test_built_firmware_runs_with_the_bits_of_tflm(edge_sr: EdgeSr, firmware: Pa
 
 @cross
 @needs_tools
-def test_an_image_of_ones_own(
+def test_run_takes_an_image_of_the_right_width_only(
     edge_sr: EdgeSr, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (7, 25), dtype=np.uint8)
@@ -137,7 +163,7 @@ def test_an_image_of_ones_own(
     assert "a frame of 24x7 is too large for TFLM" in text
 
 
-def test_the_frame_of_a_very_wide_image_is_flat() -> None:
+def test_the_default_frame_of_a_large_width_is_flat() -> None:
     network = read_graph(tinypssr(8, 8))
     for width, height in ((160, 120), (640, 480), (99744, 3), (400_000, 1)):
         assert read_frame(None, width, network)[0].shape == (height, width, 1)
@@ -147,7 +173,7 @@ def test_the_frame_of_a_very_wide_image_is_flat() -> None:
 
 @cross
 @needs_tools
-def test_other_bits_than_those_of_tflm_end_with_1(edge_sr: EdgeSr, firmware: Path) -> None:
+def test_a_difference_from_tflm_ends_with_exit_code_1(edge_sr: EdgeSr, firmware: Path) -> None:
     (firmware / "model.tflite").write_bytes(tinypssr(8, 8))
     result = edge_sr("firmware", "run", firmware)
     assert (result.code, result.out) == (1, "")
@@ -156,7 +182,7 @@ def test_other_bits_than_those_of_tflm_end_with_1(edge_sr: EdgeSr, firmware: Pat
 
 @cross
 @needs_tools
-def test_what_a_run_needs_is_named(
+def test_run_names_missing_tools_and_files(
     edge_sr: EdgeSr, firmware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -221,7 +247,9 @@ def test_bad_input_is_one_sentence(
 @cross
 @needs_tools
 @pytest.mark.parametrize("flag", ["-mcpu=cortex-m99", "-fno-such-thing"])
-def test_flags_that_the_compiler_does_not_know(edge_sr: EdgeSr, tmp_path: Path, flag: str) -> None:
+def test_flags_unknown_to_the_compiler_are_named(
+    edge_sr: EdgeSr, tmp_path: Path, flag: str
+) -> None:
     own = tmp_path / "own.toml"
     own.write_text(board_file.find("mps2-an386").text.replace('"-O2"', f'"{flag}"'))
     text = edge_sr.refuses(*BUILD, "--board", own, "--out", tmp_path / "out")
@@ -233,9 +261,7 @@ def test_flags_that_the_compiler_does_not_know(edge_sr: EdgeSr, tmp_path: Path, 
 @cross
 @needs_tools
 @pytest.mark.parametrize("wrong", ['machine = "no-machine"', 'cpu = "no-cpu"\nmachine = "virt"'])
-def test_a_board_that_the_emulator_does_not_know(
-    edge_sr: EdgeSr, firmware: Path, wrong: str
-) -> None:
+def test_a_board_unknown_to_qemu_is_named(edge_sr: EdgeSr, firmware: Path, wrong: str) -> None:
     board = firmware / "board.toml"
     board.write_text(board.read_text().replace('machine = "mps2-an386"', wrong))
     text = edge_sr.refuses("firmware", "run", firmware)
@@ -264,13 +290,15 @@ def test_a_board_that_the_emulator_does_not_know(
         ("", VerificationError, "no error message"),
     ],
 )
-def test_the_reason_of_a_compiler(log: str, kind: type[Exception], reason: str) -> None:
+def test_the_reason_of_a_failed_build_is_found(
+    log: str, kind: type[Exception], reason: str
+) -> None:
     failure = building._failure(log)
     assert type(failure) is kind
     assert reason in str(failure)
 
 
-def test_a_model_that_the_engine_lacks_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_a_model_that_the_engine_cannot_run_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
     writer = TfliteWriter(8, 8)
     strided = writer.finish(writer.conv(writer.input, 4, 3, stride=2))
     (tmp_path / "strided.tflite").write_bytes(strided)
@@ -295,7 +323,7 @@ def test_a_file_of_another_scale_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> 
     assert "upscales x2, not x4" in edge_sr.refuses("firmware", "plan", model, "--scale", 4)
 
 
-def test_a_place_that_is_taken_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_an_occupied_output_path_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     build = (*BUILD, "--board", "mps2-an386", "--force", "--out")
     assert "is a file; name a folder" in edge_sr.refuses(*build, tmp_path / "file")

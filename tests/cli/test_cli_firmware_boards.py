@@ -62,7 +62,7 @@ def test_boards_are_listed(edge_sr: EdgeSr) -> None:
     assert found["nucleo-h743zi"]["flashed_by"] == ["openocd", "st-flash"]
 
 
-def test_what_fits_is_what_the_planner_says(edge_sr: EdgeSr) -> None:
+def test_fits_match_the_planner(edge_sr: EdgeSr) -> None:
     arguments = ("firmware", "boards", "--model", "tinypssr", "--width")
     found = {f["board"]: f for f in json.loads(edge_sr(*arguments, 640, "--json").out)}
     plan = make_plan(read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite")))
@@ -98,7 +98,9 @@ def test_a_model_may_exceed_every_flash(edge_sr: EdgeSr, tmp_path: Path) -> None
     ],
     ids=str,
 )
-def test_bad_questions(edge_sr: EdgeSr, arguments: list[str], message: str) -> None:
+def test_bad_options_of_boards_are_refused(
+    edge_sr: EdgeSr, arguments: list[str], message: str
+) -> None:
     assert message in edge_sr.refuses("firmware", "boards", *arguments)
 
 
@@ -178,7 +180,7 @@ def test_the_exact_command_is_printed(
     assert shlex.split(result.out) == shlex.split(command.format(image=file))
 
 
-def test_a_tool_gets_just_these_words(edge_sr: EdgeSr, tools: Path, image: Path) -> None:
+def test_a_tool_gets_the_path_as_one_argument(edge_sr: EdgeSr, tools: Path, image: Path) -> None:
     strange = image.with_name("a b$(x)'\"; [exit] {c.elf")
     image.rename(strange)
     fake(tools, "picotool", 'printf "%s\\n" "$@" > "${0%/*}/words"; echo "Loading into Flash"')
@@ -189,7 +191,7 @@ def test_a_tool_gets_just_these_words(edge_sr: EdgeSr, tools: Path, image: Path)
     assert (tools / "words").read_text().splitlines() == ["load", "-v", "-x", str(strange)]
 
 
-def test_the_installed_tool_is_taken(edge_sr: EdgeSr, tools: Path, image: Path) -> None:
+def test_an_installed_tool_is_preferred(edge_sr: EdgeSr, tools: Path, image: Path) -> None:
     bin_file = image.with_suffix(".bin")
     dry = (*FLASH, "nucleo-h743zi", "--dry-run", "--image")
     assert edge_sr(*dry, image).out.startswith("openocd ")
@@ -234,7 +236,7 @@ def test_a_missing_tool_is_named(edge_sr: EdgeSr, tools: Path, image: Path) -> N
         ('printf "edge-sr-writes \\377\\n"; exit 1', 1, "incomplete and the board will not start"),
     ],
 )
-def test_a_tool_that_fails(
+def test_a_failed_tool_is_reported_with_the_state_of_the_flash(
     edge_sr: EdgeSr, tools: Path, image: Path, script: str, code: int, message: str
 ) -> None:
     fake(tools, "openocd", script)
@@ -270,7 +272,7 @@ def test_ctrl_c_reaches_the_tool(
 
 
 @pytest.mark.slow
-def test_a_tool_that_does_not_heed_ctrl_c_is_ended(
+def test_a_tool_that_ignores_ctrl_c_is_killed(
     processes: Processes, tools: Path, image: Path
 ) -> None:
     script = f"trap '' INT TERM; echo $$ > {tools}/pid; kill -INT $PPID"
@@ -314,7 +316,7 @@ def test_a_tool_that_does_not_heed_ctrl_c_is_ended(
     ],
     ids=str,
 )
-def test_bad_flashing(
+def test_bad_options_of_flash_are_refused(
     edge_sr: EdgeSr, tools: Path, image: Path, arguments: list[str], message: str
 ) -> None:
     image.with_name("empty.bin").touch()
@@ -325,7 +327,7 @@ def test_bad_flashing(
 
 @pytest.mark.cross
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
-def test_what_was_built_is_flashed(
+def test_flash_finds_the_built_image(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -363,7 +365,7 @@ def needs(tool: str) -> None:
         ("bossac", "arduino-nano-33-ble", "bin", ["--port", "/dev/ttyABSENT"]),
     ],
 )
-def test_a_real_tool_goes_as_far_as_the_missing_board(
+def test_a_real_tool_reports_the_missing_board(
     edge_sr: EdgeSr, image: Path, tool: str, board: str, suffix: str, port: list[str]
 ) -> None:
     needs(tool)
@@ -376,7 +378,7 @@ def test_a_real_tool_goes_as_far_as_the_missing_board(
 
 @pytest.mark.cross
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
-def test_openocd_writes_until_its_dummy_board_fails(
+def test_openocd_writes_until_the_dummy_board_fails(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its faux flash takes the image; the dummy processor cannot verify it."""

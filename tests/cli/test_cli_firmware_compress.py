@@ -34,7 +34,7 @@ def build(parts: Path, *options: object) -> tuple[object, ...]:
     return ("firmware", "build", *model, "--out", parts / "firmware", *options)
 
 
-def test_plan_of_an_encoder_says_what_a_frame_takes(edge_sr: EdgeSr, parts: Path) -> None:
+def test_plan_of_an_encoder_prints_the_ram_of_a_frame(edge_sr: EdgeSr, parts: Path) -> None:
     result = edge_sr("firmware", "plan", parts / "encoder-int8.tflite", "--width", 40)
     assert result.code == 0, result.err
     rows = cells(result.out)
@@ -80,14 +80,14 @@ def test_build_and_run(edge_sr: EdgeSr, parts: Path) -> None:
         (("--decoder", "no.tflite"), "no.tflite"),
     ],
 )
-def test_options_that_do_not_fit(
+def test_encoder_options_out_of_range_are_refused(
     edge_sr: EdgeSr, parts: Path, options: tuple[object, ...], sentence: str
 ) -> None:
     assert sentence in edge_sr.refuses(*build(parts, *options))
     assert not (parts / "firmware").exists()
 
 
-def test_a_decoder_must_fit(edge_sr: EdgeSr, parts: Path) -> None:
+def test_a_decoder_that_does_not_belong_is_refused(edge_sr: EdgeSr, parts: Path) -> None:
     wrong = parts / "wrong.tflite"
     wrong.write_bytes(standins.decoder(4))
     text = edge_sr.refuses(*build(parts, "--decoder", wrong))
@@ -99,7 +99,7 @@ def test_a_decoder_must_fit(edge_sr: EdgeSr, parts: Path) -> None:
     assert f"what belongs to {encoder} is told by --decoder" in edge_sr.refuses(*command)
 
 
-def test_options_of_encoders_are_for_encoders(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_encoder_options_are_refused_for_upscalers(edge_sr: EdgeSr, tmp_path: Path) -> None:
     model = tmp_path / "upscaler.tflite"
     model.write_bytes(tinypssr())
     command = ("firmware", "build", "--model", model, "--board", "mps2-an386", "--height", 9)
@@ -135,7 +135,7 @@ def test_shipped_encoders_are_chosen_by_rate(
         (("tinycompress-rd",), "tinycompress-rd has no int8 networks here"),
     ],
 )
-def test_names_that_mean_no_encoder(
+def test_names_that_are_not_encoders_are_refused(
     edge_sr: EdgeSr, arguments: tuple[object, ...], sentence: str
 ) -> None:
     assert sentence in edge_sr.refuses("firmware", "plan", *arguments)

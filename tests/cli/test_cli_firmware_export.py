@@ -11,7 +11,7 @@ from tflite_factory import TfliteWriter, tinypssr
 EXPORT = ("firmware", "export", "tinypssr")
 
 
-def test_export_says_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_export_prints_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
     result = edge_sr(*EXPORT, "--target", "cmake", "--out", tmp_path / "library")
     assert result.code == 0, result.err
     assert "computed by the engine and TFLM" in result.out
@@ -40,6 +40,7 @@ def test_export_says_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
             ["--ram", "1000"],
             "64 needs 3,368 bytes of RAM, 2,368 more than --ram 1,000; it fits",
         ),
+        (["--ram", "1K"], "2,344 more than --ram 1,024; it fits up to a width of"),
         (["--ram", "100"], "it fits at no width"),
         (["--engine", "tflm", "--ram", "65536"], "a smaller --width or --height takes less, and"),
     ],
@@ -53,7 +54,7 @@ def test_bad_input_is_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_width_that_a_refusal_names_fits(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_the_width_named_in_a_refusal_fits(edge_sr: EdgeSr, tmp_path: Path) -> None:
     command = (*EXPORT, "--out", tmp_path / "out", "--target", "cmake", "--ram", 5000, "--width")
     text = edge_sr.refuses(*command, 300)
     fits = int(text.rsplit(" ", 1)[1])
@@ -61,7 +62,7 @@ def test_the_width_that_a_refusal_names_fits(edge_sr: EdgeSr, tmp_path: Path) ->
     assert edge_sr(*command, fits).code == 0
 
 
-def test_an_operator_that_the_engine_lacks_is_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_an_operator_missing_in_the_engine_is_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
     writer = TfliteWriter(8, 8)
     strided = writer.conv(writer.input, 4, 3, dilation=2)
     model = tmp_path / "dilated.tflite"
@@ -84,7 +85,7 @@ def test_a_float_model_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
         assert "needs an int8 model, but tensor" in text
 
 
-def test_a_place_that_is_taken_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_an_occupied_output_path_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
     command = (*EXPORT, "--target", "cmake", "--out")
     (tmp_path / "file").write_text("")
     assert "is a file; name a folder" in edge_sr.refuses(*command, tmp_path / "file", "--force")
@@ -96,7 +97,7 @@ def test_a_place_that_is_taken_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "library"]
 
 
-def test_without_tflm_the_engine_alone_is_asked(
+def test_without_tflm_only_the_engine_computes_the_output(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
@@ -109,7 +110,7 @@ def test_without_tflm_the_engine_alone_is_asked(
     assert "not checked with TFLM: tflite-micro is not installed" in result.out
 
 
-def test_names_of_files_become_names_in_c(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_file_names_become_c_identifiers(edge_sr: EdgeSr, tmp_path: Path) -> None:
     for stem, ident in (('2 fast"\n@X@', "model_2_fast_x"), ("ESR", "model_esr"), ("é", "model")):
         model = tmp_path / f"{stem}.tflite"
         model.write_bytes(tinypssr(8, 8))
@@ -121,7 +122,7 @@ def test_names_of_files_become_names_in_c(edge_sr: EdgeSr, tmp_path: Path) -> No
         assert (tmp_path / "out" / "src" / f"{ident}.h").is_file()
 
 
-def test_the_picture_of_the_arena(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_plan_draws_the_arena(edge_sr: EdgeSr, tmp_path: Path) -> None:
     picture = tmp_path / "arena.png"
     command = ("firmware", "plan", "tinypssr", "--width", 64, "--picture")
     result = edge_sr(*command, picture)

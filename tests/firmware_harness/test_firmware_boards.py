@@ -16,7 +16,7 @@ GOOD = board_file.find("pico2").text
 
 
 @pytest.mark.parametrize("name", board_file.names())
-def test_every_board_makes_sense(name: str) -> None:
+def test_every_board_file_is_consistent(name: str) -> None:
     board = board_file.find(name)
     assert board.stack in (2048, 4096)
     assert board.ram.size > 3 * board.stack
@@ -40,7 +40,7 @@ def test_every_board_makes_sense(name: str) -> None:
         ("microbit", 256, 16),
     ],
 )
-def test_memories_are_those_of_the_data_sheet(name: str, flash_kib: int, ram_kib: int) -> None:
+def test_memory_sizes_match_the_data_sheets(name: str, flash_kib: int, ram_kib: int) -> None:
     board = board_file.find(name)
     assert (board.flash.size, board.ram.size) == (1024 * flash_kib, 1024 * ram_kib)
 
@@ -51,7 +51,7 @@ def own(folder: Path, text: str | bytes, name: str = "own.toml") -> Path:
     return path
 
 
-def test_a_board_of_ones_own_travels_with_its_project(tmp_path: Path) -> None:
+def test_a_user_board_is_stored_in_its_project(tmp_path: Path) -> None:
     path = own(tmp_path, GOOD)
     board = board_file.find(str(path))
     assert board.name == "own"
@@ -114,7 +114,7 @@ def test_a_board_of_ones_own_travels_with_its_project(tmp_path: Path) -> None:
         ("title", "\xff", "is not valid TOML"),
     ],
 )
-def test_a_board_file_that_makes_no_sense(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_an_invalid_board_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in GOOD
     path = own(tmp_path, GOOD.replace(old, new).encode("latin-1"))
     with pytest.raises(UserError, match=message) as refused:
@@ -123,7 +123,7 @@ def test_a_board_file_that_makes_no_sense(tmp_path: Path, old: str, new: str, me
     assert "\n" not in str(refused.value)
 
 
-def test_no_board_file_at_all(tmp_path: Path) -> None:
+def test_a_missing_oversized_or_misnamed_board_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the board file .*No such file"):
         board_file.find(str(tmp_path / "absent.toml"))
     with pytest.raises(UserError, match="it is not a file"):
@@ -139,7 +139,7 @@ def test_no_board_file_at_all(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, len(GOOD)), st.integers(0, 40))
-def test_any_bytes_are_a_board_or_refused(
+def test_random_bytes_are_a_board_or_refused(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, place: int, cut: int
 ) -> None:
     content = GOOD.encode()[:place] + noise + GOOD.encode()[place + cut :]
@@ -148,7 +148,7 @@ def test_any_bytes_are_a_board_or_refused(
         assert board_file.read(path).name == "noise"
 
 
-def test_near_names_are_suggested() -> None:
+def test_similar_names_are_suggested() -> None:
     for wrong, near in (
         *(("nrf52", "nrf52840-dk"), ("stm32f746", "stm32f746g-disco"), ("ESP32", "esp32-s3")),
         *(("nucleo-h743", "nucleo-h743zi"), ("pico-2", "pico2"), ("nano33", "arduino-nano-33")),
@@ -157,7 +157,7 @@ def test_near_names_are_suggested() -> None:
             board_file.find(wrong)
 
 
-def test_every_tool_is_of_some_board() -> None:
+def test_every_flash_tool_belongs_to_a_board() -> None:
     boards = map(board_file.find, board_file.names())
     used = {flasher.tool for board in boards for flasher in board.flashers}
     assert used == set(TOOLS)

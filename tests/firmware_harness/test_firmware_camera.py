@@ -35,7 +35,7 @@ CAMERA = Camera(30, 8, "tc-4-int8", "0123456789abcdef")
         ("qemu-rv32imc", 16, (18, 31), 3),
     ],
 )
-def test_a_boards_file_holds_the_latents_of_tflm(
+def test_the_board_writes_a_file_with_tflm_latents(
     tmp_path: Path, name: str, rate: int, size: tuple[int, int], planes: int
 ) -> None:
     board, model = board_file.find(name), standins.encoder(rate)
@@ -62,7 +62,7 @@ def test_a_boards_file_holds_the_latents_of_tflm(
     assert done.latent_instructions > plan.macs * width * height / 16
 
 
-def test_a_project_of_an_encoder_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_an_encoder_project_round_trips(tmp_path: Path) -> None:
     made = Project("encoder", "mps2-an386", 33, CAMERA)
     project.write(tmp_path, made, standins.encoder(4))
     assert project.read(tmp_path) == made
@@ -73,7 +73,7 @@ def test_a_project_of_an_encoder_is_read_as_it_was_written(tmp_path: Path) -> No
     "change",
     [{"height": 0}, {"height": "9"}, {"planes": True}, {"model_id": 7}, {"decoder_hash": None}],
 )
-def test_a_damaged_project_of_an_encoder(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_damaged_encoder_project_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     facts = dataclasses.asdict(Project("encoder", "mps2-an386", 33, CAMERA))
     facts["camera"].update(change)
     (tmp_path / project.FACTS).write_text(json.dumps(facts))
@@ -85,7 +85,7 @@ def test_a_damaged_project_of_an_encoder(tmp_path: Path, change: dict[str, objec
         project.read(tmp_path)
 
 
-def test_frames_beyond_a_boards_ram_say_what_would_fit(tmp_path: Path) -> None:
+def test_a_frame_too_large_for_the_board_names_the_width_that_fits(tmp_path: Path) -> None:
     made = Project("it", "microbit", 160, dataclasses.replace(CAMERA, height=120))
     with pytest.raises(UserError, match="bytes more RAM than microbit has; it fits") as refused:
         project.write(tmp_path, made, standins.encoder(4))
@@ -132,7 +132,7 @@ def many_channels() -> bytes:
         ),
     ],
 )
-def test_what_is_no_cameras_program(
+def test_a_network_or_frame_unfit_for_a_camera_is_refused(
     tmp_path: Path, model: bytes, camera_: Camera, board: str, sentence: str
 ) -> None:
     with pytest.raises(UserError, match=sentence):
@@ -140,7 +140,7 @@ def test_what_is_no_cameras_program(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_not_as_it_must_be() -> None:
+def test_a_wrong_tcz_file_fails_the_check() -> None:
     model = standins.encoder(4)
     network = read_graph(model)
     plan, (pixels, _) = make_plan(network), frames.default_pixels(6, 8)
@@ -159,14 +159,14 @@ def test_a_file_that_is_not_as_it_must_be() -> None:
         camera.check_file(file, header, latents)
 
 
-def test_latents_are_int8_and_128() -> None:
+def test_samples_are_int8_latents_plus_128() -> None:
     values = np.arange(-128, 128, dtype=np.int8).reshape(8, 8, 4)
     assert np.array_equal(
         camera.samples(values), (values.astype(int) + 128).transpose(2, 0, 1).astype(np.uint8)
     )
 
 
-def test_ranges_are_those_of_the_encoders_output() -> None:
+def test_the_quantizer_has_the_ranges_of_the_encoder_output() -> None:
     writer = standins.CodecWriter(8, 8, 3)
     found = camera.quantizer(read_graph(writer.finish(writer.bend(writer.input, (0.01, -100)))))
     np.testing.assert_allclose([found.low, found.high], [[-0.28] * 3, [2.27] * 3], rtol=1e-6)

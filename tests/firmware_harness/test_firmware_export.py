@@ -158,7 +158,7 @@ def test_cmake_builds_and_runs_on_the_host(library: Export, expected: str, tmp_p
 
 
 @needs("cmake")
-def test_the_example_notices_a_wrong_byte(library: Export, tmp_path: Path) -> None:
+def test_the_example_detects_a_wrong_byte(library: Export, tmp_path: Path) -> None:
     folder = tmp_path / "library"
     shutil.copytree(library("--target", "cmake"), folder)
     source = folder / "example" / "test_frame.c"
@@ -171,7 +171,7 @@ def test_the_example_notices_a_wrong_byte(library: Export, tmp_path: Path) -> No
 
 
 @needs("cmake")
-def test_another_project_takes_the_library(library: Export, tmp_path: Path) -> None:
+def test_another_cmake_project_links_the_library(library: Export, tmp_path: Path) -> None:
     folder = library("--target", "cmake")
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.16)\nproject(app C CXX)\n"
@@ -224,7 +224,7 @@ def test_the_sketch_blinks_slowly(library: Export, expected: str, tmp_path: Path
     ]
 
 
-def test_the_arduino_library_keeps_to_its_specification(library: Export) -> None:
+def test_the_arduino_library_follows_its_specification(library: Export) -> None:
     """https://arduino.github.io/arduino-cli/latest/library-specification/."""
     folder = library("--target", "arduino")
     lines = (folder / "library.properties").read_text().splitlines()

@@ -37,7 +37,9 @@ def check_figures(board: Board, folder: Path, turns: int, bits: int) -> None:
     assert 1000 <= busy < 1000 + quiet + 100
 
 
-def test_ticks_count_instructions_and_painting_counts_stack(board: Board, tmp_path: Path) -> None:
+def test_ticks_count_instructions_and_the_painted_stack_its_peak(
+    board: Board, tmp_path: Path
+) -> None:
     check_figures(board, tmp_path, 6_000_000, 16)
 
 
@@ -45,7 +47,7 @@ def test_ticks_beyond_the_24_bits_of_systick(tmp_path: Path) -> None:
     check_figures(board_file.find("mps2-an386"), tmp_path, 400_000_000, 24)
 
 
-def test_sections_are_those_of_the_linker_script(board: Board, tmp_path: Path) -> None:
+def test_section_sizes_are_measured(board: Board, tmp_path: Path) -> None:
     image = built("count_loop.c", board, tmp_path, "-DLONG_TURNS=1")
     flash, ram = elf.measure(image)
     assert 300 < flash.total == flash.harness < 1200
@@ -64,7 +66,7 @@ def test_a_fault_ends_the_emulation(board: Board, tmp_path: Path, way: str) -> N
         emulate.execute(image, board, tmp_path)
 
 
-def test_an_image_that_exceeds_the_flash_says_by_how_much(tmp_path: Path) -> None:
+def test_an_image_too_large_for_flash_names_the_excess(tmp_path: Path) -> None:
     board = board_file.find("mps3-an547")
     port.write(tmp_path, board)
     (tmp_path / "app").mkdir()

@@ -38,7 +38,7 @@ def test_a_project_is_self_contained(board: Board, tmp_path: Path) -> None:
     }
 
 
-def test_a_model_that_exceeds_the_ram_says_by_how_much_and_what_would_fit(tmp_path: Path) -> None:
+def test_a_model_too_large_for_ram_names_the_excess_and_the_width_that_fits(tmp_path: Path) -> None:
     model = tinypssr(16, 20)
     with pytest.raises(UserError, match="bytes more RAM than mps3-an547 has") as refused:
         project.write(tmp_path, Project("it", "mps3-an547", 40_000), model)
@@ -49,7 +49,7 @@ def test_a_model_that_exceeds_the_ram_says_by_how_much_and_what_would_fit(tmp_pa
         project.write(tmp_path / "b", Project("it", "mps3-an547", fits + 1), model)
 
 
-def test_replacing_leaves_all_or_nothing(tmp_path: Path) -> None:
+def test_replacing_a_folder_is_all_or_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "firmware"
     full = OSError(28, "No space left on device", "/ours/start.c", None, "/temporary/start.c")
     with (
@@ -99,7 +99,7 @@ def test_a_damaged_image_is_refused(tmp_path: Path, content: bytes) -> None:
         elf.measure(image)
 
 
-def test_pictures_become_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_become_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     tensor = read_graph(tinypssr(8, 8)).input
     photograph, source = frames.default_pixels(12, 16)
     assert (photograph.shape, source) == ((12, 16, 3), "scikit-image's astronaut")
@@ -124,7 +124,7 @@ def test_pictures_become_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     assert frames.encode_pixels(photograph, tensor).shape == (12, 16, 1)
 
 
-def test_a_network_of_other_channels_takes_no_picture() -> None:
+def test_a_network_with_two_channels_takes_no_image() -> None:
     writer = TfliteWriter(8, 8, channels=2)
     tensor = read_graph(writer.finish(writer.conv(writer.input, 3, 3))).input
     with pytest.raises(UserError, match="takes 2 channels; an image has 1 or 3"):

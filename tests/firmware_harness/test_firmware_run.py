@@ -51,7 +51,7 @@ def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> 
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(network=networks, name=st.sampled_from(board_file.emulated()))
-def test_random_models_have_the_bits_of_tflm(
+def test_random_models_are_bit_exact_with_tflm(
     tmp_path_factory: pytest.TempPathFactory, network: RandomNetwork, name: str
 ) -> None:
     board, model, frame = board_file.find(name), network.write(), network.image()[0]
@@ -70,7 +70,7 @@ ARCHITECTURES = [
 
 
 @pytest.mark.parametrize("entry", ARCHITECTURES, ids=lambda entry: f"{entry.model}-x{entry.scale}")
-def test_shipped_networks_have_the_bits_of_tflm(
+def test_shipped_networks_are_bit_exact_with_tflm(
     board: Board, tmp_path: Path, entry: zoo.Entry
 ) -> None:
     model = entry.artifact("int8", ".tflite").read_bytes()
@@ -82,7 +82,7 @@ def test_shipped_networks_have_the_bits_of_tflm(
 
 
 @pytest.mark.parametrize(("width", "height", "most"), [(160, 120, 10_000), (320, 24, 20_000)])
-def test_tinypssr_stays_within_its_ram_and_flash(
+def test_tinypssr_stays_within_its_ram_and_flash_limits(
     board: Board, tmp_path: Path, width: int, height: int, most: int
 ) -> None:
     model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()

@@ -119,14 +119,14 @@ def test_every_core_passes_without_a_host(
         check(result(qemu, image, tmp_path), model, own, image)
 
 
-def test_an_image_in_flash_that_is_not_at_zero(processes: Processes, tmp_path: Path) -> None:
+def test_an_image_runs_from_flash_above_address_zero(processes: Processes, tmp_path: Path) -> None:
     model = tinypssr(16, 20)
     board, image = built(board_file.find("mps2-an386"), NETDUINO, model, tmp_path)
     with Qemu(processes, board, "netduinoplus2", image) as qemu:
         check(result(qemu, image, tmp_path), model, board, image)
 
 
-def test_wrong_weights_are_found(processes: Processes, tmp_path: Path) -> None:
+def test_the_self_test_detects_a_wrong_checksum(processes: Processes, tmp_path: Path) -> None:
     board, _ = built(board_file.find("mps2-an386"), NETDUINO, tinypssr(16, 20), tmp_path)
     header = tmp_path / "firmware" / "model" / "test.h"
     header.write_text(re.sub("0x[0-9a-f]{8}", "0x12345678", header.read_text()))
@@ -137,7 +137,7 @@ def test_wrong_weights_are_found(processes: Processes, tmp_path: Path) -> None:
     assert crc != expected
 
 
-def test_the_check_value_is_that_of_tflm() -> None:
+def test_the_self_test_checksum_is_computed_by_tflm() -> None:
     model = tinypssr(16, 20)
     text = selftest.header(model, 20)
     assert "all output bytes, from TensorFlow Lite Micro." in text
@@ -147,7 +147,9 @@ def test_the_check_value_is_that_of_tflm() -> None:
     assert f"UINT32_C(0x{crc:08x})" in text
 
 
-def test_without_tflm_the_engine_gives_the_same_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tflm_the_engine_computes_the_same_checksum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = tinypssr(16, 20)
     with_tflm = selftest.header(model, 20)
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
@@ -160,7 +162,7 @@ BARE = [name for name in board_file.names() if board_file.find(name).image is no
 
 
 @pytest.mark.parametrize("name", BARE)
-def test_images_start_as_their_cores_want(name: str, tmp_path: Path) -> None:
+def test_images_have_the_layout_that_their_core_needs(name: str, tmp_path: Path) -> None:
     board = board_file.find(name)
     skip_without_tools(board)
     model = tinypssr(16, 20)
@@ -185,7 +187,7 @@ def test_images_start_as_their_cores_want(name: str, tmp_path: Path) -> None:
     assert (tmp_path / "firmware.hex").read_text().splitlines()[-1] == ":00000001FF"
 
 
-def test_the_rp2350_finds_its_block(tmp_path: Path) -> None:
+def test_an_rp2350_image_has_its_header_block(tmp_path: Path) -> None:
     """The bytes are those of the datasheet, section 5.9.5.1."""
     project.write(tmp_path, project.Project("it", "pico2", 20), tinypssr(16, 20))
     build.build(tmp_path, board_file.find("pico2"), "-Werror")

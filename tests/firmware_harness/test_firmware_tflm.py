@@ -58,7 +58,7 @@ def arena_bytes(folder: Path, ident: str) -> int:
 
 
 @pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
-def test_the_array_runs_in_tflm_with_the_bytes_of_the_engine(tmp_path: Path, name: str) -> None:
+def test_the_exported_array_is_bit_exact_in_tflm(tmp_path: Path, name: str) -> None:
     folder = export(tmp_path / "library", name, "--target", "cmake", "--width", 24, "--height", 20)
     ident = f"{name.replace('-', '_')}_x2"
     model = array_bytes(folder / "src" / f"{ident}.c", f"{ident}_tflite")
@@ -72,7 +72,7 @@ def test_the_array_runs_in_tflm_with_the_bytes_of_the_engine(tmp_path: Path, nam
     np.testing.assert_array_equal(interpreter.get_output(0)[0], ours)
 
 
-def test_the_checksum_is_that_of_tflm(tmp_path: Path) -> None:
+def test_the_checksum_is_computed_by_tflm(tmp_path: Path) -> None:
     size = ("--width", 24, "--height", 20)
     folder = export(tmp_path / "library", "tinypssr", "--target", "cmake", *size)
     frame = array_bytes(folder / "example" / "test_frame.c", "test_frame")
@@ -82,7 +82,7 @@ def test_the_checksum_is_that_of_tflm(tmp_path: Path) -> None:
     assert f"#define TEST_FRAME_CHECKSUM 0x{zlib.crc32(output.tobytes()):08x}u\n" in text
 
 
-def test_the_arena_is_not_larger_than_need_be(tmp_path: Path) -> None:
+def test_the_arena_is_at_most_5_percent_too_large(tmp_path: Path) -> None:
     folder = export(tmp_path / "library", "tinypssr", "--target", "cmake")
     model = resize(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes(), 48, 64)
     size = arena_bytes(folder, "tinypssr_x2")
@@ -91,7 +91,7 @@ def test_the_arena_is_not_larger_than_need_be(tmp_path: Path) -> None:
         runtime.Interpreter.from_bytes(model, arena_size=size * 95 // 100)
 
 
-def test_the_resolver_holds_just_the_operators_of_the_file(tmp_path: Path) -> None:
+def test_the_resolver_has_exactly_the_operators_of_the_model(tmp_path: Path) -> None:
     model = tinypssr(16, 12, stages=2)
     (tmp_path / "my model.tflite").write_bytes(model)
     folder = export(tmp_path / "library", tmp_path / "my model.tflite", "--target", "arduino")
@@ -104,7 +104,7 @@ def test_the_resolver_holds_just_the_operators_of_the_file(tmp_path: Path) -> No
     assert f"MicroMutableOpResolver<{len(names)}>" in text
 
 
-def test_names_of_methods_are_those_of_tflm() -> None:
+def test_resolver_methods_are_named_as_in_tflm() -> None:
     """As tensorflow/lite/micro/micro_mutable_op_resolver.h of August 2026 has them."""
     for operator, name in {
         "ADD": "AddAdd",
@@ -120,7 +120,7 @@ def test_names_of_methods_are_those_of_tflm() -> None:
 
 
 @pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
-def test_the_example_compiles_against_the_declarations_of_tflm(tmp_path: Path, name: str) -> None:
+def test_the_example_compiles_against_tflm_declarations(tmp_path: Path, name: str) -> None:
     folder = export(tmp_path / "library", name, "--target", "zephyr", "--scale", 4)
     sources = folder / "samples" / "upscale" / "src"
     flags = ["-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
@@ -128,7 +128,7 @@ def test_the_example_compiles_against_the_declarations_of_tflm(tmp_path: Path, n
     subprocess.run(["c++", *flags, *includes, sources / "upscale.cpp"], check=True)
 
 
-def test_a_network_that_the_engine_lacks_is_exported_for_tflm(tmp_path: Path) -> None:
+def test_a_network_the_engine_rejects_is_exported_for_tflm(tmp_path: Path) -> None:
     writer = TfliteWriter(16, 16)
     wide = writer.conv(writer.input, 16, 3)
     model = tmp_path / "dilated.tflite"
