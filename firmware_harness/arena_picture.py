@@ -76,8 +76,8 @@ def _draw_box(
 
 
 def _makers(plan: Plan, ring: Ring) -> str:
-    made = [_short(node.label) for node in plan.nodes if node.output in ring.tensors]
-    return ", ".join(made) or "input"
+    labels = [_short(node.label) for node in plan.nodes if node.output in ring.tensors]
+    return ", ".join(labels) or "input"
 
 
 def _event_label(plan: Plan, event: Event) -> str:

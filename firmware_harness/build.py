@@ -94,7 +94,7 @@ def _reason(log: str) -> str:
     """Return the line with the reason; collect2 and make only say that the linker failed."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     for pattern in _REASONS:
-        found = [line for line in lines if re.search(pattern, line)]
-        if found:
-            return found[0]
+        matches = [line for line in lines if re.search(pattern, line)]
+        if matches:
+            return matches[0]
     return "no error message"

@@ -137,9 +137,9 @@ def extended(side: int, plan: Plan) -> int:
 
 def quantizer(network: Graph) -> Quantizer:
     """Return the quantizer that the latents' bytes are values of."""
-    found = network.output.quantization
-    assert found is not None  # the planner has checked it
-    scale, zero_point = found.scale[0], found.zero_point[0]
+    quantization = network.output.quantization
+    assert quantization is not None  # the planner has checked it
+    scale, zero_point = quantization.scale[0], quantization.zero_point[0]
     low, high = (float(np.float32(scale * (end - zero_point))) for end in (-128, 127))
     channels = network.output.shape[3]
     return Quantizer(Kind.CLIPPING, (low,) * channels, (high,) * channels)
@@ -198,13 +198,13 @@ def check_file(file: bytes, expected: Header, latents: np.ndarray) -> None:
         VerificationError: the file is damaged, or header or latents differ.
     """
     try:
-        found = unpack(file)
+        content = unpack(file)
     except UserError as error:
         raise VerificationError(f"the board's file cannot be read: {error}") from None
-    if found.header != expected or found.note:
-        raise VerificationError(f"the board's file has the header {found.header}, not {expected}")
-    kept = coder.decode(found.segments, found.header.shape)
-    wrong = np.argwhere(kept != bit_planes.drop(latents, found.planes))
+    if content.header != expected or content.note:
+        raise VerificationError(f"the board's file has the header {content.header}, not {expected}")
+    kept = coder.decode(content.segments, content.header.shape)
+    wrong = np.argwhere(kept != bit_planes.drop(latents, content.planes))
     if len(wrong):
         raise VerificationError(
             f"{len(wrong):,} of {kept.size:,} latents in the board's file differ from TFLM's, "

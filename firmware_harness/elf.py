@@ -116,10 +116,10 @@ def sections(image: bytes) -> dict[str, Section]:
     size, count, names = struct.unpack_from("<HHH", image, 46)
     headers = [struct.unpack_from("<10I", image, start + index * size) for index in range(count)]
     texts = headers[names][4]
-    found = {}
+    by_name = {}
     for name, _, flags, address, _, section_bytes, *_ in headers:
         if flags & _ALLOCATED:
             begin = texts + name
             text = image[begin : image.index(b"\0", begin)].decode()
-            found[text] = Section(address, section_bytes)
-    return found
+            by_name[text] = Section(address, section_bytes)
+    return by_name

@@ -90,16 +90,16 @@ def check(
     Raises:
         UserError: the width is impossible, or the program exceeds RAM or flash at that width.
     """
-    found = fit(network, plan, width, board, extra)
-    if found.flash_lacking:
+    needed = fit(network, plan, width, board, extra)
+    if needed.flash_lacking:
         raise UserError(
-            f"{name} needs {found.flash_lacking:,} bytes more flash than {board.name} has, "
+            f"{name} needs {needed.flash_lacking:,} bytes more flash than {board.name} has, "
             "at any width"
         )
-    if found.ram_lacking:
-        fits = f"up to a width of {found.widest}" if found.widest else "at no width"
+    if needed.ram_lacking:
+        fits = f"up to a width of {needed.widest}" if needed.widest else "at no width"
         raise UserError(
-            f"{name} at width {width} needs {found.ram_lacking:,} bytes more RAM than "
+            f"{name} at width {width} needs {needed.ram_lacking:,} bytes more RAM than "
             f"{board.name} has; it fits {fits}"
         )
 

@@ -122,9 +122,9 @@ def _file(board: Board, image: Path, tool: str) -> Path:
     """
     suffixes = TOOLS[tool].suffixes
     if image.is_dir():
-        made = project.read_board(image)
-        if made.text != board.text:
-            raise UserError(f"{image} was built for {made.name}, not for {board.name}")
+        built_for = project.read_board(image)
+        if built_for.text != board.text:
+            raise UserError(f"{image} was built for {built_for.name}, not for {board.name}")
         image = image / f"firmware{suffixes[0]}"
     if not image.is_file():
         raise UserError(f"file not found: {image}; {_maker(board)}")

@@ -115,7 +115,7 @@ def _program(project: Project, board: Board) -> str:
 
 
 def _check_camera(
-    project: Project, chosen: Camera, network: graph.Graph, plan: Plan, board: Board
+    project: Project, settings: Camera, network: graph.Graph, plan: Plan, board: Board
 ) -> None:
     """Refuse an encoder's program that cannot be built, before anything is written.
 
@@ -128,11 +128,11 @@ def _check_camera(
             f"emulated; available: {', '.join(board_file.emulated())}"
         )
     camera.check(project.name, network, plan)
-    camera.check_frame(project.width, chosen.height, chosen.planes)
+    camera.check_frame(project.width, settings.height, settings.planes)
     width = camera.extended(project.width, plan)
 
     def extra_ram(wide: int) -> int:
-        return camera.most_bytes(network, plan, wide, chosen.height)
+        return camera.most_bytes(network, plan, wide, settings.height)
 
     fit.check(project.name, network, plan, width, board, extra_ram)
 
@@ -158,19 +158,19 @@ def read(folder: Path) -> Project:
         raise UserError(f"{folder} holds no firmware; `edge-sr firmware build` builds it")
     try:
         with (folder / FACTS).open("rb") as file:
-            made = Project(**json.loads(file.read(_MAX_FACTS_BYTES)))
-        if made.camera is not None:
-            made = replace(made, camera=Camera(**vars(made)["camera"]))
+            project = Project(**json.loads(file.read(_MAX_FACTS_BYTES)))
+        if project.camera is not None:
+            project = replace(project, camera=Camera(**vars(project)["camera"]))
     except (ValueError, TypeError, RecursionError):
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again") from None
-    if not (_is_sound(made) and (made.camera is None or camera.is_sound(made.camera))):
+    if not (_is_sound(project) and (project.camera is None or camera.is_sound(project.camera))):
         raise UserError(f"{folder / FACTS} is damaged; build the firmware again")
-    return made
+    return project
 
 
-def _is_sound(made: Project) -> bool:
-    kinds = [type(value) for value in (made.name, made.board, made.width)]
-    return kinds == [str, str, int] and made.width >= 1
+def _is_sound(project: Project) -> bool:
+    kinds = [type(value) for value in (project.name, project.board, project.width)]
+    return kinds == [str, str, int] and project.width >= 1
 
 
 def read_board(folder: Path) -> Board:

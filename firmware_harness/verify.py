@@ -77,7 +77,7 @@ def run_upscaler(folder: Path, image: Path | None) -> UpscalerRun:
     """Run an upscaler's firmware on an image and compare every output byte with TFLM's.
 
     Args:
-        folder: what `project.write` and `build.build` made.
+        folder: written by `project.write`, built by `build.build`.
         image: as wide as the firmware was built for; None: a photograph.
 
     Raises:
@@ -102,7 +102,7 @@ def run_encoder(folder: Path, image: Path | None) -> EncoderRun:
     """Run an encoder's firmware on an image; its file must hold TFLM's latents.
 
     Args:
-        folder: what `project.write` and `build.build` made.
+        folder: written by `project.write`, built by `build.build`.
         image: as wide as the firmware was built for, and at most as high; None: a photograph.
 
     Raises:
@@ -128,11 +128,11 @@ def run_encoder(folder: Path, image: Path | None) -> EncoderRun:
 
 def _open(folder: Path) -> tuple[Firmware, bytes]:
     """Return a built project, and its .tflite."""
-    made, board = project.read(folder), project.read_board(folder)
+    settings, board = project.read(folder), project.read_board(folder)
     emulate.check_tools(board)
     model = read_bytes(folder / project.MODEL)
     flash, ram = elf.measure(folder / build.IMAGE)
-    return Firmware(made, board, flash, ram), model
+    return Firmware(settings, board, flash, ram), model
 
 
 def _latents(model: bytes, plan: Plan, pixels: np.ndarray) -> np.ndarray:

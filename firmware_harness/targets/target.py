@@ -40,7 +40,7 @@ def find(name: str) -> Target:
     Raises:
         UserError: the target is unknown.
     """
-    found = {target.name: target for target in _TARGETS}.get(name)
-    if found is None:
+    target = {target.name: target for target in _TARGETS}.get(name)
+    if target is None:
         raise UserError(f"unknown target {name!r}; available: {', '.join(NAMES)}")
-    return found
+    return target

@@ -30,7 +30,7 @@ needs_tools = pytest.mark.skipif(
 
 
 def cells(text: str) -> dict[str, list[str]]:
-    """The rows of all tables, by their first cell."""
+    """Return the rows of all tables, by their first cell."""
     lines = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("| ")]
     return {first.strip(): [cell.strip() for cell in rest] for first, *rest in lines}
 
@@ -41,7 +41,7 @@ def number(text: str) -> int:
 
 @pytest.fixture
 def firmware(edge_sr: EdgeSr, tmp_path: Path) -> Path:
-    """Shipped TinyPSSR x2, built for a width of 24 on a Cortex-M4."""
+    """Build TinyPSSR x2 for a width of 24 on a Cortex-M4."""
     folder = tmp_path / "firmware"
     result = edge_sr(*BUILD, "--board", "mps2-an386", "--width", 24, "--out", folder)
     assert result.code == 0, result.err

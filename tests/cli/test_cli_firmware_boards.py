@@ -109,7 +109,7 @@ def test_bad_options_of_boards_are_refused(
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on PATH but for the shell's."""
+    """Return an empty folder that becomes the PATH, with the shell's own tools."""
     folder = tmp_path / "tools"
     folder.mkdir()
     for name in ("sh", "sleep", "env"):
@@ -246,7 +246,7 @@ def test_a_failed_tool_is_reported_with_the_state_of_the_flash(
 
 
 def run_interrupted(processes: Processes, image: Path, script: str) -> tuple[int, str]:
-    """Flash with a tool that interrupts us while it works."""
+    """Flash with a tool that sends Ctrl-C to edge-sr while it runs."""
     tools = Path(os.environ["PATH"])
     fake(tools, "openocd", script)
     process = processes.edge_sr(*FLASH, "nrf52840-dk", "--image", image, stdout=subprocess.DEVNULL)
@@ -346,7 +346,7 @@ def test_flash_finds_the_built_image(
     assert "several images for nrf52840-dk exist" in edge_sr.refuses(*dry)
 
 
-# --- the real tools, as far as they go without a board
+# --- the real tools, without a board
 
 
 def needs(tool: str) -> None:
@@ -381,7 +381,7 @@ def test_a_real_tool_reports_the_missing_board(
 def test_openocd_writes_until_the_dummy_board_fails(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its faux flash takes the image; the dummy processor cannot verify it."""
+    """OpenOCD's faux flash accepts the image; the dummy processor cannot verify it."""
     needs("openocd")
     monkeypatch.chdir(tmp_path)
     Path("own.toml").write_text(OPENOCD_BOARD)

@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Path:
-    """A folder laid out like a shipped codec's, of rate 16."""
+    """Return a folder like that of a shipped codec of rate 16."""
     folder = tmp_path / "tinycompress-16"
     shutil.copytree(GOLDEN / "tinycompress-16", folder)
     return folder

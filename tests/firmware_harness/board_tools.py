@@ -1,4 +1,4 @@
-"""What the tests that build for boards share."""
+"""Helpers of the tests that build for boards."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from firmware_harness.board import Board
 
 
 def skip_without_tools(board: Board) -> None:
-    """Skip a test where the compiler or the emulator of a board is absent."""
+    """Skip a test where the compiler or the emulator of a board is missing."""
     port = ports.of(board)
     emulator = () if board.emulator is None else (port.emulator,)
     for tool in (f"{port.compiler}gcc", "make", *emulator):

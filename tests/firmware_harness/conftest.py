@@ -9,7 +9,7 @@ from firmware_harness.board import Board
 
 @pytest.fixture(params=board_file.emulated())
 def board(request: pytest.FixtureRequest) -> Board:
-    """Each emulated board in turn."""
+    """Return each emulated board in turn."""
     found = board_file.find(request.param)
     if request.node.get_closest_marker("cross") is not None:
         skip_without_tools(found)
@@ -18,8 +18,6 @@ def board(request: pytest.FixtureRequest) -> Board:
 
 @pytest.fixture(autouse=True)
 def _needs_tools(request: pytest.FixtureRequest) -> None:
-    """Skip what is marked `cross` where the tools are absent; those of Arm serve where no board
-    is named.
-    """
+    """Skip `cross` tests if the tools are missing: the board's, or Arm's for tests without one."""
     if request.node.get_closest_marker("cross") is not None and "board" not in request.fixturenames:
         skip_without_tools(board_file.find("mps2-an386"))

@@ -1,4 +1,4 @@
-"""Reads a manifest with the ecosystem's own code; prints what it read, or ends with its complaint.
+"""Read a manifest with the ecosystem's own code, and print the content or fail with its error.
 
 python ecosystem_manifests.py KIND PATH, in an environment of its own (ecosystems.txt).
 """
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def platformio(path: Path) -> object:
-    """library.json or library.properties, as PlatformIO's registry takes it."""
+    """Read library.json or library.properties as PlatformIO's registry does."""
     from platformio.package.manifest.parser import ManifestParserFactory
     from platformio.package.manifest.schema import ManifestSchema
 
-    # The list of SPDX licences is on the network.
+    # PlatformIO downloads the list of SPDX licences.
     ManifestSchema.load_spdx_licenses = staticmethod(
         lambda: {"licenses": [{"licenseId": "Apache-2.0"}]}
     )
@@ -22,7 +22,7 @@ def platformio(path: Path) -> object:
 
 
 def esp_idf(path: Path) -> object:
-    """idf_component.yml, as strictly as for an upload to the registry."""
+    """Read idf_component.yml as strictly as for an upload to the registry."""
     from idf_component_tools.manager import ManifestManager, UploadMode
 
     manager = ManifestManager(path, "library", upload_mode=UploadMode.component)
@@ -33,7 +33,7 @@ def esp_idf(path: Path) -> object:
 
 
 def kconfig(path: Path) -> object:
-    """Kconfig: its symbols and their prompts."""
+    """Read the symbols of a Kconfig file and their prompts."""
     import kconfiglib
 
     parsed = kconfiglib.Kconfig(str(path), warn_to_stderr=False)

@@ -1,4 +1,4 @@
-"""Board files: those that are there, and those that come from elsewhere."""
+"""Board files: the included ones, and files from users."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Encoders as firmware: a frame goes in, a file of TFLM's latents comes out."""
+"""Encoders as firmware: the .tcz file of a frame holds TFLM's latents."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ from firmware_harness.project import Project
 CAMERA = Camera(30, 8, "tc-4-int8", "0123456789abcdef")
 
 
-# The boards: DSP and Helium kernels, and portable ones on a machine that is no Arm.
+# The boards cover the DSP, Helium and portable kernels, and a core that is not Arm.
 @pytest.mark.cross
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_frame_too_large_for_the_board_names_the_width_that_fits(tmp_path: Pat
 
 
 def other_scale(scale: float) -> bytes:
-    """An encoder whose bytes are not a camera's."""
+    """Return an encoder whose input scale does not match a camera's bytes."""
     model = unpack(standins.encoder(4))
     model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].quantization.scale = [scale]
     return pack_model(model)

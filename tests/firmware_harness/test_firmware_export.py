@@ -1,4 +1,4 @@
-"""Library projects: each is built as its ecosystem builds it, and run; figures come from TFLM."""
+"""Library projects: each is built as its ecosystem builds it, run, and compared with TFLM."""
 
 import filecmp
 import json
@@ -41,7 +41,7 @@ def export(folder: Path, *arguments: object) -> Path:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Export:
-    """Exports once for each set of arguments; tests leave the folder as it is."""
+    """Export once per set of arguments; tests must not change the folder."""
     made: dict[tuple[object, ...], Path] = {}
 
     def once(*arguments: object) -> Path:
@@ -53,7 +53,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Export:
 
 
 def shell(command: Sequence[object], folder: Path, **environment: object) -> str:
-    """Run, and return what was printed."""
+    """Run a command and return its output."""
     variables = {**os.environ, **{name: f"{value}" for name, value in environment.items()}}
     done = subprocess.run(
         list(map(str, command)), cwd=folder, env=variables, capture_output=True, text=True
@@ -74,7 +74,7 @@ def cmake(source: Path, build: Path, *options: str, **environment: object) -> No
 
 
 def read_manifest(kind: str, path: Path) -> dict[str, object]:
-    """What the ecosystem's own code reads; skips where it is not installed."""
+    """Read a manifest with the ecosystem's own code; skip the test if it is not installed."""
     module = {"platformio": "platformio", "esp-idf": "idf_component_tools", "kconfig": "kconfiglib"}
     found = subprocess.run([ECOSYSTEMS, "-c", f"import {module[kind]}"], capture_output=True)
     if found.returncode != 0:
@@ -86,7 +86,7 @@ def read_manifest(kind: str, path: Path) -> dict[str, object]:
 
 
 def frame(sources: Path) -> np.ndarray:
-    """The test frame, as the C source has it."""
+    """Return the test frame in the C source."""
     text = (sources / "test_frame.c").read_text(encoding="ascii").split("= {")[1]
     values = np.array([int(value) for value in re.findall(r"-?\d+", text)], np.int8)
     return values.reshape(1, HEIGHT, WIDTH, 1)
@@ -94,7 +94,7 @@ def frame(sources: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def expected(library: Export) -> str:
-    """What the example must print, by TensorFlow Lite Micro."""
+    """Return what the example must print, with the checksum of TFLM's output."""
     model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
     image = frame(library("--target", "cmake") / "example")
     assert len(np.unique(image)) > 50
@@ -102,7 +102,7 @@ def expected(library: Export) -> str:
     return f"{OUTPUT}{zlib.crc32(output.tobytes()):08x}: matches the host\n"
 
 
-# --- what all have in common
+# --- all targets
 
 
 @pytest.mark.parametrize("engine", content.ENGINES)
@@ -261,7 +261,7 @@ def test_platformio_accepts_the_manifest(library: Export) -> None:
 
 @needs("gcc")
 def test_the_platformio_example_runs(library: Export, expected: str, tmp_path: Path) -> None:
-    """Compiled as PlatformIO does: all of src/ and of the example's src/."""
+    """Compile as PlatformIO does: all of src/ and of the example's src/."""
     folder = library("--target", "platformio")
     sources = [*(folder / "src").glob("*.c"), *(folder / "examples/upscale/src").glob("*.c")]
     shell(["gcc", *STRICT, f"-I{folder / 'src'}", *sources, "-o", "example"], tmp_path)

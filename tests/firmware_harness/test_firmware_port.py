@@ -1,4 +1,4 @@
-"""The start-up code under programs whose behaviour is known."""
+"""The start-up code, tested with programs of known behaviour."""
 
 import shutil
 import struct
@@ -23,7 +23,7 @@ def built(program: str, board: Board, folder: Path, flags: str = "") -> Path:
 
 
 def check_figures(board: Board, folder: Path, turns: int, bits: int) -> None:
-    """Of loops of known length, the longer of which exceeds that many bits of SysTick."""
+    """Check the ticks of loops of known length; the longer one overflows a counter of `bits`."""
     image = built("count_loop.c", board, folder, f"-DLONG_TURNS={turns} -DPERIOD_BITS={bits}")
     emulate.execute(image, board, folder)
     short, long, quiet, busy = struct.unpack("<4Q", (folder / "figures.bin").read_bytes())

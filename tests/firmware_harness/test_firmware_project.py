@@ -1,4 +1,4 @@
-"""Projects, frames and comparisons; none of this needs a compiler."""
+"""Projects, frames and comparisons, without a compiler."""
 
 import builtins
 from pathlib import Path

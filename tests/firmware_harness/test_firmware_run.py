@@ -1,4 +1,4 @@
-"""Networks built for boards and run in QEMU: bits, memory, and what a frame costs.
+"""Networks built for boards and run in QEMU: output, memory and instructions.
 
 `EDGE_SR_BOARD_MODELS=200 pytest tests/firmware_harness/test_firmware_run.py` tries as many random
 networks, a second or two each.
@@ -33,7 +33,7 @@ def built(model: bytes, board: Board, width: int, folder: Path) -> Path:
 
 
 def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> Run:
-    """Build and run; the output is TFLM's and the arena is as large as the image itself says."""
+    """Build and run; check the output against TFLM's, and the size of the arena."""
     image = built(model, board, frame.shape[1], folder)
     done = emulate.run(image, board, frame)
     assert done.status == 0
@@ -43,7 +43,7 @@ def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> 
     return done
 
 
-# Shrinking would compile for minutes; the engine's own tests shrink the same networks in no time.
+# No shrinking, which would compile for minutes; the engine's tests shrink the same networks.
 @settings(
     max_examples=MODELS,
     deadline=None,
@@ -61,7 +61,7 @@ def test_random_models_are_bit_exact_with_tflm(
     run_checked(model, board, frame, tmp_path_factory.mktemp("random"))
 
 
-# Weights for other images make no other code, and an emulator needs an hour for the large ones.
+# Thermal networks differ in weights only, and an emulator needs an hour for the large networks.
 ARCHITECTURES = [
     entry
     for entry in zoo.entries()

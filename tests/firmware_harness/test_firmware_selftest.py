@@ -1,4 +1,4 @@
-"""Images for boards without a host, run in QEMU without one: nothing but RAM says how it went."""
+"""Self-test images, run in QEMU without semihosting; the result is read from RAM."""
 
 import binascii
 import json
@@ -22,7 +22,7 @@ from firmware_harness.board import Board
 
 pytestmark = pytest.mark.cross
 
-# The memory map of the STM32s, on a board that QEMU knows.
+# The memory map of an STM32, on a board that QEMU emulates.
 NETDUINO = """
 title = "Netduino Plus 2 (STM32F405)"
 core = "Cortex-M4"
@@ -39,7 +39,7 @@ bytes = 0x20000
 
 
 class Qemu:
-    """A machine that is asked through QEMU's machine protocol; no semihosting."""
+    """A machine controlled through QEMU's machine protocol, without semihosting."""
 
     def __init__(
         self, processes: Processes, board: Board, machine: str, image: Path, *flags: str
@@ -75,7 +75,7 @@ class Qemu:
 
 
 def result(qemu: Qemu, image: Path, folder: Path) -> tuple[int, ...]:
-    """The self-test's words, once it has ended."""
+    """Return the self-test's result once it has finished."""
     address, size = elf.read(image)[".result"]
     assert size == 4 * selftest.WORDS == struct.calcsize("<8I2Q")
     while True:
@@ -86,7 +86,7 @@ def result(qemu: Qemu, image: Path, folder: Path) -> tuple[int, ...]:
 
 
 def built(board: Board, text: str, model: bytes, folder: Path) -> tuple[Board, Path]:
-    """A self-test of a board of one's own, 20 pixels wide."""
+    """Build a self-test for a user's board, 20 pixels wide."""
     (folder / "own.toml").write_text(text)
     own = board_file.find(str(folder / "own.toml"))
     (folder / "firmware").mkdir()

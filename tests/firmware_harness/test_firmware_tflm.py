@@ -1,4 +1,4 @@
-"""Exports for TensorFlow Lite Micro: array, resolver and arena are what TFLM itself needs."""
+"""Exports for TensorFlow Lite Micro: array, resolver and arena, checked with TFLM itself."""
 
 import re
 import subprocess
@@ -37,7 +37,7 @@ def export(folder: Path, model: object, *options: object) -> Path:
 
 
 def array_bytes(source: Path, array: str) -> bytes:
-    """What a C compiler makes of an array."""
+    """Return the bytes of a C array, as compiled."""
     with tempfile.TemporaryDirectory() as work:
         program = Path(work) / "program.c"
         program.write_text(DUMP.format(header=source.with_suffix(".h").name, array=array))
@@ -48,7 +48,7 @@ def array_bytes(source: Path, array: str) -> bytes:
 
 
 def arena_bytes(folder: Path, ident: str) -> int:
-    """What the header defines, as a C++ compiler reads it."""
+    """Return the arena size in the header, as a C++ compiler reads it."""
     command = ["c++", "-E", "-dM", "-x", "c++", f"-I{STUBS / 'tflm'}"]
     header = folder / "src" / f"{ident}_tflm.h"
     done = subprocess.run([*command, header], check=True, capture_output=True, text=True)
@@ -105,7 +105,7 @@ def test_the_resolver_has_exactly_the_operators_of_the_model(tmp_path: Path) -> 
 
 
 def test_resolver_methods_are_named_as_in_tflm() -> None:
-    """As tensorflow/lite/micro/micro_mutable_op_resolver.h of August 2026 has them."""
+    """The names are those of tensorflow/lite/micro/micro_mutable_op_resolver.h, August 2026."""
     for operator, name in {
         "ADD": "AddAdd",
         "CONV_2D": "AddConv2D",

@@ -94,12 +94,12 @@ def _fit(fit: "Fit") -> dict[str, Any]:
 
 
 def _print(
-    found: list[dict[str, Any]], as_json: bool, row: Callable[[dict[str, Any]], dict[str, str]]
+    facts: list[dict[str, Any]], as_json: bool, row: Callable[[dict[str, Any]], dict[str, str]]
 ) -> None:
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(facts, indent=2))
         return
-    rows = [row(facts) for facts in found]
+    rows = [row(each) for each in facts]
     print_markdown(list(rows[0]), [tuple(cells.values()) for cells in rows])
 
 

@@ -77,16 +77,16 @@ def build(
     project.check_target(folder, force)
     check_folder(folder)
     building.check_tools(target)
-    made = project.Project(network.name, board, width, camera)
+    settings = project.Project(network.name, board, width, camera)
     with replacing_folder(folder) as temporary:
-        project.write(temporary, made, network.model)
+        project.write(temporary, settings, network.model)
         building.build(temporary, target)
     image = folder / building.IMAGE
     flash, ram = elf.measure(image)
     print_markdown(
         ["firmware", str(folder)],
         [
-            *project_rows(made, target),
+            *project_rows(settings, target),
             *flash_rows(flash),
             *static_ram_rows(ram),
             *_result_rows(target, image),

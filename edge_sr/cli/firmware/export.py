@@ -73,12 +73,12 @@ def export(
     wide = _default_width(network, engine) if width is None else width
     request = compose.Request(network.name, network.model, wide, height, budget)
     if engine == "streaming":
-        made = compose.streaming_library(request)
+        written = compose.streaming_library(request)
     else:
-        made = compose.tflm_library(request, c.write_c)
+        written = compose.tflm_library(request, c.write_c)
     with replacing_folder(out) as temporary:
-        library.write(temporary, ecosystem, made.content, made.frame, made.output)
-    _print(out, target, made)
+        library.write(temporary, ecosystem, written.content, written.frame, written.output)
+    _print(out, target, written)
 
 
 def _default_width(network: Network, engine: str) -> int:
@@ -90,20 +90,20 @@ def _default_width(network: Network, engine: str) -> int:
     )
 
 
-def _print(out: Path, target: str, made: "Library") -> None:
+def _print(out: Path, target: str, written: "Library") -> None:
     from firmware_harness.targets.example import checksum
 
-    height, width, _ = made.frame.shape
+    height, width, _ = written.frame.shape
     print_markdown(
         ["library", f"{out}"],
         [
             ("target", target),
-            ("network", made.content.fields["IDENT"]),
-            *made.content.facts,
+            ("network", written.content.fields["IDENT"]),
+            *written.content.facts,
             ("example frame", f"{width}x{height}"),
             (
                 "CRC-32 of the example's output",
-                f"{checksum(made.output):08x}, computed by {made.computed_by}",
+                f"{checksum(written.output):08x}, computed by {written.computed_by}",
             ),
         ],
     )

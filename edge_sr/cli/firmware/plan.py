@@ -58,51 +58,51 @@ def plan(
     if picture is not None:
         check_picture(picture, force)
     network = read_network(one_model(model, model_option), scale, rate)
-    made = make_plan(network.graph)
-    widths = width or [frames.round_up(size, made.pixels_per_unit) for size in _WIDTHS]
-    arenas = {size: made.arena_bytes(size) for size in widths}
-    _print_costs(network, made)
-    _print_ram(network, made, arenas)
+    memory_plan = make_plan(network.graph)
+    widths = width or [frames.round_up(size, memory_plan.pixels_per_unit) for size in _WIDTHS]
+    arenas = {size: memory_plan.arena_bytes(size) for size in widths}
+    _print_costs(network, memory_plan)
+    _print_ram(network, memory_plan, arenas)
     if camera.is_encoder(network.graph):
-        _print_camera_ram(network.graph, made, widths)
-    _print_map(made, widths[0])
+        _print_camera_ram(network.graph, memory_plan, widths)
+    _print_map(memory_plan, widths[0])
     if picture is not None:
-        _draw(picture, network, made, widths[0])
+        _draw(picture, network, memory_plan, widths[0])
 
 
-def _draw(picture: Path, network: Network, made: "Plan", width: int) -> None:
+def _draw(picture: Path, network: Network, memory_plan: "Plan", width: int) -> None:
     from firmware_harness import arena_picture
 
-    arena_picture.draw(picture, made, width, network.name)
+    arena_picture.draw(picture, memory_plan, width, network.name)
     typer.echo(f"{picture}")
 
 
 def _pixel(network: "Graph") -> str:
-    """The name of an input pixel, which costs are stated for."""
+    """Return the name of an input pixel, the unit of costs."""
     from firmware_harness import camera
 
     return "pixel" if camera.is_encoder(network) else "LR pixel"
 
 
-def _print_costs(network: Network, made: "Plan") -> None:
+def _print_costs(network: Network, memory_plan: "Plan") -> None:
     print_markdown(
         [network.name, "streaming engine"],
         [
-            ("latency", f"{made.latency} input rows"),
-            ("halo", f"{made.halo} columns per side, for frames cut into strips"),
-            (f"MACs per {_pixel(network.graph)}", f"{made.macs:,.10g}"),
-            ("flash of the model, bytes", made.flash),
+            ("latency", f"{memory_plan.latency} input rows"),
+            ("halo", f"{memory_plan.halo} columns per side, for frames cut into strips"),
+            (f"MACs per {_pixel(network.graph)}", f"{memory_plan.macs:,.10g}"),
+            ("flash of the model, bytes", memory_plan.flash),
         ],
     )
 
 
-def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
+def _print_ram(network: Network, memory_plan: "Plan", arenas: dict[int, int]) -> None:
     from edge_sr.runtime.arena import host_abi
     from firmware_harness import frames, oracle
 
     rows = []
     for width, ram in arenas.items():
-        height = frames.frame_height(width, made.pixels_per_unit)
+        height = frames.frame_height(width, memory_plan.pixels_per_unit)
         tflm = oracle.arena(network.model, height, width)
         theirs = (tflm, "") if isinstance(tflm, str) else (f"{tflm:,} bytes", f"{tflm / ram:.0f}")
         rows.append((f"{width}x{height}", f"{ram:,} bytes", *theirs))
@@ -112,15 +112,15 @@ def _print_ram(network: Network, made: "Plan", arenas: dict[int, int]) -> None:
     )
 
 
-def _print_camera_ram(network: "Graph", made: "Plan", widths: list[int]) -> None:
+def _print_camera_ram(network: "Graph", memory_plan: "Plan", widths: list[int]) -> None:
     """Print the RAM that compressing 4:3 frames takes."""
     from firmware_harness import camera, frames
 
     rows = []
     for width in widths:
-        height = frames.frame_height(width, made.pixels_per_unit)
-        memory = camera.memory(network, made, width, height)
-        arena = made.arena_bytes(width)
+        height = frames.frame_height(width, memory_plan.pixels_per_unit)
+        memory = camera.memory(network, memory_plan, width, height)
+        arena = memory_plan.arena_bytes(width)
         sizes = (arena, memory.latents, memory.row, arena + memory.latents + memory.row)
         rows.append((f"{width}x{height}", *(f"{size:,}" for size in sizes)))
     print_markdown(
@@ -128,24 +128,24 @@ def _print_camera_ram(network: "Graph", made: "Plan", widths: list[int]) -> None
     )
 
 
-def _print_map(made: "Plan", width: int) -> None:
+def _print_map(memory_plan: "Plan", width: int) -> None:
     """Print the place of each ring; rings that are needed at different times share memory."""
     from edge_sr.engine.plan import HEAD_BYTES
 
-    units = made.aligned_units(width)
+    units = memory_plan.aligned_units(width)
     head = ("engine state", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}")
-    end = made.arena_bytes(width)
-    place = f"{end - made.scratch}..{end}"
-    scratch = ("kernel scratch (im2col)", "", "", f"{made.scratch:,}", place)
-    rings = sorted(made.rings, key=lambda ring: (ring.offset.at(units), ring.tensors))
+    end = memory_plan.arena_bytes(width)
+    place = f"{end - memory_plan.scratch}..{end}"
+    scratch = ("kernel scratch (im2col)", "", "", f"{memory_plan.scratch:,}", place)
+    rings = sorted(memory_plan.rings, key=lambda ring: (ring.offset.at(units), ring.tensors))
     print_markdown(
         [f"arena at width {width}", "rows", "pixels x channels", "bytes", "from..to"],
-        [head, *(_ring_row(made, ring, units, HEAD_BYTES) for ring in rings), scratch],
+        [head, *(_ring_row(memory_plan, ring, units, HEAD_BYTES) for ring in rings), scratch],
     )
 
 
-def _ring_row(made: "Plan", ring: "Ring", units: int, head: int) -> tuple[str, ...]:
-    makers = [node.label for node in made.nodes if node.output in ring.tensors]
+def _ring_row(memory_plan: "Plan", ring: "Ring", units: int, head: int) -> tuple[str, ...]:
+    makers = [node.label for node in memory_plan.nodes if node.output in ring.tensors]
     size, place = ring.size.at(units), head + ring.offset.at(units)
     return (
         ", ".join(makers) or "input",

@@ -48,36 +48,36 @@ def run(
     """
     from firmware_harness import project, verify
 
-    made = project.read(folder)
-    if made.camera is None:
+    firmware = project.read(folder)
+    if firmware.camera is None:
         if out is not None:
-            raise UserError(f"--out is for encoders' .tcz files; {made.name} is an upscaler")
+            raise UserError(f"--out is for encoders' .tcz files; {firmware.name} is an upscaler")
         _print_upscaler(verify.run_upscaler(folder, image))
         return
     if out is not None:
         check_new(out, force)
-    done = verify.run_encoder(folder, image)
+    outcome = verify.run_encoder(folder, image)
     if out is not None:
-        _write(out, done)
-    _print_encoder(done)
+        _write(out, outcome)
+    _print_encoder(outcome)
 
 
-def _write(out: Path, done: "EncoderRun") -> None:
+def _write(out: Path, outcome: "EncoderRun") -> None:
     from edge_sr.files import replacing
 
     with replacing(out) as temporary:
-        temporary.write_bytes(done.result.file)
+        temporary.write_bytes(outcome.result.file)
 
 
-def _print_upscaler(done: "UpscalerRun") -> None:
-    firmware, result = done.firmware, done.result
-    height, width, _ = done.frame.shape
+def _print_upscaler(outcome: "UpscalerRun") -> None:
+    firmware, result = outcome.firmware, outcome.result
+    height, width, _ = outcome.frame.shape
     per_pixel = result.frame_instructions / (height * width)
     print_markdown(
         ["firmware", EMULATED],
         [
             *project_rows(firmware.project, firmware.board),
-            ("frame", f"{width}x{height}, {done.source}"),
+            ("frame", f"{width}x{height}, {outcome.source}"),
             ("output", f"{result.output.size:,} bytes, all equal to TFLM's"),
             *flash_rows(firmware.flash),
             *static_ram_rows(firmware.ram),
@@ -93,9 +93,9 @@ def _print_upscaler(done: "UpscalerRun") -> None:
     )
 
 
-def _print_encoder(done: "EncoderRun") -> None:
-    firmware, result = done.firmware, done.result
-    height, width, _ = done.pixels.shape
+def _print_encoder(outcome: "EncoderRun") -> None:
+    firmware, result = outcome.firmware, outcome.result
+    height, width, _ = outcome.pixels.shape
     size = len(result.file)
 
     def per_pixel(count: int) -> str:
@@ -105,7 +105,7 @@ def _print_encoder(done: "EncoderRun") -> None:
         ["firmware", EMULATED],
         [
             *project_rows(firmware.project, firmware.board),
-            ("frame", f"{width}x{height}, {done.source}"),
+            ("frame", f"{width}x{height}, {outcome.source}"),
             ("file", f"{size:,} bytes, {8 * size / (height * width):.3f} bits per pixel"),
             ("latents in the file", "all equal to TFLM's"),
             *flash_rows(firmware.flash),
