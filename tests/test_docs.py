@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import check_site
+import cli_reference
 import pytest
 import typer.main
 
@@ -19,7 +21,7 @@ from edge_sr.zoo import codecs
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 
 def page(name: str) -> str:
@@ -127,3 +129,48 @@ def test_every_file_that_a_page_names_exists(path: Path) -> None:
     roots = "benchmarks|docs|edge_sr|examples|experiments|export|firmware_harness|scripts|tests"
     named = re.findall(rf"`((?:{roots})/[\w./*-]+)", path.read_text(encoding="utf-8"))
     assert [name for name in named if not list(REPOSITORY.glob(name.rstrip("/.")))] == []
+
+
+def leaves(command: Any, path: str) -> list[tuple[str, Any]]:
+    """The commands below a group with their full names."""
+    below = getattr(command, "commands", {}).items()
+    if not below:
+        return [(path, command)]
+    return [leaf for name, each in below for leaf in leaves(each, f"{path} {name}")]
+
+
+def test_the_reference_names_every_command_and_option() -> None:
+    text = cli_reference.markdown()
+    page_text = page("reference/cli.md")
+    assert cli_reference.on_page_markdown(page_text) == page_text.replace(
+        cli_reference.MARKER, text
+    )
+    for name, command in leaves(typer.main.get_command(app), "edge-sr"):
+        section = re.split(r"^#+ ", text.split(f"# {name}\n")[1], maxsplit=1, flags=re.M)[0]
+        for parameter in command.params:
+            if parameter.opts[0].startswith("-"):
+                assert f"`{parameter.opts[0]}`" in section, (name, parameter.opts)
+        assert f"`{name.removesuffix(' run') if 'bench' in name else name}" in page_text
+
+
+@pytest.mark.parametrize("header", ["esr.h", "esr_tcz.h"])
+def test_the_c_page_names_every_function(header: str) -> None:
+    text = page("reference/c.md")
+    source = (REPOSITORY / "edge_sr" / "engine" / "c" / header).read_text(encoding="utf-8")
+    functions = re.findall(r"^[a-z][\w ]*[ *](esr_\w+)\([^;{]*;", source, re.M)
+    assert len(functions) >= 5
+    assert [name for name in functions if f"`{name}`" not in text] == []
+    assert f'--8<-- "{header}"' in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script src="https://host/a.js"></script>',
+        "<link rel=stylesheet href=//host/a.css>",
+        "<style>@import url('https://host/a.css')</style>",
+    ],
+)
+def test_a_page_that_loads_from_another_host_is_noticed(text: str) -> None:
+    assert len(check_site.loaded_from_elsewhere(text)) == 1
+    assert check_site.loaded_from_elsewhere('<a href="https://host/">link</a>') == []
