@@ -8,8 +8,8 @@ from edge_sr.errors import UserError, require
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import registry, tinycompress
 from edge_sr.models.checkpoint import Checkpoint
+from edge_sr.models.namespaces import import_keras
 from edge_sr.quiet import quiet_native
-from edge_sr.runtime.keras import import_keras
 
 
 def convert(checkpoint: Checkpoint, height: int, width: int, int8: bool) -> bytes:
@@ -56,7 +56,7 @@ def convert_part(checkpoint: Checkpoint, part: str, height: int, width: int, int
     config = checkpoint.config
     if not isinstance(config, tinycompress.CodecConfig):
         raise UserError(f"{checkpoint.source} is of {checkpoint.spec.name}, which has no {part}")
-    step = 2**config.passes
+    step = 2**config.iterations
     if part == "encoder" and (height % step or width % step):
         raise UserError(
             f"the encoder at rate {config.rate} takes multiples of {step}, not {height}x{width}"
@@ -77,7 +77,7 @@ def convert_part(checkpoint: Checkpoint, part: str, height: int, width: int, int
 
 def _prepare(checkpoint: Checkpoint, int8: bool) -> None:
     """Check the precision of a checkpoint, then import what its conversion needs."""
-    (checkpoints.require_tuned if int8 else checkpoints.require_float)(
+    (checkpoints.require_quantized if int8 else checkpoints.require_float)(
         checkpoint, checkpoint.source
     )
     import_keras()  # before TensorFlow, which imports it too and fails with a longer message

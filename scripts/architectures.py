@@ -1,11 +1,11 @@
-"""The upscalers that can be trained, as a Markdown table: what they take, and what they cost.
+"""Print a Markdown table of the upscalers that can be trained: input, parameters and MACs.
 
 python scripts/architectures.py
 python scripts/architectures.py --ram
 
-Parameters are those of the folded network, biases and slopes included; MACs are those of its
-convolutions, for each low-resolution pixel, all of its channels together. --ram prints what the
-shipped int8 networks take in the streaming engine, by the width of the frame that goes in.
+Parameters are those of the folded network, with biases and PReLU alphas; MACs are those of its
+convolutions per low-resolution pixel, for all channels. --ram prints the flash and RAM that the
+shipped int8 networks need in the streaming engine, by the width of the input frame.
 """
 
 import os
@@ -20,7 +20,7 @@ from typing import Any
 from edge_sr import graph, zoo
 from edge_sr.engine.plan import make_plan
 from edge_sr.models import registry
-from edge_sr.runtime.keras import import_keras
+from edge_sr.models.namespaces import import_keras
 
 OPTIONS: dict[str, tuple[dict[str, int], ...]] = {
     "wdsr-a": ({"blocks": 1}, {"blocks": 3}, {"blocks": 8}),
@@ -31,13 +31,13 @@ OPTIONS: dict[str, tuple[dict[str, int], ...]] = {
     "esr": ({"width": 1}, {"width": 3}),
     "sesr": ({"blocks": 3}, {"blocks": 5}, {"blocks": 11}),
 }
-"""What is shown of networks that come in several sizes."""
+"""The sizes that are shown of networks that come in several."""
 
 WIDTHS = (80, 160, 320, 640)
 
 
 def macs_per_pixel(model: Any) -> int:
-    """Multiply-accumulates per low-resolution pixel; layers stand in the order of the data."""
+    """Multiply-accumulates per low-resolution pixel; layers are in the order of the data."""
     total, pixels = 0, 1
     for layer in model.layers:
         if type(layer).__name__ == "DepthToSpace":
@@ -48,7 +48,7 @@ def macs_per_pixel(model: Any) -> int:
 
 
 def rows() -> Iterator[str]:
-    """One line for each network, size and scale."""
+    """A line for each network, size and scale."""
     keras = import_keras()
     for name in registry.names("super-resolution"):
         spec = registry.get(name)
@@ -62,7 +62,7 @@ def rows() -> Iterator[str]:
 
 
 def ram_rows() -> Iterator[str]:
-    """One line for each shipped network."""
+    """A line for each shipped network."""
     for entry in zoo.entries():
         if not entry.thermal:
             plan = make_plan(graph.read_graph(entry.artifact("int8", ".tflite")))
@@ -74,7 +74,9 @@ def ram_rows() -> Iterator[str]:
 def main() -> None:
     """Print one of the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--ram", action="store_true", help="RAM of the shipped ones by width")
+    parser.add_argument(
+        "--ram", action="store_true", help="print RAM of the shipped networks by frame width"
+    )
     if parser.parse_args().ram:
         widths = " | ".join(f"{width} wide" for width in WIDTHS)
         print(f"| network | flash, bytes | {widths} |\n|---|{'---:|' * (1 + len(WIDTHS))}")

@@ -1,48 +1,53 @@
-"""Run the trials of experiments/*.toml and keep their results as data.
+"""Run the trials of experiments/*.toml, and keep their results as data.
 
     python scripts/experiments.py experiments/float.toml --data DIR
     python scripts/experiments.py experiments/float.toml --table
 
-A trial is a recipe with changes; `after` names the trial that it adds its changes to. Results go
-into a .csv beside the file, one line each; those that are there are not run again. Only images held
-out of the training images judge.
+A trial is a recipe with changes; `after` names the trial whose changes it extends. Results go into
+a .csv next to the file, one line each; trials with a result are not run again. They are scored on
+images held out of the training images only.
 """
 
 import argparse
 import csv
+import os
 import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from edge_sr import zoo
-from edge_sr.cli.quantize import tune_checkpoint
-from edge_sr.cli.runs import Run
-from edge_sr.cli.train import open_teacher, train_float
+from edge_sr.data.patches import Planes
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import registry
-from edge_sr.runtime.keras import import_keras
+from edge_sr.models.namespaces import import_keras
+from edge_sr.quantize.run import quantize
+from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import run_plane
 from edge_sr.training import distil, quality
 from edge_sr.training import recipe as recipes
+from edge_sr.training.run import Run, train_upscaler
 from edge_sr.training.samples import load_samples
+from edge_sr.training.start import Plan
 
 COLUMNS = ("name", "model", "scale", "steps", "seconds", "psnr", "ssim", "float_psnr")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One line of the log to be.
+    """One training run, and one line of the log.
 
     Attributes:
         name: of the trial.
         about: what is tried, for people.
         model: registered name.
         scale: of the model.
-        recipe: how it is trained or tuned.
-        tuned: tune the shipped float network for int8 instead of training one.
-        teacher: shipped model that has a share in the targets, or "".
+        recipe: how it is trained or quantized.
+        quantized: quantize the shipped float network (QAT) instead of training one.
+        teacher: shipped model whose output is blended into the targets, or "".
         seed: of weights and patches; the validation images are those of seed 0.
     """
 
@@ -51,13 +56,13 @@ class Trial:
     model: str
     scale: int
     recipe: recipes.Recipe
-    tuned: bool
+    quantized: bool
     teacher: str
     seed: int
 
 
 def read_trials(path: Path) -> list[Trial]:
-    """The trials of a file, each with the changes of those that it stands on."""
+    """The trials of a file, each with the changes of the trials before it."""
     complete: dict[str, dict[str, Any]] = {}
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["trial"]:
         base = complete[entry["after"]] if "after" in entry else {}
@@ -90,27 +95,26 @@ def _trial(entry: Mapping[str, Any]) -> Trial:
 
 
 def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
-    """Train or tune, and give the line of the log."""
+    """Train or quantize a network; returns the line of the log."""
     spec = registry.get(trial.model)
-    # All are judged by the same images.
+    # All trials are scored on the same images.
     samples = load_samples(data, trial.scale, trial.recipe, spec.channels)
     held_out = samples.validation
     if trial.teacher:
-        samples = distil.taught(
-            samples, open_teacher(trial.teacher, trial.scale, spec.channels), trial.recipe.teacher
-        )
-    place = Run(folder / trial.name, trial.seed, (folder / trial.name).exists(), False, False)
+        samples = distil.distilled(samples, _teacher(trial, spec.channels), trial.recipe.teacher)
+    place = Run(folder / trial.name, resume=(folder / trial.name).exists())
     started = time.monotonic()
     float_psnr = ""
-    if trial.tuned:
+    if trial.quantized:
         source = zoo.find(trial.model, trial.scale).float_checkpoint
-        tune_checkpoint(source, trial.recipe, samples, place)
+        quantize(source, trial.recipe, samples, trial.seed, place)
         from edge_sr.quantize import network
 
         model = network.fake_quantized(checkpoints.read(place.best))
         float_psnr = f"{_score(checkpoints.load_model(source), held_out, trial).psnr:.4f}"
     else:
-        train_float(spec, spec.config(trial.scale), trial.recipe, samples, place)
+        config = spec.config(trial.scale)
+        train_upscaler(Plan(spec, config, trial.recipe, trial.seed), samples, place)
         model = checkpoints.load_model(place.best)
     seconds = round(time.monotonic() - started)
     score = _score(model, held_out, trial)
@@ -121,8 +125,14 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     return dict(zip(COLUMNS, line, strict=True))
 
 
-def _score(model: Any, held_out: Any, trial: Trial) -> Any:
+def _teacher(trial: Trial, channels: int) -> distil.Upscale:
+    """The trial's teacher: a shipped network in float32."""
+    path = zoo.find(trial.teacher, trial.scale).artifact("float32", ".tflite")
+    session = open_session(path, "litert", os.cpu_count() or 1)
+    return distil.teacher(partial(run_plane, session), session.channels, channels, trial.teacher)
 
+
+def _score(model: Any, held_out: Planes, trial: Trial) -> quality.Score:
     return quality.validate(model, held_out, trial.scale)
 
 
@@ -131,22 +141,25 @@ def table(trials: list[Trial], results: Mapping[str, Mapping[str, str]]) -> str:
     lines = ["| trial | what | steps | seconds | PSNR, dB | SSIM |", "|---|---|---|---|---|---|"]
     for trial in trials:
         if trial.name in results:
-            found = results[trial.name]
-            psnr = found["psnr"]
-            if found["float_psnr"]:
-                psnr += f" ({float(psnr) - float(found['float_psnr']):+.3f})"
-            cells = (trial.name, trial.about, found["steps"], found["seconds"], psnr, found["ssim"])
+            result = results[trial.name]
+            psnr = result["psnr"]
+            if result["float_psnr"]:
+                psnr += f" ({float(psnr) - float(result['float_psnr']):+.3f})"
+            cost = result["steps"], result["seconds"]
+            cells = (trial.name, trial.about, *cost, psnr, result["ssim"])
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Read the arguments and run what has no result yet, or print the table."""
+    """Run the trials that have no result yet, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("trials", type=Path, help="experiments/*.toml")
     parser.add_argument("--data", type=Path, help="folder of training images")
     parser.add_argument("--only", nargs="*", help="names of trials")
-    parser.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="for the runs")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/experiments"), help="folder of the runs"
+    )
     parser.add_argument("--table", action="store_true", help="print the results")
     arguments = parser.parse_args()
     log = arguments.trials.with_suffix(".csv")
@@ -158,8 +171,8 @@ def main() -> None:
         parser.error("--data is needed to run trials")
     import_keras()
     for trial in trials:
-        wanted = not arguments.only or trial.name in arguments.only
-        if wanted and trial.name not in read_results(log):
+        selected = not arguments.only or trial.name in arguments.only
+        if selected and trial.name not in read_results(log):
             print(f"{trial.name}: {trial.about}", flush=True)
             line = run(trial, arguments.data, arguments.runs / arguments.trials.stem)
             with log.open("a", newline="", encoding="utf-8") as file:

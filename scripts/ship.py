@@ -4,10 +4,11 @@
     python scripts/ship.py RUN --thermal tinypssr-ir --test-sets DIR --trained-on "FLIR"
 
 RUN is the folder of `edge-sr train --int8`; DIR holds set5, set14 and bsd100, or, for thermal
-images, infrared/val. The test sets are read here alone, after all choices have been made. A RUN
-that started from the shipped float network, or whose best.safetensors is that network, leaves it in
-place. Then --float-by says how it is made. With --thermal, the start stays what it is, the network
-gets a name of its own, and the card has the start's quality beside the network's.
+images, infrared/val. Only this script reads the test sets, after all choices have been made.
+
+A RUN that started from the shipped float network, or whose best.safetensors is that network, keeps
+the shipped one; --float-by is then the command that makes it. With --thermal, the network that RUN
+started from is kept, RUN's gets the given name, and its card has the quality of both.
 """
 
 import argparse
@@ -36,8 +37,11 @@ from export.tflite import convert
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a network is judged by: folders by the name of the set, and the border that is cropped
-    (None: as many pixels as the scale).
+    """How a network is evaluated.
+
+    Attributes:
+        folders: of the test images, by the name of the set.
+        border: pixels that are cropped; None: as many as the scale.
     """
 
     folders: dict[str, str]
@@ -55,30 +59,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("run", type=Path, help="folder of the training run")
     parser.add_argument("--test-sets", type=Path, required=True, help="folder of the test sets")
-    parser.add_argument("--trained-on", required=True, help="what the training images are")
-    parser.add_argument("--float-by", help="command that makes the float network, if it is kept")
-    parser.add_argument("--thermal", metavar="NAME", help="ship as NAME, judged by thermal images")
+    parser.add_argument("--trained-on", required=True, help="name of the training images")
+    parser.add_argument(
+        "--float-by", help="command that makes the shipped float network, if it is kept"
+    )
+    parser.add_argument(
+        "--thermal", metavar="NAME", help="ship as NAME, evaluated on thermal images"
+    )
     arguments = parser.parse_args()
     ship(arguments)
 
 
 def ship(arguments: argparse.Namespace) -> None:
-    """Replace the zoo's entry by that of a run, whole or not at all."""
+    """Replace the zoo's entry by that of a run."""
     run, float_by, thermal = arguments.run, arguments.float_by, arguments.thermal
     plain = checkpoints.read(run / "best.safetensors")
-    tuned = checkpoints.read(run / "int8" / "best.safetensors")
-    if any(tuned.notes.get(key) != value for key, value in plain.notes.items()):
-        raise SystemExit(f"{run}/int8 was not tuned from {run}/best.safetensors")
-    entry = zoo.Entry(thermal or _name(tuned), tuned.config.scale)
+    quantized = checkpoints.read(run / "int8" / "best.safetensors")
+    if any(quantized.notes.get(key) != value for key, value in plain.notes.items()):
+        raise SystemExit(f"{run}/int8 was not quantized from {run}/best.safetensors")
+    entry = zoo.Entry(thermal or _name(quantized), quantized.config.scale)
     start = _start(plain) if thermal else None
     with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
         folder = Path(scratch) / "entry"
         folder.mkdir()
         kept = not thermal and _is_kept(entry, plain)
         if kept != (float_by is not None):
-            raise SystemExit("--float-by is for runs that leave the shipped float network in place")
+            raise SystemExit(
+                "--float-by is for runs that keep the shipped float network, and they need it"
+            )
         write_files(run, folder, entry.float_checkpoint if kept else run / "best.safetensors")
-        card = make_card(entry, folder, run, tuned, arguments.trained_on, float_by, start)
+        card = make_card(entry, folder, run, quantized, arguments.trained_on, float_by, start)
         protocol = THERMAL if thermal else PHOTOGRAPHS
         card["quality"] = measure(folder, start, entry.scale, arguments.test_sets, protocol)
         (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
@@ -88,14 +98,14 @@ def ship(arguments: argparse.Namespace) -> None:
 
 
 def _options(run: checkpoints.Checkpoint) -> dict[str, int]:
-    """What a network was told beside its scale, where that is not the usual."""
-    usual = config_dict(run.spec.config(run.config.scale))
-    found = config_dict(run.config.folded)
-    return {name: value for name, value in found.items() if value != usual[name]}
+    """The options of a network that are not the defaults, without its scale."""
+    defaults = config_dict(run.spec.config(run.config.scale))
+    options = config_dict(run.config.folded)
+    return {name: value for name, value in options.items() if value != defaults[name]}
 
 
 def _name(run: checkpoints.Checkpoint) -> str:
-    """The architecture, and its size where that is not the usual: wdsr-a-3."""
+    """The architecture and its size, unless that is the default: wdsr-a-3."""
     return "-".join([run.spec.name, *map(str, _options(run).values())])
 
 
@@ -133,33 +143,33 @@ def make_card(
     entry: zoo.Entry,
     folder: Path,
     run: Path,
-    tuned: checkpoints.Checkpoint,
+    quantized: checkpoints.Checkpoint,
     trained_on: str,
     float_by: str | None,
     start: zoo.Entry | None,
 ) -> dict[str, Any]:
-    """What the network is and how it was trained."""
-    training, tuning = tuned.notes["training"], tuned.notes["tuning"]
+    """The card without quality: the network, and how it was trained."""
+    training, qat = quantized.notes["training"], quantized.notes["tuning"]
     if float_by and "start" not in training:
         runs = {"training": entry.card["training"]}
-        commands = [float_by, _quantize(tuning)]
+        commands = [float_by, _quantize(qat)]
     else:
-        begun = f"edge_sr/zoo/{start.folder.name}/float.safetensors" if start else None
-        begun = "float.safetensors" if float_by else begun
-        commands = _train(entry.scale, _options(tuned), training, tuning, begun)
+        init = f"edge_sr/zoo/{start.folder.name}/float.safetensors" if start else None
+        init = "float.safetensors" if float_by else init
+        commands = _train(entry.scale, _options(quantized), training, qat, init)
         runs = {"training": _describe_run(training, run)}
         if float_by:
             runs = {"training": entry.card["training"], "rounding": runs["training"]}
             commands = [float_by, *commands]
     return {
-        "model": tuned.spec.name,
-        "options": _options(tuned),
+        "model": quantized.spec.name,
+        "options": _options(quantized),
         "scale": entry.scale,
         "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
         "data": f"{trained_on}; validation images held out of them",
         "remade_by": commands,
         **runs,
-        "tuning": _describe_run(tuning, run / "int8"),
+        "tuning": _describe_run(qat, run / "int8"),
         "sha256": {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.iterdir())
@@ -171,30 +181,30 @@ def _train(
     scale: int,
     options: dict[str, int],
     training: dict[str, Any],
-    tuning: dict[str, Any],
-    start: str | None,
+    qat: dict[str, Any],
+    init: str | None,
 ) -> list[str]:
-    """The commands of a run that started from a file, or at random."""
+    """The commands of a run, with the checkpoint that it started from, if any."""
     size = "".join(f"--{name} {value} " for name, value in options.items())
     train = (
         f"edge-sr train --model {training['model']} {size}--scale {scale} "
-        f"{f'--start {start} ' if start else ''}--recipe {training['recipe']['name']} "
+        f"{f'--start {init} ' if init else ''}--recipe {training['recipe']['name']} "
         f"{_epochs(training['recipe'])}--seed {training['seed']}"
     )
-    if _epochs(tuning["recipe"]):
-        return [f"{train} --data DIR", _quantize(tuning)]
-    return [f"{train} --int8 --int8-recipe {tuning['recipe']['name']} --data DIR"]
+    if _epochs(qat["recipe"]):
+        return [f"{train} --data DIR", _quantize(qat)]
+    return [f"{train} --int8 --int8-recipe {qat['recipe']['name']} --data DIR"]
 
 
-def _quantize(tuning: dict[str, Any]) -> str:
+def _quantize(qat: dict[str, Any]) -> str:
     return (
-        f"edge-sr quantize --checkpoint float.safetensors --recipe {tuning['recipe']['name']} "
-        f"{_epochs(tuning['recipe'])}--data DIR"
+        f"edge-sr quantize --checkpoint float.safetensors --recipe {qat['recipe']['name']} "
+        f"{_epochs(qat['recipe'])}--data DIR"
     )
 
 
 def _epochs(recipe: dict[str, Any]) -> str:
-    """The option that gives a run other epochs than its recipe's, where it has them."""
+    """The option --epochs, if a run had other epochs than its recipe."""
     epochs = recipe["stop"]["epochs"]
     return "" if recipes.load(recipe["name"]).stop.epochs == epochs else f"--epochs {epochs} "
 

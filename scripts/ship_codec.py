@@ -2,9 +2,9 @@
 
     python scripts/ship_codec.py RUN --name 16 --kodak DIR --trained-on "DIV2K train"
 
-RUN is the folder of a float run that was tuned (`RUN/int8`). `--first` is a command that came
-before it. `--rounded` is a run that went on from it with everything rounded: the last of them is
-what was tuned instead. Kodak is read here alone, after all choices were made.
+RUN is the folder of a float run that was quantized (`RUN/int8`). `--first` is a command that was
+run before it. `--rounded` is a run that started from it, with everything rounded; then the last of
+these was quantized instead. Only this script reads Kodak, after all choices have been made.
 """
 
 import argparse
@@ -31,17 +31,19 @@ from edge_sr.zoo import codecs
 from export.tflite import convert_part
 
 PLANES = 8
-SIDE = 32  # the latents' size written into the files, or the image's if that is larger
+SIDE = 32  # the input size of the exported files; the image's may have to be larger
 
 
 def main() -> None:
     """Read the arguments and ship."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("run", type=Path, help="folder of the training run")
-    parser.add_argument("--name", required=True, help="16, rd...: tinycompress-NAME is its folder")
+    parser.add_argument("--name", required=True, help="16, rd...: its folder is tinycompress-NAME")
     parser.add_argument("--kodak", type=Path, required=True, help="folder of the test images")
-    parser.add_argument("--trained-on", required=True, help="what the training images are")
-    parser.add_argument("--first", action="append", default=[], help="a command that came before")
+    parser.add_argument("--trained-on", required=True, help="name of the training images")
+    parser.add_argument(
+        "--first", action="append", default=[], help="a command that was run before"
+    )
     parser.add_argument(
         "--rounded", type=Path, action="append", default=[], help="a run between RUN and its int8"
     )
@@ -62,19 +64,19 @@ def main() -> None:
 
 def write_files(runs: Sequence[Path], folder: Path) -> None:
     """Copy the weights and convert the parts."""
-    found = [checkpoints.read(run / "best.safetensors") for run in runs]
-    for earlier, later in pairwise(found):
+    weights_of_runs = [checkpoints.read(run / "best.safetensors") for run in runs]
+    for earlier, later in pairwise(weights_of_runs):
         if later.notes["training"].get("start") != checkpoints.digest(earlier.weights):
             raise SystemExit("a rounded run did not start from the run before it")
-    plain, last = found[0], found[-1]
+    plain, last = weights_of_runs[0], weights_of_runs[-1]
     kinds = {"float32": runs[0] / "best.safetensors"}
     if (runs[-1] / "int8" / "best.safetensors").exists():
         kinds["int8"] = runs[-1] / "int8" / "best.safetensors"
-        tuned = checkpoints.read(kinds["int8"])
-        if any(tuned.notes.get(key) != value for key, value in last.notes.items()):
-            raise SystemExit(f"{runs[-1]}/int8 was not tuned from {runs[-1]}/best.safetensors")
+        quantized = checkpoints.read(kinds["int8"])
+        if any(quantized.notes.get(key) != value for key, value in last.notes.items()):
+            raise SystemExit(f"{runs[-1]}/int8 was not quantized from {runs[-1]}/best.safetensors")
     assert isinstance(plain.config, tinycompress.CodecConfig)
-    side = max(SIDE, 2**plain.config.passes)
+    side = max(SIDE, 2**plain.config.iterations)
     for kind, best in kinds.items():
         weights = folder / f"{'float' if kind == 'float32' else kind}.safetensors"
         shutil.copyfile(best, weights)
@@ -87,7 +89,7 @@ def write_files(runs: Sequence[Path], folder: Path) -> None:
 def make_card(
     runs: Sequence[Path], folder: Path, trained_on: str, first: list[str]
 ) -> dict[str, Any]:
-    """What the codec is and how it was trained."""
+    """The card without quality: the codec, and how it was trained."""
     plain = checkpoints.read(folder / "float.safetensors")
     config = plain.config
     assert isinstance(config, tinycompress.CodecConfig)
@@ -97,11 +99,11 @@ def make_card(
         notes = [checkpoints.read(run / "best.safetensors").notes["training"] for run in runs[1:]]
         described["rounding"] = [_describe(*each) for each in zip(notes, runs[1:], strict=True)]
     if (folder / "int8.safetensors").exists():
-        tuning = checkpoints.read(folder / "int8.safetensors").notes["tuning"]
-        options = _recipe_options(tuning["recipe"])
+        qat = checkpoints.read(folder / "int8.safetensors").notes["tuning"]
+        options = _recipe_options(qat["recipe"])
         source = "ROUNDED.safetensors" if runs[1:] else "float.safetensors"
         commands.append(f"edge-sr quantize --checkpoint {source} {options} --data DIR")
-        described["tuning"] = _describe(tuning, runs[-1] / "int8")
+        described["tuning"] = _describe(qat, runs[-1] / "int8")
     return {
         "model": plain.spec.name,
         "rate": config.rate,
@@ -126,9 +128,9 @@ def _training_command(run: Path, rate: int) -> str:
 
 
 def _recipe_options(used: dict[str, Any]) -> str:
-    """The options that name a recipe which comes with edge-sr and says the same.
+    """The options that name the shipped recipe with the same settings.
 
-    Entries that recipes did not have yet when a run was made were then as they are by default.
+    Entries that did not exist when a run was made have their defaults.
     """
     used = {**recipes.to_dict(recipes.Recipe(name="", source="")), **used}
     for name in recipes.names():
@@ -138,11 +140,11 @@ def _recipe_options(used: dict[str, Any]) -> str:
         if all(_same(changed[key], used[key]) for key in changed if key not in ("name", "source")):
             more = "" if epochs == known["stop"]["epochs"] else f" --epochs {epochs}"
             return f"--recipe {name}{more}"
-    raise SystemExit(f"no recipe that comes with edge-sr says what {used['name']} said in this run")
+    raise SystemExit(f"no shipped recipe has the settings of {used['name']} in this run")
 
 
 def _same(ours: Any, theirs: Any) -> bool:
-    """Equal in all that we have."""
+    """Whether all of our entries are equal."""
     if isinstance(ours, dict):
         return all(_same(value, theirs.get(key)) for key, value in ours.items())
     return bool(list(ours) == list(theirs) if isinstance(ours, list | tuple) else ours == theirs)
@@ -159,18 +161,18 @@ def _describe(notes: dict[str, Any], run: Path) -> dict[str, Any]:
 
 
 def measure(folder: Path, kodak: Path) -> dict[str, Any]:
-    """Means over the test images with all planes, as `edge-sr rd` prints them."""
+    """Means over the test images with all bit planes, as `edge-sr rd` prints them."""
     networks = measured.open_networks([str(folder)], tinycompress.RATES)
-    pictures = [read_image(picture.path).pixels for picture in find_pictures(kodak)]
+    images = [read_image(picture.path).pixels for picture in find_pictures(kodak)]
     return {
-        "int8" if network.name.endswith("int8") else "float32": {"kodak": _mean(network, pictures)}
+        "int8" if network.name.endswith("int8") else "float32": {"kodak": _mean(network, images)}
         for network in networks
     }
 
 
-def _mean(network: measured.TinyCompress, pictures: list[np.ndarray]) -> dict[str, float]:
+def _mean(network: measured.TinyCompress, images: list[np.ndarray]) -> dict[str, float]:
     rows = []
-    for pixels in pictures:
+    for pixels in images:
         coded = next(iter(network.code(pixels, [PLANES])))
         quality = compare(pixels, coded.pixels)
         bpp = 8 * coded.size / (pixels.shape[0] * pixels.shape[1])

@@ -28,7 +28,7 @@ def import_runtime(job: Job) -> None:
         UserError: it is missing.
     """
     if job.runtime == "keras":
-        from edge_sr.runtime.keras import import_keras
+        from edge_sr.models.namespaces import import_keras
 
         import_keras()
         return

@@ -126,7 +126,7 @@ class _Silence:
 
 
 def _train(job: Job, folder: Path, blank: Result) -> Result:
-    from edge_sr.runtime.keras import import_keras
+    from edge_sr.models.namespaces import import_keras
     from edge_sr.training.fit import DivergedError
     from edge_sr.training.samples import load_samples
     from edge_sr.training.start import BEST, Plan, prepare

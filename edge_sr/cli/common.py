@@ -236,16 +236,3 @@ def check_file_name(path: Path) -> None:
     """
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder; name a file")
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written to, before any work is done.
-
-    Raises:
-        UserError: it, or what would be above it, is a file or not writable.
-    """
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise UserError(f"cannot write to {folder}: {existing} is a file; name another folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write to {folder}: the folder {existing} is not writable")

@@ -13,13 +13,13 @@ from edge_sr.cli.common import (
     DEFAULT_MODEL,
     DEFAULT_SCALE,
     ForceOption,
-    check_folder,
     known_scale,
     parse_path,
     print_markdown,
 )
 from edge_sr.cli.export_codec import MAX_SIDE
 from edge_sr.errors import UserError, VerificationError
+from edge_sr.files import check_folder
 
 if TYPE_CHECKING:
     from edge_sr.models.checkpoint import Checkpoint

@@ -108,14 +108,14 @@ def _shipped(wanted: Wanted, part: str, codec: str | None) -> PartWeights:
     if wanted.int8 and not path.is_file():
         raise UserError(f"{entry.name} has no int8 networks here; give --float32")
     read = checkpoint.read(path)
-    passes = _config(read, wanted.rate).passes
+    passes = _config(read, wanted.rate).iterations
     return PartWeights(read, entry.name, part, passes, scores(entry.card))
 
 
 def _own(wanted: Wanted, part: str) -> PartWeights:
     assert wanted.checkpoint is not None
     config = _config(wanted.checkpoint, wanted.rate)
-    return PartWeights(wanted.checkpoint, f"{CODEC}-{config.rate}", part, config.passes, ())
+    return PartWeights(wanted.checkpoint, f"{CODEC}-{config.rate}", part, config.iterations, ())
 
 
 def _config(checkpoint: "Checkpoint", rate: int | None) -> "CodecConfig":

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sr.cli.common import check_folder, progress, say
+from edge_sr.cli.common import progress, say
 from edge_sr.errors import UserError
-from edge_sr.files import make_folder
+from edge_sr.files import check_folder, make_folder
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _safetensors(path: Path) -> None:
     from edge_sr.models.registry import config_dict
 
     found = checkpoint.read(path)
-    kind = "tuned for int8" if checkpoint.is_tuned(found) else "float32"
+    kind = "int8 by quantization-aware training" if checkpoint.is_quantized(found) else "float32"
     options = ", ".join(f"{name} {value}" for name, value in config_dict(found.config).items())
     values = sum(array.size for array in found.weights.values())
     typer.echo(f"{path.name}: {found.spec.name} ({options}), {kind}, {values:,} values")

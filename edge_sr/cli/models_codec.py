@@ -22,7 +22,7 @@ def describe(codec: "Codec") -> dict[str, Any]:
     from edge_sr.models.tinycompress import CodecConfig
 
     rate = codec.card["rate"]
-    passes = CodecConfig(rate=rate).passes
+    passes = CodecConfig(rate=rate).iterations
     quality = codec.card.get("quality", {})
     networks = {part: graph.read_graph(codec.part(part, min(quality))) for part in _PARTS}
     images = {"encoder": networks["encoder"].input, "decoder": networks["decoder"].output}

@@ -1,9 +1,12 @@
-"""How training shows itself: a rich progress bar, and TensorBoard when asked for."""
+"""How training shows its progress: a rich progress bar, and TensorBoard logs if requested."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -12,10 +15,28 @@ from edge_sr.training.fit import Epoch
 from edge_sr.training.recipe import StopOptions
 
 
-class TrainingDisplay:
-    """An observer of `training.fit` for people: steps, loss, validation PSNR."""
+@contextmanager
+def show_training(stop: StopOptions, log_folder: Path | None) -> Iterator["TrainingDisplay"]:
+    """Show a run's progress; Ctrl-C ends the command with a hint on resuming, and exit code 130.
 
-    def __init__(self, stop: StopOptions, tensorboard: Path | None) -> None:
+    Args:
+        stop: tells how many steps the run has.
+        log_folder: of TensorBoard logs, or None.
+    """
+    try:
+        with TrainingDisplay(stop, log_folder) as display:
+            yield display
+    except KeyboardInterrupt:
+        typer.echo(
+            "edge-sr: interrupted; --resume continues after the last complete epoch", err=True
+        )
+        raise typer.Exit(130) from None
+
+
+class TrainingDisplay:
+    """A `training.fit.Observer` for people: steps, loss, validation PSNR."""
+
+    def __init__(self, stop: StopOptions, log_folder: Path | None) -> None:
         self._steps = stop.steps_per_epoch
         self._psnr = "-"
         self._progress = Progress(
@@ -30,10 +51,10 @@ class TrainingDisplay:
             "training", total=stop.epochs * stop.steps_per_epoch, loss="-", psnr="-"
         )
         self._writer: Any = None
-        if tensorboard is not None:
+        if log_folder is not None:
             require("tensorboard", "tensorboard")
             self._writer = require("tensorflow", "train").summary.create_file_writer(
-                str(tensorboard)
+                str(log_folder)
             )
 
     def __enter__(self) -> "TrainingDisplay":
@@ -51,7 +72,7 @@ class TrainingDisplay:
             self._writer.close()
 
     def chunk(self, epoch: int, steps_done: int, loss: float) -> None:
-        """After some steps of an epoch (from 1)."""
+        """Show the steps done in an epoch (from 1), and their loss."""
         self._progress.update(
             self._task,
             completed=(epoch - 1) * self._steps + steps_done,
@@ -60,7 +81,7 @@ class TrainingDisplay:
         )
 
     def epoch(self, result: Epoch) -> None:
-        """After an epoch: show its validation, keep it for TensorBoard."""
+        """Show an epoch's validation, and log it for TensorBoard."""
         self._progress.update(self._task, psnr=f"{result.score.psnr:.3f}")
         if not self._progress.console.is_terminal:
             self._progress.console.print(

@@ -1,25 +1,21 @@
-"""`edge-sr train`: a network on a folder of images."""
+"""`edge-sr train`: train a network on a folder of images."""
 
-import dataclasses
-from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_sr.cli import runs
 from edge_sr.cli.common import parse_path, progress
-from edge_sr.cli.runs import Run
+from edge_sr.cli.train_request import Request
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from edge_sr.models.registry import ModelConfig, ModelSpec
-    from edge_sr.training.distribute import Share
+    from edge_sr.models.registry import ModelSpec
+    from edge_sr.training.distil import Upscale
+    from edge_sr.training.fit import Weights
     from edge_sr.training.recipe import Recipe
+    from edge_sr.training.run import Run
     from edge_sr.training.samples import Samples
 
 
@@ -29,7 +25,7 @@ def train(
         typer.Option(
             parser=parse_path,
             metavar="DIR",
-            help="Images, plain or laid out as DIV2K, FLIR or OSU.",
+            help="Training images: a plain folder, or DIV2K, FLIR or OSU as unpacked.",
         ),
     ],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "tinypssr",
@@ -38,11 +34,13 @@ def train(
     ] = None,
     blocks: Annotated[
         int | None,
-        typer.Option(help="Blocks of a network of residual blocks.", show_default="the model's"),
+        typer.Option(
+            help="Number of blocks, for networks of residual blocks.", show_default="the model's"
+        ),
     ] = None,
     width: Annotated[
         int | None,
-        typer.Option(help="Width of a network that comes in several.", show_default="the model's"),
+        typer.Option(help="Width, for networks that come in several.", show_default="the model's"),
     ] = None,
     rate: Annotated[
         int | None,
@@ -60,149 +58,167 @@ def train(
         typer.Option(
             parser=parse_path,
             metavar="DIR",
-            help="Folder of the run.",
+            help="Output folder.",
             show_default="runs/<model>-x<scale>, or runs/<model>-<rate>",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and patches.")] = 0,
     epochs: Annotated[
-        int | None, typer.Option(help="Epochs of the float part instead of the recipe's.")
+        int | None, typer.Option(help="Epochs of float training, instead of the recipe's.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the run in the output folder.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run.")] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Tune the trained network for int8 afterwards.")
+        bool, typer.Option("--int8", help="Afterwards, quantize the network to int8 (QAT).")
     ] = False,
     int8_recipe: Annotated[
         str | None,
         typer.Option(
-            help="Recipe of the tuning.",
+            help="Recipe of the quantization-aware training.",
             show_default="int8-x<scale>, int8-adam-x<scale> or int8-rgb-x<scale>",
         ),
     ] = None,
     teacher: Annotated[
         str | None,
-        typer.Option(help="Model that a recipe's `teacher` means: a shipped one's name or a file."),
+        typer.Option(help="Teacher, for recipes with `teacher`: a shipped model's name or a file."),
     ] = None,
     start: Annotated[
         Path | None,
         typer.Option(
-            parser=parse_path, metavar="FILE", help="Float checkpoint to start from, not at random."
+            parser=parse_path, metavar="FILE", help="Float checkpoint with the initial weights."
         ),
     ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard logs as well.")
+        bool, typer.Option("--tensorboard", help="Write TensorBoard logs.")
     ] = False,
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="Share each batch by tf.distribute: mirrored (all GPUs of this machine) or "
+            help="Split each batch by tf.distribute: mirrored (all GPUs of this machine) or "
             "multiworker (the machines in TF_CONFIG).",
             show_default="none",
         ),
     ] = None,
 ) -> None:
-    """Train a network; the epoch's weights that the recipe keeps become best.safetensors.
+    """Train a network; the best epoch's weights become best.safetensors.
 
     Keras 3 trains on the backend that KERAS_BACKEND names (tensorflow, jax or torch).
     """
     from edge_sr.models import registry
-    from edge_sr.runtime.keras import import_keras
-    from edge_sr.training import recipe as recipes
-    from edge_sr.training.samples import load_samples
 
     if int8_recipe is not None and not int8:
-        raise UserError("--int8-recipe is for tuning: give --int8 as well")
-    if strategy is not None and (int8 or registry.get(model).kind == "codec"):
+        raise UserError("--int8-recipe needs --int8: give --int8 as well")
+    codec = registry.get(model).kind == "codec"
+    if strategy is not None and (int8 or codec):
         raise UserError("--strategy is for float training of networks that upscale")
-    if registry.get(model).kind == "codec":
-        if any(option is not None for option in (scale, teacher, blocks, width)):
+    request = Request(data, recipe, seed, epochs, start, int8, int8_recipe)
+    sizes = {"blocks": blocks, "width": width}
+    options = {name: value for name, value in sizes.items() if value is not None}
+    if codec:
+        from edge_sr.cli.train_codec import train_codec
+        from edge_sr.training.run import Run
+
+        if options or scale is not None or teacher is not None:
             raise UserError(
                 f"{model} is a codec: it has a --rate, and no --scale, --blocks, --width or "
                 "--teacher"
             )
-        from edge_sr.cli.train_codec import Request, train_codec
-
         rate = 4 if rate is None else rate
-        run = Run(out or Path("runs") / f"{model}-{rate}", seed, resume, force, tensorboard)
-        train_codec(Request(model, rate, data, recipe, epochs, start, int8, int8_recipe), run)
+        folder = out or Path("runs") / f"{model}-{rate}"
+        train_codec(model, rate, request, Run(folder, resume, force, tensorboard))
         return
     if rate is not None:
         raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
+    from edge_sr.training.run import Run
+
     scale = 2 if scale is None else scale
-    spec = registry.get(model)
-    options = {
-        name: value for name, value in (("blocks", blocks), ("width", width)) if value is not None
-    }
-    config = spec.config(scale, **options)
-    chosen = recipes.load_for(recipe or recipes.default(scale, spec.family), scale)
-    if epochs is not None:
-        chosen = recipes.with_epochs(chosen, epochs)
-    upscale = _teacher(teacher, chosen, scale, spec.channels)
-    folder = out or Path("runs") / "-".join(
-        [model, *(str(value) for value in options.values()), f"x{scale}"]
-    )
-    run = Run(folder, seed, resume, force, tensorboard)
-    runs.check(run)
-    import_keras()
-    share = None if strategy is None else _share(strategy)
-    weights = None if start is None else _start(start, spec, config, chosen)
-    samples = load_samples(data, scale, chosen, spec.channels)
-    if int8:
-        tuning, tuning_samples = _prepare_tuning(int8_recipe, chosen, data, scale, spec)
-    if upscale:
-        from edge_sr.training.distil import taught
-
-        count = len(samples.train)
-        watch = partial(progress, what="asking the teacher", count=count)
-        samples = taught(samples, upscale, chosen.teacher, watch)
-    train_float(spec, config, chosen, samples, run, weights, share)
-    if int8:
-        from edge_sr.cli.quantize import tune_checkpoint
-
-        part = dataclasses.replace(run, folder=folder / "int8", force=False)
-        part = dataclasses.replace(part, resume=resume and part.folder.exists())
-        tune_checkpoint(run.best, tuning, tuning_samples, part)
+    sized = "-".join([model, *map(str, options.values()), f"x{scale}"])
+    run = Run(out or Path("runs") / sized, resume, force, tensorboard)
+    _train_upscaler(registry.get(model), scale, options, request, teacher, strategy, run)
 
 
-def _share(strategy: str) -> "Share":
+def _train_upscaler(
+    spec: "ModelSpec",
+    scale: int,
+    options: dict[str, int],
+    request: Request,
+    teacher: str | None,
+    strategy: str | None,
+    run: "Run",
+) -> None:
+    """Train a super-resolution network, and quantize it if requested."""
+    from edge_sr.cli.progress import show_training
+    from edge_sr.models.namespaces import import_keras
+    from edge_sr.training import recipe as recipes
+    from edge_sr.training.distil import distilled
     from edge_sr.training.distribute import share
+    from edge_sr.training.run import check, train_upscaler
+    from edge_sr.training.samples import load_samples
+    from edge_sr.training.start import Plan
 
-    return share(strategy)
+    config = spec.config(scale, **options)
+    recipe = recipes.load_for(request.recipe or recipes.default(scale, spec.family), scale)
+    recipe = request.shortened(recipe)
+    upscale = _teacher(teacher, recipe, scale, spec.channels)
+    check(run)
+    import_keras()
+    part = None if strategy is None else share(strategy)
+    init = _initial_weights(request.start, spec, scale, recipe)
+    samples = load_samples(request.data, scale, recipe, spec.channels)
+    if request.int8:
+        int8_recipe, int8_samples = _int8_data(request, recipe, scale, spec)
+    if upscale:
+        watch = partial(progress, what="running the teacher", count=len(samples.train))
+        samples = distilled(samples, upscale, recipe.teacher, watch)
+    plan = Plan(spec, config, recipe, request.seed, init)
+    best = train_upscaler(plan, samples, run, part, show_training)
+    if best:
+        typer.echo(f"{best}")
+    if request.int8:
+        from edge_sr.quantize.run import quantize
+
+        seed = request.seed
+        typer.echo(
+            f"{quantize(run.best, int8_recipe, int8_samples, seed, run.int8, show_training)}"
+        )
 
 
-def _start(
-    path: Path, spec: "ModelSpec", config: "ModelConfig", recipe: "Recipe"
-) -> "dict[str, np.ndarray]":
-    """The weights to start from."""
+def _initial_weights(
+    path: Path | None, spec: "ModelSpec", scale: int, recipe: "Recipe"
+) -> "Weights | None":
+    """The weights of the checkpoint to start from, if one is given."""
     from edge_sr.models import checkpoint
 
+    if path is None:
+        return None
     if recipe.expand or recipe.norm != "none":
         raise UserError(
             f"recipe {recipe.name} trains over-parameterized or normalized convolutions, which "
             "cannot start from a checkpoint: checkpoints are folded; set expand = 0 and "
             'norm = "none"'
         )
-    found = checkpoint.read_for(path, spec.name, config.scale)
-    checkpoint.require_float(found, str(path))
-    return found.weights
+    source = checkpoint.read_for(path, spec.name, scale)
+    checkpoint.require_float(source, str(path))
+    return source.weights
 
 
-def _teacher(
-    name: str | None, recipe: "Recipe", scale: int, channels: int
-) -> "Callable[[np.ndarray], np.ndarray] | None":
+def _teacher(name: str | None, recipe: "Recipe", scale: int, channels: int) -> "Upscale | None":
     """The teacher, if the recipe has one."""
     if name is None:
         if recipe.teacher:
             raise UserError(f"recipe {recipe.name} learns from a teacher: name it with --teacher")
         return None
     if not recipe.teacher:
-        raise UserError(f"recipe {recipe.name} gives a teacher no share; set teacher = 0.5, say")
+        raise UserError(
+            f"recipe {recipe.name} has no teacher; leave out --teacher, or set teacher = 0.5, say"
+        )
     return open_teacher(name, scale, channels)
 
 
-def open_teacher(name: str, scale: int, channels: int) -> "Callable[[np.ndarray], np.ndarray]":
-    """What a teacher makes of an image, averaged over its eight orientations.
+def open_teacher(name: str, scale: int, channels: int) -> "Upscale":
+    """Open a teacher; its output is averaged over eight orientations.
 
     Args:
         name: a shipped network, in float32, or a model file.
@@ -210,74 +226,30 @@ def open_teacher(name: str, scale: int, channels: int) -> "Callable[[np.ndarray]
         channels: of the network that learns.
 
     Raises:
-        UserError: no such model, or a network of luma for one of RGB.
+        UserError: there is no such model, or it upscales luma and the network RGB.
     """
     from edge_sr.cli.common import open_model
     from edge_sr.runtime.pixels import run_plane
-    from edge_sr.training.distil import colourless, ensemble
+    from edge_sr.training.distil import teacher
 
     int8 = None if Path(name).suffix else False
     _, session = open_model(name, scale, int8=int8)
-    upscale = partial(run_plane, session)
-    if (session.channels, channels) == (3, 1):
-        upscale = partial(colourless, upscale)
-    elif session.channels != channels:
-        raise UserError(
-            f"the teacher {name} upscales {session.channels} channels; the model takes {channels}"
-        )
-    return partial(ensemble, upscale)
+    return teacher(partial(run_plane, session), session.channels, channels, name)
 
 
-def _prepare_tuning(
-    name: str | None, training: "Recipe", data: Path, scale: int, spec: "ModelSpec"
+def _int8_data(
+    request: Request, recipe: "Recipe", scale: int, spec: "ModelSpec"
 ) -> tuple["Recipe", "Samples"]:
-    """What tuning needs, checked before the hours of training; it holds out the same images."""
-    from edge_sr.cli.quantize import require_tuning
+    """Recipe and samples of the quantization-aware training, checked before float training.
+
+    The same images are held out as in float training.
+    """
+    from edge_sr.quantize.run import check_recipe
     from edge_sr.training import recipe as recipes
     from edge_sr.training.samples import load_samples
 
-    recipe = recipes.load_for(name or recipes.default_int8(scale, spec.family), scale)
-    held_out = training.data.validation_images
-    options = dataclasses.replace(recipe.data, validation_images=held_out)
-    require_tuning(recipe)
-    recipe = dataclasses.replace(recipe, data=options)
-    return recipe, load_samples(data, scale, recipe, spec.channels)
-
-
-def train_float(
-    spec: "ModelSpec",
-    config: "ModelConfig",
-    recipe: "Recipe",
-    samples: "Samples",
-    run: Run,
-    start: "dict[str, np.ndarray] | None" = None,
-    share: "Share | None" = None,
-) -> None:
-    """Train a float network into the run's folder, showing progress.
-
-    Args:
-        spec: the architecture.
-        config: of the folded network.
-        recipe: how.
-        samples: to train on, and to validate by.
-        run: where.
-        start: weights to start from instead of random ones.
-        share: this process's part, where several train one network; the first one alone writes.
-    """
-    from edge_sr.runtime.keras import import_keras
-
-    keras = import_keras()
-
-    from edge_sr.cli.progress import TrainingDisplay
-    from edge_sr.training.start import Plan, prepare
-
-    chief = share is None or share.chief
-    with runs.owned(run, "int8") if chief else nullcontext():
-        plan = Plan(spec, config, recipe, run.seed, start)
-        trainer, keep = prepare(plan, keras, samples, run.folder, run.resume, share)
-        if not trainer.finished():
-            logs = run.log_folder if chief else None
-            with runs.interruptible(), TrainingDisplay(recipe.stop, logs) as display:
-                trainer.run(keep, display)
-        if chief:
-            runs.report(run)
+    name = request.int8_recipe or recipes.default_int8(scale, spec.family)
+    int8_recipe = recipes.load_for(name, scale)
+    check_recipe(int8_recipe)
+    int8_recipe = recipes.with_validation_images(int8_recipe, recipe.data.validation_images)
+    return int8_recipe, load_samples(request.data, scale, int8_recipe, spec.channels)

@@ -1,6 +1,6 @@
 """Checkpoints: weights as safetensors, with the model's name and config as metadata.
 
-safetensors holds raw arrays and JSON, so a hostile file can at worst be refused.
+safetensors holds raw arrays and JSON only: reading a hostile file runs no code of it.
 """
 
 import hashlib
@@ -15,20 +15,12 @@ import numpy as np
 from edge_sr.errors import UserError, require
 from edge_sr.files import make_folder, replacing
 from edge_sr.models import registry
-from edge_sr.models.layers import (
-    BATCH_EPSILON,
-    edge_kernels,
-    middle_kernel,
-    plain_of_strided,
-)
+from edge_sr.models.reparam import fold
 
 FORMAT = "edge-sr-checkpoint-1"
 
 QUANTIZED = "quant_"
-"""Prefix of the layers of a network that was tuned for int8."""
-_PARTS = ("/wide", "/narrow", "/skip", "/edges")
-_NORMALIZED = ("/direction", "/raw", "/gain", "/mean", "/variance", "/grey")
-_STRIDED = "strided_"
+"""Prefix of the layers of a network after quantization-aware training."""
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -38,9 +30,9 @@ class Checkpoint:
 
     Attributes:
         spec: the architecture.
-        config: how it was built.
+        config: its options.
         weights: float32 arrays by "layer/variable".
-        notes: further metadata (JSON values), such as how it was quantized or where a run stands.
+        notes: further metadata (JSON values), such as how the network was trained and quantized.
         source: the file that it was read from, for messages.
     """
 
@@ -52,14 +44,14 @@ class Checkpoint:
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all; equal checkpoints give equal bytes."""
+    """Write a checkpoint atomically; equal checkpoints give equal bytes."""
     save = require("safetensors.numpy", "train").save
     description = {
         "model": checkpoint.spec.name,
         "config": registry.config_dict(checkpoint.config),
         "notes": checkpoint.notes,
     }
-    # One metadata key alone: safetensors does not keep the order of several.
+    # A single metadata key: safetensors does not keep the order of several.
     data = save(
         {name: np.asarray(array, order="C") for name, array in sorted(checkpoint.weights.items())},
         metadata={FORMAT: json.dumps(description, sort_keys=True)},
@@ -73,8 +65,8 @@ def read(path: Path) -> Checkpoint:
     """Read and check a checkpoint.
 
     Raises:
-        UserError: the file is missing, not a checkpoint, of an unknown model, or has a value that
-            is not finite.
+        UserError: the file is missing, is not a checkpoint, is of an unknown model, or has a value
+            that is not finite.
     """
     safetensors = require("safetensors", "train")
     if not path.is_file():
@@ -107,7 +99,7 @@ def read_for(path: Path, model: str, scale: int) -> Checkpoint:
     """Read a checkpoint that must be of this model and scale.
 
     Raises:
-        UserError: as `read`, or it is of another model or scale.
+        UserError: as `read`, or the checkpoint is of another model or scale.
     """
     checkpoint = read(path)
     require_model(checkpoint, model, scale)
@@ -127,18 +119,18 @@ def require_model(checkpoint: Checkpoint, model: str, scale: int) -> None:
         )
 
 
-def is_tuned(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint holds ranges beside its weights: whether it was tuned for int8."""
+def is_quantized(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint comes from quantization-aware training: it holds ranges too."""
     return any(name.startswith(QUANTIZED) for name in checkpoint.weights)
 
 
-def require_tuned(checkpoint: Checkpoint, source: str) -> None:
-    """Refuse a float checkpoint where one for int8 is needed.
+def require_quantized(checkpoint: Checkpoint, source: str) -> None:
+    """Refuse a float checkpoint where an int8 one is needed.
 
     Raises:
-        UserError: it was not tuned.
+        UserError: it is a float checkpoint; the text names `source`.
     """
-    if not is_tuned(checkpoint):
+    if not is_quantized(checkpoint):
         raise UserError(
             f"{source} is a float checkpoint; `edge-sr quantize --checkpoint {source}` makes an "
             "int8 one from it"
@@ -146,122 +138,22 @@ def require_tuned(checkpoint: Checkpoint, source: str) -> None:
 
 
 def require_float(checkpoint: Checkpoint, source: str) -> None:
-    """Refuse a checkpoint for int8 where a float one is needed.
+    """Refuse an int8 checkpoint where a float one is needed.
 
     Raises:
-        UserError: it was tuned for int8.
+        UserError: it is an int8 checkpoint; the text names `source`.
     """
-    if is_tuned(checkpoint):
-        raise UserError(f"{source} was tuned for int8; the float checkpoint is needed here")
+    if is_quantized(checkpoint):
+        raise UserError(f"{source} is an int8 checkpoint; a float checkpoint is needed here")
 
 
 def digest(weights: Mapping[str, np.ndarray]) -> str:
-    """A short sha256 of names and values."""
-    found = hashlib.sha256()
+    """The first 16 hex digits of the SHA-256 of names and values."""
+    sha256 = hashlib.sha256()
     for name, array in sorted(weights.items()):
-        found.update(name.encode())
-        found.update(np.asarray(array, order="C").tobytes())
-    return found.hexdigest()[:16]
-
-
-def fold(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Turn each over-parameterized or normalized convolution into the plain one that computes the
-    same.
-
-    Args:
-        weights: as in `Checkpoint`; `layer/wide` (k,k,Cin,E), `layer/narrow` (E,Cout) and, if
-            there, `layer/skip` (1) and `layer/edges` (3,Cin,Cout) become `layer/kernel`
-            (k,k,Cin,Cout). So do `layer/direction` or `layer/raw` (k,k,Cin,Cout) with `gain`,
-            `mean` and `variance` (Cout) and `grey` (Cin), which change `layer/bias` as well; see
-            `layers.conv2d`; and `layer/strided_s` (K,K,1,Cin), of `layers.strided_conv2d`. Sums
-            and products are taken in float64.
-
-    Raises:
-        UserError: the parts of a kernel do not fit.
-    """
-    folded = {
-        name: array
-        for name, array in weights.items()
-        if not name.endswith((*_PARTS, *_NORMALIZED))
-        and not name.rpartition("/")[2].startswith(_STRIDED)
-    }
-    for name in weights:
-        layer, _, kind = name.rpartition("/")
-        if kind == "wide":
-            parts = {p: weights[f"{layer}{p}"] for p in _PARTS if f"{layer}{p}" in weights}
-            folded[f"{layer}/kernel"] = _folded_kernel(layer, parts).astype(np.float32)
-        elif kind in ("direction", "raw"):
-            parts = {
-                n.rpartition("/")[2]: a for n, a in weights.items() if n.startswith(f"{layer}/")
-            }
-            kernel, bias = _folded_norm(layer, parts)
-            folded[f"{layer}/kernel"] = kernel.astype(np.float32)
-            folded[f"{layer}/bias"] = bias.astype(np.float32)
-        elif kind.startswith(_STRIDED):
-            kernel, bias = _folded_strided(name, weights[name], weights.get(f"{layer}/bias"))
-            folded[f"{layer}/kernel"] = kernel.astype(np.float32)
-            folded[f"{layer}/bias"] = bias.astype(np.float32)
-    return folded
-
-
-def _folded_strided(
-    name: str, taps: np.ndarray, bias: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias of the plain convolution that a transposed one amounts to."""
-    scale = name.rpartition("_")[2]
-    fits = taps.ndim == 4 and taps.shape[0] == taps.shape[1] >= 4 and taps.shape[2] == 1
-    if scale not in ("2", "4") or not fits or bias is None or bias.shape != (1,):
-        raise UserError(f"the checkpoint is damaged: {name} is no transposed convolution")
-    return plain_of_strided(np, taps, int(scale)), np.repeat(bias, int(scale) ** 2)
-
-
-def _folded_norm(layer: str, parts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias that a normalized convolution amounts to, in float64."""
-    wide = {name: array.astype(np.float64) for name, array in parts.items()}
-    kernel = wide["direction"] if "direction" in wide else wide["raw"]
-    _check_norm(layer, kernel.shape, parts)
-    bias = wide["bias"]
-    if "direction" in wide:
-        squares = np.maximum(np.square(kernel).sum(axis=(0, 1, 2)), 1e-24)
-        kernel = kernel * (wide["gain"] / np.sqrt(squares))
-    elif "gain" in wide:
-        factor = wide["gain"] / np.sqrt(wide["variance"] + BATCH_EPSILON)
-        kernel, bias = kernel * factor, bias - wide["mean"] * factor
-    if "grey" in wide:
-        bias = bias - np.einsum("hwio,i->o", kernel, wide["grey"])
-    return kernel, bias
-
-
-def _check_norm(layer: str, kernel: tuple[int, ...], parts: Mapping[str, np.ndarray]) -> None:
-    """Refuse parts that are missing or do not fit a kernel."""
-    needed = {"bias", "gain"} if "direction" in parts else {"bias"}
-    if "raw" in parts and "gain" in parts:
-        needed = {"bias", "gain", "mean", "variance"}
-    shapes = dict.fromkeys(needed, kernel[3:])
-    if "grey" in parts:
-        shapes["grey"] = kernel[2:3]
-    found = {name: parts[name].shape if name in parts else None for name in shapes}
-    negative = "variance" in parts and parts["variance"].min(initial=0) < 0
-    if len(kernel) != 4 or found != shapes or negative:
-        raise UserError(f"the checkpoint is damaged: the parts of {layer} do not fit each other")
-
-
-def _folded_kernel(layer: str, parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    wide, narrow = parts["/wide"], parts.get("/narrow")
-    if wide.ndim != 4 or narrow is None or narrow.shape[:-1] != wide.shape[-1:]:
-        raise UserError(f"the checkpoint is damaged: {layer}/wide has no {layer}/narrow that fits")
-    kernel = wide.astype(np.float64) @ narrow.astype(np.float64)
-    size, _, channels, filters = kernel.shape
-    if "/skip" in parts:
-        if parts["/skip"].shape != (1,):
-            raise UserError(f"the checkpoint is damaged: {layer}/skip is not one number")
-        kernel += parts["/skip"].astype(np.float64) * middle_kernel(size, channels, filters)
-    if "/edges" in parts:
-        if parts["/edges"].shape != (3, channels, filters) or size < 3 or not size % 2:
-            raise UserError(f"the checkpoint is damaged: {layer}/edges does not fit {layer}/wide")
-        mix = parts["/edges"].astype(np.float64)
-        kernel += np.einsum("ehw,eio->hwio", edge_kernels(size), mix)
-    return kernel
+        sha256.update(name.encode())
+        sha256.update(np.asarray(array, order="C").tobytes())
+    return sha256.hexdigest()[:16]
 
 
 def weights_of(model: Any) -> dict[str, np.ndarray]:
@@ -275,41 +167,41 @@ def weights_of(model: Any) -> dict[str, np.ndarray]:
 def variables_of(model: Any) -> dict[str, Any]:
     """The variables of a Keras model (either namespace) by "layer/variable".
 
-    They are the trainable ones, and those that folding a normalized convolution takes. Models
-    within it are looked into; their layers' names are their own.
+    These are the trainable variables, and the statistics that folding a normalized convolution
+    needs. Layers of nested models are included under their own names.
     """
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     for layer in model.layers:
         if hasattr(layer, "layers"):
-            found |= variables_of(layer)
+            variables |= variables_of(layer)
             continue
         for variable in (*layer.trainable_variables, *getattr(layer, "kept", ())):
-            found[f"{layer.name}/{variable.name.split(':')[0].split('/')[-1]}"] = variable
-    return found
+            variables[f"{layer.name}/{variable.name.split(':')[0].split('/')[-1]}"] = variable
+    return variables
 
 
 def assign(model: Any, weights: Mapping[str, np.ndarray], source: str = "the checkpoint") -> None:
-    """Set a model's variables, as `variables_of` finds them.
+    """Set a model's variables by the names that `variables_of` gives them.
 
     Raises:
         UserError: names or shapes differ from the model's.
     """
     variables = variables_of(model)
     if set(variables) != set(weights):
-        odd = sorted(set(variables) ^ set(weights))[0]
-        problem = "lacks" if odd in variables else "has a superfluous"
-        raise UserError(f"{source} does not fit its model: it {problem} {odd}")
+        name = sorted(set(variables) ^ set(weights))[0]
+        problem = "lacks" if name in variables else "has a superfluous"
+        raise UserError(f"{source} does not fit its model: it {problem} {name}")
     for name, variable in variables.items():
         if tuple(variable.shape) != weights[name].shape:
             raise UserError(
-                f"{source} does not fit its model: {name} is {weights[name].shape}, "
-                f"{tuple(variable.shape)} is needed"
+                f"{source} does not fit its model: {name} has the shape {weights[name].shape}, "
+                f"but needs {tuple(variable.shape)}"
             )
         variable.assign(weights[name])
 
 
 def load_model(path: Path) -> Any:
-    """The Keras 3 model of a float checkpoint, folded, with its weights."""
+    """The folded Keras 3 model of a float checkpoint, with its weights."""
     checkpoint = read(path)
     require_float(checkpoint, str(path))
     return build_model(checkpoint, require("keras", "train"), str(path))

@@ -1,23 +1,27 @@
-"""ESPCN: convolutions with smooth activations in low resolution, then a pixel shuffle.
+"""ESPCN: convolutions and tanh at low resolution, then a pixel shuffle.
 
-Source: W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
-Sub-Pixel Convolutional Neural Network" (2016). One channel, values in [0, 1]:
+W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+Convolutional Neural Network", 2016, https://arxiv.org/abs/1609.05158. NHWC, one channel in [0, 1],
+s the scale:
 
-    image - conv 5x5,n1 - tanh - conv 3x3,n2 - tanh - conv 3x3,ss - depth-to-space s
+    (N,H,W,1) - conv 5x5,n1 - tanh - conv 3x3,n2 - tanh - conv 3x3,ss
+              - depth-to-space s - (N,sH,sW,1)
 
-`espcn` has n1, n2 = 64, 32: 24,752 parameters at x4, 24,640 of them weights. The
-count of 24,384 that is printed beside TinyPSSR fits no usual counting.
+Convolutions are zero-padded and have biases. The output is not clipped.
 
-`espcn-tiny` has n1 = 9, n2 = the width (9, 21 or 27: 1,300, 2,716 or 3,424 parameters at x2): the
-ESPCN networks that P. N. Michelini et al. compare edge-SR with ("edge-SR: Super-Resolution For The
-Masses", 2022), but for the sigmoid that ends theirs. In int8 a sigmoid that has to reach black and
-white, from an input of [-6, 6] say, steps by three gray levels in the middle; int8 clips to [0, 1]
-by itself. `espcn-tiny-anchor` is ours: the image is added to every sub-pixel, so that the network
-learns the residual to nearest-neighbour upscaling.
+- `espcn`: n1, n2 = 64, 32. At x4 it has 24,752 parameters, 24,640 of them weights. The slides on
+  TinyPSSR print 24,384, which neither count explains.
+- `espcn-tiny`: n1 = 9, n2 = the width (9, 21 or 27: 1,300, 2,716 or 3,424 parameters at x2), the
+  ESPCN networks of P. N. Michelini et al., "edge-SR: Super-Resolution For The Masses", 2022,
+  https://arxiv.org/abs/2108.10335, without their final sigmoid. An int8 sigmoid that reaches both
+  black and white is too coarse (three gray levels a step in the middle), and int8 clips to [0, 1]
+  anyway.
+- `espcn-tiny-anchor`, our own: the image is added to every sub-pixel, so the network learns the
+  residual to nearest-neighbour upscaling.
 
-Ours as well: how training starts. Neighbouring pixels differ by little; with kernels of the usual
-size tanh is straight where they lie, and training stays for epochs near what a single convolution
-can do. So the hidden kernels start large, and the last one small.
+Deviation from the paper: the initial kernels. Neighbouring pixels differ little, and with kernels
+of the usual size tanh is almost linear there; training then stays near a single convolution for
+epochs. So the hidden kernels start large, and the last one small.
 """
 
 import math
@@ -25,20 +29,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_sr.errors import UserError
-from edge_sr.models import layers
+from edge_sr.models import layers, reparam
 from edge_sr.models.registry import LayerCounts, ModelConfig, register
 
 WIDTHS = (9, 21, 27)
 
 _PAPER = "Shi et al. 2016, Real-Time Super-Resolution Using an Efficient Sub-Pixel CNN"
-_GAINS = (math.sqrt(20), 3.0)  # of the hidden kernels' start: they must reach the bends of tanh
-_SMALL = 0.3  # of the last kernel's: what ends in the image must not hide it
+_GAINS = (math.sqrt(20), 3.0)  # of the initial hidden kernels: they must reach tanh's curvature
+_LAST_SCALE = 0.3  # of the last kernel, so that initial noise does not hide the image
 _SCALES = (2, 4)
 
 
 @dataclass(frozen=True)
 class WidthConfig(ModelConfig):
-    """What the tiny networks are told beside.
+    """Configuration of the tiny networks.
 
     Attributes:
         width: channels of the second convolution: 9, 21 or 27.
@@ -66,12 +70,12 @@ def _counts(n1: int, n2: int) -> dict[int, LayerCounts]:
 
 
 def _features(config: ModelConfig, keras: Any, image: Any, n1: int, n2: int) -> Any:
-    """What the two hidden convolutions see."""
+    """The output of the two hidden convolutions (N,H,W,n2)."""
     x, channels = image, 1
     for number, (filters, kernel) in enumerate(((n1, 5), (n2, 3)), start=1):
-        # The gain is of the sum over a kernel's inputs; the usual start is Glorot's.
-        noise = _GAINS[number - 1] * math.sqrt((channels + filters) / (2 * channels))
-        x = layers.conv2d(keras, config, filters, kernel, f"conv{number}", noise=noise)(x)
+        # Turns Glorot's scale into that of a gain of the sum over a kernel's inputs.
+        scale = _GAINS[number - 1] * math.sqrt((channels + filters) / (2 * channels))
+        x = reparam.conv2d(keras, config, filters, kernel, f"conv{number}", init_scale=scale)(x)
         x = keras.layers.Activation("tanh", name=f"tanh{number}")(x)
         channels = filters
     return x
@@ -79,7 +83,7 @@ def _features(config: ModelConfig, keras: Any, image: Any, n1: int, n2: int) -> 
 
 def _network(config: ModelConfig, keras: Any, n1: int, n2: int) -> Any:
     image = keras.layers.Input((None, None, 1), name="image")
-    last = layers.conv2d(keras, config, config.scale**2, 3, "conv3", noise=_SMALL)
+    last = reparam.conv2d(keras, config, config.scale**2, 3, "conv3", init_scale=_LAST_SCALE)
     x = last(_features(config, keras, image, n1, n2))
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
     return keras.Model(image, x, name="sr")
@@ -102,7 +106,7 @@ def build_espcn_tiny_anchor(config: WidthConfig, keras: Any) -> Any:
     """A tiny ESPCN with anchor: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
     image = keras.layers.Input((None, None, 1), name="image")
     pixels = config.scale**2
-    last = layers.conv2d(keras, config, pixels, 3, "conv3", noise=_SMALL)
+    last = reparam.conv2d(keras, config, pixels, 3, "conv3", init_scale=_LAST_SCALE)
     x = last(_features(config, keras, image, 9, config.width))
     x = layers.add_repeated(keras, x, image, pixels, "anchor")
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)

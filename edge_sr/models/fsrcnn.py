@@ -1,16 +1,19 @@
 """FSRCNN and FSRCNN-s: shrink, map, expand, and enlarge at the end.
 
-Source: C. Dong, C. C. Loy, X. Tang, "Accelerating the Super-Resolution Convolutional Neural
-Network" (2016), with its (d, s, m) = (56, 12, 4), and (32, 5, 1) for FSRCNN-s. One channel, values
-in [0, 1]:
+C. Dong, C. C. Loy, X. Tang, "Accelerating the Super-Resolution Convolutional Neural Network", 2016,
+https://arxiv.org/abs/1608.00367. (d, s, m) is (56, 12, 4) for FSRCNN and (32, 5, 1) for FSRCNN-s.
+NHWC, one channel in [0, 1], r the scale:
 
-    image - conv 5x5,d - conv 1x1,s - m times conv 3x3,s - conv 1x1,d - transposed conv 9x9,1
+    (N,H,W,1) - conv 5x5,d - conv 1x1,s - m times conv 3x3,s - conv 1x1,d
+              - transposed conv 9x9,1 stride r - (N,rH,rW,1)
 
-each convolution but the last followed by a PReLU. Published counts are of convolution weights
-alone. The transposed convolution has the scale as its stride, zero 'same' padding, and is trained
-with its own 81 d taps; folded, it is a convolution of 5x5 (x2) or 3x3 (x4) before a
-depth-to-space, which computes the same. Some taps of that one are zero; tuning for int8 may use
-them. Ours: the first channel carries the image when training starts.
+A PReLU follows each convolution but the last. Convolutions have zero 'same' padding and biases; the
+paper's counts are of convolution weights only. The output is not clipped.
+
+Deviations from the paper: the transposed convolution trains with its own 81 d taps and folds to a
+convolution of 5x5 (x2) or 3x3 (x4) before a depth-to-space, which computes the same; some of that
+kernel's values are zero, and quantization-aware training may change them. Initially the first
+channel carries the image.
 """
 
 from functools import partial
@@ -18,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.models import layers
+from edge_sr.models import activations, layers, reparam, transposed
 from edge_sr.models.registry import LayerCounts, ModelConfig, register
 
 _PAPER = "Dong et al. 2016, Accelerating the Super-Resolution Convolutional Neural Network"
@@ -27,7 +30,7 @@ _LAST = {2: 5, 4: 3}
 
 
 def _counts(d: int, s: int, m: int) -> dict[int, LayerCounts]:
-    """The layers of the folded network by scale, with biases and slopes."""
+    """The layers of the folded network by scale, counted with biases and alphas."""
     convolutions = (
         (f"conv 5x5x{d}", 26 * d, d),
         (f"conv 1x1x{s}", d * s + s, s),
@@ -46,14 +49,14 @@ def _counts(d: int, s: int, m: int) -> dict[int, LayerCounts]:
 
 
 def _network(config: ModelConfig, keras: Any, d: int, s: int, m: int) -> Any:
-    conv = partial(layers.conv2d, keras, config, carries=np.ones((1, 1)))
+    conv = partial(reparam.conv2d, keras, config, identity_init=np.ones((1, 1)))
     image = x = keras.layers.Input((None, None, 1), name="image")
     steps = [("features", d, 5), ("shrink", s, 1)]
     steps += [(f"map{number}", s, 3) for number in range(1, m + 1)] + [("expand", d, 1)]
     for name, filters, kernel in steps:
         x = conv(filters, kernel, name)(x)
-        x = layers.prelu(keras, f"{name}_prelu")(x)
-    x = layers.strided_conv2d(keras, config, 9, "enlarge")(x)
+        x = activations.prelu(keras, f"{name}_prelu")(x)
+    x = transposed.strided_conv2d(keras, config, 9, "enlarge")(x)
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
     return keras.Model(image, x, name="sr")
 

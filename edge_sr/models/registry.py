@@ -1,4 +1,15 @@
-"""The registry: registering a model is enough for it to be listed, tested and exported."""
+"""The registry: a registered architecture is listed, tested, trained and exported.
+
+To add an architecture:
+
+1. Write `edge_sr/models/NAME.py`: a docstring (paper and link, layers with NHWC shapes, value
+   range, deviations) and `build_NAME(config, keras)`, from `layers`, `activations`, `reparam`.
+2. Decorate it with `@register("NAME", ModelConfig, paper, published)`; `published` lists the
+   parameters of the layers by scale. For options of its own, pass a subclass of `ModelConfig`.
+3. Add NAME to `_FILES` below.
+4. Run `pytest tests/models tests/quantize/test_quantize_upscaler.py`: they cover all that is
+   registered. Then `edge-sr train --model NAME` trains it.
+"""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -7,31 +18,34 @@ from typing import Any
 
 from edge_sr.errors import UserError
 
-_FAMILIES = (
+_FILES = (
     *("tinypssr", "espcn", "esr", "sesr", "fsrcnn", "srcnn", "wdsr", "edsr"),
     "tinycompress",
 )
-_MODULES = tuple(f"edge_sr.models.{name}" for name in _FAMILIES)
+"""Modules of edge_sr.models that register architectures."""
+
 _REGISTRY: dict[str, "ModelSpec"] = {}
 
 LayerCounts = tuple[tuple[str, int], ...]
-
+"""Layers in the order of the data, each with its number of parameters."""
 
 NORMS = ("none", "weight", "batch")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What every super-resolution network is told.
+    """Configuration shared by all networks.
+
+    All but `scale` choose the form in which convolutions train (see `reparam`); it is folded away
+    before quantization and export.
 
     Attributes:
         scale: the factor by which height and width grow.
-        expand: 0, or the channels through which each convolution's kernel is factored while it
-            is trained (see `layers.conv2d`); folded away before tuning and export.
+        expand: 0, or the channels through which each convolution's kernel is factored.
         branches: 1 to add residual and edge branches to those kernels, else 0.
-        norm: how convolutions are normalized while they train, one of `NORMS`; folded away too.
-        original: 1 for the network as its paper trains it, where that differs from the folded one:
-            the mean colour subtracted, transposed convolutions; folded away too.
+        norm: how convolutions are normalized, one of `NORMS`.
+        original: 1 for the form that the paper trains, where it differs from the folded one: the
+            mean colour subtracted, transposed convolutions.
     """
 
     scale: int = 2
@@ -42,7 +56,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
-            raise UserError(f"there is no norm {self.norm!r}; there are {', '.join(NORMS)}")
+            raise UserError(f"unknown norm {self.norm!r}; available: {', '.join(NORMS)}")
 
     @property
     def folded(self) -> "ModelConfig":
@@ -56,15 +70,15 @@ class ModelConfig:
 
 
 MAX_BLOCKS = 32
-"""As many as the deepest published network of these families has."""
+"""The blocks of the deepest published network of these families."""
 
 
 @dataclass(frozen=True)
 class BlocksConfig(ModelConfig):
-    """What a network of residual blocks is told beside.
+    """Configuration of a network of residual blocks.
 
     Attributes:
-        blocks: how many, 1 to `MAX_BLOCKS`.
+        blocks: number of blocks, 1 to `MAX_BLOCKS`.
     """
 
     blocks: int = 8
@@ -85,15 +99,15 @@ class ModelSpec:
     """One registered architecture.
 
     Attributes:
-        name: what users type.
+        name: its name on the command line and in files.
         build: `build(config, keras)` returns an uncompiled model of that Keras namespace.
         config_type: the dataclass that `build` takes.
         paper: where the architecture was published.
-        published: for each supported scale, the layers with their published parameter counts, of
-            the config that has no options.
+        published: for each supported scale, the layers with their published parameter counts, for
+            the default config.
         kind: one of `KINDS`.
         channels: of the image: 3 for RGB, 1 for a network that takes luma (or any other plane).
-        family: what its default recipes are called by: "" or a word, such as "rgb".
+        family: prefix of the names of its default recipes: "" or a word, such as "rgb".
     """
 
     name: str
@@ -128,19 +142,18 @@ class ModelSpec:
         return self.config_type(scale=scale, **options)
 
     def config_from_dict(self, values: Mapping[str, Any]) -> ModelConfig:
-        """The inverse of `dataclasses.asdict` on a config, checked.
+        """The config from the values that `config_dict` gave, checked.
 
         Raises:
-            UserError: an option is unknown or neither a whole number nor, where the config has one,
-                a text; or the scale is not supported.
+            UserError: an option is unknown or has the wrong type, or the scale is not supported.
         """
         options = dict(values)
         texts = {field.name for field in fields(self.config_type) if field.type in (str, "str")}
         for name, value in options.items():
             if name in texts and not isinstance(value, str):
-                raise UserError(f"{self.name}: {name} must be a text, it is {value!r}")
+                raise UserError(f"{self.name}: {name} must be a text, not {value!r}")
             if name not in texts and (type(value) is not int or value < 0):
-                raise UserError(f"{self.name}: {name} must be a whole number, it is {value!r}")
+                raise UserError(f"{self.name}: {name} must be a whole number, not {value!r}")
         return self.config(options.pop("scale", 0), **options)
 
 
@@ -170,8 +183,8 @@ def register(
 
 def names(kind: str | None = None) -> tuple[str, ...]:
     """All registered names, or those of one kind, sorted."""
-    for module in _MODULES:
-        importlib.import_module(module)
+    for name in _FILES:
+        importlib.import_module(f"edge_sr.models.{name}")
     return tuple(sorted(name for name, spec in _REGISTRY.items() if kind in (None, spec.kind)))
 
 
@@ -179,11 +192,11 @@ def get(name: str) -> ModelSpec:
     """The architecture of that name.
 
     Raises:
-        UserError: there is none.
+        UserError: the name is not registered.
     """
     known = names()
     if name not in known:
-        raise UserError(f"there is no model {name!r}; there are {', '.join(known)}")
+        raise UserError(f"unknown model {name!r}; available: {', '.join(known)}")
     return _REGISTRY[name]
 
 

@@ -1,16 +1,17 @@
 """SRCNN: three convolutions that sharpen a bicubically enlarged image.
 
-Source: C. Dong et al., "Image Super-Resolution Using Deep Convolutional Networks" (2016), the
-9-5-5 network, whose published count is of convolution weights alone. One channel, values in
-[0, 1]:
+C. Dong et al., "Image Super-Resolution Using Deep Convolutional Networks", 2016,
+https://arxiv.org/abs/1501.00092, the 9-5-5 network. NHWC, one channel in [0, 1], s the scale:
 
-    image - bicubic - conv 9x9,64 - ReLU - conv 5x5,32 - ReLU - conv 5x5,1 - (N,sH,sW,1)
+    (N,H,W,1) - bicubic xs - conv 9x9,64 - ReLU - conv 5x5,32 - ReLU - conv 5x5,1 - (N,sH,sW,1)
 
-The enlargement is inside the graph, so that the network takes what all others take: a convolution
-of 5x5 with fixed weights, one filter for each sub-pixel, and a depth-to-space. It is MATLAB's
-bicubic (Keys' kernel, a = -0.5) but for the two pixels along the border, where zeros stand in for
-repeated edges. Ours: convolutions are zero-padded to keep the size, and the first channel carries
-the image when training starts.
+The paper's count is of convolution weights only. The output is not clipped.
+
+Deviations from the paper: the bicubic enlargement is inside the graph, so that the network takes
+the same input as all others. It is a 5x5 convolution with fixed weights, one filter for each
+sub-pixel, and a depth-to-space: MATLAB's bicubic (Keys' kernel, a = -0.5), except at the two pixels
+along the border, where zeros replace repeated edges. Convolutions are zero-padded to keep the size,
+and initially the first channel carries the image.
 """
 
 from functools import partial
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.models import layers
+from edge_sr.models import layers, reparam
 from edge_sr.models.registry import LayerCounts, ModelConfig, register
 
 _PAPER = "Dong et al. 2016, Image Super-Resolution Using Deep Convolutional Networks"
@@ -44,7 +45,7 @@ def _cubic(distance: float) -> float:
 
 
 def bicubic_kernel(scale: int) -> np.ndarray:
-    """Filters (5,5,1,scale*scale), float32, that enlarge bicubically before a depth-to-space."""
+    """Filters float32 (5,5,1,scale*scale) that enlarge bicubically before a depth-to-space."""
     lines = np.array(
         [
             [_cubic((2 * phase + 1 - scale) / (2 * scale) - tap) for tap in range(-2, 3)]
@@ -58,7 +59,7 @@ def bicubic_kernel(scale: int) -> np.ndarray:
 @register("srcnn", ModelConfig, _PAPER, _PUBLISHED, family="adam")
 def build_srcnn(config: ModelConfig, keras: Any) -> Any:
     """SRCNN 9-5-5: (N,H,W,1) in [0, 1] to (N,sH,sW,1), not clipped."""
-    conv = partial(layers.conv2d, keras, config, carries=np.ones((1, 1)))
+    conv = partial(reparam.conv2d, keras, config, identity_init=np.ones((1, 1)))
     image = keras.layers.Input((None, None, 1), name="image")
     bicubic = keras.layers.Conv2D(
         config.scale**2, 5, padding="same", use_bias=False, trainable=False, name="bicubic"

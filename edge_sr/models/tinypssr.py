@@ -1,22 +1,25 @@
 """TinyPSSR: tiny pixel-shuffling super-resolution.
 
-Source: N. Chiapputo, C. P. Bailey, "Efficient Convolutional Neural Networks in Image Processing
-Applications", University of North Texas. One channel at a time, values in [0, 1]:
+N. Chiapputo, C. P. Bailey, "Efficient Convolutional Neural Networks in Image Processing
+Applications", slides, University of North Texas (not online as a paper). NHWC, one channel at a
+time, values in [0, 1]:
 
     (N,H,W,1) - conv 5x5,16 - PReLU - conv 1x1,4 - PReLU - conv 5x5,8 - PReLU - conv 1x1,4
-              - ReLU - depth-to-space x2 - (N,2H,2W,1)
+              - ReLU - depth-to-space 2 - (N,2H,2W,1)
 
-At x4 the stage stands twice, and a PReLU takes the place of the first one's ReLU. `tinypssr-anchor`
-is ours: the same convolutions, each stage's input added to every sub-pixel before depth-to-space,
-so that the network learns the residual to nearest-neighbour upscaling; no further parameters.
-Convolutions are zero-padded to keep the size, and PReLU has one slope per channel, as the
-published counts prove.
+At x4 there are two such stages; a PReLU replaces the ReLU of the first. Convolutions are
+zero-padded to keep the size, and PReLU has one alpha per channel, as the published counts prove.
+The output is not clipped above 1.
 
-Other activations may take PReLU's places, as in the slides' study of them. The slides do not say
-what their "GCU+PReLU" is; here PReLU follows the growing cosine unit in each place. What speaks for
-it: the figures of that row lie beyond GCU's, seen from PReLU's (more SSIM, less PSNR), not between
-the two, where a network with either in some of the places would be expected; and it keeps 1,356
-parameters.
+- `tinypssr`: as published. Initially the first channel carries the image.
+- `tinypssr-anchor`, our own: the same convolutions, but each stage's input is added to every
+  sub-pixel before depth-to-space. The network learns the residual to nearest-neighbour upscaling,
+  with the same number of parameters.
+
+`activation` replaces PReLU, as in the slides' study of activations. The slides do not define their
+"GCU+PReLU"; here PReLU follows the growing cosine unit each time. Two facts support this: that
+row's figures lie beyond GCU's as seen from PReLU's (more SSIM, less PSNR), while a mixture of
+layers with either would lie between them; and the network keeps its 1,356 parameters.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError
-from edge_sr.models import layers
+from edge_sr.models import activations, layers, reparam
 from edge_sr.models.registry import LayerCounts, ModelConfig, register
 
 _PAPER = "Chiapputo & Bailey, Efficient CNNs in Image Processing Applications (TinyPSSR)"
@@ -49,37 +52,37 @@ _PUBLISHED: dict[int, LayerCounts] = {
 
 
 _Activation = Callable[[Any, str], Any]
-"""Makes a layer of a Keras namespace, named."""
+"""Makes a layer from a Keras namespace and a name."""
 
 
 def _relu(keras: Any, name: str) -> Any:
     return keras.layers.ReLU(name=name)
 
 
-def _leaky_relu(slope: float, keras: Any, name: str) -> Any:
-    # The one argument that both namespaces take by position alone: its name differs.
-    return keras.layers.LeakyReLU(slope, name=name)
+def _leaky_relu(alpha: float, keras: Any, name: str) -> Any:
+    # By position: the argument's name differs between the namespaces.
+    return keras.layers.LeakyReLU(alpha, name=name)
 
 
 _ACTIVATIONS: Mapping[str, tuple[_Activation, ...]] = {
-    "prelu": (layers.prelu,),
+    "prelu": (activations.prelu,),
     "relu": (_relu,),
     "lrelu-0.10": (partial(_leaky_relu, 0.10),),
     "lrelu-0.20": (partial(_leaky_relu, 0.20),),
     "lrelu-0.50": (partial(_leaky_relu, 0.50),),
     "lrelu-0.75": (partial(_leaky_relu, 0.75),),
-    "gcu": (layers.growing_cosine,),
-    "gcu+prelu": (layers.growing_cosine, layers.prelu),
+    "gcu": (activations.growing_cosine,),
+    "gcu+prelu": (activations.growing_cosine, activations.prelu),
     "none": (),
 }
 
 
 @dataclass(frozen=True)
 class TinyPssrConfig(ModelConfig):
-    """What TinyPSSR is told.
+    """Configuration of TinyPSSR.
 
     Attributes:
-        activation: what stands in PReLU's places: a key of the table above.
+        activation: what follows the convolutions: a key of `_ACTIVATIONS`.
     """
 
     activation: str = "prelu"
@@ -92,20 +95,22 @@ class TinyPssrConfig(ModelConfig):
             )
 
 
-def _activate(config: TinyPssrConfig, keras: Any, x: Any, place: str) -> Any:
+def _activate(config: TinyPssrConfig, keras: Any, x: Any, name: str) -> Any:
+    """Apply the configured activation; {} in `name` becomes its kind."""
     for make in _ACTIVATIONS[config.activation]:
-        kind = "prelu" if make is layers.prelu else "act"
-        x = make(keras, place.format(kind))(x)
+        kind = "prelu" if make is activations.prelu else "act"
+        x = make(keras, name.format(kind))(x)
     return x
 
 
-def _stage(config: TinyPssrConfig, keras: Any, x: Any, prefix: str, carries: bool) -> Any:
-    one, four = (np.ones((1, 1)), np.ones((1, 4))) if carries else (None, None)
+def _stage(config: TinyPssrConfig, keras: Any, x: Any, prefix: str, identity: bool) -> Any:
+    one, four = (np.ones((1, 1)), np.ones((1, 4))) if identity else (None, None)
+    conv = partial(reparam.conv2d, keras, config)
     for number, (filters, kernel) in enumerate(((16, 5), (4, 1), (8, 5)), start=1):
         name = f"{prefix}conv{number}"
-        x = layers.conv2d(keras, config, filters, kernel, name, carries=one)(x)
+        x = conv(filters, kernel, name, identity_init=one)(x)
         x = _activate(config, keras, x, f"{prefix}{{}}{number}")
-    return layers.conv2d(keras, config, 4, 1, f"{prefix}conv4", carries=four)(x)
+    return conv(4, 1, f"{prefix}conv4", identity_init=four)(x)
 
 
 def _network(config: TinyPssrConfig, keras: Any, anchor: bool) -> Any:
@@ -113,9 +118,9 @@ def _network(config: TinyPssrConfig, keras: Any, anchor: bool) -> Any:
     stages = {2: 1, 4: 2}[config.scale]
     for stage in range(1, stages + 1):
         prefix = f"stage{stage}_"
-        # Without anchor the image is handed on by the first channel, at first: else the last ReLU
-        # may start black everywhere, and nothing is learned from black.
-        entry, x = x, _stage(config, keras, x, prefix, carries=not anchor)
+        # Without the anchor, the first channel initially carries the image: else the last ReLU may
+        # be zero everywhere, and has no gradient.
+        entry, x = x, _stage(config, keras, x, prefix, identity=not anchor)
         if stage < stages:
             x = _activate(config, keras, x, f"{prefix}{{}}4")
         if anchor:
@@ -123,7 +128,7 @@ def _network(config: TinyPssrConfig, keras: Any, anchor: bool) -> Any:
         if stage == stages:
             x = keras.layers.ReLU(name=f"{prefix}relu")(x)
         x = layers.depth_to_space(keras, 2, f"{prefix}shuffle")(x)
-    # The name stands in every tensor of the exported file: a short one saves flash.
+    # The model's name is part of every tensor name in the exported file: a short one saves flash.
     return keras.Model(image, x, name="sr")
 
 

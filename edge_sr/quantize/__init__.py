@@ -1,6 +1,6 @@
-"""Quantization-aware tuning: the only place that knows tf_keras and tfmot.
+"""Quantization-aware training (QAT): the only package that imports tf_keras and tfmot.
 
-A float checkpoint goes in; out comes a checkpoint whose weights and ranges make an int8 network,
-and, for the exporter, a TensorFlow function with fake quantization that the TFLite converter
-turns into integers.
+A float checkpoint goes in; an int8 checkpoint with weights and ranges comes out (`run.quantize`).
+For the exporter, `concrete_function` turns it into a TensorFlow function with fake quantization,
+which the TFLite converter turns into integers.
 """

@@ -1,6 +1,7 @@
-"""Tuning a codec for int8: each block is rounded as a model of its own, and applied several times.
+"""Quantization-aware training of a codec.
 
-tfmot refuses a layer that is called twice; a rounded block that is called twice it does not see.
+tfmot rejects shared layers, so each block is quantized as its own model, which is then applied
+several times.
 """
 
 import dataclasses
@@ -14,19 +15,21 @@ import tf_keras
 
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import tinycompress
+from edge_sr.models.reparam import fold
 from edge_sr.models.tinycompress import CHANNELS, CodecConfig
 from edge_sr.quantize import equalize as equalization
 from edge_sr.quantize import network
 from edge_sr.training import fit
-from edge_sr.training.pictures import Pictures
+from edge_sr.training.codec_images import CodecImages
 from edge_sr.training.recipe import Recipe, to_dict
+from edge_sr.training.start import BEST
 
 CALIBRATION_PATCHES = 128
 
 _CORRECTION_PATCHES = 48
 _CORRECTION_STEPS = 2
-_BUMP = 0.01  # of a bias, to see what becomes of it behind all passes
-_LAST = f"{checkpoints.QUANTIZED}decoder_conv3/bias"
+_BUMP = 0.01  # change of a bias, to measure the change of the output after all iterations
+_LAST_BIAS = f"{checkpoints.QUANTIZED}decoder_conv3/bias"
 
 
 def fake_quantized(
@@ -34,30 +37,30 @@ def fake_quantized(
 ) -> dict[str, Any]:
     """Encoder and decoder as tf_keras models that round as int8 does, by part.
 
-    What goes into a block and what comes out of it has the range [0, 1], as images have.
+    Input and output of a block have the range [0, 1], as images have.
 
     Args:
-        checkpoint: a float one (inner ranges are then as yet uncalibrated), or a tuned one.
-        simulation: what else they do.
+        checkpoint: a float one, whose inner ranges are then not calibrated yet, or an int8 one.
+        simulation: what else is rounded.
 
     Raises:
         UserError: the weights do not fit the model.
     """
     config = checkpoint.config.folded
     assert isinstance(config, CodecConfig)
-    tuned = checkpoints.is_tuned(checkpoint)
-    found = {}
+    quantized = checkpoints.is_quantized(checkpoint)
+    parts = {}
     for part in tinycompress.PARTS:
         plain = _plain_block(config, part)
-        prefix = checkpoints.QUANTIZED if tuned else ""
+        prefix = checkpoints.QUANTIZED if quantized else ""
         weights = tinycompress.part_of(checkpoint.weights, prefix + part)
-        if not tuned:
-            checkpoints.assign(plain, checkpoints.fold(weights))
+        if not quantized:
+            checkpoints.assign(plain, fold(weights))
         rounded = network.annotated(plain, simulation)
-        if tuned:
+        if quantized:
             checkpoints.assign(rounded, weights)
-        found[part] = _repeated(rounded, config.passes, part)
-    return found
+        parts[part] = _repeated(rounded, config.iterations, part)
+    return parts
 
 
 def _plain_block(config: CodecConfig, part: str) -> Any:
@@ -67,9 +70,9 @@ def _plain_block(config: CodecConfig, part: str) -> Any:
     return tf_keras.Model(image, x, name=f"{part}_block")
 
 
-def _repeated(block: Any, passes: int, name: str) -> Any:
+def _repeated(block: Any, iterations: int, name: str) -> Any:
     x = image = tf_keras.layers.Input((None, None, CHANNELS), name="image")
-    for _ in range(passes):
+    for _ in range(iterations):
         x = block(x)
     return tf_keras.Model(image, x, name=name)
 
@@ -80,21 +83,21 @@ def joined(parts: dict[str, Any]) -> Any:
     return tf_keras.Model(image, parts["decoder"](parts["encoder"](image)), name="codec")
 
 
-Shown = dict[str, list[np.ndarray]]
-"""What the layers of a block show in each of its passes: (N,h,w,C) by name."""
+Activations = dict[str, list[np.ndarray]]
+"""Outputs of a block's layers in each iteration: (N,h,w,C) by layer."""
 
 
 def observe(
     checkpoint: checkpoints.Checkpoint, patches: np.ndarray
-) -> Iterator[tuple[str, Any, Shown]]:
-    """What the float blocks show in all of their passes.
+) -> Iterator[tuple[str, Any, Activations]]:
+    """The activations of the float blocks in all iterations, for patches, flat black and white.
 
     Args:
         checkpoint: a float one.
-        patches: uint8 (N,p,p,3), from training images; p a multiple of 2^passes.
+        patches: uint8 (N,p,p,3), from training images; p a multiple of 2^iterations.
 
     Yields:
-        each part, its block as a plain tf_keras model, and what its layers show.
+        each part, its block as a plain tf_keras model, and the outputs of its layers.
     """
     config = checkpoint.config.folded
     assert isinstance(config, CodecConfig)
@@ -105,137 +108,135 @@ def observe(
     for part in tinycompress.PARTS:
         block = _plain_block(config, part)
         weights = tinycompress.part_of(checkpoint.weights, part)
-        checkpoints.assign(block, checkpoints.fold(weights))
+        checkpoints.assign(block, fold(weights))
         probe = tf_keras.Model(block.input, {layer.name: layer.output for layer in block.layers})
-        shown: Shown = {}
-        for _ in range(config.passes):
+        activations: Activations = {}
+        for _ in range(config.iterations):
             outputs = probe.predict(x, batch_size=16, verbose=0)
             for name, values in outputs.items():
-                shown.setdefault(name, []).append(values)
+                activations.setdefault(name, []).append(values)
             x = np.clip(outputs[block.layers[-1].name], 0, 1)
-        yield part, block, shown
+        yield part, block, activations
 
 
 def equalize(checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> checkpoints.Checkpoint:
-    """The same codec with channels of more equal ranges, in front of PReLU and behind; folded.
+    """The same codec, folded, with channels of more equal ranges before and after each PReLU.
 
     Args:
         checkpoint: a float one.
         patches: as in `observe`.
     """
-    weights = checkpoints.fold(checkpoint.weights)
-    for _, block, shown in observe(checkpoint, patches):
-        found = list(equalization.chains(block))
-        reaches = {prelu: _reach(shown[first] + shown[prelu]) for first, prelu, _ in found}
-        weights = equalization.balanced(weights, found, reaches)
+    weights = fold(checkpoint.weights)
+    for _, block, outputs in observe(checkpoint, patches):
+        triples = list(equalization.chains(block))
+        reaches = {prelu: _reach(outputs[first] + outputs[prelu]) for first, prelu, _ in triples}
+        weights = equalization.balanced(weights, triples, reaches)
     return dataclasses.replace(checkpoint, config=checkpoint.config.folded, weights=weights)
 
 
-def _reach(passes: list[np.ndarray]) -> np.ndarray:
-    """The largest magnitude of each channel."""
-    return np.max([np.abs(values).max(axis=(0, 1, 2)) for values in passes], axis=0)
+def _reach(outputs: list[np.ndarray]) -> np.ndarray:
+    """The largest magnitude of each channel (C) in any iteration."""
+    return np.max([np.abs(values).max(axis=(0, 1, 2)) for values in outputs], axis=0)
 
 
 def calibrate(
     parts: dict[str, Any], checkpoint: checkpoints.Checkpoint, patches: np.ndarray
 ) -> None:
-    """Set the inner ranges by what the float blocks show.
+    """Set the inner ranges from the activations of the float blocks.
 
     Args:
         parts: from `fake_quantized`.
         checkpoint: the float checkpoint that they were made from.
         patches: as in `observe`.
     """
-    for part, _, shown in observe(checkpoint, patches):
-        flat = {name: np.concatenate([v.ravel() for v in some]) for name, some in shown.items()}
+    for part, _, outputs in observe(checkpoint, patches):
+        flat = {name: np.concatenate([v.ravel() for v in each]) for name, each in outputs.items()}
         network.set_ranges(parts[part], flat)
 
 
-def correct(tuned: checkpoints.Checkpoint, patches: np.ndarray) -> checkpoints.Checkpoint:
-    """The tuned codec with the last biases such that images keep their mean colour.
+def correct(quantized: checkpoints.Checkpoint, patches: np.ndarray) -> checkpoints.Checkpoint:
+    """The codec with the last biases changed so that images keep their mean colour.
 
     Args:
-        tuned: a tuned checkpoint.
+        quantized: an int8 checkpoint.
         patches: as in `observe`.
     """
-    model = joined(fake_quantized(tuned))
-    bias = checkpoints.variables_of(model)[_LAST]
+    model = joined(fake_quantized(quantized))
+    bias = checkpoints.variables_of(model)[_LAST_BIAS]
     images = patches[:_CORRECTION_PATCHES].astype(np.float32) / 255
 
     def mean() -> np.ndarray:
-        made = model.predict(images, batch_size=8, verbose=0)
-        return np.asarray(np.clip(made, 0, 1).mean(axis=(0, 1, 2)))
+        decoded = model.predict(images, batch_size=8, verbose=0)
+        return np.asarray(np.clip(decoded, 0, 1).mean(axis=(0, 1, 2)))
 
     for _ in range(_CORRECTION_STEPS):
-        start, found = bias.numpy(), mean()
-        bias.assign(start + _BUMP)
-        slope = np.maximum((mean() - found) / _BUMP, _BUMP)
-        bias.assign(start + (images.mean(axis=(0, 1, 2)) - found) / slope)
-    weights = {**tuned.weights, _LAST: bias.numpy()}
-    return dataclasses.replace(tuned, weights=weights)
+        before, colour = bias.numpy(), mean()
+        bias.assign(before + _BUMP)
+        derivative = np.maximum((mean() - colour) / _BUMP, _BUMP)
+        bias.assign(before + (images.mean(axis=(0, 1, 2)) - colour) / derivative)
+    weights = {**quantized.weights, _LAST_BIAS: bias.numpy()}
+    return dataclasses.replace(quantized, weights=weights)
 
 
-def tune(
+def prepare(
     source: checkpoints.Checkpoint,
     recipe: Recipe,
-    pictures: Pictures,
+    images: CodecImages,
     seed: int,
     folder: Path,
     resume: bool,
 ) -> tuple[fit.Trainer, Callable[[fit.Weights], None]]:
-    """A tuning run, ready to go: the trainer, and what keeps its best weights.
+    """The trainer of a run, and the function that writes its best weights.
 
     Args:
         source: a float checkpoint.
         recipe: how to train.
-        pictures: to train on, and to validate by.
+        images: to train on, and to validate by.
         seed: of patches.
         folder: of the run; `best.safetensors` in it is the result.
-        resume: go on from the folder's state.
+        resume: continue from the folder's state.
 
     Raises:
-        UserError: the checkpoint was tuned already, or the state is another run's.
+        UserError: the checkpoint is an int8 one, or the state is another run's.
     """
     checkpoints.require_float(source, "the checkpoint")
     tf_keras.utils.set_random_seed(seed)
     options, rng = recipe.int8, np.random.default_rng(seed)
-    patches, _ = pictures.cut(recipe.data, CALIBRATION_PATCHES, rng)
+    patches, _ = images.cut(recipe.data, CALIBRATION_PATCHES, rng)
     start = equalize(source, patches) if options.equalize else source
-    simulation = network.Simulation(slopes=options.rounded_slopes, learn=options.learned_ranges)
+    simulation = network.Simulation(alpha=options.rounded_slopes, learn=options.learned_ranges)
     parts = fake_quantized(start, simulation)
     calibrate(parts, start, patches)
     identity = {"model": source.spec.name, "source": checkpoints.digest(source.weights)}
-    task = fit.Task(joined(parts), tf_keras, recipe, 1, pictures, seed, identity)
+    task = fit.Task(joined(parts), tf_keras, recipe, 1, images, seed, identity)
     description = {
         "model": source.spec.name,
-        "images": pictures.images,
+        "images": images.images,
         "recipe": to_dict(recipe),
         "seed": seed,
     }
     notes = {**source.notes, "tuning": description}
 
     def keep(weights: fit.Weights) -> None:
-        tuned = checkpoints.Checkpoint(source.spec, source.config, weights, notes)
+        quantized = checkpoints.Checkpoint(source.spec, source.config, weights, notes)
         if options.correct_bias:
-            tuned = better(tuned, correct(tuned, patches), pictures)
-        checkpoints.write(folder / "best.safetensors", tuned)
+            quantized = better(quantized, correct(quantized, patches), images)
+        checkpoints.write(folder / BEST, quantized)
 
     return fit.Trainer(task, folder, resume), keep
 
 
 def better(
-    first: checkpoints.Checkpoint, second: checkpoints.Checkpoint, pictures: Pictures
+    first: checkpoints.Checkpoint, second: checkpoints.Checkpoint, images: CodecImages
 ) -> checkpoints.Checkpoint:
-    """The tuned checkpoint that does best on the validation images; the first of equals."""
-    return max(
-        (first, second), key=lambda each: pictures.validate(joined(fake_quantized(each))).psnr
-    )
+    """The int8 checkpoint with the higher PSNR on the validation images; the first of equals."""
+    return max((first, second), key=lambda each: images.validate(joined(fake_quantized(each))).psnr)
 
 
 def concrete_function(
     checkpoint: checkpoints.Checkpoint, part: str, height: int, width: int
 ) -> tuple[Any, Any]:
-    """One part of a tuned codec at one input size, for the TFLite converter.
+    """One part of an int8 codec at one input size, for the TFLite converter.
 
     Returns:
         the TensorFlow function and the model that owns its variables.

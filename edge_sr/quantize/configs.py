@@ -1,4 +1,4 @@
-"""Which tensors of which layer are rounded: tfmot's QuantizeConfig for the layers that we use."""
+"""Which tensors of a layer are rounded: a tfmot QuantizeConfig for the layers of our networks."""
 
 from typing import Any
 
@@ -10,31 +10,37 @@ from edge_sr.quantize.quantizers import (
     ChannelWeights,
     LearnedRange,
     LogisticUnit,
-    Slopes,
+    PReLUAlpha,
 )
 
 
 class LayerConfig(QuantizeConfig):
     """Rounds a layer's output with a learned range, a fixed one, or not at all.
 
-    Kernels of convolutions are rounded as well, and slopes of PReLU if asked: in what goes to the
-    converter they must not be (it would fall back to float), it rounds them itself in the same way.
+    Kernels of convolutions are rounded as well, and PReLU's alpha if `alpha` is set. It must not be
+    set for the converter, which would fall back to float; the converter rounds alpha in the same
+    way.
     """
 
-    def __init__(self, output: str = "learned", slopes: bool = True, learn: bool = True) -> None:
-        """`output` is "learned" (if `learn`, else as calibrated), "unit" ([0, 1]), "logistic" (the
-        range that int8 gives it, then [0, 1]), "tanh" (the range that int8 gives it) or "none".
+    def __init__(self, output: str = "learned", alpha: bool = True, learn: bool = True) -> None:
+        """Set what is rounded.
+
+        Args:
+            output: "learned", "unit" ([0, 1]), "logistic" (int8's range of a logistic, then
+                [0, 1]), "tanh" (int8's range of tanh) or "none".
+            alpha: whether PReLU's alpha is rounded.
+            learn: whether learned ranges are trained; else they stay as calibrated.
         """
-        self.output, self.slopes, self.learn = output, slopes, learn
+        self.output, self.alpha, self.learn = output, alpha, learn
 
     def _rounded(self, layer: Any) -> dict[str, Any]:
         rounded = {"kernel": ChannelWeights()}
-        if self.slopes:
-            rounded["alpha"] = Slopes()
+        if self.alpha:
+            rounded["alpha"] = PReLUAlpha()
         return {name: how for name, how in rounded.items() if hasattr(layer, name)}
 
     def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
-        """The kernel or the slopes, where there are any."""
+        """The kernel or alpha, if the layer has one, with its quantizer."""
         return [(getattr(layer, name), how) for name, how in self._rounded(layer).items()]
 
     def set_quantize_weights(self, layer: Any, quantize_weights: list[Any]) -> None:
@@ -51,7 +57,7 @@ class LayerConfig(QuantizeConfig):
         return  # AutoGraph cannot read a function that is a docstring alone
 
     def get_output_quantizers(self, layer: Any) -> list[Any]:
-        """By `output`."""
+        """The quantizer that `output` names."""
         learned = LearnedRange(self.learn)
         fixed: dict[str, list[Any]] = {
             "unit": [UNIT_RANGE],
@@ -63,24 +69,27 @@ class LayerConfig(QuantizeConfig):
 
     def get_config(self) -> dict[str, Any]:
         """For Keras."""
-        return {"output": self.output, "slopes": self.slopes, "learn": self.learn}
+        return {"output": self.output, "alpha": self.alpha, "learn": self.learn}
 
 
 def output_rounding(layer: Any, consumers: list[Any], is_last: bool) -> str:
-    """Where a layer's output must be rounded for the converter to make it one integer tensor.
+    """How a layer's output must be rounded for the converter to make it one integer tensor.
 
     Args:
         layer: a tf_keras layer.
         consumers: the layers that read its output.
-        is_last: whether only layers that move values about stand between it and the output.
+        is_last: whether only layers that rearrange values follow it.
+
+    Returns:
+        the `output` of a `LayerConfig`.
     """
     kind = type(layer).__name__
     if kind in ("DepthToSpace", "SpaceToDepth", "Concatenate"):
-        return "none"  # they only move values about: the range is their input's
+        return "none"  # they only rearrange values: the range is their input's
     if len(consumers) == 1 and type(consumers[0]).__name__ == "ReLU":
         return "none"  # the converter fuses the two
     if kind == "Activation" and layer.activation.__name__ == "tanh":
-        return "tanh"  # its int8 range is fixed: any other would be rescaled once more
+        return "tanh"  # int8 fixes its range: another one would cost a rescaling
     if is_last and kind == "Activation" and layer.activation.__name__ == "sigmoid":
         return "logistic"
     return "unit" if is_last else "learned"

@@ -1,9 +1,9 @@
-"""Equalization of channel ranges, before a float network is tuned.
+"""Cross-layer equalization of channel ranges, before quantization-aware training.
 
-Activations have one scale for all channels: a channel whose values are small beside the others'
-is rounded coarsely. Between two convolutions with a PReLU in between, a channel may be scaled and
-the kernel behind it scaled back without changing what the network computes (Nagel et al. 2019,
-"Data-Free Quantization Through Weight Equalization and Bias Correction").
+Activations have one scale for all channels, so a channel with small values is rounded coarsely.
+Between two convolutions with a PReLU, a channel can be scaled up and the next kernel down, and the
+network still computes the same. Nagel et al. 2019, "Data-Free Quantization Through Weight
+Equalization and Bias Correction", https://arxiv.org/abs/1906.04721.
 """
 
 import dataclasses
@@ -14,45 +14,46 @@ import numpy as np
 import tf_keras
 
 from edge_sr.models import checkpoint as checkpoints
+from edge_sr.models.reparam import fold
 
 
 def equalize(checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> checkpoints.Checkpoint:
-    """The same network with channels of more equal ranges, folded.
+    """The same network, folded, with channels of more equal ranges.
 
-    A channel's factor makes its share of the activation's range as large as its share of the
-    range of the next kernel's output channels.
+    A channel's factor makes its share of the activation's range equal to its share of the range of
+    the next kernel's output channels.
 
     Args:
         checkpoint: a float one.
         patches: uint8 (N,p,p,C), from training images.
     """
     model = checkpoints.build_model(checkpoint, tf_keras)
-    weights = checkpoints.fold(checkpoint.weights)
-    found = list(chains(model))
-    if found:
+    weights = fold(checkpoint.weights)
+    triples = list(chains(model))
+    if triples:
         probe = tf_keras.Model(
-            model.input, {prelu: model.get_layer(prelu).output for _, prelu, _ in found}
+            model.input, {prelu: model.get_layer(prelu).output for _, prelu, _ in triples}
         )
         outputs = probe(patches.astype(np.float32) / 255)
-        reaches = {prelu: np.abs(outputs[prelu]).max(axis=(0, 1, 2)) for _, prelu, _ in found}
-        weights = balanced(weights, found, reaches)
+        reaches = {prelu: np.abs(outputs[prelu]).max(axis=(0, 1, 2)) for _, prelu, _ in triples}
+        weights = balanced(weights, triples, reaches)
     return dataclasses.replace(checkpoint, config=checkpoint.config.folded, weights=weights)
 
 
 def balanced(
     weights: dict[str, np.ndarray],
-    found: Iterable[tuple[str, str, str]],
+    triples: Iterable[tuple[str, str, str]],
     reaches: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Weights that compute the same, with channels of more equal ranges.
 
     Args:
         weights: of plain convolutions, by name.
-        found: chains, from `chains`.
-        reaches: of each PReLU by name, the largest magnitude of each channel.
+        triples: from `chains`.
+        reaches: by PReLU, the largest magnitude of each channel (C).
     """
     weights = dict(weights)
-    for first, prelu, second in found:
+    for first, prelu, second in triples:
         kernel = np.abs(weights[f"{second}/kernel"])
         share = (kernel / np.maximum(kernel.max(axis=(0, 1, 2)), 1e-12)).max(axis=(0, 1, 3))
         factors = np.sqrt(np.maximum(reaches[prelu], 1e-6) / np.maximum(share, 1e-6))
@@ -64,7 +65,7 @@ def balanced(
 
 
 def chains(model: Any) -> Iterator[tuple[str, str, str]]:
-    """Names of (convolution, PReLU, convolution) in a row that nothing else reads."""
+    """Names of consecutive (convolution, PReLU, convolution) whose values nothing else reads."""
     for layer in model.layers:
         prelu = _only_reader(layer, "PReLU")
         second = prelu and _only_reader(prelu, "Conv2D")

@@ -1,8 +1,8 @@
-"""Gain of the last convolution, fitted after tuning.
+"""Gain of the last convolution, fitted after quantization-aware training.
 
-A network without anchor hands the image's brightness on through every rounded kernel, and a gain
-that is wrong by a few thousandths is an error everywhere. Scaling all of a filter changes its step
-but none of its integers, so that the gain of the last convolution can be set freely.
+In a network without anchor the image's brightness passes through every rounded kernel, and a gain
+that is off by a few thousandths is an error everywhere. Scaling a whole filter changes its scale
+but none of its integers, so the gain of the last convolution can be set freely.
 """
 
 import dataclasses
@@ -14,43 +14,44 @@ import tf_keras
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.quantize import network
 
-_RIM = 8  # low-resolution pixels along a patch's edges that may see padding; they are left out
+_BORDER = 8  # low-resolution pixels along a patch's edges that may see padding: not fitted
 
 
 def fit_gain(
-    tuned: checkpoints.Checkpoint, low: np.ndarray, high: np.ndarray
+    quantized: checkpoints.Checkpoint, low: np.ndarray, high: np.ndarray
 ) -> checkpoints.Checkpoint:
-    """The tuned network with gains and biases of its last convolution fitted by least squares.
+    """The network with gains and biases of its last convolution fitted by least squares.
 
-    Whatever is added to that convolution stays as it is; clipped values do not count. A network
-    that has more than additions between that convolution and a last depth-to-space is left alone.
+    Tensors that are added to that convolution's output are unchanged; clipped values do not count.
+    A network with other layers than additions between that convolution and a final depth-to-space
+    is returned unchanged.
 
     Args:
-        tuned: a tuned checkpoint.
+        quantized: an int8 checkpoint.
         low: uint8 (N,p,p,C), from training images.
-        high: uint8 (N,sp,sp,C), what they should become.
+        high: uint8 (N,sp,sp,C), the targets.
     """
-    model = network.fake_quantized(tuned)
+    model = network.fake_quantized(quantized)
     last = max(n for n, layer in enumerate(model.layers) if _kind(layer) == "Conv2D")
     behind = [_kind(layer) for layer in model.layers[last + 1 :]]
     if behind[-1:] != ["DepthToSpace"] or not {*behind[:-1]} <= {"Add", "Concatenate", "ReLU"}:
-        return tuned
+        return quantized
     name = model.layers[last].name
-    found, output = _before_shuffle(model, name, low)
-    wanted = _to_depth(high.astype(np.float32) / 255, output.shape[1]) - output + found
-    rim = min(_RIM, low.shape[1] // 4) * output.shape[1] // low.shape[1]
-    inside = (slice(None), slice(rim, -rim), slice(rim, -rim))
+    values, output = _before_shuffle(model, name, low)
+    targets = _to_depth(high.astype(np.float32) / 255, output.shape[1]) - output + values
+    border = min(_BORDER, low.shape[1] // 4) * output.shape[1] // low.shape[1]
+    inside = (slice(None), slice(border, -border), slice(border, -border))
     variables = checkpoints.variables_of(model)
     kernel, bias = (variables[f"{name}/{part}"] for part in ("kernel", "bias"))
     gains, offsets = np.ones(output.shape[3]), np.zeros(output.shape[3])
     for channel in range(output.shape[3]):
         counted = output[inside][..., channel] > 0
-        x, y = (values[inside][..., channel][counted] for values in (found, wanted))
-        if x.size and np.ptp(x) > 0:  # else the channel is dead, and tells nothing
+        x, y = (each[inside][..., channel][counted] for each in (values, targets))
+        if x.size and np.ptp(x) > 0:  # else the channel is constant, and there is nothing to fit
             gains[channel], offsets[channel] = np.polyfit(x.astype(np.float64), y, 1)
     kernel.assign(kernel.numpy() * gains)
     bias.assign(bias.numpy() * gains + offsets)
-    return dataclasses.replace(tuned, weights=checkpoints.weights_of(model))
+    return dataclasses.replace(quantized, weights=checkpoints.weights_of(model))
 
 
 def _kind(layer: Any) -> str:
@@ -58,14 +59,14 @@ def _kind(layer: Any) -> str:
 
 
 def _before_shuffle(model: Any, name: str, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What that layer gives, and what goes into the last one: float32 (N,H,W,C)."""
+    """The output of that layer, and the input of the last one: float32 (N,H,W,C)."""
     probe = tf_keras.Model(model.input, [model.get_layer(name).output, model.layers[-1].input])
     parts = [
         probe(low[start : start + 64].astype(np.float32) / 255, training=False)
         for start in range(0, len(low), 64)
     ]
-    found, output = (np.concatenate([part[i].numpy() for part in parts]) for i in (0, 1))
-    return found, output
+    values, output = (np.concatenate([part[i].numpy() for part in parts]) for i in (0, 1))
+    return values, output
 
 
 def _to_depth(images: np.ndarray, side: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Networks with fake quantization: built from a float checkpoint or from a tuned one."""
+"""Fake-quantized networks, built from a float checkpoint or from an int8 one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,41 +20,41 @@ from edge_sr.quantize.quantizers import (
     ChannelWeights,
     LearnedRange,
     LogisticUnit,
-    Slopes,
+    PReLUAlpha,
 )
 
 _MIN_PATCHES = 16
-_MAX_VALUES = 2**28  # of all layers, for calibration: a gigabyte
-_MARGIN = 1.05  # for what tuning does to flat black and white, which it hardly ever sees
+_MAX_VALUES = 2**28  # float32 of all layers' outputs at calibration: 1 GiB
+_MARGIN = 1.05  # as training may shift flat black and white, which are rare in its patches
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """What a model with fake quantization does beside rounding kernels and activations.
+    """What a fake-quantized model does besides rounding kernels and activations.
 
     Attributes:
-        slopes: round slopes of PReLU.
-        logistic: put a last logistic into the range that int8 gives it, and then into [0, 1].
-        learn: ranges learn when the model is trained.
+        alpha: round PReLU's alpha.
+        logistic: round a final logistic to int8's range of a logistic, then to [0, 1].
+        learn: train the ranges too.
     """
 
-    slopes: bool = True
+    alpha: bool = True
     logistic: bool = True
     learn: bool = True
 
 
 WHOLE = Simulation()
 
-FOR_CONVERTER = Simulation(slopes=False, logistic=False)
-"""Of what goes to the TFLite converter, which does both by itself."""
+FOR_CONVERTER = Simulation(alpha=False, logistic=False)
+"""For the TFLite converter, which does both itself."""
 
 
 class _InputRange(tfmot.default_8bit.default_8bit_transforms.InputLayerQuantize):
-    """Puts a rounding of fixed range behind the input."""
+    """Rounds the input to the fixed range [0, 1]."""
 
     def replacement(self, match_layer: Any) -> Any:
         node = super().replacement(match_layer)
-        # A name of our own: Keras would number it, and it goes into the exported file.
+        # A fixed name: Keras would number it, and the exported file contains it.
         node.layer["config"] = QuantizeLayer(UNIT_RANGE, name="image_range").get_config()
         node.layer["name"] = "image_range"
         return node
@@ -72,17 +72,17 @@ class _Layout(tfmot.QuantizeLayoutTransform):
 
 
 class _Scheme(tfmot.default_8bit.Default8BitQuantizeScheme):
-    """Every layer brings its own config; of tfmot's layout changes none is needed."""
+    """Every layer has its own config; none of tfmot's layout changes is needed."""
 
     def get_layout_transformer(self) -> Any:
         return _Layout()
 
 
-def unrounded(tuned: checkpoints.Checkpoint) -> Any:
-    """The tf_keras model of a tuned checkpoint's weights, with nothing rounded."""
-    model = tuned.spec.build(tuned.config.folded, tf_keras)
+def unrounded(quantized: checkpoints.Checkpoint) -> Any:
+    """The tf_keras model with an int8 checkpoint's weights, and nothing rounded."""
+    model = quantized.spec.build(quantized.config.folded, tf_keras)
     prefix = checkpoints.QUANTIZED
-    named = {name.removeprefix(prefix): array for name, array in tuned.weights.items()}
+    named = {name.removeprefix(prefix): array for name, array in quantized.weights.items()}
     weights = {n: a for n, a in named.items() if not n.endswith(("/output_min", "/output_max"))}
     checkpoints.assign(model, weights)
     return model
@@ -96,14 +96,14 @@ def fake_quantized(
     """A tf_keras model (N,H,W,C) in [0, 1] to (N,sH,sW,C) that rounds as int8 does.
 
     Args:
-        checkpoint: a float one (the ranges are then as yet uncalibrated), or a tuned one.
-        simulation: what else it does.
-        source: what the checkpoint is called in errors.
+        checkpoint: a float one, whose ranges are then not calibrated yet, or an int8 one.
+        simulation: what else is rounded.
+        source: name of the checkpoint in errors.
 
     Raises:
         UserError: the weights do not fit the model.
     """
-    if not checkpoints.is_tuned(checkpoint):
+    if not checkpoints.is_quantized(checkpoint):
         return annotated(checkpoints.build_model(checkpoint, tf_keras, source), simulation)
     model = annotated(checkpoint.spec.build(checkpoint.config.folded, tf_keras), simulation)
     checkpoints.assign(model, checkpoint.weights, source)
@@ -111,11 +111,11 @@ def fake_quantized(
 
 
 def annotated(model: Any, simulation: Simulation) -> Any:
-    """A plain tf_keras model, with its weights, as one that rounds as int8 does.
+    """A tf_keras model with the layers and weights of a plain one, that rounds as int8 does.
 
     Args:
-        model: of layers that are each called once.
-        simulation: what else it does.
+        model: the plain model, each of whose layers is called once.
+        simulation: what else is rounded.
     """
     consumers = _consumers(model)
 
@@ -125,11 +125,11 @@ def annotated(model: Any, simulation: Simulation) -> Any:
         rounding = output_rounding(layer, consumers[layer.name], _ends_network(layer, consumers))
         if rounding == "logistic" and not simulation.logistic:
             rounding = "unit"
-        config = LayerConfig(rounding, simulation.slopes, simulation.learn)
+        config = LayerConfig(rounding, simulation.alpha, simulation.learn)
         return tfmot.quantize_annotate_layer(layer, config)
 
     shuffles = (layers.depth_to_space, layers.space_to_depth)
-    own = (LayerConfig, LearnedRange, LogisticUnit, ChannelWeights, Slopes)
+    own = (LayerConfig, LearnedRange, LogisticUnit, ChannelWeights, PReLUAlpha)
     own += tuple(type(shuffle(tf_keras, 2, "any")) for shuffle in shuffles)
     with tfmot.quantize_scope({kind.__name__: kind for kind in own}):
         marked = tf_keras.models.clone_model(model, clone_function=annotate)
@@ -153,40 +153,40 @@ def _ends_network(layer: Any, consumers: dict[str, list[Any]]) -> bool:
 
 
 def calibrate(model: Any, checkpoint: checkpoints.Checkpoint, patches: np.ndarray) -> None:
-    """Set the ranges of a fake-quantized model by what the float network shows.
+    """Set the ranges of a fake-quantized model from the float network's activations.
 
-    Each is the part of the span from least to greatest value that has the least mean squared error
-    of rounding and clipping together, and takes in what flat black and white give: photographs have
-    little of either, but a network that clips them shows it.
+    A range is the part of [minimum, maximum] with the least mean squared error of rounding and
+    clipping. It always includes the values of flat black and flat white images: photographs have
+    little of either, but clipping them is visible.
 
     Args:
         model: from `fake_quantized`.
         checkpoint: the float checkpoint that it was made from.
-        patches: uint8 (N,p,p,C), from training images; of large networks the first ones are taken.
+        patches: uint8 (N,p,p,C), from training images; large networks use only the first ones.
     """
     plain = checkpoints.build_model(checkpoint, tf_keras)
     probe = tf_keras.Model(plain.input, {layer.name: layer.output for layer in plain.layers})
     side, channels = patches.shape[1], patches.shape[3]
     black, white = np.zeros((side, side, channels)), np.ones((side, side, channels))
     flat = probe(np.stack([black, white]).astype(np.float32))
-    values = sum(tf.size(shown).numpy() // 2 for shown in flat.values())
+    values = sum(tf.size(output).numpy() // 2 for output in flat.values())
     patches = patches[: max(_MIN_PATCHES, _MAX_VALUES // values)]
     outputs = probe(patches.astype(np.float32) / 255)
     middle = {
-        name: shown[:, shown.shape[1] // 2, shown.shape[2] // 2] for name, shown in flat.items()
+        name: output[:, output.shape[1] // 2, output.shape[2] // 2] for name, output in flat.items()
     }
-    set_ranges(model, outputs, middle)  # the middle is beyond the reach of padding
+    set_ranges(model, outputs, middle)  # padding does not affect the middle
 
 
 def set_ranges(
     model: Any, outputs: Mapping[str, Any], needed: Mapping[str, Any] | None = None
 ) -> None:
-    """Set those ranges of a fake-quantized model that are its own to choose.
+    """Set the ranges of a fake-quantized model that are not fixed by int8.
 
     Args:
         model: from `fake_quantized` or `annotated`.
         outputs: values by layer, for `best_range`.
-        needed: values by layer that the range must take in, with a margin.
+        needed: values by layer that the range must include, with a margin.
     """
     variables = checkpoints.variables_of(model)
     for name, output in outputs.items():
@@ -200,7 +200,7 @@ def set_ranges(
 
 
 def best_range(values: Any) -> tuple[float, float]:
-    """The range (least at most 0, greatest above 0) in which 8 bits represent the values best."""
+    """The range (minimum at most 0, maximum above 0) in which 8 bits represent the values best."""
     values = tf.reshape(values, [-1])
     low = min(float(tf.reduce_min(values)), 0.0)
     high = max(float(tf.reduce_max(values)), 1e-3)
@@ -217,7 +217,7 @@ def best_range(values: Any) -> tuple[float, float]:
 def concrete_function(
     checkpoint: checkpoints.Checkpoint, height: int, width: int, source: str
 ) -> Any:
-    """The tuned network at one input size as a TensorFlow function, for the TFLite converter.
+    """The int8 network at one input size as a TensorFlow function, for the TFLite converter.
 
     Returns:
         the function and the model that owns its variables.

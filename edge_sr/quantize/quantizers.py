@@ -1,7 +1,8 @@
 """Fake quantization behind tfmot's Quantizer interface.
 
-Activations: int8, asymmetric, one scale for the tensor. Weights: int8, symmetric, narrow, one scale
-per output channel. Both as the TFLite quantization specification asks.
+Activations: int8, asymmetric, one scale per tensor. Weights: int8, symmetric, narrow range, one
+scale per output channel. Both follow the TFLite quantization specification,
+https://ai.google.dev/edge/litert/models/quantization_spec.
 """
 
 from typing import Any
@@ -19,21 +20,21 @@ LOGISTIC_RANGE = quantizers.FixedQuantizer(8, init_min=0.0, init_max=255 / 256, 
 
 
 class LogisticUnit(quantizers.Quantizer):
-    """What a logistic goes through to become values of [0, 1]: its own range, then that one.
+    """A logistic's output: rounded to int8's fixed range of a logistic, then to [0, 1].
 
-    Which of two neighbouring steps a value takes depends on both, and in an image whole tones take
-    the same one.
+    The kernel rounds twice, and the result differs from rounding once; in an image, whole areas of
+    one tone would be off by a step.
     """
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
-        """The limits of both, constant."""
+        """The limits of both ranges, constant."""
         return {
             "own": LOGISTIC_RANGE.build(tensor_shape, f"{name}_own", layer),
             "unit": UNIT_RANGE.build(tensor_shape, name, layer),
         }
 
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
-        """Round to the one grid, then to the other."""
+        """Round to the logistic's grid, then to that of [0, 1]."""
         rounded = LOGISTIC_RANGE(inputs, training, weights["own"], **kwargs)
         return UNIT_RANGE(rounded, training, weights["unit"], **kwargs)
 
@@ -43,14 +44,15 @@ class LogisticUnit(quantizers.Quantizer):
 
 
 class LearnedRange(quantizers.Quantizer):
-    """A range that is trained: `calibrate` sets it, then the step size learns with the weights.
+    """A trainable range: `calibrate` sets it, then the scale is trained with the weights.
 
-    The gradient is that of Learned Step Size Quantization (Esser et al. 2020), with a zero point:
-    it weighs the rounding error inside the range against clipping outside.
+    The gradient is that of Learned Step Size Quantization (Esser et al. 2020,
+    https://arxiv.org/abs/1902.08153) with a zero point: it weighs the rounding error inside the
+    range against clipping outside.
     """
 
     def __init__(self, learn: bool = True) -> None:
-        """`learn` False leaves the range where `calibrate` put it."""
+        """With `learn` False the range stays as calibrated."""
         self.learn = learn
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
@@ -61,7 +63,7 @@ class LearnedRange(quantizers.Quantizer):
         return {"min": low, "max": high}
 
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
-        """Round to the grid of the present range."""
+        """Round to the grid of the current range."""
         low, high = tf.minimum(weights["min"], 0.0), tf.maximum(weights["max"], 1e-3)
         if not training:
             return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
@@ -82,10 +84,10 @@ def _learned_step(inputs: Any, low: Any, high: Any) -> Any:
 
 
 class ChannelWeights(quantizers.Quantizer):
-    """Weights rounded per output channel, the range always that of the present weights."""
+    """Weights rounded per output channel; the range is that of the current weights."""
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
-        """Needs no variables."""
+        """No variables."""
         return {}
 
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:
@@ -101,11 +103,11 @@ class ChannelWeights(quantizers.Quantizer):
         return {}
 
 
-class Slopes(quantizers.Quantizer):
-    """PReLU slopes rounded as the converter rounds them: symmetric, one scale for the tensor."""
+class PReLUAlpha(quantizers.Quantizer):
+    """PReLU's alpha rounded as the converter rounds it: symmetric, one scale per tensor."""
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
-        """Needs no variables."""
+        """No variables."""
         return {}
 
     def __call__(self, inputs: Any, training: Any, weights: Any, **kwargs: Any) -> Any:

@@ -1,35 +1,15 @@
 """A float checkpoint in Keras 3, on whatever backend Keras is set to."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_sr.errors import UserError, require
+from edge_sr.errors import UserError
 from edge_sr.models.checkpoint import load_model
 from edge_sr.quiet import quiet_native
 from edge_sr.runtime.interfaces import SCALES, UPSCALER_CHANNELS
 from edge_sr.runtime.session import Interface, Session, TensorSpec
-
-
-def import_keras() -> Any:
-    """Keras 3 on the backend that KERAS_BACKEND names, without the backend's chatter.
-
-    Raises:
-        UserError: Keras or the backend is missing.
-    """
-    with quiet_native():
-        try:
-            return require("keras", "train")
-        except (ImportError, ValueError):
-            backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-            if backend == "tensorflow":
-                require("tensorflow", "train")
-            raise UserError(
-                f"Keras cannot import its backend {backend!r}; KERAS_BACKEND may be tensorflow, "
-                "jax or torch, and that package must be installed"
-            ) from None
 
 
 class KerasSession(Session):

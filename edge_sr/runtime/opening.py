@@ -28,7 +28,7 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
     known = find_runtime(runtime, threads)
     _check_file(artifact, runtime, known.suffix)
     if runtime == "keras":
-        from edge_sr.runtime.keras import import_keras
+        from edge_sr.models.namespaces import import_keras
 
         _check_float(artifact)  # before the seconds that importing a backend takes
         import_keras()
@@ -81,7 +81,7 @@ def _check_file(artifact: Path, runtime: str, suffix: str) -> None:
 def _check_float(artifact: Path) -> None:
     from edge_sr.models import checkpoint
 
-    if checkpoint.is_tuned(checkpoint.read(artifact)):
+    if checkpoint.is_quantized(checkpoint.read(artifact)):
         raise UserError(
             f"{artifact} is a quantization-aware trained checkpoint; the keras runtime takes a "
             "float checkpoint; `edge-sr export` makes a .tflite of this one"

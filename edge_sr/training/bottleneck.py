@@ -1,4 +1,4 @@
-"""What stands between encoder and decoder of a codec while it trains."""
+"""The layer between encoder and decoder of a codec while it trains: quantizer and rate model."""
 
 from functools import lru_cache
 from typing import Any
@@ -10,37 +10,38 @@ LEVELS = 255
 
 NAME = "bottleneck"
 
-_REACH = 2  # samples around, in each direction, that the model of the entropy coder looks at
+_REACH = 2  # neighbours in each direction that the entropy coder's model uses
 
 
 def bottleneck(keras: Any, rate_weight: float, pixels_per_sample: int) -> Any:
-    """A layer (N,h,w,C) to (N,h,w,C) that stands for the uint8 quantizer.
+    """A layer (N,h,w,C) to (N,h,w,C) that simulates the uint8 quantizer of latents in [0, 1].
 
-    In training it adds uniform noise of one step (Balle, Laparra and Simoncelli 2017), else it
-    rounds. With a weight, the bits that samples cost by their neighbourhood are added to the loss,
-    so that latents learn to be told by their neighbours, which is what our entropy coder lives on.
+    In training it adds uniform noise of one step (Balle, Laparra and Simoncelli 2017, "End-to-end
+    Optimized Image Compression", https://arxiv.org/abs/1611.01704); otherwise it rounds. With a
+    `rate_weight`, the estimated bits of the samples, given their neighbours, are added to the loss.
+    Latents then become predictable from their neighbours, which the entropy coder exploits.
 
     Args:
         keras: the namespace; Keras 3.
-        rate_weight: of a bit per pixel in the loss; 0 leaves the rate alone.
-        pixels_per_sample: of a latent channel.
+        rate_weight: weight of a bit per pixel in the loss; 0 ignores the rate.
+        pixels_per_sample: image pixels per sample of a latent channel.
     """
     return _layer(keras)(rate_weight, pixels_per_sample, name=NAME)
 
 
 def causal_mask(channels: int) -> np.ndarray:
-    """What is known of a sample's neighbourhood when it is coded: float32 (5,5,C,C).
+    """1 for the neighbours that are decoded before a sample: float32 (5,5,C,C), from C to C.
 
-    Channels are coded one after the other, each row by row: of the channels before, all
-    neighbours, of its own those above and to the left.
+    Channels are coded one after the other, each row by row: all neighbours in previous channels
+    are known, and those above and to the left in the sample's own channel.
     """
     side = 2 * _REACH + 1
-    before = np.zeros((side, side, 1, 1), np.float32)
-    before[:_REACH] = 1
-    before[_REACH, :_REACH] = 1
+    above_or_left = np.zeros((side, side, 1, 1), np.float32)
+    above_or_left[:_REACH] = 1
+    above_or_left[_REACH, :_REACH] = 1
     own = np.eye(channels, dtype=np.float32)
-    earlier = np.triu(np.ones((channels, channels), np.float32), 1)
-    return before * own + earlier
+    previous = np.triu(np.ones((channels, channels), np.float32), 1)
+    return above_or_left * own + previous
 
 
 @lru_cache(maxsize=1)
@@ -61,12 +62,10 @@ def _layer(keras: Any) -> type:
                 near = np.zeros(kernel, np.float32)
                 for dy, dx, share in ((0, -1, 0.75), (-1, 0, 0.75), (-1, -1, -0.5)):
                     near[_REACH + dy, _REACH + dx] = share * np.eye(channels)
-                start = keras.initializers.Constant
-                self.mean = self.add_weight(shape=kernel, initializer=start(near), name="mean")
-                self.spread = self.add_weight(shape=kernel, initializer=start(-4.0), name="spread")
-                self.floor = self.add_weight(
-                    shape=(channels,), initializer=start(1.0), name="floor"
-                )
+                init = keras.initializers.Constant
+                self.mean = self.add_weight(shape=kernel, initializer=init(near), name="mean")
+                self.spread = self.add_weight(shape=kernel, initializer=init(-4.0), name="spread")
+                self.floor = self.add_weight(shape=(channels,), initializer=init(1.0), name="floor")
             self.built = True
 
         def call(self, inputs: Any, training: Any = None) -> Any:
@@ -80,15 +79,15 @@ def _layer(keras: Any) -> type:
             return levels / LEVELS
 
         def bits_per_pixel(self, levels: Any) -> Any:
-            """Bits of logistic distributions whose mean and spread the neighbours tell."""
+            """Bits per pixel of logistic distributions, with mean and scale from the neighbours."""
             predicted = ops.conv(levels, self.mean * self.mask, padding="same")
             residual = levels - predicted
             weights = ops.softplus(self.spread) * self.mask
-            around = ops.conv(ops.abs(residual), weights, padding="same")
-            width = around + ops.softplus(self.floor)
-            upper, lower = (residual + 0.5) / width, (residual - 0.5) / width
-            chance = ops.sigmoid(upper) - ops.sigmoid(lower)
-            bits = -ops.log(ops.maximum(chance, 1e-6)) / np.log(2)
+            scale = ops.conv(ops.abs(residual), weights, padding="same")
+            scale = scale + ops.softplus(self.floor)
+            upper, lower = (residual + 0.5) / scale, (residual - 0.5) / scale
+            probability = ops.sigmoid(upper) - ops.sigmoid(lower)
+            bits = -ops.log(ops.maximum(probability, 1e-6)) / np.log(2)
             return ops.mean(ops.sum(bits, axis=-1)) / self.pixels_per_sample
 
         def compute_output_shape(self, shape: Any) -> Any:

@@ -1,11 +1,10 @@
 """Gradients from several devices or machines, by tf.distribute.
 
 Keras 3's own `fit` does not run under MultiWorkerMirroredStrategy (keras-team/keras, issue 20585:
-it takes a value of one replica for a tensor). So the strategy does what it is good at here, running
-a function on every replica and summing over all of them, and that function is the gradient alone.
-Variables and optimizer are plain ones, one set in each process: every process draws the same
-patches by the same seed, each replica takes its part of a batch, and the summed gradient moves all
-sets alike. A recipe's batch is the whole one, however many share it.
+it takes a value of one replica for a tensor). So the strategy only computes the gradient on every
+replica and sums over all of them. Variables and optimizer are plain ones, one set per process.
+Every process draws the same patches by the same seed, each replica takes its part of the batch, and
+the summed gradient updates all sets alike. A recipe's `batch` is that of all replicas together.
 """
 
 import json
@@ -22,7 +21,7 @@ from edge_sr.quiet import quiet_native
 STRATEGIES = ("mirrored", "multiworker")
 
 Step = Callable[[np.ndarray, np.ndarray], float]
-"""Trains on one batch, inputs and targets in [0, 1]; gives the mean loss."""
+"""Trains on one batch, inputs and targets in [0, 1]; returns the mean loss."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Share:
     Attributes:
         strategy: of tf.distribute.
         worker: number of this process.
-        workers: how many there are.
+        workers: number of processes.
     """
 
     strategy: Any
@@ -41,28 +40,28 @@ class Share:
 
     @property
     def chief(self) -> bool:
-        """Whether this is the process that writes."""
+        """Whether this process writes the run's files."""
         return self.worker == 0
 
     @property
     def replicas(self) -> int:
-        """Into how many parts a batch is cut."""
+        """The number of parts of a batch."""
         return int(self.strategy.num_replicas_in_sync)
 
     def check_batch(self, batch: int) -> None:
-        """Refuse a batch that has no equal parts.
+        """Refuse a batch that cannot be split into equal parts.
 
         Raises:
-            UserError: so.
+            UserError: the number of replicas does not divide the batch.
         """
         if batch % self.replicas:
             raise UserError(
-                f"a batch of {batch} cannot be shared by {self.replicas} replicas; set batch in "
+                f"a batch of {batch} cannot be split among {self.replicas} replicas; set batch in "
                 f"the recipe to a multiple of {self.replicas}"
             )
 
     def agree(self, number: int) -> bool:
-        """Whether every process says the same number."""
+        """Whether every process has the same number."""
         import tensorflow as tf
 
         @tf.function
@@ -74,7 +73,7 @@ class Share:
         return bool(total == number * self.replicas and squares == number**2 * self.replicas)
 
     def step(self, model: Any, loss: Callable[[Any, Any], Any], optimizer: Any) -> Step:
-        """What trains a model on a batch; all processes must call it alike."""
+        """The function that trains a model on a batch; all processes must call it alike."""
         import tensorflow as tf
 
         variables = model.trainable_variables
@@ -82,7 +81,7 @@ class Share:
 
         def gradient(low: Any, high: Any) -> list[Any]:
             with tf.GradientTape() as tape:
-                # Of equal parts: the mean of the parts' means is that of the whole.
+                # Parts are equal: the mean of their means is the batch's mean.
                 mean = loss(high, model(low, training=True)) / self.replicas
             parts = [mean, *tape.gradient(mean, raw)]
             return list(tf.distribute.get_replica_context().all_reduce("SUM", parts))
@@ -97,7 +96,7 @@ class Share:
         return lambda low, high: float(train(self._part(low), self._part(high)))
 
     def _part(self, batch: np.ndarray) -> Any:
-        """This process's replicas' parts of a batch."""
+        """The parts of a batch for this process's replicas."""
         import tensorflow as tf
 
         parts = np.split(batch, self.replicas)
@@ -111,22 +110,22 @@ class Share:
 
 
 def share(name: str) -> Share:
-    """This process's part under a strategy; to be called before TensorFlow does anything else.
+    """This process's part under a strategy. Call it before anything else of TensorFlow.
 
     Args:
         name: "mirrored": all devices of this machine; "multiworker": all machines in TF_CONFIG.
 
     Raises:
-        UserError: there is no such strategy, the backend is not TensorFlow, or TF_CONFIG is missing
+        UserError: the strategy is unknown, the backend is not TensorFlow, or TF_CONFIG is missing
             or wrong.
     """
     if name not in STRATEGIES:
-        raise UserError(f"there is no strategy {name!r}; there are {', '.join(STRATEGIES)}")
+        raise UserError(f"unknown strategy {name!r}; available: {', '.join(STRATEGIES)}")
     if require("keras", "train").backend.backend() != "tensorflow":
-        raise UserError("strategies are TensorFlow's; set KERAS_BACKEND=tensorflow")
+        raise UserError("--strategy needs TensorFlow; set KERAS_BACKEND=tensorflow")
     import tensorflow as tf
 
-    worker, workers = _place() if name == "multiworker" else (0, 1)
+    worker, workers = _worker() if name == "multiworker" else (0, 1)
     with quiet_native():
         if name == "mirrored":
             return Share(tf.distribute.MirroredStrategy(_devices(tf)), 0, 1)
@@ -134,16 +133,16 @@ def share(name: str) -> Share:
 
 
 def _devices(tf: Any) -> list[str]:
-    """All GPUs, or where there is none, all CPUs (there is one, unless it was told otherwise)."""
+    """All GPUs; without any, all CPU devices (one, unless TensorFlow is configured otherwise)."""
     kinds = [tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU")]
     return [device.name for device in kinds[0] or kinds[1]]
 
 
-def _place() -> tuple[int, int]:
-    """Number of this worker, and of all, as TF_CONFIG has them.
+def _worker() -> tuple[int, int]:
+    """This worker's index and the number of workers, from TF_CONFIG.
 
     Raises:
-        UserError: it is missing or has something else.
+        UserError: TF_CONFIG is missing or wrong.
     """
     text = os.environ.get("TF_CONFIG")
     example = (
@@ -151,7 +150,7 @@ def _place() -> tuple[int, int]:
         '"task": {"type": "worker", "index": 0}}'
     )
     if not text:
-        raise UserError(f"multiworker needs TF_CONFIG to say who takes part, as in {example}")
+        raise UserError(f"multiworker needs TF_CONFIG to name the workers, for example {example}")
     try:
         values = json.loads(text)
         workers, task = values["cluster"]["worker"], values["task"]
@@ -160,5 +159,5 @@ def _place() -> tuple[int, int]:
         if not known or not isinstance(workers, list) or index not in range(len(workers)):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"TF_CONFIG is not as multiworker needs it: {example}") from None
+        raise UserError(f"TF_CONFIG is wrong; multiworker needs, for example, {example}") from None
     return int(index), len(workers)

@@ -1,6 +1,6 @@
 """The training loop: epochs of random patches, validation, checkpoint, resume.
 
-It takes a model of either Keras namespace, on any backend that the namespace has.
+Models of both Keras namespaces train, on any backend of the namespace.
 """
 
 import csv
@@ -24,7 +24,7 @@ from edge_sr.training.quality import Score
 from edge_sr.training.recipe import DataOptions, OptimizerOptions, Recipe, to_dict
 
 CHUNK = 100
-"""Steps after which the learning rate and the average of the weights are renewed."""
+"""Steps between two updates of the learning rate and of the averaged weights."""
 
 STATE, LOG = "state.safetensors", "log.csv"
 
@@ -37,7 +37,7 @@ class DivergedError(UserError):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave.
+    """The result of one epoch.
 
     Attributes:
         number: from 1.
@@ -54,68 +54,68 @@ class Epoch:
     best: bool
 
 
-class Material(Protocol):
-    """What a network is trained on and validated by."""
+class TrainingImages(Protocol):
+    """Images to train a network on, and images held out to validate it."""
 
     @property
     def images(self) -> str:
-        """How many, and a digest of their names."""
+        """Their number, and a digest of their names."""
 
     @property
     def digest(self) -> str:
-        """Of their pixels."""
+        """A digest of their pixels."""
 
     def cut(self, data: DataOptions, count: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         """Inputs and targets: uint8 (count,h,w,c) and (count,H,W,C)."""
 
     def validate(self, model: Any) -> Score:
-        """Mean quality over the images held out."""
+        """Mean quality of a Keras model over the images held out."""
 
 
 class Observer(Protocol):
-    """Is told how the training goes."""
+    """Follows a training, to show it."""
 
     def chunk(self, epoch: int, steps_done: int, loss: float) -> None:
-        """After some steps: the epoch from 1, its steps done, their loss."""
+        """Called after some steps: the epoch (from 1), its steps done, their loss."""
 
     def epoch(self, result: Epoch) -> None:
-        """After an epoch."""
+        """Called after an epoch."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained, on what.
+    """A model, a recipe and images.
 
     Attributes:
         model: an uncompiled Keras model (N,h,w,c) in [0, 1] to (N,H,W,C).
         keras: the namespace of the model.
-        recipe: how.
+        recipe: how it is trained.
         scale: the model's scale.
         samples: to train on, and to validate by.
         seed: of patches; weights were seeded when the model was built.
-        identity: what a resumed run must have in common with this one, beside recipe, scale, seed
-            and images (JSON values).
+        identity: what identifies the run besides recipe, scale, seed and images (JSON values); a
+            resumed run must have the same.
     """
 
     model: Any
     keras: Any
     recipe: Recipe
     scale: int
-    samples: Material
+    samples: TrainingImages
     seed: int
     identity: Mapping[str, Any]
 
 
 class Trainer:
-    """One run: writes `state.safetensors` and a line of `log.csv` into its folder every epoch."""
+    """One run; every epoch it writes `state.safetensors` and a line of `log.csv` to its folder."""
 
     def __init__(self, task: Task, folder: Path, resume: bool, share: Share | None = None) -> None:
-        """Compile the model, and take up the state that the folder has.
+        """Compile the model, and restore the folder's state.
 
         Args:
             task: what to train.
             folder: of the run; made at the end of the first epoch.
-            resume: go on from the folder's state, if it has come as far as writing one.
+            resume: continue from the folder's state, if it has one.
             share: this process's part, where several devices or processes train one network.
 
         Raises:
@@ -124,9 +124,9 @@ class Trainer:
         self.task, self.folder, self.share = task, folder, share
         options = task.recipe.optimizer
         self.optimizer = _optimizer(task.keras, options)
-        self._models = _twins(task)
+        self._variants = _variants(task)
         self._step: Step
-        self._enter(task.recipe.at(0))
+        self._enter_phase(task.recipe.at(0))
         self.optimizer.build(task.model.trainable_variables)
         self.average = checkpoint.weights_of(task.model)
         self.epochs_done = 0
@@ -154,8 +154,8 @@ class Trainer:
         """Train to the end.
 
         Args:
-            keep_best: is given the (averaged) weights by name whenever validation improves.
-            observer: is told of progress.
+            keep_best: is given the averaged weights by name whenever validation improves.
+            observer: follows the progress.
 
         Raises:
             DivergedError: the loss is no longer finite.
@@ -163,7 +163,7 @@ class Trainer:
         """
         if self.share and not self.share.agree(self.epochs_done):
             raise UserError(
-                f"the processes are not in the same epoch: all must see the state in {self.folder}"
+                f"the processes are in different epochs: all must read the state in {self.folder}"
             )
         while not self.finished():
             result = self.run_epoch(observer)
@@ -178,18 +178,18 @@ class Trainer:
             observer.epoch(result)
 
     def finished(self) -> bool:
-        """Whether all epochs are done, or patience is at its end."""
+        """Whether all epochs are done, or validation has not improved for too many."""
         stop = self.task.recipe.stop
-        tired = bool(stop.patience) and self.stale >= stop.patience
-        return tired or self.epochs_done >= stop.epochs
+        stalled = bool(stop.patience) and self.stale >= stop.patience
+        return stalled or self.epochs_done >= stop.epochs
 
-    def _enter(self, recipe: Recipe) -> None:
-        """Go on with the loss, patches and batches of this recipe."""
+    def _enter_phase(self, recipe: Recipe) -> None:
+        """Use the loss, patches, batches and model variant of this recipe from now on."""
         self.recipe = recipe
-        rim = losses.Rim(recipe.data.rim * self.task.scale, recipe.data.rim_weight)
-        loss = losses.mixture(recipe.loss, rim)
-        twin = "rounded" if recipe.rounded else "smooth" if recipe.smooth else "plain"
-        self.trained = self._models[twin]
+        border = losses.Border(recipe.data.rim * self.task.scale, recipe.data.rim_weight)
+        loss = losses.weighted_sum(recipe.loss, border)
+        variant = "rounded" if recipe.rounded else "smooth" if recipe.smooth else "plain"
+        self.trained = self._variants[variant]
         if self.share:
             self.share.check_batch(recipe.data.batch)
             self._step = self.share.step(self.trained, loss, self.optimizer)
@@ -199,7 +199,7 @@ class Trainer:
     def run_epoch(self, observer: Observer) -> Epoch:
         """Train for one epoch and validate."""
         if self.task.recipe.at(self.epochs_done) != self.recipe:
-            self._enter(self.task.recipe.at(self.epochs_done))
+            self._enter_phase(self.task.recipe.at(self.epochs_done))
         total, done = 0.0, 0
         steps, options = self.recipe.stop.steps_per_epoch, self.recipe.optimizer
         for low, high in self._chunks():
@@ -216,16 +216,16 @@ class Trainer:
             done, total = done + count, total + loss * count
             if options.kind == "soap" and (done % soap.ROWS == 0 or done == steps):
                 soap.refresh(self.optimizer)
-            self._follow(count)
+            self._update_average(count)
             observer.chunk(self.epochs_done + 1, done, loss)
         score = self._validate_average()
         monitor = self.recipe.stop.monitor
-        better = self._judge(self.epochs_done if monitor == "last" else getattr(score, monitor))
+        better = self._is_better(self.epochs_done if monitor == "last" else getattr(score, monitor))
         self.epochs_done += 1
         return Epoch(self.epochs_done, total / done, score, rate, better)
 
     def _chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Patches of CHUNK steps at a time; the next are cut while the network trains."""
+        """Patches for CHUNK steps at a time; the next are cut while the network trains."""
         data = self.recipe.data
         rng = np.random.default_rng([self.task.seed, self.epochs_done])
         left = self.recipe.stop.steps_per_epoch
@@ -241,9 +241,9 @@ class Trainer:
         batch = self.recipe.data.batch
         low, high = low.astype(np.float32) / 255, high.astype(np.float32) / 255
         if self.share:
-            places = range(0, len(low), batch)
+            starts = range(0, len(low), batch)
             return float(
-                np.mean([self._step(low[i : i + batch], high[i : i + batch]) for i in places])
+                np.mean([self._step(low[i : i + batch], high[i : i + batch]) for i in starts])
             )
         history = self.trained.fit(low, high, batch_size=batch, shuffle=False, verbose=0)
         return float(history.history["loss"][-1])
@@ -256,12 +256,12 @@ class Trainer:
         if options.schedule == "halving":
             rate *= 0.5 ** (epoch // options.plateau_epochs)
         if epoch < options.warmup_epochs:
-            grain = CHUNK / self.task.recipe.stop.steps_per_epoch
-            rate *= min(1.0, (epoch + grain) / options.warmup_epochs)
+            chunk = CHUNK / self.task.recipe.stop.steps_per_epoch
+            rate *= min(1.0, (epoch + chunk) / options.warmup_epochs)
         return rate
 
-    def _follow(self, steps: int) -> None:
-        """Move the average towards the weights; early on it forgets faster (bias correction)."""
+    def _update_average(self, steps: int) -> None:
+        """Move the average towards the weights, faster in early steps (bias correction)."""
         steps_done = self.epochs_done * self.task.recipe.stop.steps_per_epoch
         decay = min(self.task.recipe.optimizer.ema_decay, (1 + steps_done) / (10 + steps_done))
         keep = np.float32(decay**steps)
@@ -275,7 +275,8 @@ class Trainer:
         checkpoint.assign(self.task.model, weights)
         return score
 
-    def _judge(self, value: float) -> bool:
+    def _is_better(self, value: float) -> bool:
+        """Compare with the best so far; counts epochs without improvement."""
         if value > self.best:
             self.best, self.stale = value, 0
             return True
@@ -306,7 +307,7 @@ class Trainer:
         for name, array in saved.arrays.items():
             part, _, rest = name.partition("/")
             parts[part][rest] = array
-        for part in ("average", "weights"):  # the former only to see that it fits
+        for part in ("average", "weights"):  # the average only to check that it fits
             checkpoint.assign(self.task.model, parts[part], "the state of the run")
         self.average = parts["average"]
         for index, variable in enumerate(self.optimizer.variables):
@@ -320,12 +321,12 @@ class Trainer:
 
 @contextmanager
 def _precision(keras: Any, bfloat16: bool) -> Iterator[None]:
-    """What is traced within multiplies in bfloat16 if asked to, by TensorFlow's graph optimizer."""
+    """With `bfloat16`, TensorFlow multiplies in bfloat16 in functions that are traced inside."""
     if not bfloat16:
         yield
         return
     if keras.backend.backend() != "tensorflow":
-        raise UserError("bfloat16 needs the backend tensorflow: set bfloat16 = false in the recipe")
+        raise UserError("bfloat16 needs TensorFlow: set bfloat16 = false in the recipe")
     import tensorflow as tf
 
     option = "auto_mixed_precision_onednn_bfloat16"
@@ -336,14 +337,14 @@ def _precision(keras: Any, bfloat16: bool) -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({option: False})
 
 
-def _twins(task: Task) -> dict[str, Any]:
-    """The model, and those of the same weights that the recipe trains in its place at times."""
-    twins = {"plain": task.model}
+def _variants(task: Task) -> dict[str, Any]:
+    """The model and its weight-sharing variants (rounded, smooth)."""
+    variants = {"plain": task.model}
     if task.recipe.ever_rounded:
-        twins["rounded"] = rounding.rounded(task.keras, task.model)
+        variants["rounded"] = rounding.rounded(task.keras, task.model)
     if task.recipe.smooth:
-        twins["smooth"] = smoothing.smooth(task.keras, task.model, task.recipe.smooth)
-    return twins
+        variants["smooth"] = smoothing.smooth(task.keras, task.model, task.recipe.smooth)
+    return variants
 
 
 def _optimizer(keras: Any, options: OptimizerOptions) -> Any:
@@ -364,6 +365,7 @@ def _ahead(
     cut: Callable[[int], tuple[np.ndarray, np.ndarray]],
     sizes: Sequence[int],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The results of `cut` for all sizes, each computed while the one before it is used."""
     pending = pool.submit(cut, sizes[0])
     for size in sizes[1:]:
         ready, pending = pending.result(), pool.submit(cut, size)
@@ -385,7 +387,7 @@ def _log(path: Path, result: Epoch) -> None:
 
 
 def _cut_log(path: Path, epochs: int) -> None:
-    """Drop what was logged of an epoch whose state was not written any more."""
+    """Drop the line of an epoch whose state was not written."""
     if path.exists():
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         with replacing(path) as temporary:

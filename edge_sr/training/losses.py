@@ -1,4 +1,4 @@
-"""Losses, written with keras.ops: they train a model of either Keras namespace."""
+"""Losses, written with keras.ops: they train models of both Keras namespaces."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ def luma_loss(target: Any, output: Any, weights: Any = 1.0) -> Any:
 
 
 def ssim_loss(target: Any, output: Any) -> Any:
-    """1 - SSIM (Wang et al. 2004) of (N,H,W,C) tensors in [0, 1], mean over channels; a scalar.
+    """1 - SSIM of (N,H,W,C) tensors in [0, 1], mean over channels; a scalar.
 
-    Gaussian window of 11 with sigma 1.5, valid positions only, K1 0.01, K2 0.03: what
-    tf.image.ssim computes.
+    As tf.image.ssim: 11x11 Gaussian window with sigma 1.5, valid positions only, K1 0.01, K2 0.03
+    (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861).
     """
     from keras import ops
 
@@ -63,7 +63,7 @@ def _planes(images: Any) -> Any:
 
 
 def _blur(images: Any) -> Any:
-    """The Gaussian window, one axis after the other: 22 multiplications a pixel, not 121."""
+    """Convolve with the Gaussian window by axes: 22 multiplications a pixel instead of 121."""
     from keras import ops
 
     offsets = np.arange(11) - 5
@@ -74,15 +74,15 @@ def _blur(images: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Rim:
-    """The pixels along a patch's edges, where a network sees padding in place of the image.
+class Border:
+    """The pixels along a patch's edges, where a network sees padding instead of the image.
 
-    They make up nearly half of a small patch and hardly any of a photograph, and would get as
-    much of the network's attention as their share in the loss.
+    They are nearly half of a small patch, but hardly any of a photograph: a smaller weight in the
+    loss corrects that.
 
     Attributes:
-        width: of the rim, high-resolution pixels.
-        weight: of its pixels, those inside having 1.
+        width: of the border, in high-resolution pixels.
+        weight: of its pixels; those inside have 1.
     """
 
     width: int = 0
@@ -96,15 +96,18 @@ class Rim:
         return weights / weights.mean(dtype=np.float64).astype(np.float32)
 
 
-def mixture(terms: Mapping[str, float], rim: Rim = Rim()) -> Loss:
-    """The weighted sum of losses by name: "mae", "mse" and "luma" with the rim weighted, "ssim"
-    within it.
+def weighted_sum(terms: Mapping[str, float], border: Border = Border()) -> Loss:
+    """The weighted sum of losses by name.
+
+    Args:
+        terms: weights of "mae", "mse", "luma" (with the border's weight) and "ssim" (inside it).
+        border: of the patches.
     """
 
     def loss(target: Any, output: Any) -> Any:
         height, width = output.shape[1:3]
-        pixels = rim.weights(height, width)
-        inside = slice(rim.width, -rim.width or None)
+        pixels = border.weights(height, width)
+        inside = slice(border.width, -border.width or None)
         total = 0.0
         for name, weight in terms.items():
             if name == "ssim":

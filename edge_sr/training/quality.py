@@ -1,4 +1,4 @@
-"""How good a network is on the images held out, while it is trained."""
+"""Validation while a network trains: its quality on the images held out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +22,9 @@ def validate(model: Any, validation: Planes, scale: int) -> Score:
     """Mean PSNR and SSIM of a Keras model, as `edge-sr eval` computes them.
 
     Args:
-        model: in [0, 1], of one channel or of three.
-        validation: what it upscales, (h,w) or (h,w,3), and the luminance of the original.
-        scale: the factor, and the border that is cropped.
+        model: (N,h,w,1) or (N,h,w,3) in [0, 1].
+        validation: pairs of uint8 input, (h,w) or (h,w,3), and luminance of the original.
+        scale: the factor, and the width of the border that is cropped.
     """
     scores = []
     for low, high in validation:
@@ -35,8 +35,8 @@ def validate(model: Any, validation: Planes, scale: int) -> Score:
 
 
 def upscale_plane(model: Any, plane: np.ndarray) -> np.ndarray:
-    """A uint8 plane (H,W), or image (H,W,3), through a Keras model in [0, 1]; uint8 (sH,sW...)."""
-    from keras import ops  # PyTorch's tensors need its way back to NumPy
+    """Upscale a uint8 plane (H,W) or image (H,W,3) by a Keras model; uint8 (sH,sW) or (sH,sW,3)."""
+    from keras import ops  # converts PyTorch's tensors to NumPy as well
 
     image = plane.reshape(1, *plane.shape[:2], -1).astype(np.float32) / 255
     output = ops.convert_to_numpy(model(image, training=False))[0]

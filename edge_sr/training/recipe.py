@@ -1,4 +1,4 @@
-"""Recipes: everything that decides how a network is trained, as a TOML file."""
+"""Recipes: all settings of a training, as a TOML file."""
 
 import math
 import tomllib
@@ -24,17 +24,18 @@ _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What a batch is made of.
+    """The patches of a batch.
 
     Attributes:
-        colour: "luminance" (BT.601 Y) or "rgb" (each channel a plane of its own, as in the slides).
+        colour: "luminance" (BT.601 Y) or "rgb" (each channel as a separate plane, as in the
+            slides).
         patch: side of a low-resolution patch, pixels.
         batch: patches in a batch.
         validation_images: images held out of the training folder.
-        candidates: patches drawn for each one that is trained on, hard ones having the better
-            chance (see `sample_patches`).
-        rim: low-resolution pixels along a patch's edges whose part in the loss is changed.
-        rim_weight: of each of those pixels, 1 being that of the others.
+        candidates: patches drawn for each one that is trained on; hard ones are likelier to be
+            chosen (see `sample_patches`).
+        rim: width of the border of a patch, in low-resolution pixels (see `losses.Border`).
+        rim_weight: weight of a border pixel in the loss; the others have 1.
     """
 
     colour: str = "luminance"
@@ -52,18 +53,17 @@ class OptimizerOptions:
 
     Attributes:
         kind: "adam", or "soap" (see `soap.py`): for tiny networks, several times fewer steps.
-        learning_rate: the highest rate.
+        learning_rate: the maximum rate.
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
-        clip_norm: gradients are scaled down to this global norm; 0 leaves them.
-        weight_decay: share of themselves, times the rate, by which kernels shrink at every step
-            (kind "soap").
+        clip_norm: global norm to which gradients are clipped; 0: no clipping.
+        weight_decay: decoupled decay of kernels per step, times the rate (kind "soap").
         schedule: "constant", "cosine" (to zero over all epochs), "plateau" or "halving".
         warmup_epochs: epochs over which the rate rises linearly from zero.
-        plateau_epochs: with "plateau", epochs without improvement before the rate halves; with
-            "halving", epochs after which it does in any case.
-        ema_decay: decay per step of the average of weights that is validated and kept; 0: none.
-            The average takes in the weights every 100 steps.
+        plateau_epochs: with "plateau", the rate halves after this many epochs without improvement;
+            with "halving", after this many epochs.
+        ema_decay: decay per step of the averaged weights, which are validated and kept; 0: no
+            averaging. The average is updated every 100 steps.
     """
 
     kind: str = "adam"
@@ -80,14 +80,14 @@ class OptimizerOptions:
 
 @dataclass(frozen=True)
 class StopOptions:
-    """When training ends and what counts as better.
+    """When training ends, and which epoch's weights are kept.
 
     Attributes:
-        epochs: at most this many.
+        epochs: maximum number of epochs.
         steps_per_epoch: steps (batches) in an epoch.
         patience: stop after this many epochs without improvement; 0: never.
-        monitor: "psnr" or "ssim" on the validation images: the best epoch's weights are kept; or
-            "last": the last epoch's are, which suits a rate that falls to zero.
+        monitor: "psnr" or "ssim" on the validation images keeps the best epoch's weights; "last"
+            keeps the last epoch's, which suits a rate that falls to zero.
     """
 
     epochs: int = 60
@@ -98,15 +98,15 @@ class StopOptions:
 
 @dataclass(frozen=True)
 class Int8Options:
-    """How a network is tuned for int8; they play no part in float training.
+    """Options of quantization-aware training (QAT); float training ignores them.
 
     Attributes:
-        equalize: equalize channel ranges before tuning (see `quantize.equalize`).
+        equalize: equalize channel ranges first (see `quantize.equalize`).
         learned_ranges: train the ranges of activations; else they stay as calibrated.
-        rounded_slopes: round slopes of PReLU while tuning, as the converter will.
-        correct_bias: correct biases of what is kept where that is better on the validation images
-            (of a codec the last ones).
-        fit_gain: fit gains and biases of the last convolution in the same way (see
+        rounded_slopes: round PReLU's alpha during QAT, as the converter does.
+        correct_bias: correct biases of the kept weights, if validation improves (in a codec only
+            the last ones; see `quantize.bias`).
+        fit_gain: fit gains and biases of the last convolution, if validation improves (see
             `quantize.gain`).
     """
 
@@ -119,12 +119,12 @@ class Int8Options:
 
 @dataclass(frozen=True)
 class LatentOptions:
-    """What a codec's latents go through while it trains; see `bottleneck`.
+    """Options of a codec's latents in training; see `bottleneck`.
 
     Attributes:
-        quantized: noise of a quantizer's step in training, rounding in validation.
-        rate_weight: of a bit per pixel in the loss; 0 leaves the rate alone.
-        clip: whether encoder passes are clipped to [0, 1] (see `models.tinycompress`).
+        quantized: simulate the quantizer: noise in training, rounding in validation.
+        rate_weight: weight of a bit per pixel in the loss; 0 ignores the rate.
+        clip: clip the encoder block's output to [0, 1] (see `models.tinycompress`).
     """
 
     quantized: bool = False
@@ -134,15 +134,15 @@ class LatentOptions:
 
 @dataclass(frozen=True)
 class Phase:
-    """What changes in a run when it has come so far.
+    """Settings that change during a run.
 
     Attributes:
-        start: share of the epochs that are done by then, in (0, 1).
-        patch: side of a low-resolution patch from then on; 0 leaves it.
-        batch: patches in a batch from then on; 0 leaves it.
-        loss: weights of the terms from then on; empty leaves them.
-        rounded: round from then on; false leaves it.
-        unrounded: round no longer: what rounding has done to the mean of the output is put right.
+        start: share of the epochs after which they change, in (0, 1).
+        patch: side of a low-resolution patch; 0: unchanged.
+        batch: patches in a batch; 0: unchanged.
+        loss: weights of the terms; empty: unchanged.
+        rounded: start rounding; false: unchanged.
+        unrounded: stop rounding, so that the output's mean, which rounding shifts, recovers.
     """
 
     start: float = 0.0
@@ -159,24 +159,24 @@ class Recipe:
 
     Attributes:
         name: its name.
-        source: where it comes from.
-        expand: channels of over-parameterized convolutions, 0 for plain ones.
+        source: the publication or project it comes from.
+        expand: channels of over-parameterized convolutions; 0 for plain ones.
         branches: whether these have residual and edge branches too.
-        norm: how convolutions are normalized while they train: "none", "weight" or "batch"; folded
-            away when training ends (see `layers.conv2d`).
-        rounded: whether a float network's kernels and inner activations are rounded to 8 bits
-            while it trains (see `rounding.rounded`).
-        bfloat16: whether TensorFlow multiplies in bfloat16 while it trains, on a processor that can
-            (Zen 4, Sapphire Rapids), which is faster for wide networks; weights, sums and
-            validation stay in float32.
-        smooth: sharpness of the bend of PReLU until values are rounded (see `smoothing`); 0: the
-            sharp bend from the start.
-        loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM); "luma" (squared error of it) of
-            RGB images.
-        latents: what a codec's latents go through; they play no part elsewhere.
-        teacher: share of a teacher's images in the targets, in [0, 1] (see `distil.taught`). The
-            teacher of a network that is tuned for int8 is its float self.
-        phases: what changes on the way, in order.
+        norm: how convolutions are normalized while they train: "none", "weight" or "batch" (see
+            `reparam.conv2d`).
+        rounded: round kernels and inner activations to 8 bits in float training (see
+            `rounding.rounded`).
+        bfloat16: let TensorFlow multiply in bfloat16, which is faster for wide networks on a
+            processor that supports it (Zen 4, Sapphire Rapids). Weights, sums and validation stay
+            in float32.
+        smooth: sharpness of the smooth PReLU that is used until values are rounded (see
+            `smoothing`); 0: PReLU from the first step.
+        loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM), "luma" (squared error of RGB
+            images' luma).
+        latents: options of a codec's latents.
+        teacher: share of a teacher's output in the targets, in [0, 1] (see `distil.distilled`). In
+            quantization-aware training the float network is the teacher.
+        phases: changes during the run, in order.
     """
 
     name: str
@@ -197,7 +197,7 @@ class Recipe:
     phases: tuple[Phase, ...] = ()
 
     def at(self, epoch: int) -> "Recipe":
-        """The recipe as it stands when `epoch` epochs are done; without phases."""
+        """The recipe in force after `epoch` epochs, without phases."""
         now = replace(self, phases=())
         for phase in self.phases:
             if epoch >= round(phase.start * self.stop.epochs):
@@ -230,7 +230,8 @@ def load(name_or_path: str) -> Recipe:
     """The recipe of that name, or in that TOML file.
 
     Raises:
-        UserError: there is none, it is no TOML, or an entry is unknown or out of range.
+        UserError: the recipe is unknown, is not TOML, or has an entry that is unknown or out of
+            range.
     """
     path = Path(name_or_path)
     if name_or_path in names():
@@ -239,8 +240,7 @@ def load(name_or_path: str) -> Recipe:
         text = path.read_text(encoding="utf-8", errors="replace")
     else:
         raise UserError(
-            f"there is no recipe {name_or_path!r}; there are {', '.join(names())}, "
-            "and a .toml file may be given"
+            f"unknown recipe {name_or_path!r}; available: {', '.join(names())}, or a .toml file"
         )
     try:
         values = tomllib.loads(text)
@@ -277,12 +277,12 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 
 def default(scale: int, family: str) -> str:
-    """The name of the recipe of our own for a family of networks (see `registry.ModelSpec`)."""
+    """The name of the default recipe for a family of networks (see `registry.ModelSpec`)."""
     return f"{family}-x{scale}" if family else f"x{scale}"
 
 
 def default_int8(scale: int, family: str) -> str:
-    """The name of the recipe that tunes such networks for int8: their own, or that of most."""
+    """The name of the default QAT recipe: the family's own if it has one, else the common one."""
     own = f"int8-{default(scale, family)}"
     return own if own in names() else f"int8-{default(scale, '')}"
 
@@ -302,15 +302,15 @@ def check_for(recipe: Recipe, scale: int) -> None:
     """Refuse patches that are too small for the loss at a scale.
 
     Raises:
-        UserError: so.
+        UserError: a patch without its border is smaller than SSIM's window.
     """
     for epoch in range(recipe.stop.epochs if recipe.phases else 1):
         now = recipe.at(epoch)
         side = (now.data.patch - 2 * now.data.rim) * scale
         if "ssim" in now.loss and side < SSIM_WINDOW:
             raise UserError(
-                f"the loss ssim needs patches of {SSIM_WINDOW} pixels at high resolution, "
-                f"patch = {now.data.patch} gives {side} at x{scale} within its rim"
+                f"the loss ssim needs patches of {SSIM_WINDOW} high-resolution pixels inside the "
+                f"border; patch = {now.data.patch} gives {side} at x{scale}"
             )
 
 
@@ -319,6 +319,11 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     changed = replace(recipe, stop=replace(recipe.stop, epochs=epochs))
     _check(changed)
     return changed
+
+
+def with_validation_images(recipe: Recipe, count: int) -> Recipe:
+    """The recipe with another number of images held out."""
+    return replace(recipe, data=replace(recipe.data, validation_images=count))
 
 
 def _fill(default: Any, values: Mapping[str, Any], where: str) -> Any:
@@ -342,7 +347,7 @@ def _fill(default: Any, values: Mapping[str, Any], where: str) -> Any:
             changes[key] = value
         else:
             kind = _TYPES.get(type(old), "a table")
-            raise UserError(f"{key} of {where} must be {kind}, it is {value!r}")
+            raise UserError(f"{key} of {where} must be {kind}, not {value!r}")
     return replace(default, **changes)
 
 
@@ -358,16 +363,14 @@ def _check(recipe: Recipe) -> None:
     _check_choices(recipe)
     _check_forms(recipe)
     if recipe.smooth and not any(phase.rounded for phase in recipe.phases):
-        raise UserError(
-            "smooth bends must become sharp before training ends: set rounded = true in a phase"
-        )
+        raise UserError("smooth needs a phase that ends with PReLU: set rounded = true in a phase")
     starts = [phase.start for phase in recipe.phases]
     if not all(0 < start < 1 for start in starts) or starts != sorted(set(starts)):
         raise UserError(f"phases must start in ascending order between 0 and 1, not at {starts}")
     if any(phase.rounded and phase.unrounded for phase in recipe.phases):
-        raise UserError("a phase cannot both begin and end rounding: start one for each")
+        raise UserError("a phase cannot both start and stop rounding: use one phase for each")
     if any(phase.unrounded for phase in recipe.phases) and not recipe.ever_rounded:
-        raise UserError("a phase ends rounding that none has begun: set rounded = true before it")
+        raise UserError("a phase stops rounding that was not started: set rounded = true before it")
     for count in range(1, len(starts) + 1):
         reached = replace(recipe, phases=recipe.phases[:count]).at(recipe.stop.epochs)
         _check_numbers(reached)
@@ -375,7 +378,7 @@ def _check(recipe: Recipe) -> None:
 
 
 def _check_forms(recipe: Recipe) -> None:
-    """Refuse forms of convolutions that exclude each other."""
+    """Refuse training forms of convolutions that exclude each other."""
     if recipe.expand and recipe.norm != "none":
         raise UserError('over-parameterized convolutions are not normalized: set norm = "none"')
     if recipe.ever_rounded and recipe.norm == "batch":
@@ -393,43 +396,47 @@ def _check_numbers(recipe: Recipe) -> None:
     }
     for name, number in counts.items():
         if number < 1:
-            raise UserError(f"{name} must be at least 1, it is {number}")
+            raise UserError(f"{name} must be at least 1, not {number}")
     for name, number in (("expand", recipe.expand), ("patience", stop.patience)):
         if number < 0:
-            raise UserError(f"{name} must not be negative, it is {number}")
+            raise UserError(f"{name} must not be negative; it is {number}")
     if recipe.branches and not recipe.expand:
         raise UserError("branches are added to over-parameterized convolutions: set expand as well")
     for name, number in (*counts.items(), ("expand", recipe.expand)):
         if number > _LARGEST.get(name, number):
-            raise UserError(f"{name} must be at most {_LARGEST[name]}, it is {number}")
+            raise UserError(f"{name} must be at most {_LARGEST[name]}, not {number}")
     for name in ("beta_1", "beta_2", "ema_decay"):
         if not 0 <= getattr(optimizer, name) < 1:
-            raise UserError(f"{name} must be in [0, 1), it is {getattr(optimizer, name)}")
+            raise UserError(f"{name} must be in [0, 1), not {getattr(optimizer, name)}")
     if not (0 < optimizer.learning_rate < math.inf):
-        raise UserError(f"learning_rate must be positive, it is {optimizer.learning_rate}")
+        raise UserError(f"learning_rate must be positive, not {optimizer.learning_rate}")
     if not 0 <= 2 * data.rim < data.patch:
-        raise UserError(f"a rim of {data.rim} pixels leaves nothing of a patch of {data.patch}")
+        raise UserError(
+            f"rim must be from 0 to less than half of patch ({data.patch}), not {data.rim}"
+        )
     if not 0 <= recipe.teacher <= 1:
-        raise UserError(f"teacher must be in [0, 1], it is {recipe.teacher}")
+        raise UserError(f"teacher must be in [0, 1], not {recipe.teacher}")
     if not 0 <= recipe.latents.rate_weight < math.inf:
         raise UserError(
-            f"rate_weight must be finite and not negative, it is {recipe.latents.rate_weight}"
+            f"rate_weight must be finite and not negative; it is {recipe.latents.rate_weight}"
         )
     if recipe.latents.rate_weight and not recipe.latents.quantized:
-        raise UserError("the rate is that of quantized latents: set quantized = true as well")
+        raise UserError("rate_weight needs quantized latents: set quantized = true as well")
     if not 0 <= recipe.smooth < math.inf:
-        raise UserError(f"smooth must be finite and not negative, it is {recipe.smooth}")
+        raise UserError(f"smooth must be finite and not negative; it is {recipe.smooth}")
     if not 0 <= data.rim_weight < math.inf:
-        raise UserError(f"rim_weight must be finite and not negative, it is {data.rim_weight}")
+        raise UserError(f"rim_weight must be finite and not negative; it is {data.rim_weight}")
     if not 0 <= optimizer.weight_decay < math.inf:
-        raise UserError(f"weight_decay must not be negative, it is {optimizer.weight_decay}")
+        raise UserError(
+            f"weight_decay must be finite and not negative; it is {optimizer.weight_decay}"
+        )
     if optimizer.weight_decay and optimizer.kind != "soap":
-        raise UserError('weight_decay is for kind = "soap"')
+        raise UserError('weight_decay needs kind = "soap"')
     if not 0 <= optimizer.clip_norm < math.inf:
-        raise UserError(f"clip_norm must be finite and not negative, it is {optimizer.clip_norm}")
+        raise UserError(f"clip_norm must be finite and not negative; it is {optimizer.clip_norm}")
     if not 0 <= optimizer.warmup_epochs < math.inf:
         raise UserError(
-            f"warmup_epochs must be finite and not negative, it is {optimizer.warmup_epochs}"
+            f"warmup_epochs must be finite and not negative; it is {optimizer.warmup_epochs}"
         )
 
 
@@ -443,9 +450,9 @@ def _check_choices(recipe: Recipe) -> None:
     )
     for name, value, allowed in choices:
         if value not in allowed:
-            raise UserError(f"{name} must be one of {', '.join(allowed)}, it is {value!r}")
+            raise UserError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
     if not recipe.loss or set(recipe.loss) - {"mae", "mse", "ssim", "luma"}:
-        raise UserError(f"loss must weigh mae, mse, ssim or luma, it is {dict(recipe.loss)}")
+        raise UserError(f"loss must weigh mae, mse, ssim or luma, not {dict(recipe.loss)}")
     for name, weight in recipe.loss.items():
         if type(weight) not in (int, float) or not 0 < _float(name, weight) < math.inf:
-            raise UserError(f"the weight of {name} in loss must be a positive number: {weight!r}")
+            raise UserError(f"{name} in loss must be a positive number, not {weight!r}")

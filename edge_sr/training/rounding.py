@@ -1,8 +1,7 @@
-"""Float training with values rounded as int8 will round them.
+"""Float training with values rounded as int8 rounds them.
 
-A network that is tuned for int8 only at the end has to live with the ranges, and with the channels
-that cancel each other, that float training chose when both were free. Rounding while it is still
-free to choose makes it choose others.
+Float training may choose wide ranges, or channels that cancel each other; quantization-aware
+training at the end can hardly change that. With rounding from early on, the network learns others.
 """
 
 from collections import Counter
@@ -13,15 +12,15 @@ _CONVOLUTIONS = ("Conv2D", "ExpandedConv2D", "NormalizedConv2D", "StridedConv2D"
 
 
 def rounded(keras: Any, model: Any) -> Any:
-    """A model of the same layers and weights that rounds to 8 bits in between.
+    """A variant of a model, with its layers and weights, that rounds to 8 bits.
 
-    Kernels are rounded, and the outputs of convolutions, PReLU and tanh, but for those that the
-    converter fuses with a following ReLU. Each range is that of the present kernel or batch; that
-    of tanh is given.
+    It rounds kernels, and the outputs of convolutions, PReLU and tanh, except those that the
+    converter fuses with a following ReLU. Ranges are those of the current kernel or batch; tanh's
+    is fixed.
 
     Args:
         keras: the namespace of the model; Keras 3.
-        model: an uncompiled functional model. Training the twin trains it too.
+        model: an uncompiled functional model. Training the variant trains it too.
     """
     convolution, activation, bounded = _layers(keras)
     calls: Counter[str] = Counter()
@@ -49,10 +48,10 @@ def rounded(keras: Any, model: Any) -> Any:
 
 
 def round_activations(values: Any) -> Any:
-    """Round to 255 steps between least and greatest value, 0 among them.
+    """Round to 255 steps between minimum and maximum, with 0 on the grid.
 
-    The gradient passes through, and the step's is that of Learned Step Size Quantization (Esser et
-    al. 2020), so that wide ranges are paid for.
+    The gradient passes through the rounding; the step's is that of Learned Step Size Quantization
+    (Esser et al. 2020, https://arxiv.org/abs/1902.08153), so that wide ranges increase the loss.
     """
     from keras import ops
 
@@ -64,9 +63,9 @@ def round_activations(values: Any) -> Any:
 
 
 def round_tanh(values: Any) -> Any:
-    """Round what tanh gave to the steps of 1/128 that int8 has for it; the gradient passes through.
+    """Round tanh's output to int8's fixed steps of 1/128; the gradient passes through.
 
-    A network that keeps to the small values, where tanh is straight, would have few of them.
+    A network that uses only small values, where tanh is almost linear, would use few steps.
     """
     from keras import ops
 
@@ -98,8 +97,8 @@ def _layers(keras: Any) -> tuple[type, type, type]:
         def call(self, inputs: Any) -> Any:
             kernel = round_kernel(self.layer.kernel)
             plain = isinstance(self.layer, keras.layers.Conv2D)
-            offset = self.layer.bias if plain else self.layer.offset
-            return keras.ops.conv(inputs, kernel, padding="same") + offset
+            bias = self.layer.bias if plain else self.layer.folded_bias
+            return keras.ops.conv(inputs, kernel, padding="same") + bias
 
         def compute_output_shape(self, shape: Any) -> Any:
             return self.layer.compute_output_shape(shape)

@@ -1,4 +1,4 @@
-"""The images of a run: planes to train on and planes held out to validate."""
+"""The images of an upscaler's run: pairs to train on, and pairs held out for validation."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -19,15 +19,15 @@ from edge_sr.training.recipe import DataOptions, Recipe
 
 @dataclass(frozen=True)
 class Samples:
-    """Planes (low resolution, high resolution), uint8, and what tells this set of images.
+    """Pairs (low resolution, high resolution) of uint8 images, with a digest of the set.
 
     Attributes:
-        train: planes to cut patches from.
-        validation: of the images held out; the originals are luminance planes, and what is
-            upscaled is what the network takes.
-        images: how many images, and a digest of their names.
-        digest: of all planes' pixels.
-        scale: of the planes.
+        train: pairs to cut patches from.
+        validation: pairs of the images held out: the network's input, and the luminance of the
+            original.
+        images: number of images, and a digest of their names.
+        digest: of all pixels.
+        scale: of the pairs.
     """
 
     train: Planes
@@ -37,7 +37,7 @@ class Samples:
     scale: int
 
     def cut(self, data: DataOptions, count: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """Patches of both resolutions; see `sample_patches`."""
+        """Random patches of both resolutions; see `sample_patches`."""
         return sample_patches(self.train, self.scale, data.patch, count, rng, data.candidates)
 
     def validate(self, model: Any) -> Score:
@@ -46,17 +46,17 @@ class Samples:
 
 
 def load_samples(folder: Path, scale: int, recipe: Recipe, channels: int = 1) -> Samples:
-    """Load a folder of images and hold some out for validation: the same ones for every seed.
+    """Load a folder of images, and hold some out for validation: the same for every seed.
 
     Args:
         folder: of images.
         scale: of the network.
-        recipe: its patches; its colour is for networks of one channel.
-        channels: of the network; 3 are those of an RGB image, together.
+        recipe: gives the size of patches and, for networks of one channel, the colour.
+        channels: of the network: 1, or 3 for RGB.
 
     Raises:
-        UserError: the folder has no or too few images, or they are smaller than a patch, or one
-            that is held out is too small to be compared.
+        UserError: the folder has no images or too few, all are smaller than a patch, or one that
+            is held out is smaller than SSIM's window.
     """
     options, largest = recipe.data, recipe.largest_patch
     pairs = find_pairs(folder, scale)
@@ -67,7 +67,7 @@ def load_samples(folder: Path, scale: int, recipe: Recipe, channels: int = 1) ->
     planes = [(low, high) for low, high in loaded if min(low.shape[:2]) >= largest]
     if not planes:
         raise UserError(
-            f"no image in {folder} is as large as a patch ({largest * scale} pixels at "
+            f"all images in {folder} are smaller than a patch ({largest * scale} pixels at "
             "high resolution); lower patch in the recipe"
         )
     held_out = (
@@ -78,7 +78,7 @@ def load_samples(folder: Path, scale: int, recipe: Recipe, channels: int = 1) ->
     for pair, (_, high) in zip(validation, held_out, strict=True):
         if min(high.shape) < 2 * scale + SSIM_WINDOW:
             raise UserError(
-                f"{pair.hr} is too small to validate by: "
+                f"{pair.hr} is too small for validation: "
                 f"{high.shape[1]}x{high.shape[0]} pixels; leave it out"
             )
     return Samples(
@@ -91,10 +91,10 @@ def load_samples(folder: Path, scale: int, recipe: Recipe, channels: int = 1) ->
 
 
 def hold_out(folder: Path, pairs: list[Pair], count: int) -> tuple[list[Pair], list[Pair]]:
-    """Images to train on and images to validate by: the same ones for every seed.
+    """Split images into those to train on and those held out: the same for every seed.
 
     Raises:
-        UserError: too few images.
+        UserError: there are too few images.
     """
     if len(pairs) <= count:
         raise UserError(
@@ -105,16 +105,16 @@ def hold_out(folder: Path, pairs: list[Pair], count: int) -> tuple[list[Pair], l
 
 
 def names_of(pairs: Sequence[Pair]) -> str:
-    """How many images, and a digest of their names."""
+    """The number of images, and a digest of their names."""
     names = "\n".join(sorted(pair.name for pair in pairs)).encode()
     return f"{len(pairs)} images, {hashlib.sha256(names).hexdigest()[:12]}"
 
 
 def digest(groups: Iterable[tuple[Pixels, ...]]) -> str:
-    """Tells sets of images apart by their pixels."""
-    found = hashlib.sha256()
+    """The first 16 hex digits of the SHA-256 of all shapes and pixels."""
+    sha256 = hashlib.sha256()
     for group in groups:
-        found.update(repr(tuple(image.shape for image in group)).encode())
+        sha256.update(repr(tuple(image.shape for image in group)).encode())
         for image in group:
-            found.update(image.tobytes())
-    return found.hexdigest()[:16]
+            sha256.update(image.tobytes())
+    return sha256.hexdigest()[:16]

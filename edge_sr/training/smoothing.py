@@ -1,7 +1,7 @@
-"""Float training with the bend of PReLU made smooth, as a start.
+"""Float training that starts with a smooth PReLU.
 
-The smallest networks that lead their size bend by tanh. A smooth bend hands gradients on where a
-sharp one has none or one sign; the converter knows the sharp one alone.
+The best networks of this size use tanh. A smooth nonlinearity has useful gradients where PReLU's
+are piecewise constant. The converter only supports PReLU, so training must end with it.
 """
 
 from functools import lru_cache
@@ -9,20 +9,20 @@ from typing import Any
 
 
 def smooth(keras: Any, model: Any, sharpness: float) -> Any:
-    """A model of the same layers and weights whose PReLU is bent smoothly.
+    """A variant of a model, with its layers and weights, that has a smooth PReLU.
 
-    a x + (1 - a) x sigmoid(sharpness x) stands for max(x, 0) + a min(x, 0), slopes a.
+    max(x, 0) + alpha min(x, 0) becomes alpha x + (1 - alpha) x sigmoid(sharpness x).
 
     Args:
         keras: the namespace of the model; Keras 3.
-        model: an uncompiled functional model. Training the twin trains it too.
-        sharpness: the higher, the more like PReLU; values are about 1.
+        model: an uncompiled functional model. Training the variant trains it too.
+        sharpness: the higher, the closer to PReLU, for values of about 1.
     """
-    bend = _layer(keras)
+    smooth_prelu = _layer(keras)
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if type(layer).__name__ == "PReLU":
-            return bend(layer, sharpness, name=f"{layer.name}_smooth")(*args)
+            return smooth_prelu(layer, sharpness, name=f"{layer.name}_smooth")(*args)
         return layer(*args, **kwargs)
 
     return keras.models.clone_model(model, clone_function=lambda x: x, call_function=call)
@@ -31,7 +31,7 @@ def smooth(keras: Any, model: Any, sharpness: float) -> Any:
 @lru_cache(maxsize=1)
 def _layer(keras: Any) -> type:
     class SmoothPReLU(keras.layers.Layer):
-        """PReLU with the slopes of another layer and a smooth bend."""
+        """A smooth PReLU with the alpha of another layer."""
 
         def __init__(self, layer: Any, sharpness: float, **kwargs: Any) -> None:
             super().__init__(**kwargs)
@@ -41,9 +41,9 @@ def _layer(keras: Any) -> type:
             self.built = True  # the layer within is built already
 
         def call(self, inputs: Any) -> Any:
-            slope = self.layer.alpha
+            alpha = self.layer.alpha
             gate = keras.ops.sigmoid(self.sharpness * inputs)
-            return inputs * (slope + (1 - slope) * gate)
+            return inputs * (alpha + (1 - alpha) * gate)
 
         def compute_output_shape(self, shape: Any) -> Any:
             return shape

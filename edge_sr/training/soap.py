@@ -1,14 +1,14 @@
 """Adam in the eigenbasis of the gradients' covariance, for either Keras namespace.
 
-SOAP (Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using Adam") runs Adam in the
-eigenbasis of Shampoo's preconditioner, which it approximates by Kronecker factors of each layer
-because large networks leave no choice. A tiny network is small enough for the whole covariance:
-variables are packed, in order, into blocks of at most `LARGEST` values, and each block has a full
-matrix, across layers. A kernel that is larger still has one for each of its filters; what else is
-larger is trained by plain Adam.
+SOAP (Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using Adam",
+https://arxiv.org/abs/2409.11321) runs Adam in the eigenbasis of Shampoo's preconditioner. For large
+networks it approximates that by Kronecker factors of each layer. A tiny network is small enough for
+the full covariance: variables are packed, in order, into blocks of at most `LARGEST` values, and
+each block has a full matrix, across layers. A kernel that is larger has a matrix for each filter;
+other variables that are larger are trained by plain Adam.
 
-A step only notes its gradient; `refresh`, to be called every `ROWS` steps, takes the notes into the
-covariance by one matrix product and renews its eigenvectors.
+A step only stores its gradient. `refresh`, to be called every `ROWS` steps, adds the stored
+gradients to the covariance by one matrix product, and computes its eigenvectors anew.
 """
 
 import math
@@ -18,16 +18,15 @@ from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 
 LARGEST = 1400
-"""Values of a block, at most: its basis takes 8 MB of float32, and each step reads it twice."""
+"""The most values of a block: its basis takes 8 MB of float32, and each step reads it twice."""
 
 ROWS = 200
-"""Steps whose gradients are noted between two calls of `refresh`, at most."""
+"""The most steps between two calls of `refresh`."""
 
 KERNEL_RANK = 4
-"""Kernels (k,k,Cin,Cout) decay; biases and slopes do not."""
+"""Kernels (k,k,Cin,Cout) decay; biases and PReLU's alphas do not."""
 
 _EPSILON = 1e-8
 
@@ -37,8 +36,8 @@ class Block:
     """Pieces of variables that share a covariance, and their state.
 
     Attributes:
-        pieces: positions of its pieces in the order in which the optimizer was built.
-        sizes: how many values each of them has, n together.
+        pieces: positions of its pieces, in the order of the optimizer's variables.
+        sizes: number of values of each piece; n together.
         momentum: average gradient (n).
         velocity: average squared gradient (n) in the eigenbasis.
         covariance: average outer product (n,n) of the gradient, None for plain Adam.
@@ -58,26 +57,27 @@ class Block:
 def create(
     keras: Any, beta_1: float, beta_2: float, clip_norm: float, weight_decay: float = 0.0
 ) -> Any:
-    """An optimizer of that namespace; its rate is set by whoever trains.
+    """An optimizer of that namespace; the trainer sets its learning rate.
 
     Args:
         keras: Keras 3 or tf_keras.
         beta_1: decay of the momentum.
         beta_2: decay of the covariance and of the second moment in its eigenbasis.
         clip_norm: global norm to which gradients are scaled down; 0 leaves them.
-        weight_decay: share of themselves, times the rate, by which kernels shrink at every step,
-            apart from the gradient (Loshchilov & Hutter 2019). Channels that cancel each other
-            are costly then, and those are what int8 rounds worst.
+        weight_decay: decoupled decay of kernels (Loshchilov & Hutter 2019,
+            https://arxiv.org/abs/1711.05101): per step they shrink by this share times the rate. It
+            penalizes channels that cancel each other, which int8 rounds worst.
     """
     return _optimizer_class(keras)(beta_1, beta_2, clip_norm, weight_decay)
 
 
 def refresh(optimizer: Any) -> None:
-    """Take the recent gradients into each covariance and turn its basis to the new eigenvectors.
+    """Add the stored gradients to each covariance, and set its basis to the new eigenvectors.
 
-    The second moments are carried over exactly: in the new basis they are the eigenvalues.
+    The second moments in the new basis are exactly the eigenvalues.
     """
-    from keras import ops  # PyTorch's tensors need its way back to NumPy
+    from keras import ops  # converts PyTorch's tensors to NumPy as well
+    from scipy.linalg import eigh
 
     taken = int(ops.convert_to_numpy(optimizer.taken))
     ages = np.arange(taken, dtype=np.float32)[::-1, None]
@@ -95,7 +95,7 @@ def refresh(optimizer: Any) -> None:
 
 
 def cut(shape: tuple[int, ...]) -> list[int]:
-    """Sizes of the pieces of a variable: itself, or a large kernel's filters."""
+    """Sizes of the pieces of a variable: one piece, or the filters of a large kernel."""
     size = math.prod(shape)
     if size <= LARGEST or len(shape) != KERNEL_RANK:
         return [size]
@@ -105,8 +105,8 @@ def cut(shape: tuple[int, ...]) -> list[int]:
 def pack(variables: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
     """Positions of pieces, grouped into blocks.
 
-    Variables of one piece are put together, in order, as long as they add up to at most
-    `LARGEST`; a larger one, and each filter of a kernel that was cut, stands alone.
+    Variables of one piece are grouped, in order, as long as they add up to at most `LARGEST`. A
+    larger one, and each filter of a kernel that was cut, is a block of its own.
 
     Args:
         variables: the sizes of each one's pieces.
@@ -129,7 +129,7 @@ def pack(variables: Iterable[Sequence[int]]) -> list[tuple[int, ...]]:
 @lru_cache(maxsize=2)
 def _optimizer_class(keras: Any) -> type:
     class Soap(keras.optimizers.Optimizer):
-        """See the module."""
+        """Adam in the eigenbasis of the gradients' covariance."""
 
         def __init__(
             self, beta_1: float, beta_2: float, clip_norm: float, weight_decay: float
@@ -140,16 +140,16 @@ def _optimizer_class(keras: Any) -> type:
                 super().__init__(name="soap", jit_compile=False)
                 self._learning_rate = self._build_learning_rate(0.0)
             self.beta_1, self.beta_2, self.clip_norm = beta_1, beta_2, clip_norm
-            self.kernel_decay = weight_decay  # Keras' own name would decay every variable
+            self.kernel_decay = weight_decay  # the name that Keras uses would decay every variable
             self.blocks: list[Block] = []
             self.known: Callable[[], tuple[Any, ...]] = tuple
 
         def build(self, variables: Sequence[Any]) -> None:
-            """Make the state of each block."""
+            """Create the state of each block."""
             if self.blocks:
                 return
             super().build(variables)
-            self.known = partial(tuple, variables)  # a list, Keras would take for state
+            self.known = partial(tuple, variables)  # Keras would track a list as state
             cuts = [cut(tuple(variable.shape)) for variable in variables]
             sizes = [size for pieces in cuts for size in pieces]
             for group in pack(cuts):
@@ -178,14 +178,16 @@ def _optimizer_class(keras: Any) -> type:
             return self.iterations
 
         def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-            """One step (called by Keras); the variables are those of `build`, in any order: a model
-            that shares them with the one it was built for may list them in its own.
+            """One step (called by Keras).
+
+            The variables are those of `build`, in any order: a variant of the model that shares
+            them may list them differently.
             """
             from keras import ops
 
             variables = trainable_variables or self.known()
-            given = {id(variable): n for n, variable in enumerate(variables)}
-            grads = [grads[given[id(variable)]] for variable in self.known()]
+            position = {id(variable): n for n, variable in enumerate(variables)}
+            grads = [grads[position[id(variable)]] for variable in self.known()]
             flat = [piece for gradient in grads for piece in _pieces(gradient)]
             if self.clip_norm:
                 norm = ops.sqrt(sum(ops.sum(ops.square(part)) for part in flat))
@@ -207,20 +209,20 @@ def _optimizer_class(keras: Any) -> type:
             self.iterations.assign_add(1)
 
         def _direction(self, block: Block, gradient: Any) -> Any:
-            """What the rate is multiplied with, (n), from the gradient (n)."""
+            """The step (n) for a rate of 1, from the gradient (n)."""
             from keras import ops
 
             step = ops.cast(self.iterations, "float32") + 1
-            _follow(block.momentum, gradient, self.beta_1)
+            _update_average(block.momentum, gradient, self.beta_1)
             mean = block.momentum / (1 - ops.power(self.beta_1, step))
             if block.recent is not None:
-                place = ops.reshape(self.taken, (1, 1))
+                index = ops.reshape(self.taken, (1, 1))
                 row = ops.expand_dims(gradient, 0)
-                block.recent.assign(ops.scatter_update(block.recent, place, row))
+                block.recent.assign(ops.scatter_update(block.recent, index, row))
                 gradient, mean = ops.unstack(
                     ops.matmul(ops.stack([gradient, mean]), block.basis), 2
                 )
-            _follow(block.velocity, ops.square(gradient), self.beta_2)
+            _update_average(block.velocity, ops.square(gradient), self.beta_2)
             spread = ops.sqrt(block.velocity / (1 - ops.power(self.beta_2, step)))
             update = mean / (spread + _EPSILON)
             return update if block.basis is None else ops.matmul(block.basis, update)
@@ -255,5 +257,5 @@ def _whole(pieces: Sequence[Any], shape: Any) -> Any:
     return ops.reshape(pieces[0] if len(pieces) == 1 else ops.stack(pieces, axis=1), shape)
 
 
-def _follow(average: Any, value: Any, decay: float) -> None:
+def _update_average(average: Any, value: Any, decay: float) -> None:
     average.assign(average + (value - average) * (1 - decay))

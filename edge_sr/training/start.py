@@ -1,4 +1,4 @@
-"""A run of float training: the network that is built, and where its weights go."""
+"""The start of a float run of an upscaler: the network is built, its result gets a file."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
+from edge_sr.models.reparam import fold
 from edge_sr.quiet import quiet_native
 from edge_sr.training import fit
 from edge_sr.training import recipe as recipes
@@ -15,7 +16,7 @@ from edge_sr.training.distribute import Share
 from edge_sr.training.recipe import Recipe
 
 BEST = "best.safetensors"
-"""The file of a run that holds what the recipe keeps."""
+"""The file of a run that holds the weights of its best epoch."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,16 @@ class Plan:
     Attributes:
         spec: the architecture.
         config: of the folded network.
-        recipe: how.
+        recipe: how it is trained.
         seed: of weights and patches.
-        start: weights to start from instead of random ones.
+        init: initial weights of the folded network; None for random ones.
     """
 
     spec: registry.ModelSpec
     config: registry.ModelConfig
     recipe: Recipe
     seed: int
-    start: fit.Weights | None = None
+    init: fit.Weights | None = None
 
 
 def seed_everything(keras: Any, seed: int) -> None:
@@ -45,34 +46,34 @@ def seed_everything(keras: Any, seed: int) -> None:
             import tensorflow as tf
 
             tf.config.experimental.enable_op_determinism()
-            tf.config.list_logical_devices()  # looks for a GPU, and says so, now and not later
+            tf.config.list_logical_devices()  # TensorFlow reports on GPUs now, while it is quiet
 
 
 def prepare(
     plan: Plan,
     keras: Any,
-    samples: fit.Material,
+    samples: fit.TrainingImages,
     folder: Path,
     resume: bool,
     share: Share | None = None,
 ) -> tuple[fit.Trainer, Callable[[fit.Weights], None]]:
-    """The trainer of a run, and what it is to do with the weights that it keeps.
+    """The trainer of a run, and the function that writes its best weights.
 
     Args:
-        plan: what is trained.
+        plan: what is trained, and how.
         keras: Keras 3.
         samples: to train on, and to validate by.
         folder: of the run.
-        resume: go on from the folder's state, if there is one.
+        resume: continue from the folder's state, if it has one.
         share: this process's part, where several devices or processes train one network.
 
     Raises:
-        UserError: the state is damaged or another run's, the weights to start from do not fit, or
-            the recipe cannot be shared.
+        UserError: the state is damaged or another run's, the initial weights do not fit, or the
+            recipe cannot be shared.
     """
     if share and plan.recipe.norm == "batch":
         raise UserError(
-            "batch normalization keeps statistics that each process would have of its own part; "
+            "batch normalization needs statistics of the whole batch, which --strategy splits; "
             'set norm to "weight" or "none", or train without --strategy'
         )
     seed_everything(keras, plan.seed)
@@ -82,13 +83,13 @@ def prepare(
         expand=recipe.expand,
         branches=int(recipe.branches),
         norm=recipe.norm,
-        original=int(plan.start is None),  # checkpoints are folded
+        original=int(plan.init is None),  # checkpoints are folded
     )
     network = spec.build(unfolded, keras)
     identity: dict[str, Any] = {"model": spec.name, "config": registry.config_dict(config)}
-    if plan.start:
-        checkpoint.assign(network, plan.start, "the checkpoint to start from")
-        identity["start"] = checkpoint.digest(plan.start)
+    if plan.init:
+        checkpoint.assign(network, plan.init, "the checkpoint to start from")
+        identity["start"] = checkpoint.digest(plan.init)
     task = fit.Task(network, keras, recipe, config.scale, samples, plan.seed, identity)
     notes = {
         **identity,
@@ -99,7 +100,7 @@ def prepare(
     }
 
     def keep(weights: fit.Weights) -> None:
-        folded = checkpoint.fold(weights)
+        folded = fold(weights)
         checkpoint.write(
             folder / BEST, checkpoint.Checkpoint(spec, config, folded, {"training": notes})
         )

@@ -1,4 +1,4 @@
-"""The state of a run, written after every epoch so that it can go on where it stopped."""
+"""The state of a run, written after every epoch so that the run can be resumed."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ FORMAT = "edge-sr-training-1"
 
 @dataclass(frozen=True)
 class RunState:
-    """Where a run stands.
+    """The progress of a run.
 
     Attributes:
         run: what identifies the run (model, recipe, seed, data); resuming needs the same.
@@ -30,7 +30,7 @@ class RunState:
 
 
 def write(path: Path, state: RunState) -> None:
-    """Write the state, whole or not at all."""
+    """Write the state atomically."""
     save = require("safetensors.numpy", "train").save
     description = json.dumps({"run": state.run, "progress": state.progress}, sort_keys=True)
     arrays = {name: np.asarray(array, order="C") for name, array in state.arrays.items()}
@@ -63,7 +63,7 @@ def read(path: Path, run: Mapping[str, Any]) -> RunState:
 def _other(key: str) -> str:
     if key in ("images", "pixels"):
         return (
-            "belongs to a run on other images, or they have changed since: give it the images that "
-            "it began with"
+            "belongs to a run on other images, or its images have changed: give the images that "
+            "the run began with"
         )
     return f"belongs to a run with another {key}: give the same options"

@@ -53,7 +53,7 @@ class Entry:
 
     @property
     def int8_checkpoint(self) -> Path:
-        """Its weights and ranges tuned for int8 (.safetensors)."""
+        """The int8 checkpoint: weights and ranges of quantization-aware training (.safetensors)."""
         return self.folder / "int8.safetensors"
 
     def artifact(self, kind: str, suffix: str) -> Path:

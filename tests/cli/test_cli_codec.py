@@ -516,7 +516,7 @@ def test_info_of_other_files(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> 
     shipped = Path(zoo.__file__).parent / "tinypssr-x2" / "int8.safetensors"
     result = edge_sr("info", shipped)
     assert result.out.startswith("int8.safetensors: tinypssr (scale 2, ")
-    assert "tuned for int8" in result.out
+    assert "int8 by quantization-aware training" in result.out
     assert "none of .safetensors, .tcz, .tflite" in edge_sr.refuses("info", picture)
     assert "cannot read" in edge_sr.refuses("info", tmp_path / "none.tcz")
     (tmp_path / "folder.tcz").mkdir()

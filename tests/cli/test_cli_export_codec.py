@@ -166,7 +166,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(edge_sr: EdgeSr, tmp_path: Pa
     text = edge_sr.refuses("export", *part, *out, zoo.find("tinypssr", 2).int8_checkpoint)
     assert "is a checkpoint of tinypssr; one of tinycompress is needed" in text
     text = edge_sr.refuses("export", *part, "--float32", *out, weights)
-    assert "was tuned for int8; the float checkpoint is needed" in text
+    assert "is an int8 checkpoint; a float checkpoint is needed" in text
     assert not (tmp_path / "out").exists()
 
 

@@ -1,4 +1,4 @@
-"""`edge-sr train` and `edge-sr quantize` as a user meets them."""
+"""`edge-sr train` and `edge-sr quantize` on the command line."""
 
 import csv
 import os
@@ -45,7 +45,7 @@ def recipe(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [2, 4])
-def test_from_photographs_to_integers(
+def test_train_then_quantize_then_convert_photographs_to_an_int8_model(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path, scale: int
 ) -> None:
     run = tmp_path / "run"
@@ -58,8 +58,8 @@ def test_from_photographs_to_integers(
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(float(row["psnr"]) > 5 and 0 < float(row["ssim"]) < 1 for row in rows)
 
-    tuning = ["--checkpoint", best, "--data", photographs, "--recipe", recipe]
-    result = edge_sr("quantize", *tuning)
+    quantizing = ["--checkpoint", best, "--data", photographs, "--recipe", recipe]
+    result = edge_sr("quantize", *quantizing)
     assert (result.code, result.out.strip()) == (0, str(run / "int8" / "best.safetensors"))
     path = tmp_path / "int8.tflite"
     path.write_bytes(convert(checkpoint.read(run / "int8" / "best.safetensors"), 16, 16, int8=True))
@@ -68,17 +68,17 @@ def test_from_photographs_to_integers(
 
 
 @pytest.mark.slow
-def test_training_and_tuning_in_one_go_resume_wherever_they_stopped(
+def test_train_with_int8_resumes_wherever_it_stopped(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     options = ["train", "--data", photographs, "--recipe", recipe, "--out", run]
     both = [*options, "--int8", "--int8-recipe", recipe]
     assert edge_sr(*options).code == 0
-    assert edge_sr(*both, "--resume").code == 0  # the tuning had not begun
-    tuned = (run / "int8" / "best.safetensors").read_bytes()
+    assert edge_sr(*both, "--resume").code == 0  # quantization had not begun
+    quantized = (run / "int8" / "best.safetensors").read_bytes()
     assert edge_sr(*both, "--force").code == 0
-    assert (run / "int8" / "best.safetensors").read_bytes() == tuned
+    assert (run / "int8" / "best.safetensors").read_bytes() == quantized
     (run / "int8" / "best.safetensors").unlink()
     result = edge_sr(*both, "--resume")
     assert result.code == 2
@@ -87,11 +87,13 @@ def test_training_and_tuning_in_one_go_resume_wherever_they_stopped(
 
 
 @pytest.mark.slow
-def test_tensorflow_keeps_quiet(photographs: Path, recipe: Path, tmp_path: Path) -> None:
+def test_training_prints_nothing_of_tensorflows(
+    photographs: Path, recipe: Path, tmp_path: Path
+) -> None:
     options = ["--data", str(photographs), "--recipe", str(recipe)]
     run = ["--out", str(tmp_path / "run")]
-    tune = ["quantize", "--checkpoint", str(tmp_path / "run" / "best.safetensors"), *options]
-    for arguments in (["train", *options, *run], tune):
+    quantize = ["quantize", "--checkpoint", str(tmp_path / "run" / "best.safetensors"), *options]
+    for arguments in (["train", *options, *run], quantize):
         code = f"import sys; sys.argv = {['edge-sr', *arguments]!r}\n"
         code += "from edge_sr.cli.main import main; main()"
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -111,7 +113,7 @@ def test_an_existing_run_is_kept_unless_forced(
     (run / "notes.txt").write_text("mine")
     assert edge_sr(*options, "--epochs", 1).code == 0
     before = (run / "best.safetensors").read_bytes()
-    assert "--resume goes on" in edge_sr.refuses(*options)
+    assert "--resume continues" in edge_sr.refuses(*options)
     assert "give one of them" in edge_sr.refuses(*options, "--force", "--resume")
     assert (run / "best.safetensors").read_bytes() == before
     assert edge_sr(*options, "--seed", 1, "--force", "--tensorboard").code == 0
@@ -122,7 +124,7 @@ def test_an_existing_run_is_kept_unless_forced(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("again", ["--resume", "--force"])
-def test_a_run_interrupted_in_its_first_epoch_can_go_on(
+def test_a_run_interrupted_in_its_first_epoch_can_be_resumed_or_replaced(
     edge_sr: EdgeSr,
     photographs: Path,
     recipe: Path,
@@ -140,7 +142,7 @@ def test_a_run_interrupted_in_its_first_epoch_can_go_on(
         patch.setattr("edge_sr.cli.progress.TrainingDisplay.chunk", interrupt)
         result = edge_sr(*options)
     assert result.code == 130
-    assert "edge-sr: interrupted; --resume goes on" in result.err
+    assert "edge-sr: interrupted; --resume continues" in result.err
     assert edge_sr(*options, again).code == 0
 
 
@@ -157,13 +159,13 @@ def test_inputs_are_never_overwritten(edge_sr: EdgeSr, photographs: Path, tmp_pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--model", "tinypsr"], "there is no model 'tinypsr'"),
+        (["--model", "tinypsr"], "unknown model 'tinypsr'"),
         (["--scale", "3"], "no scale 3; it has 2, 4"),
         (["--model", "wdsr-a", "--blocks", "0"], "1 to 32 blocks, not 0"),
         (["--model", "espcn-tiny", "--width", "8"], "no width 8; it has 9, 21, 27"),
         (["--blocks", "3"], "tinypssr has no option blocks; it has activation, scale"),
         (["--model", "tinycompress", "--blocks", "3"], "is a codec: it has a --rate, and no"),
-        (["--recipe", "fast"], "there is no recipe 'fast'"),
+        (["--recipe", "fast"], "unknown recipe 'fast'"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--resume"], "there is nothing to resume"),
         (["--data", "nowhere"], "nowhere"),
@@ -212,7 +214,7 @@ def test_a_folder_without_images(edge_sr: EdgeSr, tmp_path: Path) -> None:
     assert "empty" in result.err
 
 
-def test_a_recipe_of_float_training_tunes_nothing(
+def test_a_recipe_of_float_training_is_refused_for_quantization(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path
 ) -> None:
     checkpoint_file = zoo.find("tinypssr", 2).float_checkpoint
@@ -250,16 +252,16 @@ def test_a_missing_extra_names_the_pip_line(
     assert "pip install 'edge-sr[train]'" in result.err
 
 
-def test_a_teacher_and_its_share_belong_together(
+def test_a_recipe_with_a_teacher_needs_one_and_others_refuse_it(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
     options = ["train", "--data", photographs, "--out", tmp_path / "run"]
     alone = edge_sr.refuses(*options, "--recipe", recipe, "--teacher", "tinypssr-anchor")
-    assert "gives a teacher no share" in alone
-    taught = tmp_path / "taught.toml"
-    taught.write_text("teacher = 0.5\n" + recipe.read_text())
-    assert "name it with --teacher" in edge_sr.refuses(*options, "--recipe", taught)
-    named = [*options, "--recipe", taught, "--teacher"]
+    assert "has no teacher; leave out --teacher" in alone
+    distilled = tmp_path / "distilled.toml"
+    distilled.write_text("teacher = 0.5\n" + recipe.read_text())
+    assert "name it with --teacher" in edge_sr.refuses(*options, "--recipe", distilled)
+    named = [*options, "--recipe", distilled, "--teacher"]
     assert "there is no model 'nobody'" in edge_sr.refuses(*named, "nobody")
     assert not (tmp_path / "run").exists()
 
@@ -268,12 +270,12 @@ def test_a_teacher_and_its_share_belong_together(
 def test_a_teacher_changes_what_is_learned(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
-    taught = tmp_path / "taught.toml"
-    taught.write_text("teacher = 0.5\n" + recipe.read_text())
+    distilled = tmp_path / "distilled.toml"
+    distilled.write_text("teacher = 0.5\n" + recipe.read_text())
     results = []
     for name, options in (
         ("alone", ["--recipe", recipe]),
-        ("taught", ["--recipe", taught, "--teacher", "tinypssr-anchor"]),
+        ("distilled", ["--recipe", distilled, "--teacher", "tinypssr-anchor"]),
     ):
         out = tmp_path / name
         assert edge_sr("train", "--data", photographs, "--out", out, *options).code == 0
@@ -282,7 +284,7 @@ def test_a_teacher_changes_what_is_learned(
 
 
 @pytest.mark.slow
-def test_training_goes_on_from_shipped_weights(
+def test_training_starts_from_shipped_weights(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
     plain = tmp_path / "plain.toml"
@@ -298,7 +300,7 @@ def test_training_goes_on_from_shipped_weights(
 
     (run / "best.safetensors").rename(tmp_path / "other.safetensors")
     other = [*options[:-1], tmp_path / "other.safetensors", "--resume"]
-    assert "other" in edge_sr.refuses(*other)  # a run knows what it started from
+    assert "other" in edge_sr.refuses(*other)  # a run is bound to its initial weights
 
 
 def test_weights_that_training_cannot_start_from(
@@ -310,7 +312,7 @@ def test_weights_that_training_cannot_start_from(
     plain.write_text(RECIPE.replace("expand = 4", ""))
     for checkpoint_file, chosen, message in (
         (shipped.float_checkpoint, recipe, "set expand = 0"),
-        (shipped.folder / "int8.safetensors", plain, "was tuned for int8"),
+        (shipped.folder / "int8.safetensors", plain, "is an int8 checkpoint"),
         (zoo.find("tinypssr", 4).float_checkpoint, plain, "is a checkpoint of tinypssr x4"),
         (tmp_path / "none.safetensors", plain, "is not a file"),
     ):

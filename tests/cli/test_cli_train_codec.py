@@ -1,4 +1,4 @@
-"""`edge-sr train --model tinycompress` and `edge-sr quantize` as a user meets them."""
+"""`edge-sr train --model tinycompress` and `edge-sr quantize` on the command line."""
 
 from pathlib import Path
 
@@ -39,22 +39,22 @@ def recipe(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_from_pictures_to_a_tuned_codec_and_on_to_another_rate(
+def test_a_codec_is_trained_quantized_and_trained_on_at_another_rate(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     options = ["train", "--model", "tinycompress", "--data", photographs, "--recipe", recipe]
     both = [*options, "--rate", 16, "--out", run]
     assert edge_sr(*both, "--int8", "--int8-recipe", recipe).code == 0
-    tuned = checkpoint.read(run / "int8" / "best.safetensors")
-    assert checkpoint.is_tuned(tuned)
-    assert tuned.notes["training"]["rate"] == 16
+    quantized = checkpoint.read(run / "int8" / "best.safetensors")
+    assert checkpoint.is_quantized(quantized)
+    assert quantized.notes["training"]["rate"] == 16
 
     deeper = tmp_path / "deeper"
     start = ["--start", run / "best.safetensors"]
     assert edge_sr(*options, "--rate", 64, "--out", deeper, *start).code == 0
     found = checkpoint.read(deeper / "best.safetensors")
-    assert found.config.passes == 3
+    assert found.config.iterations == 3
     first = checkpoint.read(run / "best.safetensors")
     assert found.notes["training"]["start"] == checkpoint.digest(first.weights)
 
@@ -73,11 +73,11 @@ def test_from_pictures_to_a_tuned_codec_and_on_to_another_rate(
         (["--model", "tinycompress", "--scale", "2"], "has a --rate, and no --scale"),
         (["--model", "tinycompress-encoder"], "train tinycompress"),
         (["--model", "tinypssr", "--rate", "4"], "--rate is for codecs"),
-        (["--model", "tinycompress", "--recipe", "nowhere"], "there is no recipe 'nowhere'"),
+        (["--model", "tinycompress", "--recipe", "nowhere"], "unknown recipe 'nowhere'"),
         (["--model", "tinycompress", "--int8-recipe", "int8-codec"], "give --int8 as well"),
     ],
 )
-def test_wrong_requests_get_a_sentence_and_leave_nothing(
+def test_wrong_options_are_refused_and_write_nothing(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path, options: list[str], word: str
 ) -> None:
     run = tmp_path / "run"

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
 from edge_sr.models.checkpoint import Checkpoint
+from edge_sr.models.reparam import fold
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def network() -> Checkpoint:
     return Checkpoint(spec, spec.config(2), weights, {"seed": 1, "source": "a test"})
 
 
-def test_what_is_written_is_read(network, tmp_path):
+def test_a_checkpoint_survives_writing_and_reading(network, tmp_path):
     path = tmp_path / "new" / "a.safetensors"
     checkpoint.write(path, network)
     back = checkpoint.read(path)
@@ -72,7 +73,7 @@ def test_weights_of_another_network_are_refused(network):
         checkpoint.assign(model, network.weights)
     wrong = dict(network.weights)
     wrong["stage1_conv1/kernel"] = np.zeros((3, 3, 1, 16), np.float32)
-    with pytest.raises(UserError, match=r"\(5, 5, 1, 16\) is needed"):
+    with pytest.raises(UserError, match=r"but needs \(5, 5, 1, 16\)"):
         checkpoint.assign(spec.build(spec.config(2), keras), wrong)
 
 
@@ -128,26 +129,26 @@ def test_parts_of_a_normalized_kernel_that_do_not_fit_are_refused(name, change):
     else:
         weights[name] = np.zeros(change, np.float32)
     with pytest.raises(UserError, match="the parts of head do not fit each other"):
-        checkpoint.fold(weights)
+        fold(weights)
 
 
 @pytest.mark.parametrize(("key", "shape"), [("strided_5", (9, 9, 1, 4)), ("strided_2", (9, 4))])
-def test_a_transposed_convolution_that_is_none_is_refused(key, shape):
+def test_variables_of_a_transposed_convolution_that_do_not_fit_are_refused(key, shape):
     weights = {f"last/{key}": np.zeros(shape, np.float32), "last/bias": np.zeros(1, np.float32)}
-    with pytest.raises(UserError, match=f"last/{key} is no transposed convolution"):
-        checkpoint.fold(weights)
+    with pytest.raises(UserError, match=f"last/{key} is not a transposed convolution"):
+        fold(weights)
 
 
-def test_a_checkpoint_for_int8_is_no_float_model(network, tmp_path):
+def test_an_int8_checkpoint_is_not_loaded_as_a_float_model(network, tmp_path):
     weights = {f"quant_{name}": array for name, array in network.weights.items()}
     path = tmp_path / "int8.safetensors"
     checkpoint.write(path, Checkpoint(network.spec, network.config, weights, {}))
-    with pytest.raises(UserError, match=r"int8.safetensors was tuned for int8; the float"):
+    with pytest.raises(UserError, match=r"int8.safetensors is an int8 checkpoint; a float"):
         checkpoint.load_model(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08", b"PK\x03\x04" * 9, b"\xff" * 64])
-def test_files_that_are_no_checkpoint_are_refused(tmp_path, content):
+def test_files_that_are_not_checkpoints_are_refused(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
     with pytest.raises(UserError, match="not a checkpoint"):

@@ -1,4 +1,4 @@
-"""Every registered model: published counts, shapes, both Keras namespaces."""
+"""Every registered model: published counts, shapes, folding, both Keras namespaces."""
 
 import json
 from pathlib import Path
@@ -10,29 +10,29 @@ import tf_keras
 
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
-from edge_sr.models import checkpoint, layers, registry, srcnn, tinycompress
+from edge_sr.models import checkpoint, layers, registry, reparam, srcnn, tinycompress, transposed
 from edge_sr.models.registry import ModelConfig, ModelSpec
 
 ALL = [(name, scale) for name in registry.names() for scale in registry.get(name).scales]
 
 SUPER_RESOLUTION = [(n, s) for n, s in ALL if registry.get(n).kind == "super-resolution"]
 
-# Each network once, and those whose graph is another one at x4.
+# Each network once, and those with another graph at x4.
 EACH = [(n, registry.get(n).scales[0]) for n in registry.names()]
 EACH += [("tinypssr", 4), ("tinypssr-anchor", 4), ("edsr", 4)]
 
 # As printed in the slides' table "Parameters per layer and activation function of TinyPSSR".
 SLIDES = [416, 16, 68, 4, 808, 8, 36]
 
-# As printed beside the reproduction of WDSR (C. Price et al. 2019), x4, by blocks: all parameters.
+# All parameters at x4 by blocks, as C. Price et al. (2019) print them in their rebuild of WDSR.
 BY_BLOCKS = {
     "edsr": {1: 409731, 3: 557443, 5: 705155, 8: 926723},
     "wdsr-a": {1: 92304, 3: 240080, 5: 387856, 8: 609520},
     "wdsr-b": {1: 36809, 3: 73595, 5: 110381, 8: 165560},
 }
-# As printed beside TinyPSSR, and by Bhardwaj et al. (in thousands): weights of convolutions alone.
+# Weights of convolutions only, as the slides on TinyPSSR and Bhardwaj et al. (SESR) print them.
 WEIGHTS = {("fsrcnn", 4): 12464, ("fsrcnn-s", 4): 3937, ("srcnn", 4): 57184, ("sesr", 2): 13520}
-# As Michelini et al. (2022) print them, x2, by width.
+# Parameters at x2 by width, as Michelini et al. (2022) print them.
 TINY = {9: 1300, 21: 2716, 27: 3424}
 
 
@@ -92,18 +92,18 @@ def test_tiny_espcn_has_the_published_parameters(name):
     assert found == TINY
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, 10.0])
-@pytest.mark.parametrize("carries", [None, np.eye(4, 12)])
-def test_kernels_start_as_large_as_they_are_told(noise, carries):
+@pytest.mark.parametrize("scale", [0.0, 0.3, 1.0, 10.0])
+@pytest.mark.parametrize("identity", [None, np.eye(4, 12)])
+def test_initial_kernels_have_the_size_of_init_scale(scale, identity):
     """Glorot & Bengio 2010: uniform within sqrt(6 / (fan in + fan out))."""
     config = registry.get("espcn").config(2)
-    layer = layers.conv2d(keras, config, 12, 3, "conv", carries=carries, noise=noise)
+    layer = reparam.conv2d(keras, config, 12, 3, "conv", identity_init=identity, init_scale=scale)
     layer.build((None, 8, 8, 4))
     kernel = np.asarray(layer.kernel).copy()
-    if carries is not None:
-        kernel[1, 1] -= carries
+    if identity is not None:
+        kernel[1, 1] -= identity
     limit = np.sqrt(6 / (9 * 4 + 9 * 12))
-    assert 0.95 * noise * limit <= np.abs(kernel).max() <= noise * limit * 1.0001
+    assert 0.95 * scale * limit <= np.abs(kernel).max() <= scale * limit * 1.0001
 
 
 @pytest.mark.parametrize(("name", "scale"), SUPER_RESOLUTION)
@@ -121,19 +121,19 @@ def test_a_transposed_convolution_is_a_convolution_and_a_shuffle(scale):
     rng = np.random.default_rng(scale)
     taps = rng.normal(size=(9, 9, 1, 6)).astype(np.float32)
     image = rng.normal(size=(1, 8, 9, 6)).astype(np.float32)
-    transposed = keras.layers.Conv2DTranspose(1, 9, strides=scale, padding="same", use_bias=False)
-    transposed.build(image.shape)
-    transposed.set_weights([taps])
-    kernel = layers.plain_of_strided(np, taps, scale)
+    expected = keras.layers.Conv2DTranspose(1, 9, strides=scale, padding="same", use_bias=False)
+    expected.build(image.shape)
+    expected.set_weights([taps])
+    kernel = transposed.plain_of_strided(np, taps, scale)
     plain = keras.layers.Conv2D(scale**2, len(kernel), padding="same", use_bias=False)
     plain.build(image.shape)
     plain.set_weights([kernel])
     found = layers.depth_to_space(keras, scale, "shuffle")(plain(image))
-    np.testing.assert_allclose(np.asarray(found), np.asarray(transposed(image)), atol=2e-5)
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected(image)), atol=2e-5)
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_srcnn_starts_from_the_bicubic_image(scale):
+def test_srcnn_enlarges_bicubically_inside_its_graph(scale):
     pixels = np.random.default_rng(scale).integers(0, 256, (20, 22)).astype(np.uint8)
     spec = registry.get("srcnn")
     model = spec.build(spec.config(scale), keras)
@@ -187,7 +187,7 @@ def test_tinycompress_has_the_shapes_and_parameters_of_the_slides(rate):
     }
 
 
-def test_parts_of_a_codec_make_the_whole():
+def test_encoder_and_decoder_together_compute_the_codec():
     spec = registry.get("tinycompress")
     keras.utils.set_random_seed(1)
     whole = spec.build(spec.config(1, rate=16), keras)
@@ -201,7 +201,7 @@ def test_parts_of_a_codec_make_the_whole():
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_anchored_network_without_weights_repeats_pixels(scale):
+def test_an_anchored_network_with_zero_weights_repeats_pixels(scale):
     spec = registry.get("tinypssr-anchor")
     model = spec.build(spec.config(scale), keras)
     zeros = {key: np.zeros_like(array) for key, array in checkpoint.weights_of(model).items()}
@@ -219,17 +219,17 @@ def test_folding_computes_the_same(name, scale, branches):
     wide = spec.build(_shallow(spec, scale, expand=24, branches=branches), keras)
     rng = np.random.default_rng(2)
     for variable in wide.trainable_variables:
-        if variable.name in ("skip", "edges"):  # zero at first
+        if variable.name in ("skip", "edges"):  # initially zero
             variable.assign(rng.normal(0, 0.1, variable.shape))
     plain = spec.build(_shallow(spec, scale), keras)
-    checkpoint.assign(plain, checkpoint.fold(checkpoint.weights_of(wide)))
+    checkpoint.assign(plain, reparam.fold(checkpoint.weights_of(wide)))
     image = _image(name)
     output, expected = np.asarray(wide(image)), np.asarray(plain(image))
     np.testing.assert_allclose(output, expected, atol=4e-6 * max(expected.max(), 1))
 
 
 def _shifted(model, seed: int) -> None:
-    """Move all variables away from where training starts; variances stay positive."""
+    """Move all variables away from their initial values; variances stay positive."""
     rng = np.random.default_rng(seed)
     for name, variable in checkpoint.variables_of(model).items():
         if not name.endswith("/grey"):
@@ -239,25 +239,25 @@ def _shifted(model, seed: int) -> None:
 
 @pytest.mark.parametrize("norm", ["none", "weight", "batch"])
 @pytest.mark.parametrize("name", ["wdsr-b", "edsr", "fsrcnn-s"])
-def test_what_papers_train_folds_to_the_plain_network(name, norm):
-    """Everywhere, the border included, where a mean subtracted before padding would differ."""
+def test_the_original_form_folds_to_the_plain_network(name, norm):
+    """At the border too, where a mean subtracted before padding would differ."""
     spec = registry.get(name)
     keras.utils.set_random_seed(5)
     original = spec.build(_shallow(spec, 2, norm=norm, original=1), keras)
     _shifted(original, 1)
     plain = spec.build(_shallow(spec, 2), keras)
-    checkpoint.assign(plain, checkpoint.fold(checkpoint.weights_of(original)))
+    checkpoint.assign(plain, reparam.fold(checkpoint.weights_of(original)))
     image = _image(name)
     output, expected = np.asarray(original(image)), np.asarray(plain(image))
     np.testing.assert_allclose(output, expected, atol=4e-6 * max(expected.max(), 1))
 
 
-def test_batch_normalization_is_that_of_keras():
-    """In training, and in what it keeps for afterwards."""
+def test_batch_normalization_computes_what_keras_does():
+    """In training, and afterwards with the running averages."""
     rng = np.random.default_rng(0)
     image = rng.normal(size=(4, 6, 5, 3)).astype(np.float32)
     config = ModelConfig(norm="batch")
-    ours = layers.conv2d(keras, config, 7, 3, "ours")
+    ours = reparam.conv2d(keras, config, 7, 3, "ours")
     raw = keras.layers.Conv2D(7, 3, padding="same", use_bias=False)
     theirs = keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3)
     ours.build(image.shape)
@@ -269,8 +269,8 @@ def test_batch_normalization_is_that_of_keras():
         np.testing.assert_allclose(np.asarray(found), np.asarray(due), atol=1e-5)
 
 
-def test_weight_normalization_starts_as_the_plain_kernel_and_keeps_the_direction():
-    ours = layers.conv2d(keras, ModelConfig(norm="weight"), 5, 3, "ours")
+def test_weight_normalization_starts_from_the_plain_kernel_and_ignores_the_length_of_direction():
+    ours = reparam.conv2d(keras, ModelConfig(norm="weight"), 5, 3, "ours")
     ours.build((None, 4, 4, 2))
     kernel, direction = np.asarray(ours.kernel), np.asarray(ours.direction)
     np.testing.assert_allclose(kernel, direction, atol=1e-6)
@@ -280,7 +280,7 @@ def test_weight_normalization_starts_as_the_plain_kernel_and_keeps_the_direction
 
 
 @pytest.mark.parametrize("expand", [0, 8])
-def test_a_plain_network_starts_with_the_image_in_sight(expand):
+def test_a_network_without_anchor_initially_shows_the_image(expand):
     keras.utils.set_random_seed(0)
     spec = registry.get("tinypssr")
     model = spec.build(spec.config(2, expand=expand), keras)
@@ -300,7 +300,7 @@ def test_a_name_is_registered_once():
 
 
 def test_unknown_model_scale_and_option_are_refused():
-    with pytest.raises(UserError, match="there are edsr, "):
+    with pytest.raises(UserError, match="unknown model 'tinypsr'; available: edsr, "):
         registry.get("tinypsr")
     with pytest.raises(UserError, match="no scale 3; it has 2, 4"):
         registry.get("tinypssr").config(3)
@@ -312,16 +312,17 @@ def test_unknown_model_scale_and_option_are_refused():
         registry.get("wdsr-a").config(4, blocks=0)
     with pytest.raises(UserError, match="no width 10; it has 9, 21, 27"):
         registry.get("espcn-tiny").config(2, width=10)
-    with pytest.raises(UserError, match="width of 1 to 8, not 9"):
+    with pytest.raises(UserError, match="edge-SR is 1 to 8, not 9"):
         registry.get("esr").config(2, width=9)
-    with pytest.raises(UserError, match="no norm 'layer'; there are none, weight, batch"):
+    with pytest.raises(UserError, match="unknown norm 'layer'; available: none, weight, batch"):
         registry.get("edsr").config(2, norm="layer")
 
 
 def test_every_model_file_is_in_the_registry():
     folder = Path(registry.__file__).parent
-    apart = {"__init__", "registry", "layers", "checkpoint"}
-    files = {path.stem for path in folder.glob("*.py")} - apart
+    shared = {"__init__", "registry", "checkpoint", "namespaces", "layers", "activations"}
+    shared |= {"initializers", "reparam", "transposed"}
+    files = {path.stem for path in folder.glob("*.py")} - shared
     builders = {registry.get(name).build.__module__.rsplit(".", 1)[1] for name in registry.names()}
     assert files == builders
 
@@ -346,5 +347,5 @@ def test_wrong_activations_of_tinypssr():
     spec = registry.get("tinypssr")
     with pytest.raises(UserError, match="activation must be one of prelu, relu"):
         spec.config(2, activation="swish")
-    with pytest.raises(UserError, match="activation must be a text, it is 3"):
+    with pytest.raises(UserError, match="activation must be a text, not 3"):
         spec.config_from_dict({"scale": 2, "activation": 3})

@@ -1,4 +1,4 @@
-"""From a float codec to integers: the simulation is what the exported parts compute."""
+"""From a float codec to integers: the exported parts compute what the simulation computes."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from edge_sr.models import checkpoint, registry
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.quantize import codec
 from edge_sr.training import recipe as recipes
-from edge_sr.training.pictures import load_pictures
+from edge_sr.training.codec_images import load_codec_images
 from export.tflite import convert_part
 
 
@@ -32,35 +32,35 @@ def untrained(rate):
 
 
 @pytest.fixture(scope="module")
-def tuned(photographs, tmp_path_factory):
+def quantized(photographs, tmp_path_factory):
     recipe = recipes.load("int8-codec")
     recipe = dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, patch=32, batch=4, validation_images=1),
         stop=dataclasses.replace(recipe.stop, epochs=1, steps_per_epoch=10),
     )
-    folder = tmp_path_factory.mktemp("tuned")
-    pictures = load_pictures(photographs, recipe)
-    trainer, keep = codec.tune(untrained(16), recipe, pictures, 0, folder, False)
+    folder = tmp_path_factory.mktemp("quantized")
+    images = load_codec_images(photographs, recipe)
+    trainer, keep = codec.prepare(untrained(16), recipe, images, 0, folder, False)
     trainer.run(keep, Silence())
-    return folder / "best.safetensors", pictures
+    return folder / "best.safetensors", images
 
 
-def test_tuning_lowers_the_error(tuned):
-    path, pictures = tuned
+def test_quantization_aware_training_lowers_the_error(quantized):
+    path, images = quantized
     source = untrained(16)
     parts = codec.fake_quantized(source)
     data = dataclasses.replace(recipes.load("int8-codec").data, patch=32)
-    patches, _ = pictures.cut(data, 8, np.random.default_rng(0))
+    patches, _ = images.cut(data, 8, np.random.default_rng(0))
     codec.calibrate(parts, source, patches)
-    before = pictures.validate(codec.joined(parts))
-    after = pictures.validate(codec.joined(codec.fake_quantized(checkpoint.read(path))))
+    before = images.validate(codec.joined(parts))
+    after = images.validate(codec.joined(codec.fake_quantized(checkpoint.read(path))))
     assert after.psnr > before.psnr
 
 
 @pytest.mark.parametrize(("part", "grows"), [("encoder", 0.25), ("decoder", 4)])
-def test_parts_become_integers_of_the_published_size(tuned, part, grows):
-    path, _ = tuned
+def test_parts_convert_to_integers_of_the_published_size(quantized, part, grows):
+    path, _ = quantized
     first = convert_part(checkpoint.read(path), part, 16, 24, int8=True)
     exported = graph.read_graph(first)
     assert graph.not_integer(exported) == []
@@ -71,18 +71,18 @@ def test_parts_become_integers_of_the_published_size(tuned, part, grows):
         assert tensor.quantization.zero_point == (-128,)
     assert convert_part(checkpoint.read(path), part, 16, 24, int8=True) == first
     published = sum(count for _, count in registry.get(f"tinycompress-{part}").published[1])
-    assert graph.parameters(exported) == 2 * published  # two passes of the same weights
+    assert graph.parameters(exported) == 2 * published  # two iterations with the same weights
 
 
-def test_simulation_and_exported_integers_agree(tuned):
-    """TFLM runs what the converter made of the simulation."""
+def test_simulation_and_exported_integers_agree(quantized):
+    """TFLM runs the converted simulation."""
     interpreter = pytest.importorskip("tflite_micro", reason="tflite-micro is not installed")
-    path, pictures = tuned
-    picture = pictures.validation[0][:32, :48]
+    path, images = quantized
+    image = images.validation[0][:32, :48]
     simulated = codec.fake_quantized(checkpoint.read(path))
-    found = simulated["decoder"](simulated["encoder"](picture[None].astype(np.float32) / 255))
+    found = simulated["decoder"](simulated["encoder"](image[None].astype(np.float32) / 255))
     expected = np.rint(np.clip(found.numpy()[0], 0, 1) * 255).astype(np.uint8)
-    values = (picture.astype(int) - 128).astype(np.int8)[None]
+    values = (image.astype(int) - 128).astype(np.int8)[None]
     for part in ("encoder", "decoder"):
         model = convert_part(checkpoint.read(path), part, *values.shape[1:3], int8=True)
         runtime = interpreter.runtime.Interpreter.from_bytes(model)
@@ -91,7 +91,7 @@ def test_simulation_and_exported_integers_agree(tuned):
         values = runtime.get_output(0)
     decoded = (values[0].astype(int) + 128).astype(np.uint8)
     flat = (32, -1)
-    own = [metrics.psnr(picture.reshape(flat), x.reshape(flat)) for x in (decoded, expected)]
+    own = [metrics.psnr(image.reshape(flat), x.reshape(flat)) for x in (decoded, expected)]
     assert own[0] == pytest.approx(own[1], abs=0.1)
     assert np.abs(decoded.astype(int) - expected).mean() <= 1.5
 
@@ -116,11 +116,11 @@ def test_float_parts_compute_what_the_model_computes(tmp_path):
     np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
-def test_an_equalized_codec_computes_the_same_with_ranges_more_equal(photographs):
+def test_an_equalized_codec_computes_the_same_with_more_equal_ranges(photographs):
     recipe = recipes.load("int8-codec")
     data = dataclasses.replace(recipe.data, patch=32, validation_images=1)
-    pictures = load_pictures(photographs, dataclasses.replace(recipe, data=data))
-    patches, _ = pictures.cut(data, 8, np.random.default_rng(0))
+    loaded = load_codec_images(photographs, dataclasses.replace(recipe, data=data))
+    patches, _ = loaded.cut(data, 8, np.random.default_rng(0))
     before = untrained(16)
     weights = dict(before.weights)
     weights["encoder_conv1/kernel"] = weights["encoder_conv1/kernel"] * np.repeat(
@@ -135,18 +135,18 @@ def test_an_equalized_codec_computes_the_same_with_ranges_more_equal(photographs
 
 
 def least_share(source, patches):
-    """Of the largest channel's reach, what the smallest has, in front of the encoder's PReLU."""
-    part, _, shown = next(codec.observe(source, patches))
+    """Smallest over largest range of the channels before the encoder's first PReLU."""
+    part, _, outputs = next(codec.observe(source, patches))
     assert part == "encoder"
-    reach = np.max([np.abs(v).max(axis=(0, 1, 2)) for v in shown["encoder_conv1"]], axis=0)
+    reach = np.max([np.abs(v).max(axis=(0, 1, 2)) for v in outputs["encoder_conv1"]], axis=0)
     return reach.min() / reach.max()
 
 
-def test_a_size_that_does_not_halve_and_another_model_are_refused(tuned, tmp_path):
-    path, _ = tuned
+def test_odd_sizes_and_other_models_are_refused(quantized, tmp_path):
+    path, _ = quantized
     with pytest.raises(UserError, match="multiples of 4, not 30x32"):
         convert_part(checkpoint.read(path), "encoder", 30, 32, int8=True)
-    with pytest.raises(UserError, match="tuned for int8"):
+    with pytest.raises(UserError, match="is an int8 checkpoint"):
         convert_part(checkpoint.read(path), "encoder", 32, 32, int8=False)
     spec = registry.get("tinypssr")
     weights = checkpoint.weights_of(spec.build(spec.config(2), keras))

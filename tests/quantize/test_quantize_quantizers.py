@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from edge_sr.engine import lut
 from edge_sr.engine.rounding import Factor, multiply
-from edge_sr.quantize.quantizers import ChannelWeights, LearnedRange, LogisticUnit, Slopes
+from edge_sr.quantize.quantizers import ChannelWeights, LearnedRange, LogisticUnit, PReLUAlpha
 
 ranges = st.tuples(st.floats(-4, -0.01), st.floats(0.01, 4))
 
 
 @given(ranges, st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
-def test_training_rounds_as_the_converters_fake_quantization(limits, seed):
+def test_training_rounds_like_the_converters_fake_quantization(limits, seed):
     low, high = limits
     x = np.random.default_rng(seed).uniform(1.5 * low, 1.5 * high, 500).astype(np.float32)
     weights = {"min": tf.Variable(low), "max": tf.Variable(high)}
@@ -57,15 +57,15 @@ def test_weights_are_rounded_per_channel_symmetrically(seed):
     np.testing.assert_allclose(rounded, np.round(kernel / step) * step, atol=1e-5)
 
 
-def test_slopes_are_rounded_with_one_scale():
-    slopes = np.array([[[0.9, -0.013, 0.4441]]], np.float32)
+def test_alpha_is_rounded_with_one_scale():
+    alpha = np.array([[[0.9, -0.013, 0.4441]]], np.float32)
     step = 0.9 / 127
-    rounded = Slopes()(tf.constant(slopes), False, {}).numpy()
-    np.testing.assert_allclose(rounded, np.round(slopes / step) * step, atol=1e-6)
+    rounded = PReLUAlpha()(tf.constant(alpha), False, {}).numpy()
+    np.testing.assert_allclose(rounded, np.round(alpha / step) * step, atol=1e-6)
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.0322, -23), (0.05, 0), (0.011, 40)])
-def test_a_logistic_takes_the_steps_that_integers_take(scale, zero_point):
+def test_a_logistic_is_rounded_to_the_steps_of_the_integer_kernel(scale, zero_point):
     """TFLM's fixed-point logistic, rescaled to [0, 1], for every int8."""
     stored = np.arange(-128, 128)
     rescaled = Factor.of((1 / 256) / (1 / 255))

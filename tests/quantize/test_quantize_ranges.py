@@ -61,16 +61,16 @@ def test_the_smallest_channel_gets_more_of_the_range(entry, patches):
 def test_corrected_biases_restore_the_mean_of_the_output(patches):
     """Ranges that clip shift the mean: the corrected network is nearer to the unrounded one."""
     entry = next(entry for entry in ENTRIES if entry.model == "tinypssr" and entry.scale == 2)
-    tuned = checkpoints.read(entry.int8_checkpoint)
-    weights = dict(tuned.weights)
+    quantized = checkpoints.read(entry.int8_checkpoint)
+    weights = dict(quantized.weights)
     for name in weights:
         if "conv" in name and name.endswith("/output_max"):
             weights[name] = weights[name] * np.float32(0.8)
-    clipped = dataclasses.replace(tuned, weights=weights)
+    clipped = dataclasses.replace(quantized, weights=weights)
     image = patches.astype(np.float32) / 255
-    wanted = float(np.mean(network.unrounded(clipped)(image)))
+    expected = float(np.mean(network.unrounded(clipped)(image)))
     errors = [
-        abs(float(np.mean(network.fake_quantized(c)(image, training=False))) - wanted)
+        abs(float(np.mean(network.fake_quantized(c)(image, training=False))) - expected)
         for c in (clipped, correct(clipped, patches))
     ]
     assert errors[1] < errors[0] / 2
@@ -78,17 +78,19 @@ def test_corrected_biases_restore_the_mean_of_the_output(patches):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_a_fitted_gain_undoes_a_wrong_one_and_changes_no_integer(entry):
-    """Targets are the network's own output: what is fitted must lead back to it."""
-    tuned = checkpoints.read(entry.int8_checkpoint)
+    """Targets are the network's own output: the fit must restore its gain."""
+    quantized = checkpoints.read(entry.int8_checkpoint)
     rng = np.random.default_rng(4)
     low = rng.integers(20, 235, (16, 12, 12, 1)).repeat(3, 1).repeat(3, 2).astype(np.uint8)
-    wanted = network.fake_quantized(tuned)(low.astype(np.float32) / 255, training=False).numpy()
-    high = np.rint(wanted * 255).astype(np.uint8)
-    last = max(name for name in tuned.weights if "conv4/kernel" in name)
-    filters = tuned.weights[last].shape[-1]
+    expected = network.fake_quantized(quantized)(
+        low.astype(np.float32) / 255, training=False
+    ).numpy()
+    high = np.rint(expected * 255).astype(np.uint8)
+    last = max(name for name in quantized.weights if "conv4/kernel" in name)
+    filters = quantized.weights[last].shape[-1]
     factors = np.linspace(0.97, 1.04, filters, dtype=np.float32)
     wrong = dataclasses.replace(
-        tuned, weights={**tuned.weights, last: tuned.weights[last] * factors}
+        quantized, weights={**quantized.weights, last: quantized.weights[last] * factors}
     )
 
     fitted = fit_gain(wrong, low, high)
@@ -98,16 +100,20 @@ def test_a_fitted_gain_undoes_a_wrong_one_and_changes_no_integer(entry):
         return kernel * 127 / np.abs(kernel).max(axis=(0, 1, 2))
 
     np.testing.assert_allclose(levels(fitted), levels(wrong), atol=1e-3)
-    ratio = (fitted.weights[last] / tuned.weights[last]).reshape(-1, filters)
+    ratio = (fitted.weights[last] / quantized.weights[last]).reshape(-1, filters)
     np.testing.assert_allclose(ratio, 1, atol=0.01)
 
 
 def test_a_dead_network_keeps_its_gain(patches):
-    tuned = checkpoints.read(ENTRIES[0].int8_checkpoint)
-    last = max(name for name in tuned.weights if "conv4/kernel" in name)
+    quantized = checkpoints.read(ENTRIES[0].int8_checkpoint)
+    last = max(name for name in quantized.weights if "conv4/kernel" in name)
     bias = last.replace("kernel", "bias")
-    weights = {**tuned.weights, last: tuned.weights[last] * 0, bias: tuned.weights[bias] * 0 - 1}
-    dead = dataclasses.replace(tuned, weights=weights)
+    weights = {
+        **quantized.weights,
+        last: quantized.weights[last] * 0,
+        bias: quantized.weights[bias] * 0 - 1,
+    }
+    dead = dataclasses.replace(quantized, weights=weights)
     fitted = fit_gain(dead, patches, patches.repeat(2, axis=1).repeat(2, axis=2))
     for name, array in dead.weights.items():
         np.testing.assert_array_equal(fitted.weights[name], array)

@@ -1,4 +1,4 @@
-"""One network trained by several processes or devices: the curve of one process."""
+"""Training by several processes or devices gives the curve of one process."""
 
 import csv
 import json
@@ -82,10 +82,10 @@ def _curve(out: Path) -> list[list[float]]:
 
 
 @pytest.mark.slow
-def test_two_processes_and_two_devices_train_as_one_does(
+def test_two_processes_or_devices_train_like_one(
     processes: Processes, photographs: Path, tmp_path: Path
 ) -> None:
-    """The same batches, whoever computes their gradients: only rounding differs."""
+    """Batches are the same, so only rounding of the gradients differs."""
     (tmp_path / "shared.toml").write_text(RECIPE)
     one, two, devices = (tmp_path / name for name in ("one", "two", "devices"))
     trainings = Trainings(processes, photographs)
@@ -101,7 +101,7 @@ def test_two_processes_and_two_devices_train_as_one_does(
             np.testing.assert_allclose(shared[name], array, atol=1e-4)
 
 
-def test_a_batch_that_has_no_equal_parts() -> None:
+def test_a_batch_that_cannot_be_split_equally_is_refused() -> None:
     class Three:
         num_replicas_in_sync = 3
 
@@ -112,14 +112,20 @@ def test_a_batch_that_has_no_equal_parts() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (None, "needs TF_CONFIG to say who takes part"),
-        ("{", "is not as multiworker needs it"),
-        ("[]", "is not as multiworker needs it"),
-        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "is not as"),
-        ('{"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}', "is not as"),
+        (None, "needs TF_CONFIG to name the workers"),
+        ("{", "TF_CONFIG is wrong; multiworker needs"),
+        ("[]", "TF_CONFIG is wrong; multiworker needs"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "TF_CONFIG is wrong",
+        ),
+        (
+            '{"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}',
+            "TF_CONFIG is wrong",
+        ),
     ],
 )
-def test_a_wrong_tf_config(
+def test_a_wrong_tf_config_is_refused(
     monkeypatch: pytest.MonkeyPatch, config: str | None, message: str
 ) -> None:
     monkeypatch.delenv("TF_CONFIG", raising=False)
@@ -129,6 +135,6 @@ def test_a_wrong_tf_config(
         distribute.share("multiworker")
 
 
-def test_an_unknown_strategy() -> None:
-    with pytest.raises(UserError, match="there is no strategy 'central'; there are mirrored"):
+def test_an_unknown_strategy_is_refused() -> None:
+    with pytest.raises(UserError, match="unknown strategy 'central'; available: mirrored"):
         distribute.share("central")

@@ -1,4 +1,4 @@
-"""The training loop: it learns, repeats itself by seed, and resumes to the same weights."""
+"""The training loop: it learns, is reproducible by seed, and resumes to the same weights."""
 
 import dataclasses
 import json
@@ -17,6 +17,7 @@ from edge_sr.data.datasets import find_pairs, split_validation
 from edge_sr.data.degradation import bicubic_downscale
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
+from edge_sr.models.reparam import fold
 from edge_sr.training import fit, quality, state
 from edge_sr.training import recipe as recipes
 from edge_sr.training.recipe import DataOptions, OptimizerOptions, Phase, Recipe, StopOptions
@@ -88,7 +89,7 @@ def test_a_seed_repeats_a_run(photographs, tmp_path):
 
 @pytest.mark.parametrize("place", [(1, 6), (2, 0), (2, 6)])
 @pytest.mark.parametrize("recipe", [RECIPE, PHASES], ids=["adam", "soap"])
-def test_a_run_that_was_stopped_resumes_to_the_same_weights(photographs, tmp_path, place, recipe):
+def test_an_interrupted_run_resumes_to_the_same_weights(photographs, tmp_path, place, recipe):
     whole, _ = run(photographs, tmp_path / "whole", recipe)
     with pytest.raises(KeyboardInterrupt):
         run(photographs, tmp_path / "parts", recipe, observer=StopAt(*place))
@@ -122,7 +123,7 @@ def test_an_rgb_network_trains_and_resumes_to_the_same_weights(photographs, tmp_
         assert not np.array_equal(whole["head/mean"], np.zeros(32))
 
 
-def test_products_of_bfloat16_change_a_training_by_noise_alone(photographs, tmp_path):
+def test_bfloat16_changes_a_training_only_by_noise(photographs, tmp_path):
     samples = load_samples(photographs, 2, RECIPE, channels=3)
     spec = registry.get("wdsr-b")
     losses, scores = [], []
@@ -148,7 +149,7 @@ def test_products_of_bfloat16_change_a_training_by_noise_alone(photographs, tmp_
     np.testing.assert_allclose(model(image), again(image), atol=1e-6)  # itself it is of float32
 
 
-def test_rgb_samples_are_the_three_channels_of_one_place(photographs):
+def test_rgb_patches_have_three_channels_of_one_position(photographs):
     samples = load_samples(photographs, 2, RECIPE, channels=3)
     rng = np.random.default_rng(0)
     low, high = samples.cut(RECIPE.data, 5, rng)
@@ -165,7 +166,7 @@ def test_rgb_samples_are_the_three_channels_of_one_place(photographs):
         assert luma.shape == (2 * image.shape[0], 2 * image.shape[1])
 
 
-def test_a_rate_halves_after_as_many_epochs_as_the_recipe_says(photographs, tmp_path):
+def test_the_schedule_halving_halves_the_rate_after_plateau_epochs(photographs, tmp_path):
     options = OptimizerOptions(learning_rate=1e-3, schedule="halving", plateau_epochs=2)
     stop = StopOptions(epochs=5, steps_per_epoch=1)
     recipe = dataclasses.replace(RECIPE, optimizer=options, stop=stop)
@@ -184,7 +185,7 @@ def test_training_learns(photographs, tmp_path):
     model = spec.build(spec.config(2), keras)
     untrained = quality.validate(model, held_out, 2)
     _, kept = run(photographs, tmp_path / "a", recipe)
-    checkpoint.assign(model, checkpoint.fold(kept[-1]))
+    checkpoint.assign(model, fold(kept[-1]))
     assert quality.validate(model, held_out, 2).psnr > untrained.psnr + 2
 
 
@@ -195,7 +196,7 @@ def test_validation_images_are_not_trained_on(photographs):
         assert not any(np.array_equal(held_out, high) for _, high in samples.train)
 
 
-def test_a_run_that_diverges_says_so(photographs, tmp_path):
+def test_a_diverged_run_is_an_error(photographs, tmp_path):
     wild = dataclasses.replace(RECIPE.optimizer, learning_rate=1e30, schedule="constant")
     stop = dataclasses.replace(RECIPE.stop, steps_per_epoch=200)
     with pytest.raises(UserError, match="training diverged"):
@@ -218,7 +219,7 @@ def test_plateau_halves_the_rate(photographs, tmp_path):
     assert rates == pytest.approx([1e-30, 1e-30, 1e-30, 5e-31, 5e-31, 2.5e-31])
 
 
-def test_a_logged_epoch_whose_state_was_lost_is_logged_once(photographs, tmp_path):
+def test_an_epoch_whose_state_was_lost_is_logged_once(photographs, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(photographs, tmp_path / "a", observer=StopAt(2, 0))
     log = tmp_path / "a" / "log.csv"
@@ -265,10 +266,10 @@ def test_too_few_or_too_small_images_are_refused(photographs, tmp_path):
         Image.new("L", (64, 64)).save(tmp_path / f"{name}.png")
     _, (held_out,) = split_validation(find_pairs(tmp_path, 2), 1, 0)
     Image.new("L", (14, 14)).save(held_out.hr)
-    with pytest.raises(UserError, match=r"is too small to validate by: 14x14"):
+    with pytest.raises(UserError, match=r"is too small for validation: 14x14"):
         load_samples(tmp_path, 2, one)
     large = with_data(patch=64)
-    with pytest.raises(UserError, match=r"no image .* is as large as a patch"):
+    with pytest.raises(UserError, match=r"all images .* are smaller than a patch"):
         load_samples(photographs, 2, large)
 
 
@@ -290,7 +291,7 @@ def test_other_backends_train(photographs, tmp_path, backend):
     assert checkpoint.read(tmp_path / "run" / "best.safetensors").spec.name == "tinypssr"
 
 
-def test_the_last_epoch_can_be_the_one_that_is_kept(photographs, tmp_path):
+def test_monitor_last_keeps_the_last_epoch(photographs, tmp_path):
     stop = dataclasses.replace(RECIPE.stop, epochs=3, monitor="last")
     recipe = dataclasses.replace(RECIPE, stop=stop)
     _, kept = run(photographs, tmp_path / "a", recipe)

@@ -1,4 +1,4 @@
-"""Recipes: those that ship, and every way to write one wrong."""
+"""Recipes: the shipped ones, and every kind of mistake in one."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_shipped_recipes_load_and_survive_a_round_trip(name):
     assert recipes.from_dict(recipes.to_dict(recipe)) == recipe
 
 
-def test_the_slides_recipe_is_the_slides():
+def test_the_recipe_slides_has_the_settings_of_the_slides():
     recipe = recipes.load("slides")
     optimizer = recipe.optimizer
     assert (optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2) == (2e-4, 0.0, 0.9)
@@ -58,13 +58,13 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("branches = true", "set expand as well"),
         ("branches = 1", "branches of the recipe must be true or false"),
         ("teacher = 1.5", r"teacher must be in \[0, 1\]"),
-        ("[data]\nrim = 16", "leaves nothing of a patch of 32"),
-        ("[data]\nrim = -1", "leaves nothing of a patch of 32"),
+        ("[data]\nrim = 16", r"rim must be from 0 to less than half of patch \(32\), not 16"),
+        ("[data]\nrim = -1", r"rim must be from 0 to less than half of patch \(32\)"),
         ("[data]\nrim_weight = -1", "rim_weight must be finite and not negative"),
         ("[data]\ncandidates = 0", "candidates must be at least 1"),
         ("[optimizer]\nkind = 'sgd'", "kind must be one of adam, soap"),
-        ("[optimizer]\nweight_decay = -1", "weight_decay must not be negative"),
-        ("[optimizer]\nweight_decay = 0.1", 'weight_decay is for kind = "soap"'),
+        ("[optimizer]\nweight_decay = -1", "weight_decay must be finite and not negative"),
+        ("[optimizer]\nweight_decay = 0.1", 'weight_decay needs kind = "soap"'),
         ("[int8]\nequalize = 3", "equalize of the recipe must be true or false|equalize of"),
         ("phases = 3", "phases of the recipe must be"),
         ("phases = [3]", "phases of the recipe must be a list of tables"),
@@ -72,9 +72,9 @@ def test_a_recipe_is_read_from_a_file(tmp_path):
         ("[[phases]]\nstart = 1.0", "phases must start in ascending order between 0 and 1"),
         ("[[phases]]\nstart = 0.5\n[[phases]]\nstart = 0.2", "in ascending order"),
         ("[[phases]]\nstart = 0.5\nloss = { l3 = 1 }", "loss must weigh"),
-        ("[[phases]]\nstart = 0.5\nrounded = true\nunrounded = true", "begin and end rounding"),
-        ("[[phases]]\nstart = 0.5\nunrounded = true", "ends rounding that none has begun"),
-        ("[data]\nrim = 6\n[[phases]]\nstart = 0.5\npatch = 12", "leaves nothing of a patch of 12"),
+        ("[[phases]]\nstart = 0.5\nrounded = true\nunrounded = true", "start and stop rounding"),
+        ("[[phases]]\nstart = 0.5\nunrounded = true", "stops rounding that was not started"),
+        ("[data]\nrim = 6\n[[phases]]\nstart = 0.5\npatch = 12", r"less than half of patch \(12\)"),
     ],
 )
 def test_wrong_recipes_are_refused(tmp_path, text, message):
@@ -87,7 +87,7 @@ def test_wrong_recipes_are_refused(tmp_path, text, message):
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(
         UserError,
-        match="there are adam-x2, adam-x4, codec, ",
+        match="available: adam-x2, adam-x4, codec, ",
     ):
         recipes.load("best")
 
@@ -107,7 +107,7 @@ def _by_epoch(tmp_path, text):
     return recipe, [recipe.at(epoch) for epoch in range(recipe.stop.epochs)]
 
 
-def test_rounding_begins_and_ends(tmp_path):
+def test_a_phase_starts_and_another_stops_rounding(tmp_path):
     recipe, seen = _by_epoch(
         tmp_path,
         "smooth = 8.0\n[stop]\nepochs = 5\n"
@@ -119,7 +119,7 @@ def test_rounding_begins_and_ends(tmp_path):
     assert recipe.ever_rounded
 
 
-def test_phases_change_what_they_name_from_their_start(tmp_path):
+def test_phases_change_their_settings_from_their_start(tmp_path):
     recipe, seen = _by_epoch(
         tmp_path,
         "[stop]\nepochs = 10\n"

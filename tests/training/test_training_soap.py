@@ -1,4 +1,4 @@
-"""Adam in the eigenbasis: against a float64 reference, in both namespaces, and what it is for."""
+"""SOAP against a float64 reference in both namespaces, and against Adam on a narrow valley."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ BETA_1, BETA_2, RATE = 0.9, 0.99, 0.05
 
 
 class Reference:
-    """The same in NumPy, float64, the covariance followed at every step."""
+    """SOAP in NumPy, float64, with the covariance updated at every step."""
 
     def __init__(self, point, rate):
         self.point, self.rate, self.step = point.astype(np.float64), rate, 0
@@ -60,7 +60,7 @@ def numbers(variables):
 
 
 @NAMESPACES
-def test_steps_are_those_of_the_reference(namespace):
+def test_steps_equal_the_references(namespace):
     rng = np.random.default_rng(1)
     point = rng.normal(size=12)
     variables = variables_of(namespace, point, 5)
@@ -97,7 +97,7 @@ def test_variables_may_come_in_another_order():
 
 @NAMESPACES
 def test_a_large_kernel_has_a_covariance_for_each_filter(namespace):
-    """Its filters are trained as if each were a variable of its own."""
+    """Its filters train as if each were a variable of its own."""
     rng = np.random.default_rng(2)
     kernel = rng.normal(size=(3, 3, 80, 2))
     make = namespace.Variable if hasattr(namespace, "ops") else _tf_variable
@@ -132,17 +132,17 @@ def test_gradients_are_clipped_to_the_global_norm():
         optimizer.learning_rate = RATE
         for gradient in (np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.6, 0.0, 0.8, 0.0])):
             scaled = gradient / (np.linalg.norm(gradient) if clip else 1.0) * factor
-            wanted = gradient if not clip else scaled
-            parts = [keras.ops.convert_to_tensor(p, "float32") for p in np.split(wanted, [1])]
+            given = gradient if not clip else scaled
+            parts = [keras.ops.convert_to_tensor(p, "float32") for p in np.split(given, [1])]
             optimizer.apply(parts, variables)
         state = optimizer.blocks[0].momentum
         results.append(float(np.linalg.norm(keras.ops.convert_to_numpy(state))))
-    # Each gradient was 100 long and came in with length 1.
+    # Each gradient had norm 100 and was clipped to 1.
     assert results[1] <= 0.19 + 1e-6
 
 
-def test_a_narrow_valley_is_no_obstacle():
-    """The axes of the bowl are found, so the slowest way down is as fast as the steepest."""
+def test_soap_descends_a_narrow_valley_faster_than_adam():
+    """It finds the axes of the bowl, so the flattest direction is as fast as the steepest."""
     bowl, start = valley(16)
     heights = {}
     for name in ("adam", "soap"):
@@ -190,10 +190,10 @@ def test_a_variable_too_large_for_a_covariance_is_trained_by_adam():
     np.testing.assert_allclose(points[0], points[1], atol=1e-5)
 
 
-def test_kernels_decay_and_nothing_else():
+def test_only_kernels_decay():
     """Without a gradient, n steps leave (1 - rate * decay) ** n of a kernel."""
     rng = np.random.default_rng(5)
-    shapes = {"kernel": (3, 3, 2, 4), "bias": (4,), "slopes": (1, 1, 4)}
+    shapes = {"kernel": (3, 3, 2, 4), "bias": (4,), "alpha": (1, 1, 4)}
     start = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     variables = [keras.Variable(value) for value in start.values()]
     optimizer = soap.create(keras, BETA_1, BETA_2, 0.0, weight_decay=0.2)

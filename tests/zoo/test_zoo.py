@@ -214,7 +214,7 @@ def test_quality_on_the_card_is_measured_again(entry, kind, shared_data):
 
 
 def test_unknown_networks_are_refused():
-    with pytest.raises(UserError, match="there is no model 'edsr9'"):
+    with pytest.raises(UserError, match="unknown model 'edsr9'"):
         zoo.find("edsr9", 2)
     with pytest.raises(UserError, match="tinypssr has no scale 3"):
         zoo.find("tinypssr", 3)

@@ -67,7 +67,7 @@ def test_card_tells_how_the_weights_came_about(codec):
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
 def test_parts_cost_what_was_published(codec):
     assert codec.card["parameters"] == 5427 + 1071
-    passes = tinycompress.CodecConfig(rate=codec.card["rate"]).passes
+    passes = tinycompress.CodecConfig(rate=codec.card["rate"]).iterations
     for part, count in (("encoder", 5427), ("decoder", 1071)):
         for kind in kinds(codec):
             file = graph.read_graph(codec.part(part, kind))
@@ -78,7 +78,7 @@ def test_parts_cost_what_was_published(codec):
 @pytest.mark.slow
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
 def test_parts_are_what_the_weights_convert_to(codec):
-    side = max(32, 2 ** tinycompress.CodecConfig(rate=codec.card["rate"]).passes)
+    side = max(32, 2 ** tinycompress.CodecConfig(rate=codec.card["rate"]).iterations)
     for kind in kinds(codec):
         weights = codec.folder / f"{'float' if kind == 'float32' else kind}.safetensors"
         read = checkpoint.read(weights)

@@ -8,7 +8,6 @@ import typer
 from edge_sr.cli.common import (
     ForceOption,
     ScaleOption,
-    check_folder,
     parse_path,
     print_markdown,
 )
@@ -17,6 +16,7 @@ from edge_sr.cli.firmware.options import DEFAULT_WIDTH, BoardOption, RateOption
 from edge_sr.cli.firmware.rows import flash_rows, project_rows, static_ram_rows
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.errors import UserError
+from edge_sr.files import check_folder
 
 if TYPE_CHECKING:
     from firmware_harness.board import Board

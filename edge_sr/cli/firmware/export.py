@@ -8,12 +8,12 @@ import typer
 from edge_sr.cli.common import (
     ForceOption,
     ScaleOption,
-    check_folder,
     parse_path,
     print_markdown,
 )
 from edge_sr.cli.firmware.network import Network, read_network
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
+from edge_sr.files import check_folder
 
 if TYPE_CHECKING:
     from firmware_harness.targets.compose import Library

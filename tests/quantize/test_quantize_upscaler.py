@@ -1,4 +1,4 @@
-"""From a float network to integers: the simulation is what the exported file computes."""
+"""From a float network to integers: the exported file computes what the simulation computes."""
 
 import dataclasses
 from pathlib import Path
@@ -11,8 +11,7 @@ from edge_sr import graph, metrics
 from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
 from edge_sr.models.checkpoint import Checkpoint
-from edge_sr.quantize import network
-from edge_sr.quantize.tune import Tuner
+from edge_sr.quantize import network, upscaler
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import run_plane
 from edge_sr.training import quality
@@ -37,10 +36,10 @@ def untrained(name: str, scale: int) -> Checkpoint:
         config = dataclasses.replace(config, blocks=1)
     keras.utils.set_random_seed(2)
     weights = checkpoint.weights_of(spec.build(config, keras))
-    slopes = np.random.default_rng(2)
+    rng = np.random.default_rng(2)
     for key, array in weights.items():
         if key.endswith("/alpha"):
-            weights[key] = slopes.uniform(-0.3, 1.1, array.shape).astype(np.float32)
+            weights[key] = rng.uniform(-0.3, 1.1, array.shape).astype(np.float32)
     return Checkpoint(spec, config, weights, {})
 
 
@@ -52,27 +51,29 @@ def samples(photographs: Path) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def tuned(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def quantized(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = recipes.load("int8-x2")
     recipe = dataclasses.replace(
         recipe,
         data=dataclasses.replace(recipe.data, patch=16, batch=4),
         stop=dataclasses.replace(recipe.stop, epochs=1, steps_per_epoch=20),
     )
-    folder = tmp_path_factory.mktemp("tuned")
+    folder = tmp_path_factory.mktemp("quantized")
     source = untrained("tinypssr-anchor", 2)
-    return Tuner(source, recipe, samples, 0, folder, False).run(Silence())
+    trainer, keep = upscaler.prepare(source, recipe, samples, 0, folder, False)
+    trainer.run(keep, Silence())
+    return folder / "best.safetensors"
 
 
-def test_tuning_notes_where_it_comes_from(tuned):
-    notes = checkpoint.read(tuned).notes["tuning"]
+def test_an_int8_checkpoint_notes_its_training(quantized):
+    notes = checkpoint.read(quantized).notes["tuning"]
     assert (notes["model"], notes["scale"], notes["seed"]) == ("tinypssr-anchor", 2, 0)
 
 
-def test_simulation_and_exported_integers_agree(tuned, samples, tmp_path):
-    simulated = network.fake_quantized(checkpoint.read(tuned))
+def test_simulation_and_exported_integers_agree(quantized, samples, tmp_path):
+    simulated = network.fake_quantized(checkpoint.read(quantized))
     path = tmp_path / "int8.tflite"
-    path.write_bytes(convert(checkpoint.read(tuned), 32, 32, int8=True))
+    path.write_bytes(convert(checkpoint.read(quantized), 32, 32, int8=True))
     session = open_session(path, "litert", 1)
     for low, high in samples.validation:
         one, other = quality.upscale_plane(simulated, low), run_plane(session, low)
@@ -84,7 +85,7 @@ def test_simulation_and_exported_integers_agree(tuned, samples, tmp_path):
     ("name", "scale"),
     [("tinypssr", 4), *((name, 2) for name in registry.names("super-resolution")), ("edsr", 4)],
 )
-def test_every_model_becomes_integers_with_one_output_in_tflm_and_engine(name, scale, tmp_path):
+def test_every_model_converts_to_integers_that_tflm_and_engine_compute_alike(name, scale, tmp_path):
     source = untrained(name, scale)
     model = network.fake_quantized(source)
     channels = source.spec.channels
@@ -115,8 +116,8 @@ def test_every_model_becomes_integers_with_one_output_in_tflm_and_engine(name, s
     assert len(np.unique(oracle)) > 20
 
 
-def test_calibration_takes_the_range_of_least_error():
-    """A search in float64 over finer steps finds no range that is much better."""
+def test_calibration_finds_the_range_of_least_error():
+    """A search in float64 over finer steps finds no much better range."""
     source = untrained("tinypssr", 2)
     model = network.fake_quantized(source)
     patches = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 1), np.uint8)
@@ -138,26 +139,28 @@ def test_calibration_takes_the_range_of_least_error():
     assert error(*found) <= 1.05 * least
 
 
-def test_tuning_a_tuned_checkpoint_is_refused(tuned, samples, tmp_path):
+def test_quantizing_an_int8_checkpoint_is_refused(quantized, samples, tmp_path):
     recipe = recipes.load("int8-x2")
-    with pytest.raises(UserError, match="was tuned for int8; the float checkpoint is needed"):
-        Tuner(checkpoint.read(tuned), recipe, samples, 0, tmp_path, False)
+    with pytest.raises(UserError, match="is an int8 checkpoint; a float checkpoint is needed"):
+        upscaler.prepare(checkpoint.read(quantized), recipe, samples, 0, tmp_path, False)
 
 
-def test_resuming_with_another_float_network_is_refused(tuned, samples):
-    notes = checkpoint.read(tuned).notes["tuning"]
+def test_resuming_with_another_float_network_is_refused(quantized, samples):
+    notes = checkpoint.read(quantized).notes["tuning"]
     recipe = recipes.from_dict(notes["recipe"])
     source = untrained("tinypssr-anchor", 2)
     other = {name: array * 1.01 for name, array in source.weights.items()}
-    Tuner(source, recipe, samples, 0, tuned.parent, True)
+    folder = quantized.parent
+    upscaler.prepare(source, recipe, samples, 0, folder, True)
+    changed = dataclasses.replace(source, weights=other)
     with pytest.raises(UserError, match="another source"):
-        Tuner(dataclasses.replace(source, weights=other), recipe, samples, 0, tuned.parent, True)
+        upscaler.prepare(changed, recipe, samples, 0, folder, True)
 
 
-def test_each_export_needs_its_kind_of_checkpoint(tuned, tmp_path):
+def test_each_export_needs_its_kind_of_checkpoint(quantized, tmp_path):
     path = tmp_path / "float.safetensors"
     checkpoint.write(path, untrained("tinypssr", 2))
     with pytest.raises(UserError, match="is a float checkpoint; `edge-sr quantize"):
         convert(checkpoint.read(path), 8, 8, int8=True)
-    with pytest.raises(UserError, match="was tuned for int8; the float checkpoint is needed"):
-        convert(checkpoint.read(tuned), 8, 8, int8=False)
+    with pytest.raises(UserError, match="is an int8 checkpoint; a float checkpoint is needed"):
+        convert(checkpoint.read(quantized), 8, 8, int8=False)
