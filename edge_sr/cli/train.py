@@ -107,6 +107,7 @@ def train(
     Keras 3 trains on the backend that KERAS_BACKEND names (tensorflow, jax or torch).
     """
     from edge_sr.models import registry
+    from edge_sr.training.run import Run
 
     if int8_recipe is not None and not int8:
         raise UserError("--int8-recipe needs --int8: give --int8 as well")
@@ -118,7 +119,6 @@ def train(
     options = {name: value for name, value in sizes.items() if value is not None}
     if codec:
         from edge_sr.cli.train_codec import train_codec
-        from edge_sr.training.run import Run
 
         if options or scale is not None or teacher is not None:
             raise UserError(
@@ -131,8 +131,6 @@ def train(
         return
     if rate is not None:
         raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
-    from edge_sr.training.run import Run
-
     scale = 2 if scale is None else scale
     sized = "-".join([model, *map(str, options.values()), f"x{scale}"])
     run = Run(out or Path("runs") / sized, resume, force, tensorboard)
@@ -164,7 +162,7 @@ def _train_upscaler(
     upscale = _teacher(teacher, recipe, scale, spec.channels)
     check(run)
     import_keras()
-    part = None if strategy is None else share(strategy)
+    own_share = None if strategy is None else share(strategy)
     init = _initial_weights(request.start, spec, scale, recipe)
     samples = load_samples(request.data, scale, recipe, spec.channels)
     if request.int8:
@@ -173,7 +171,7 @@ def _train_upscaler(
         watch = partial(progress, what="running the teacher", count=len(samples.train))
         samples = distilled(samples, upscale, recipe.teacher, watch)
     plan = Plan(spec, config, recipe, request.seed, init)
-    best = train_upscaler(plan, samples, run, part, show_training)
+    best = train_upscaler(plan, samples, run, own_share, show_training)
     if best:
         typer.echo(f"{best}")
     if request.int8:
