@@ -1,12 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bit is foretold from samples nearby, of which the more significant planes are known, and this
- * one too where it has been coded already. A linear predictor that learns (normalized least mean
- * squares) says where the sample lies above or below the value that parts a 0 from a 1; what it
- * says, and how lively the surroundings are, choose one of 192 adaptive contexts.
+ * Part of edge-sr's engine: the context model of the lossless bit plane coder. docs/reference/tcz.md
+ * specifies it.
  *
- * All but the bit to the left is known of a whole row before it is coded. So a row goes in blocks:
- * what is foretold of a block's samples, for both bits to the left, then its bits, then what they
- * teach. The first and the last have no order within and are loops that compilers vectorize.
+ * Each bit is predicted from neighbouring samples: their more significant planes are known, and
+ * the current plane too where it has been coded already. An adaptive linear predictor (NLMS,
+ * normalized least mean squares) estimates how far the sample lies above or below the threshold
+ * between a 0 and a 1. The prediction and the activity (the sum of absolute differences nearby)
+ * select one of 192 adaptive contexts.
+ *
+ * Before a row is coded, everything is known but the bit to the left of each sample. A row is
+ * therefore coded in blocks, in three passes: (1) predict all samples, for a left bit of 0 and of
+ * 1; (2) code the bits one after the other; (3) update the predictor's weights. Passes 1 and 3
+ * have no dependencies between samples, so compilers vectorize their loops.
  */
 #include "esr_coder.h"
 
@@ -21,34 +27,34 @@
 #define BLOCK ESR_CODER_BLOCK
 #define EDGE ESR_CODER_EDGE
 
-/* Differences from the sample whose bit comes next: neighbours in the channel, of which N, NW, NE and
- * W have been coded in this plane, and how the channel before bends in both directions. */
-enum { W, N, NW, NE, E, S, SW, ACROSS, DOWN };
+/* The predictor's taps: the differences of neighbours (by compass direction; N, NW, NE and W have
+ * been coded in this plane) from the current sample, and the second differences of the previous
+ * channel. */
+enum { W, N, NW, NE, E, S, SW, SECOND_X, SECOND_Y };
 
-/* Weights learn in 2^-16 and are used in 2^-7, as is what they foretell, in half steps: two of them
- * are what the bit is worth. */
+/* Weights are stored in units of 2^-16. Predictions use them in units of 2^-7 and are in 2^-7 half
+ * steps. Two half steps are the value of the current plane's bit. */
 #define ONE 65536
 #define WEIGHT_MAX (2 * ONE)
-#define USED_SHIFT 9
+#define PREDICT_SHIFT 9
 #define HALF_STEP 128
 
-/* The higher, the slower do weights learn. */
-#define LEARN_SHIFT 6
+/* Weight updates are divided by 2^UPDATE_SHIFT. */
+#define UPDATE_SHIFT 6
 
-/* Classes of what is foretold on each side of 0; they part at eighths of a half step. */
-#define SIDES 12
-#define EIGHTH_SHIFT 4
-#define SIDE_MAX 80
+/* Predictions are clamped to fine bins of 1/8 half step, -BIN_MAX to BIN_MAX. */
+#define BIN_SHIFT 4
+#define BIN_MAX 80
 
-#define LIVELY_MAX 255
+#define ACTIVITY_MAX 255
 
 static const int32_t first_weights[ESR_CODER_TAPS] = {
     [W] = 24576, [N] = 24576, [NW] = -8192, [E] = 12288, [S] = 12288,
 };
 
-/* The class of a value, from -SIDE_MAX on: how many of 1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80 are
- * reached, counted from the middle to both sides. */
-static const uint8_t side_classes[161] = {
+/* The prediction bin (0 to 23) of a fine bin, from -BIN_MAX on. The 12 bins on each side of 0 are
+ * separated by the thresholds 1, 3, 5, 7, 10, 14, 20, 28, 40, 56 and 80. */
+static const uint8_t prediction_bins[2 * BIN_MAX + 1] = {
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2,
     2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5,
     5, 5, 6, 6, 6, 6, 7, 7, 7, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 14, 14, 15, 15, 16, 16, 16, 17,
@@ -57,8 +63,8 @@ static const uint8_t side_classes[161] = {
     22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 22, 23,
 };
 
-/* 2 * SIDES contexts for each class of how lively the surroundings are; the number of a class is how
- * many of 3, 6, 10, 16, 26, 44, 80 are reached. */
+/* The first of the 24 contexts (one for each prediction bin) of an activity. The 8 classes of
+ * activity are separated by the thresholds 3, 6, 10, 16, 26, 44 and 80. */
 static const uint8_t first_contexts[256] = {
     0, 0, 0, 24, 24, 24, 48, 48, 48, 48, 72, 72, 72, 72, 72, 72, 96, 96, 96, 96, 96, 96, 96, 96, 96,
     96, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120, 120,
@@ -76,8 +82,9 @@ static const uint8_t first_contexts[256] = {
     168, 168, 168,
 };
 
-/* By half of that, h: 2^18 / (8 + h^2), which stands in for the energy of the differences. */
-static const int16_t energy_gains[128] = {
+/* The NLMS step size of half the activity, h: 2^18 / (8 + h^2), at most 32767. h^2 approximates the
+ * energy of the taps, by which NLMS normalizes. */
+static const int16_t step_sizes[128] = {
     32767, 29127, 21845, 15420, 10922, 7943, 5957, 4599, 3640, 2945, 2427, 2032, 1724, 1481, 1285,
     1125, 992, 882, 789, 710, 642, 583, 532, 488, 448, 414, 383, 355, 330, 308, 288, 270, 254, 238,
     225, 212, 201, 190, 180, 171, 163, 155, 147, 141, 134, 128, 123, 118, 113, 108, 104, 100, 96,
@@ -87,27 +94,28 @@ static const int16_t energy_gains[128] = {
     16, 16, 16,
 };
 
-/* Where in the samples a block lies. */
-typedef struct place {
-    const uint8_t *channel; /* its first sample */
+/* The position of a block in the samples. */
+typedef struct position {
+    const uint8_t *channel; /* the first sample of the channel */
     uint32_t y;
-    uint32_t x;
-    uint32_t count; /* of the block's samples */
-    unsigned plane;
-    int is_first; /* of the channels */
-} place;
+    uint32_t x;             /* of the block's first sample */
+    uint32_t count;         /* samples of the block */
+    unsigned plane;         /* 7: the most significant */
+    int is_first;           /* whether the channel is the first one */
+} position;
 
 static inline int clamp(int value, int limit)
 {
     return value > limit ? limit : value < -limit ? -limit : value;
 }
 
-static inline int size_of(int value)
+static inline int magnitude(int value)
 {
     return value < 0 ? -value : value;
 }
 
-/* Samples without the planes below; `ones` is 1 in each byte where this plane is to come. */
+/* Shift samples right to the current plane. `ones` is 0x01010101 to set the plane's own bit, where
+ * it is not coded yet, else 0. */
 static inline void shift_samples(uint8_t *to, const uint8_t *from, uint32_t count, unsigned plane,
                                  uint32_t ones)
 {
@@ -125,14 +133,14 @@ static inline void shift_samples(uint8_t *to, const uint8_t *from, uint32_t coun
     }
 }
 
-/* A row of the block and what is beside it, down rows further down; at the edge of the frame the row
- * or sample that is nearest. */
-static inline void fetch(uint8_t *row, const esr_coder_shape *shape, const place *at, int down,
-                         uint32_t ones)
+/* Load the row at `offset_y` (-1, 0, 1) from the block, with its left and right neighbours. Beyond
+ * the frame the nearest row or sample is repeated. */
+static inline void load_row(uint8_t *row, const esr_coder_shape *shape, const position *at,
+                            int offset_y, uint32_t ones)
 {
-    const uint32_t y = down < 0   ? at->y - (at->y > 0)
-                       : down > 0 ? at->y + (at->y + 1 < shape->height)
-                                  : at->y;
+    const uint32_t y = offset_y < 0   ? at->y - (at->y > 0)
+                       : offset_y > 0 ? at->y + (at->y + 1 < shape->height)
+                                      : at->y;
     const uint32_t lead = at->x > 0;
     const uint32_t trail = at->x + at->count < shape->width;
     const uint8_t *from = at->channel + (size_t)y * shape->width + at->x;
@@ -145,38 +153,38 @@ static inline void fetch(uint8_t *row, const esr_coder_shape *shape, const place
     }
 }
 
-static void fetch_rows(esr_coder_block *block, const esr_coder_shape *shape, const place *at)
+static void load_rows(esr_coder_block *block, const esr_coder_shape *shape, const position *at)
 {
     const uint32_t ones = 0x01010101u;
 
-    fetch(block->above, shape, at, -1, at->y > 0 ? 0 : ones);
-    fetch(block->here, shape, at, 0, ones);
-    fetch(block->below, shape, at, 1, ones);
+    load_row(block->above, shape, at, -1, at->y > 0 ? 0 : ones);
+    load_row(block->here, shape, at, 0, ones);
+    load_row(block->below, shape, at, 1, ones);
     if (!at->is_first) {
-        place before = *at;
+        position previous = *at;
 
-        before.channel -= (size_t)shape->height * shape->width;
+        previous.channel -= (size_t)shape->height * shape->width;
         for (int i = 0; i < 3; i++) {
-            fetch(block->before[i], shape, &before, i - 1, 0);
+            load_row(block->previous[i], shape, &previous, i - 1, 0);
         }
     }
 }
 
-/* How the channel before bends. */
-static inline void bend(esr_coder_block *block, uint32_t count)
+/* The second differences of the previous channel, negated. */
+static inline void difference_previous(esr_coder_block *block, uint32_t count)
 {
-    const uint8_t *above = block->before[0] + EDGE;
-    const uint8_t *here = block->before[1] + EDGE;
-    const uint8_t *below = block->before[2] + EDGE;
+    const uint8_t *above = block->previous[0] + EDGE;
+    const uint8_t *here = block->previous[1] + EDGE;
+    const uint8_t *below = block->previous[2] + EDGE;
 
     for (uint32_t i = 0; i < count; i++) {
-        block->across[i] = (int16_t)(2 * here[i] - here[(ptrdiff_t)i - 1] - here[i + 1]);
-        block->down[i] = (int16_t)(2 * here[i] - above[i] - below[i]);
+        block->second_x[i] = (int16_t)(2 * here[i] - here[(ptrdiff_t)i - 1] - here[i + 1]);
+        block->second_y[i] = (int16_t)(2 * here[i] - above[i] - below[i]);
     }
 }
 
-/* How much the surroundings of each sample differ, in half steps. */
-static inline void liven(esr_coder_block *block, uint32_t count)
+/* The activity of each sample: the sum of absolute differences nearby, in half steps. */
+static inline void measure_activity(esr_coder_block *block, uint32_t count)
 {
     const uint8_t *above = block->above + EDGE;
     const uint8_t *here = block->here + EDGE;
@@ -188,51 +196,53 @@ static inline void liven(esr_coder_block *block, uint32_t count)
         const int n = 2 * above[i] + 1;
         const int s = 2 * below[i];
         const int own = 2 * here[i];
-        const int lively = size_of(w - e) + size_of(n - s) +
-                           size_of(w - 2 * above[(ptrdiff_t)i - 1] - 1) +
-                           size_of(n - 2 * above[i + 1] - 1) + (size_of(w + e - 2 * own) >> 1) +
-                           (size_of(n + s - 2 * own) >> 1) + size_of(block->across[i]) +
-                           size_of(block->down[i]);
+        const int activity = magnitude(w - e) + magnitude(n - s) +
+                             magnitude(w - 2 * above[(ptrdiff_t)i - 1] - 1) +
+                             magnitude(n - 2 * above[i + 1] - 1) +
+                             (magnitude(w + e - 2 * own) >> 1) +
+                             (magnitude(n + s - 2 * own) >> 1) + magnitude(block->second_x[i]) +
+                             magnitude(block->second_y[i]);
 
-        block->lively[i] = (uint8_t)(lively < LIVELY_MAX ? lively : LIVELY_MAX);
+        block->activity[i] = (uint8_t)(activity < ACTIVITY_MAX ? activity : ACTIVITY_MAX);
     }
 }
 
-static inline uint8_t side_of(int16_t value)
+static inline uint8_t fine_bin(int16_t prediction)
 {
-    return (uint8_t)(clamp(value >> EIGHTH_SHIFT, SIDE_MAX) + SIDE_MAX);
+    return (uint8_t)(clamp(prediction >> BIN_SHIFT, BIN_MAX) + BIN_MAX);
 }
 
-/* Sums wrap around at 16 bits. */
-static inline void foretell(esr_coder_block *block, const int32_t *weights, uint32_t count)
+/* Predict all samples of the block. Sums wrap around at 16 bits. */
+static inline void predict(esr_coder_block *block, const int32_t *weights, uint32_t count)
 {
     const uint8_t *above = block->above + EDGE;
     const uint8_t *here = block->here + EDGE;
     const uint8_t *below = block->below + EDGE;
-    int16_t used[ESR_CODER_TAPS];
-    int near = 0;
+    int16_t rounded[ESR_CODER_TAPS];
+    int sum = 0; /* of the neighbours' weights: all of them subtract the current sample */
 
     for (int i = 0; i < ESR_CODER_TAPS; i++) {
-        used[i] = (int16_t)((weights[i] + (1 << (USED_SHIFT - 1))) >> USED_SHIFT);
-        near += i < ACROSS ? used[i] : 0;
+        rounded[i] = (int16_t)((weights[i] + (1 << (PREDICT_SHIFT - 1))) >> PREDICT_SHIFT);
+        sum += i < SECOND_X ? rounded[i] : 0;
     }
-    const int16_t w = used[W], n = used[N], nw = used[NW], ne = used[NE], e = used[E];
-    const int16_t s = used[S], sw = used[SW], across = used[ACROSS], down = used[DOWN];
-    const int16_t own = (int16_t)near;
+    const int16_t w = rounded[W], n = rounded[N], nw = rounded[NW], ne = rounded[NE];
+    const int16_t e = rounded[E], s = rounded[S], sw = rounded[SW];
+    const int16_t second_x = rounded[SECOND_X], second_y = rounded[SECOND_Y];
+    const int16_t own = (int16_t)sum;
     const int16_t rest = (int16_t)(n + nw + ne - w);
 
     for (uint32_t i = 0; i < count; i++) {
-        const int twice = w * here[(ptrdiff_t)i - 1] + e * here[i + 1] +
-                          nw * above[(ptrdiff_t)i - 1] + n * above[i] + ne * above[i + 1] +
-                          sw * below[(ptrdiff_t)i - 1] + s * below[i] - own * here[i];
-        const int value =
-            2 * twice + across * block->across[i] + down * block->down[i] + rest;
+        const int half = w * here[(ptrdiff_t)i - 1] + e * here[i + 1] +
+                         nw * above[(ptrdiff_t)i - 1] + n * above[i] + ne * above[i + 1] +
+                         sw * below[(ptrdiff_t)i - 1] + s * below[i] - own * here[i];
+        const int prediction =
+            2 * half + second_x * block->second_x[i] + second_y * block->second_y[i] + rest;
 
-        block->value[i] = (int16_t)(uint16_t)value;
+        block->prediction[i] = (int16_t)(uint16_t)prediction;
     }
     for (uint32_t i = 0; i < count; i++) {
-        block->sides[0][i] = side_of(block->value[i]);
-        block->sides[1][i] = side_of((int16_t)(uint16_t)(block->value[i] + 2 * w));
+        block->fine_bins[0][i] = fine_bin(block->prediction[i]);
+        block->fine_bins[1][i] = fine_bin((int16_t)(uint16_t)(block->prediction[i] + 2 * w));
     }
 }
 
@@ -240,158 +250,163 @@ ESR_HOT static void prepare(esr_coder_block *block, const int32_t *weights, uint
                             int is_first)
 {
     if (is_first) {
-        memset(block->across, 0, sizeof block->across);
-        memset(block->down, 0, sizeof block->down);
+        memset(block->second_x, 0, sizeof block->second_x);
+        memset(block->second_y, 0, sizeof block->second_y);
     } else {
-        bend(block, count);
+        difference_previous(block, count);
     }
-    liven(block, count);
-    foretell(block, weights, count);
+    measure_activity(block, count);
+    predict(block, weights, count);
 }
 
-/* How far what was foretold is off the bit's side of 0, up to a half step, by how much a difference
- * weighs; of the latter the table is in `pull`. */
-static inline void blame(esr_coder_block *block, int32_t weight, uint32_t count)
+/* NLMS update: hinge error (margin: half a step) times the step size, which is in `error` before.
+ * `weight` is that of W: the predictions were made for a left bit of 0. */
+static inline void scale_errors(esr_coder_block *block, int32_t weight, uint32_t count)
 {
-    const int16_t twice = (int16_t)(2 * ((weight + (1 << (USED_SHIFT - 1))) >> USED_SHIFT));
+    const int16_t twice = (int16_t)(2 * ((weight + (1 << (PREDICT_SHIFT - 1))) >> PREDICT_SHIFT));
 
     for (uint32_t i = 0; i < count; i++) {
-        const int16_t value = (int16_t)(uint16_t)(block->value[i] + twice * block->bits[i]);
+        const int16_t prediction =
+            (int16_t)(uint16_t)(block->prediction[i] + twice * block->bits[i]);
         const int16_t sign = (int16_t)(2 * block->bits[i + 1] - 1);
-        const int16_t near = (int16_t)clamp(value, HALF_STEP);
-        const int16_t right = (int16_t)(near * sign);
-        const int16_t wrong = (int16_t)(HALF_STEP - (right > 0 ? right : 0));
-        const int16_t error = (int16_t)(wrong * sign * 64);
+        const int16_t clamped = (int16_t)clamp(prediction, HALF_STEP);
+        const int16_t margin = (int16_t)(clamped * sign);
+        const int16_t hinge = (int16_t)(HALF_STEP - (margin > 0 ? margin : 0));
+        const int16_t error = (int16_t)(hinge * sign * 64);
 
-        block->pull[i] = (int16_t)((error * block->pull[i] + (1 << 14)) >> 15);
+        block->error[i] = (int16_t)((error * block->error[i] + (1 << 14)) >> 15);
     }
 }
 
-static inline int32_t learned(int32_t weight, int32_t pull)
+static inline int32_t updated(int32_t weight, int32_t correlation)
 {
-    return clamp(weight + ((pull + (1 << (LEARN_SHIFT - 1))) >> LEARN_SHIFT), WEIGHT_MAX);
+    return clamp(weight + ((correlation + (1 << (UPDATE_SHIFT - 1))) >> UPDATE_SHIFT), WEIGHT_MAX);
 }
 
-/* What a row's samples pull that lie left of the block's, above or below or at them, and right. */
-typedef struct pulls {
+/* Correlation of the error with a row's left, centre and right neighbours. */
+typedef struct correlation {
     int32_t left;
-    int32_t middle;
+    int32_t centre;
     int32_t right;
-} pulls;
+} correlation;
 
-static inline pulls pull_row(const int16_t *pull, const uint8_t *row, uint32_t count)
+static inline correlation correlate_row(const int16_t *error, const uint8_t *row, uint32_t count)
 {
     int32_t left = 0;
-    int32_t middle = 0;
+    int32_t centre = 0;
     int32_t right = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        left += pull[i] * (int16_t)row[(ptrdiff_t)i - 1];
-        middle += pull[i] * (int16_t)row[i];
-        right += pull[i] * (int16_t)row[i + 1];
+        left += error[i] * (int16_t)row[(ptrdiff_t)i - 1];
+        centre += error[i] * (int16_t)row[i];
+        right += error[i] * (int16_t)row[i + 1];
     }
-    const pulls sums = {left, middle, right};
+    const correlation sums = {left, centre, right};
 
     return sums;
 }
 
-static inline int32_t pull_bits(const int16_t *pull, const uint8_t *bits, uint32_t count)
+static inline int32_t correlate_bits(const int16_t *error, const uint8_t *bits, uint32_t count)
 {
     int32_t sum = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        sum += pull[i] * (int16_t)bits[i];
+        sum += error[i] * (int16_t)bits[i];
     }
     return sum;
 }
 
-static inline int32_t pull_bend(const int16_t *pull, const int16_t *row, uint32_t count)
+static inline int32_t correlate_second(const int16_t *error, const int16_t *differences,
+                                       uint32_t count)
 {
     int32_t sum = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        sum += pull[i] * row[i];
+        sum += error[i] * differences[i];
     }
     return sum;
 }
 
-/* The weights move toward what would have foretold the block's bits. */
-ESR_HOT static void learn(esr_coder_block *block, int32_t *weights, uint32_t count, int is_first)
+/* Move the weights along the correlation of the scaled errors with the taps. */
+ESR_HOT static void update_weights(esr_coder_block *block, int32_t *weights, uint32_t count,
+                                   int is_first)
 {
-    const int16_t *pull = block->pull;
+    const int16_t *error = block->error;
     int32_t all = 0;
 
-    blame(block, weights[W], count);
+    scale_errors(block, weights[W], count);
     for (uint32_t i = 0; i < count; i++) {
-        all += pull[i];
+        all += error[i];
     }
-    const pulls above = pull_row(pull, block->above + EDGE, count);
-    const pulls here = pull_row(pull, block->here + EDGE, count);
-    const pulls below = pull_row(pull, block->below + EDGE, count);
-    const int32_t bits = pull_bits(pull, block->bits, count);
-    const int32_t own = 2 * here.middle;
+    const correlation above = correlate_row(error, block->above + EDGE, count);
+    const correlation here = correlate_row(error, block->here + EDGE, count);
+    const correlation below = correlate_row(error, block->below + EDGE, count);
+    const int32_t bits = correlate_bits(error, block->bits, count);
+    const int32_t own = 2 * here.centre;
     const int32_t coded = own - all;
 
-    weights[W] = learned(weights[W], 2 * (here.left + bits) - own - all);
-    weights[N] = learned(weights[N], 2 * above.middle - coded);
-    weights[NW] = learned(weights[NW], 2 * above.left - coded);
-    weights[NE] = learned(weights[NE], 2 * above.right - coded);
-    weights[E] = learned(weights[E], 2 * here.right - own);
-    weights[S] = learned(weights[S], 2 * below.middle - own);
-    weights[SW] = learned(weights[SW], 2 * below.left - own);
+    weights[W] = updated(weights[W], 2 * (here.left + bits) - own - all);
+    weights[N] = updated(weights[N], 2 * above.centre - coded);
+    weights[NW] = updated(weights[NW], 2 * above.left - coded);
+    weights[NE] = updated(weights[NE], 2 * above.right - coded);
+    weights[E] = updated(weights[E], 2 * here.right - own);
+    weights[S] = updated(weights[S], 2 * below.centre - own);
+    weights[SW] = updated(weights[SW], 2 * below.left - own);
     if (!is_first) {
-        weights[ACROSS] = learned(weights[ACROSS], pull_bend(pull, block->across, count));
-        weights[DOWN] = learned(weights[DOWN], pull_bend(pull, block->down, count));
+        weights[SECOND_X] =
+            updated(weights[SECOND_X], correlate_second(error, block->second_x, count));
+        weights[SECOND_Y] =
+            updated(weights[SECOND_Y], correlate_second(error, block->second_y, count));
     }
 }
 
-/* Which context the sample has. The masks are all ones or 0. */
-static inline esr_context *choose(esr_coder *coder, uint32_t i, uint32_t left)
+/* The context of sample i. `left_mask` is all ones if the bit to the left is 1, else 0. */
+static inline esr_context *select_context(esr_coder *coder, uint32_t i, uint32_t left_mask)
 {
     esr_coder_block *block = &coder->block;
-    const uint32_t lively = block->lively[i];
-    const uint32_t none = side_classes[block->sides[0][i]];
-    const uint32_t one = side_classes[block->sides[1][i]];
+    const uint32_t activity = block->activity[i];
+    const uint32_t if_0 = prediction_bins[block->fine_bins[0][i]];
+    const uint32_t if_1 = prediction_bins[block->fine_bins[1][i]];
 
-    block->pull[i] = energy_gains[lively >> 1];
-    return &coder->contexts[first_contexts[lively] + (none ^ ((none ^ one) & left))];
+    block->error[i] = step_sizes[activity >> 1];
+    return &coder->contexts[first_contexts[activity] + (if_0 ^ ((if_0 ^ if_1) & left_mask))];
 }
 
 static void encode_bits(esr_coder *coder, const uint8_t *row, uint32_t count)
 {
     esr_range *range = &coder->range;
-    esr_interval in = esr_range_borrow(range);
+    esr_interval in = esr_range_load_interval(range);
     uint8_t *bits = coder->block.bits;
     uint32_t mask = 0u - bits[0];
 
     for (uint32_t i = 0; i < count; i++) {
-        esr_context *context = choose(coder, i, mask);
+        esr_context *context = select_context(coder, i, mask);
 
-        mask = 0u - (row[i] >> coder->left & 1u);
+        mask = 0u - (row[i] >> coder->planes_left & 1u);
         esr_range_encode(range, &in, context, mask);
         bits[i + 1] = mask & 1u;
     }
-    esr_range_return(range, &in);
+    esr_range_store_interval(range, &in);
 }
 
 static void decode_bits(esr_coder *coder, uint8_t *row, uint32_t count)
 {
-    const uint32_t one = (uint32_t)1 << coder->left;
+    const uint32_t one = (uint32_t)1 << coder->planes_left;
     esr_range *range = &coder->range;
-    esr_interval in = esr_range_borrow(range);
+    esr_interval in = esr_range_load_interval(range);
     uint8_t *bits = coder->block.bits;
     uint32_t mask = 0u - bits[0];
 
     for (uint32_t i = 0; i < count; i++) {
-        mask = esr_range_decode(range, &in, choose(coder, i, mask));
+        mask = esr_range_decode(range, &in, select_context(coder, i, mask));
         bits[i + 1] = mask & 1u;
         row[i] = (uint8_t)(row[i] | (mask & one));
     }
-    esr_range_return(range, &in);
+    esr_range_store_interval(range, &in);
 }
 
-/* A row in blocks; `out` is null when it is encoded. */
-static void code_row(esr_coder *coder, place *at, int32_t *weights, uint8_t *out)
+/* Code a row block by block; `out` is null when encoding. */
+static void code_row(esr_coder *coder, position *at, int32_t *weights, uint8_t *out)
 {
     const esr_coder_shape *shape = &coder->shape;
     esr_coder_block *block = &coder->block;
@@ -402,26 +417,26 @@ static void code_row(esr_coder *coder, place *at, int32_t *weights, uint8_t *out
         const uint32_t left = shape->width - at->x;
 
         at->count = left < BLOCK ? left : BLOCK;
-        fetch_rows(block, shape, at);
+        load_rows(block, shape, at);
         prepare(block, weights, at->count, at->is_first);
         if (out == NULL) {
             encode_bits(coder, at->channel + row + at->x, at->count);
         } else {
             decode_bits(coder, out + row + at->x, at->count);
         }
-        learn(block, weights, at->count, at->is_first);
+        update_weights(block, weights, at->count, at->is_first);
         block->bits[0] = block->bits[at->count];
     }
 }
 
-/* All rows of all channels. */
+/* Code all rows of all channels; `out` is null when encoding. */
 static void code_rows(esr_coder *coder, const uint8_t *samples, uint8_t *out)
 {
     const esr_coder_shape *shape = &coder->shape;
     const size_t size = (size_t)shape->height * shape->width;
 
     for (uint32_t i = 0; i < shape->channels; i++) {
-        place at = {samples + i * size, 0, 0, 0, coder->left, i == 0};
+        position at = {samples + i * size, 0, 0, 0, coder->planes_left, i == 0};
 
         for (; at.y < shape->height && coder->range.stopped == 0; at.y++) {
             code_row(coder, &at, coder->weights[i], out == NULL ? NULL : out + i * size);
@@ -429,7 +444,7 @@ static void code_rows(esr_coder *coder, const uint8_t *samples, uint8_t *out)
     }
 }
 
-static int is_side(uint32_t size)
+static int is_valid_size(uint32_t size)
 {
     return size >= 1 && size <= ESR_CODER_SIDE;
 }
@@ -439,14 +454,14 @@ esr_coder_status esr_coder_begin(esr_coder *coder, const esr_coder_shape *shape)
     if (coder == NULL || shape == NULL) {
         return ESR_CODER_NULL;
     }
-    coder->left = 0;
-    if (!is_side(shape->width) || !is_side(shape->height) || shape->channels < 1 ||
+    coder->planes_left = 0;
+    if (!is_valid_size(shape->width) || !is_valid_size(shape->height) || shape->channels < 1 ||
         shape->channels > ESR_CODER_CHANNELS ||
         shape->width > PTRDIFF_MAX / ESR_CODER_CHANNELS / shape->height) {
         return ESR_CODER_SHAPE;
     }
     coder->shape = *shape;
-    coder->left = ESR_CODER_PLANES;
+    coder->planes_left = ESR_CODER_PLANES;
     for (int i = 0; i < ESR_CODER_CHANNELS; i++) {
         memcpy(coder->weights[i], first_weights, sizeof first_weights);
     }
@@ -462,16 +477,16 @@ esr_coder_status esr_encode_plane(esr_coder *coder, const uint8_t *samples, esr_
     if (coder == NULL || samples == NULL || put == NULL) {
         return ESR_CODER_NULL;
     }
-    if (coder->left == 0) {
+    if (coder->planes_left == 0) {
         return ESR_CODER_ENDED;
     }
-    coder->left--;
+    coder->planes_left--;
     esr_range_start(&coder->range, user);
     coder->range.put = put;
     code_rows(coder, samples, NULL);
     esr_range_finish(&coder->range);
     if (coder->range.stopped != 0) {
-        coder->left = 0;
+        coder->planes_left = 0;
         return ESR_CODER_STOPPED;
     }
     return ESR_CODER_OK;
@@ -482,10 +497,10 @@ esr_coder_status esr_decode_plane(esr_coder *coder, uint8_t *samples, esr_take t
     if (coder == NULL || samples == NULL || take == NULL) {
         return ESR_CODER_NULL;
     }
-    if (coder->left == 0) {
+    if (coder->planes_left == 0) {
         return ESR_CODER_ENDED;
     }
-    coder->left--;
+    coder->planes_left--;
     esr_range_start(&coder->range, user);
     coder->range.take = take;
     esr_range_open(&coder->range);

@@ -54,51 +54,54 @@ typedef struct esr_coder_shape {
 
 /* What follows, down to esr_coder, is for the caller to hold, not to touch. */
 
+/* An adaptive estimate of the probability of a 1. */
 typedef struct esr_context {
-    uint16_t fast;  /* two estimates of how likely a 1 is, in 2^-16 */
-    uint16_t count; /* of bits seen, up to a limit */
-    uint16_t slow;
+    uint16_t fast_estimate; /* in 2^-16, like slow_estimate */
+    uint16_t count;         /* coded bits, up to a limit */
+    uint16_t slow_estimate;
 } esr_context;
 
+/* The range coder of one segment; esr_range.h explains the terms. */
 typedef struct esr_range {
     uint64_t low;
     uint32_t range;
-    uint32_t waiting; /* 0xFFFF that a carry could still change */
-    uint16_t held;    /* the two bytes before them */
-    uint8_t started;
-    uint8_t stopped; /* the caller wants no more bytes */
-    uint8_t ended;   /* the caller has no more */
-    uint8_t used; /* bytes of the buffer that were put or taken */
-    uint8_t filled;
+    uint32_t pending_pairs; /* 0xFFFF pairs that a carry can still change */
+    uint16_t held_pair;     /* the pair before them */
+    uint8_t started;        /* a pair is held */
+    uint8_t stopped;        /* the caller's function asked to stop */
+    uint8_t ended;          /* the caller's function has no more bytes */
+    uint8_t used;           /* bytes of the buffer already written or read */
+    uint8_t filled;         /* bytes in the buffer of a decoder */
     uint8_t buffer[ESR_RANGE_BUFFER];
     esr_put put;
     esr_take take;
     void *user;
 } esr_range;
 
-/* A row's samples, without the planes below, and those beside them; ESR_CODER_EDGE comes first. */
+/* A row of a block, shifted right to the current plane, with its left and right neighbours.
+ * The block's first sample is at index ESR_CODER_EDGE. */
 #define ESR_CODER_EDGE 4
 typedef uint8_t esr_coder_row[ESR_CODER_EDGE + ESR_CODER_BLOCK + ESR_CODER_EDGE];
 
-/* What is known of the samples of a block. */
+/* The block that is being coded. */
 typedef struct esr_coder_block {
     esr_coder_row above;
     esr_coder_row here;
     esr_coder_row below;
-    esr_coder_row before[3];              /* in the channel before: above, here, below */
-    int16_t across[ESR_CODER_BLOCK];      /* how it bends there, from left to right */
-    int16_t down[ESR_CODER_BLOCK];        /* and from above to below */
-    int16_t value[ESR_CODER_BLOCK];       /* foretold, if the bit to the left is 0 */
-    int16_t pull[ESR_CODER_BLOCK];        /* on the weights */
-    uint8_t lively[ESR_CODER_BLOCK];      /* how much the surroundings differ */
-    uint8_t sides[2][ESR_CODER_BLOCK];    /* which way and how far, for both bits to the left */
-    uint8_t bits[1 + ESR_CODER_BLOCK];    /* the first is that to the left of the block */
+    esr_coder_row previous[3];               /* of the previous channel: above, here, below */
+    int16_t second_x[ESR_CODER_BLOCK];       /* its horizontal second difference, negated */
+    int16_t second_y[ESR_CODER_BLOCK];       /* and its vertical one */
+    int16_t prediction[ESR_CODER_BLOCK];     /* if the bit to the left is 0 */
+    int16_t error[ESR_CODER_BLOCK];          /* first the step size, then error times step size */
+    uint8_t activity[ESR_CODER_BLOCK];       /* sum of absolute differences nearby */
+    uint8_t fine_bins[2][ESR_CODER_BLOCK];   /* of the prediction, for a left bit of 0 and of 1 */
+    uint8_t bits[1 + ESR_CODER_BLOCK];       /* the coded bits after the bit left of the block */
 } esr_coder_block;
 
 /* About 2.6 KB. */
 typedef struct esr_coder {
     esr_coder_shape shape;
-    uint32_t left; /* planes */
+    uint32_t planes_left;
     int32_t weights[ESR_CODER_CHANNELS][ESR_CODER_TAPS];
     esr_context contexts[ESR_CODER_CONTEXTS];
     esr_range range;

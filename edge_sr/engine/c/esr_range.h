@@ -1,53 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An adaptive binary range coder: integers only, exact on every machine. docs/reference/tcz.md describes it.
+ * Part of edge-sr's engine: an adaptive binary range coder in integer arithmetic, which gives the
+ * same bytes on every machine. docs/reference/tcz.md specifies it.
  *
- * Nothing branches on a bit, which may be a coin's toss: masks choose. Bytes leave and come in pairs,
- * through the caller's function, some at a time. A carry may still change bytes that are known
- * already: the last pair is held back together with a count of the 0xFFFF that follow it. A decoder
- * that runs out of bytes reads zeros, so that no input is undefined.
+ * Branch-free: coded bits are unpredictable, so masks select instead of branches. The coder writes
+ * and reads pairs of bytes and passes them to the caller's function in blocks of up to
+ * ESR_RANGE_BUFFER bytes. A carry can still change bytes that were computed earlier. The encoder
+ * therefore holds back the last pair and counts the 0xFFFF pairs after it. A decoder that runs out
+ * of bytes reads zeros, so every input has a defined result.
  */
 #ifndef ESR_RANGE_H
 #define ESR_RANGE_H
 
 #include "esr_coder.h"
 
-/* Bits of a probability. */
+/* Bits of a probability: it is in units of 2^-16. */
 #define ESR_CONTEXT_BITS 16
 
-/* What the estimates move toward, so that no chance is 0 or 1. */
-#define ESR_CHANCE_LEAST 31
-#define ESR_CHANCE_MOST 65504
+/* The targets of the estimates after a 0 and after a 1. No probability reaches 0 or 1. */
+#define ESR_PROBABILITY_MIN 31
+#define ESR_PROBABILITY_MAX 65504
 
-/* The range is kept from here on: two bytes leave, or come, whenever it is not. */
+/* The coder renormalizes (shifts two bytes out or in) when the range is below this. */
 #define ESR_RANGE_LOW ((uint32_t)1 << 16)
 
-/* Of the two adaptations' shifts the lower one's limit; below it a context learns as fast as its
- * count allows, and the other one's limit is that of the count. */
+/* Both estimates move by 2^-shift, shift = bit width of count + 1. The fast one stops at 5, the
+ * slow one at 8, which is the bit width of ESR_COUNT_MAX + 1. */
 #define ESR_FAST_SHIFT 5
 #define ESR_COUNT_MAX 127u
 
 #if defined(__GNUC__)
-#define ESR_RARELY(condition) __builtin_expect(condition, 0)
-#define ESR_APART __attribute__((noinline))
+#define ESR_UNLIKELY(condition) __builtin_expect(condition, 0)
+#define ESR_RANGE_NOINLINE __attribute__((noinline))
 #else
-#define ESR_RARELY(condition) (condition)
-#define ESR_APART
+#define ESR_UNLIKELY(condition) (condition)
+#define ESR_RANGE_NOINLINE
 #endif
 
 static inline void esr_context_reset(esr_context *context)
 {
-    context->fast = context->slow = (uint16_t)1 << (ESR_CONTEXT_BITS - 1);
+    context->fast_estimate = context->slow_estimate = (uint16_t)1 << (ESR_CONTEXT_BITS - 1);
     context->count = 0;
 }
 
-/* Of a 1. */
-static inline uint32_t esr_context_chance(const esr_context *context)
+/* The probability of a 1, in 2^-16. */
+static inline uint32_t esr_context_probability(const esr_context *context)
 {
-    return ((uint32_t)context->fast + context->slow) >> 1;
+    return ((uint32_t)context->fast_estimate + context->slow_estimate) >> 1;
 }
 
-/* How many bits it takes to write a value that is not 0. */
-static inline int esr_width(uint32_t value)
+/* The bit width of a value above 0. */
+static inline int esr_bit_width(uint32_t value)
 {
 #if defined(__GNUC__)
     return 32 - __builtin_clz(value);
@@ -61,18 +64,18 @@ static inline int esr_width(uint32_t value)
 #endif
 }
 
-/* The mask is all ones for a 1. */
-static inline void esr_context_learn(esr_context *context, uint32_t mask)
+/* Move both estimates toward the coded bit. `mask` is all ones for a 1, else 0. */
+static inline void esr_context_update(esr_context *context, uint32_t mask)
 {
-    const int32_t goal =
-        ESR_CHANCE_LEAST + (int32_t)(mask & (ESR_CHANCE_MOST - ESR_CHANCE_LEAST));
-    const int32_t fast = context->fast;
-    const int32_t slow = context->slow;
-    const int young = esr_width(context->count + 1u);
+    const int32_t target =
+        ESR_PROBABILITY_MIN + (int32_t)(mask & (ESR_PROBABILITY_MAX - ESR_PROBABILITY_MIN));
+    const int32_t fast = context->fast_estimate;
+    const int32_t slow = context->slow_estimate;
+    const int rate = esr_bit_width(context->count + 1u);
+    const int fast_rate = rate < ESR_FAST_SHIFT ? rate : ESR_FAST_SHIFT;
 
-    context->fast =
-        (uint16_t)(fast + ((goal - fast) >> (young < ESR_FAST_SHIFT ? young : ESR_FAST_SHIFT)));
-    context->slow = (uint16_t)(slow + ((goal - slow) >> young));
+    context->fast_estimate = (uint16_t)(fast + ((target - fast) >> fast_rate));
+    context->slow_estimate = (uint16_t)(slow + ((target - slow) >> rate));
     context->count = (uint16_t)(context->count + (context->count < ESR_COUNT_MAX));
 }
 
@@ -83,8 +86,8 @@ static inline void esr_range_start(esr_range *range, void *user)
     range->user = user;
     range->low = 0;
     range->range = UINT32_MAX;
-    range->waiting = 0;
-    range->held = 0;
+    range->pending_pairs = 0;
+    range->held_pair = 0;
     range->started = 0;
     range->stopped = 0;
     range->ended = 0;
@@ -92,7 +95,8 @@ static inline void esr_range_start(esr_range *range, void *user)
     range->filled = 0;
 }
 
-static inline void esr_range_hand_over(esr_range *range)
+/* Pass the buffered bytes to the caller's function. */
+static inline void esr_range_flush(esr_range *range)
 {
     if (range->used > 0 && range->stopped == 0) {
         range->stopped = range->put(range->user, range->buffer, range->used) != 0;
@@ -103,65 +107,65 @@ static inline void esr_range_hand_over(esr_range *range)
 static inline void esr_range_put(esr_range *range, uint32_t byte)
 {
     if (range->used == ESR_RANGE_BUFFER) {
-        esr_range_hand_over(range);
+        esr_range_flush(range);
     }
     range->buffer[range->used++] = (uint8_t)byte;
 }
 
-/* What was held back leaves, with the carry that has come or not. */
+/* Write the pairs that were held back, plus the carry (bit 32 of low). */
 static inline void esr_range_release(esr_range *range)
 {
     const uint32_t carry = (uint32_t)(range->low >> 32);
 
-    if (range->started != 0) { /* before the first pair there is none to hold back */
-        esr_range_put(range, (range->held + carry) >> 8);
-        esr_range_put(range, range->held + carry);
+    if (range->started != 0) { /* before the first pair nothing is held back */
+        esr_range_put(range, (range->held_pair + carry) >> 8);
+        esr_range_put(range, range->held_pair + carry);
     }
-    for (; range->waiting > 0; range->waiting--) {
+    for (; range->pending_pairs > 0; range->pending_pairs--) {
         esr_range_put(range, 0xFFu + carry);
         esr_range_put(range, 0xFFu + carry);
     }
 }
 
-/* The top pair of low leaves, once no carry can reach it. */
-ESR_APART static void esr_range_shift(esr_range *range)
+/* Shift the top pair out of low. It is written once no carry can reach it. */
+ESR_RANGE_NOINLINE static void esr_range_shift(esr_range *range)
 {
     if (range->low < 0xFFFF0000u || range->low >> 32 != 0) {
         esr_range_release(range);
         range->started = 1;
-        range->held = (uint16_t)(range->low >> 16);
+        range->held_pair = (uint16_t)(range->low >> 16);
     } else {
-        range->waiting++;
+        range->pending_pairs++;
     }
     range->low = (uint32_t)(range->low << 16);
 }
 
-/* Low and range while bits are coded: apart from the rest, so that a compiler keeps them at hand. */
+/* A local copy of low and range while a block is coded, so that compilers keep it in registers. */
 typedef struct esr_interval {
     uint64_t low;
     uint32_t range;
 } esr_interval;
 
-static inline esr_interval esr_range_borrow(const esr_range *range)
+static inline esr_interval esr_range_load_interval(const esr_range *range)
 {
     const esr_interval interval = {range->low, range->range};
 
     return interval;
 }
 
-static inline void esr_range_return(esr_range *range, const esr_interval *interval)
+static inline void esr_range_store_interval(esr_range *range, const esr_interval *interval)
 {
     range->low = interval->low;
     range->range = interval->range;
 }
 
-/* How much of the range is a 1's. */
+/* The part of the range that codes a 1. */
 static inline uint32_t esr_range_bound(uint32_t range, const esr_context *context)
 {
-    return (uint32_t)((uint64_t)range * esr_context_chance(context) >> ESR_CONTEXT_BITS);
+    return (uint32_t)((uint64_t)range * esr_context_probability(context) >> ESR_CONTEXT_BITS);
 }
 
-/* The mask is all ones for a 1. */
+/* Encode one bit. `mask` is all ones for a 1, else 0. */
 static inline void esr_range_encode(esr_range *range, esr_interval *in, esr_context *context,
                                     uint32_t mask)
 {
@@ -170,8 +174,8 @@ static inline void esr_range_encode(esr_range *range, esr_interval *in, esr_cont
 
     in->low += bound & ~mask;
     in->range = rest + ((bound - rest) & mask);
-    esr_context_learn(context, mask);
-    if (ESR_RARELY(in->range < ESR_RANGE_LOW)) {
+    esr_context_update(context, mask);
+    if (ESR_UNLIKELY(in->range < ESR_RANGE_LOW)) {
         in->range <<= 16;
         range->low = in->low;
         esr_range_shift(range);
@@ -179,7 +183,7 @@ static inline void esr_range_encode(esr_range *range, esr_interval *in, esr_cont
     }
 }
 
-/* As few bytes as tell the final interval from its neighbours, followed by zeros without end. */
+/* End the segment: write the fewest bytes that lie in the final interval if zeros follow. */
 static inline void esr_range_finish(esr_range *range)
 {
     uint32_t mask = UINT32_MAX >> 8;
@@ -194,9 +198,10 @@ static inline void esr_range_finish(esr_range *range)
     for (int i = 1; i <= bytes; i++) {
         esr_range_put(range, (uint32_t)range->low >> (32 - 8 * i));
     }
-    esr_range_hand_over(range);
+    esr_range_flush(range);
 }
 
+/* Read one byte; 0 after the end. */
 static inline uint32_t esr_range_take(esr_range *range)
 {
     if (range->used == range->filled && range->ended == 0) {
@@ -209,7 +214,7 @@ static inline uint32_t esr_range_take(esr_range *range)
     return range->used < range->filled ? range->buffer[range->used++] : 0;
 }
 
-ESR_APART static uint32_t esr_range_take_pair(esr_range *range)
+ESR_RANGE_NOINLINE static uint32_t esr_range_take_pair(esr_range *range)
 {
     const uint32_t first = esr_range_take(range);
 
@@ -220,26 +225,26 @@ static inline void esr_range_open(esr_range *range)
 {
     const uint32_t first = esr_range_take_pair(range);
 
-    /* of a decoder: how far the number lies above the interval's lower end */
+    /* a decoder's low: the coded number minus the interval's lower end */
     range->low = first << 16 | esr_range_take_pair(range);
 }
 
-/* All ones for a 1, else 0. */
+/* Decode one bit: return all ones for a 1, else 0. */
 static inline uint32_t esr_range_decode(esr_range *range, esr_interval *in, esr_context *context)
 {
     const uint32_t bound = esr_range_bound(in->range, context);
     const uint32_t rest = in->range - bound;
     const uint32_t value = (uint32_t)in->low;
     const uint32_t mask = 0u - (uint32_t)(value < bound);
-    uint32_t left = value - (bound & ~mask);
+    uint32_t offset = value - (bound & ~mask);
 
     in->range = rest + ((bound - rest) & mask);
-    esr_context_learn(context, mask);
-    if (ESR_RARELY(in->range < ESR_RANGE_LOW)) {
+    esr_context_update(context, mask);
+    if (ESR_UNLIKELY(in->range < ESR_RANGE_LOW)) {
         in->range <<= 16;
-        left = left << 16 | esr_range_take_pair(range);
+        offset = offset << 16 | esr_range_take_pair(range);
     }
-    in->low = left;
+    in->low = offset;
     return mask;
 }
 
