@@ -42,7 +42,7 @@ class Info(ctypes.Structure):
 class Strip(ctypes.Structure):
     """esr_strip."""
 
-    _fields_ = [(name, c_uint32) for name in ("start", "drop", "keep", "place")]
+    _fields_ = [(name, c_uint32) for name in ("start", "drop", "keep", "offset")]
 
 
 class Frame(ctypes.Structure):

@@ -223,7 +223,7 @@ def test_every_status_has_a_sentence() -> None:
     texts = [esr.esr_status_text(status).decode() for status in range(STOPPED + 1)]
     assert len(set(texts)) == STOPPED + 1
     for status in (-1, STOPPED + 1, 2**31 - 1):
-        assert esr.esr_status_text(status).decode() == "this is no status of the engine"
+        assert esr.esr_status_text(status).decode() == "unknown status"
 
 
 HEADER_WORDS, BUFFER_WORDS, OPERATOR_WORDS = 15, 8, 16

@@ -54,14 +54,14 @@ def test_kept_columns_follow_each_other(
     count = esr.esr_strip_count(ctypes.byref(info), frame * step)
     for index in range(count):
         assert esr.esr_find_strip(ctypes.byref(info), frame * step, index, ctypes.byref(strip)) == 0
-        assert strip.place == done
+        assert strip.offset == done
         assert strip.start % step == 0
         assert strip.start + width * step <= frame * step
-        assert strip.start * scale + strip.drop == strip.place
+        assert strip.start * scale + strip.drop == strip.offset
         # A kept pixel is a halo away from every edge that is not the frame's.
         assert strip.start == 0 or strip.drop >= halo * scale
         end = strip.start + width * step
-        assert end == frame * step or strip.place + strip.keep <= (end - halo) * scale
+        assert end == frame * step or strip.offset + strip.keep <= (end - halo) * scale
         done += strip.keep
     assert count == 0 or done == frame * step * scale
     assert (count == 0) == (frame < width or (frame > width and width <= 2 * -(-halo // step)))

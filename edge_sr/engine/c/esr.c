@@ -1,11 +1,15 @@
-/* Runs a plan row by row; esr_check.c has made sure that no row leaves its buffer. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Part of edge-sr's engine: runs a plan row by row. esr_check.c has verified that no row lies
+ * outside its buffer.
+ */
 #include "esr_check.h"
 #include "esr_kernels.h"
 #include "esr_x86.h"
 
 #include <string.h>
 
-/* What computes one row, by the name of the portable kernel without esr_. */
+/* The function that computes one row; `name` is that of the portable kernel without esr_. */
 #if ESR_X86
 #define KERNEL(engine, name) ((engine)->kernels->name)
 #else
@@ -13,18 +17,18 @@
 #endif
 
 enum state {
-    IDLE,    /* esr_begin is due */
-    RUNNING, /* rows are due */
-    BUSY     /* the sink is running */
+    IDLE,    /* waits for esr_begin */
+    RUNNING, /* waits for rows */
+    BUSY     /* runs the sink */
 };
 
 struct esr_engine {
     esr_layout layout;
-    uint8_t *memory;     /* where buffers start */
-    uint32_t units;      /* of the frame's height */
+    uint8_t *memory;     /* start of the buffers */
+    uint32_t units;      /* height of the frame */
     uint32_t next_row;   /* of the input */
-    uint32_t step;
-    uint32_t entry;      /* of the program; between calls an ESR_ENTRY_INPUT */
+    uint32_t step;       /* number of the program's run */
+    uint32_t entry;      /* of the program; an ESR_ENTRY_INPUT between calls */
     enum state state;
     esr_sink sink;
     void *user;
@@ -33,28 +37,28 @@ struct esr_engine {
 #endif
 };
 
-/* Fails to compile where an engine would not fit in the head of its arena. */
+/* Fails to compile if the engine's state is larger than ESR_HEAD_BYTES. */
 typedef char engine_fits_its_head[sizeof(esr_engine) <= ESR_HEAD_BYTES ? 1 : -1];
 
 const char *esr_status_text(esr_status status)
 {
     static const char *const texts[] = {
-        "all is well",
+        "success",
         "a pointer is null",
-        "the arena must be aligned to 8 bytes and the plan to 4",
-        "the plan is damaged or was made for another version of the engine",
+        "the address of the arena must be a multiple of 8 and that of the plan a multiple of 4",
+        "the plan is damaged or was made for another version of the engine or another processor",
         "the network cannot run at this width",
-        "the arena is smaller than esr_arena_bytes asks for",
+        "the arena is smaller than esr_arena_bytes returns",
         "the network cannot run at this height",
-        "the engine is not waiting for this call; esr_begin starts a frame",
-        "rows must come from the top, none left out and none twice",
-        "there are more rows than esr_begin was told",
-        "there are fewer rows than esr_begin was told",
+        "the engine does not expect this call; call esr_begin to start a frame",
+        "a row was skipped or repeated; push rows from the top, in order",
+        "more rows were pushed than esr_begin was called with",
+        "fewer rows were pushed than esr_begin was called with",
         "the sink asked to stop",
     };
     const size_t index = (size_t)status;
 
-    return index < sizeof texts / sizeof texts[0] ? texts[index] : "this is no status of the engine";
+    return index < sizeof texts / sizeof texts[0] ? texts[index] : "unknown status";
 }
 
 size_t esr_arena_bytes(const void *plan, size_t plan_bytes, uint32_t width)
@@ -120,13 +124,13 @@ esr_status esr_describe(const esr_engine *engine, esr_info *info)
     header = engine->layout.header;
     in = &engine->layout.buffers[header->in_buffer];
     out = &engine->layout.buffers[header->out_buffer];
-    info->in_width = engine->layout.units * in->rate;
+    info->in_width = engine->layout.units * in->unit_pixels;
     info->in_channels = in->channels;
-    info->out_width = engine->layout.units * out->rate;
+    info->out_width = engine->layout.units * out->unit_pixels;
     info->out_channels = out->channels;
-    info->rows_num = out->rate;
-    info->rows_den = in->rate;
-    info->column_step = in->rate;
+    info->rows_num = out->unit_pixels;
+    info->rows_den = in->unit_pixels;
+    info->column_step = in->unit_pixels;
     info->halo = header->halo;
     info->latency = header->latency;
     return ESR_OK;
@@ -134,51 +138,51 @@ esr_status esr_describe(const esr_engine *engine, esr_info *info)
 
 static size_t row_bytes(const esr_engine *engine, const esr_plan_buffer *buffer)
 {
-    return (size_t)engine->layout.units * buffer->rate * buffer->channels;
+    return (size_t)engine->layout.units * buffer->unit_pixels * buffer->channels;
 }
 
-/* Where the buffer starts. */
+/* The first byte of a buffer. */
 static uint8_t *ring(const esr_engine *engine, const esr_plan_buffer *buffer)
 {
     return engine->memory + esr_buffer_offset(&engine->layout, buffer);
 }
 
-/* Behind all buffers. */
+/* The scratch memory, which follows the buffers. */
 static void *scratch(const esr_engine *engine)
 {
     const esr_plan_header *header = engine->layout.header;
 
-    return engine->memory + (size_t)engine->layout.wide_units * header->unit_bytes +
+    return engine->memory + (size_t)engine->layout.padded_units * header->unit_bytes +
            header->fixed_bytes;
 }
 
-/* The first pixel of a row, which may be one above or below the frame. */
+/* The first pixel of a row, which can lie above or below the frame. */
 static int8_t *row_at(const esr_engine *engine, const esr_plan_buffer *buffer, int32_t row)
 {
     const uint32_t slot = (uint32_t)row % buffer->depth;
 
     return (int8_t *)ring(engine, buffer) + esr_stride(&engine->layout, buffer) * slot +
-           esr_margin_bytes(buffer);
+           esr_padding_bytes(buffer);
 }
 
-/* The same for a row that is about to be written: its margins are renewed, because buffers that
- * are not needed at the same time share memory. */
+/* The same for a row that will be written. Its padding is filled again, because buffers that are
+ * not needed at the same time share memory. */
 static int8_t *fresh_row(const esr_engine *engine, const esr_plan_buffer *buffer, int32_t row)
 {
     int8_t *pixels = row_at(engine, buffer, row);
-    const size_t margin = (size_t)buffer->margin * buffer->channels;
+    const size_t padding = (size_t)buffer->padding * buffer->channels;
 
-    if (margin > 0) {
-        memset(pixels - margin, buffer->zero_point, margin);
-        memset(pixels + row_bytes(engine, buffer), buffer->zero_point, margin);
+    if (padding > 0) {
+        memset(pixels - padding, buffer->zero_point, padding);
+        memset(pixels + row_bytes(engine, buffer), buffer->zero_point, padding);
     }
     return pixels;
 }
 
-/* A row below the frame is as if it held zeros, where a kernel reads it at all. */
+/* Fill a row below the frame with the zero point if a kernel reads it. */
 static void fill_below(const esr_engine *engine, const esr_plan_buffer *buffer, int32_t row)
 {
-    if ((uint32_t)row - engine->units * buffer->rate < buffer->below) {
+    if ((uint32_t)row - engine->units * buffer->unit_pixels < buffer->bottom_padding) {
         memset(fresh_row(engine, buffer, row), buffer->zero_point, row_bytes(engine, buffer));
     }
 }
@@ -190,12 +194,12 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
     const uint32_t above = (op->kernel_h - 1) / 2, left = (op->kernel_w - 1) / 2;
     esr_conv args;
 
-    args.in.ring = (const int8_t *)ring(engine, in) + esr_margin_bytes(in) -
+    args.in.ring = (const int8_t *)ring(engine, in) + esr_padding_bytes(in) -
                    (size_t)left * in->channels;
     args.in.row_bytes = esr_stride(layout, in);
     args.in.first = ((uint32_t)row + in->depth - above) % in->depth;
     args.in.depth = in->depth;
-    args.pixels = layout->units * out->rate;
+    args.pixels = layout->units * out->unit_pixels;
     args.kernel_h = op->kernel_h;
     args.kernel_w = op->kernel_w;
     args.in_channels = in->channels;
@@ -213,16 +217,16 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
     (op->kind == ESR_CONV ? KERNEL(engine, conv_row) : KERNEL(engine, depthwise_row))(&args);
 }
 
-static void run_slopes(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
+static void run_prelu(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
 {
     const esr_layout *layout = &engine->layout;
     const esr_plan_buffer *in = &layout->buffers[op->in], *out = &layout->buffers[op->out];
     const esr_scale *scales = esr_constant(layout, op->scales);
-    esr_slopes args;
+    esr_prelu args;
 
     args.in = row_at(engine, in, row);
     args.out = fresh_row(engine, out, row);
-    args.pixels = layout->units * out->rate;
+    args.pixels = layout->units * out->unit_pixels;
     args.channels = out->channels;
     args.alpha = op->weights == 0 ? NULL : esr_constant(layout, op->weights);
     args.positive = scales[0];
@@ -232,24 +236,24 @@ static void run_slopes(const esr_engine *engine, const esr_plan_operator *op, in
     args.out_zero_point = op->out_zero_point;
     args.low = op->low;
     args.high = op->high;
-    KERNEL(engine, slopes_row)(&args);
+    KERNEL(engine, prelu_row)(&args);
 }
 
-static void run_table(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
+static void run_lut(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
 {
     const esr_layout *layout = &engine->layout;
     const esr_plan_buffer *in = &layout->buffers[op->in], *out = &layout->buffers[op->out];
     const int8_t *source = row_at(engine, in, row);
 
-    KERNEL(engine, table_row)(source, fresh_row(engine, out, row),
-                              esr_constant(layout, op->weights), row_bytes(engine, out));
+    KERNEL(engine, lut_row)(source, fresh_row(engine, out, row),
+                            esr_constant(layout, op->weights), row_bytes(engine, out));
 }
 
-static void run_sum(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
+static void run_add(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
 {
     const esr_layout *layout = &engine->layout;
     const esr_plan_buffer *out = &layout->buffers[op->out];
-    esr_sum args;
+    esr_add args;
 
     args.left = row_at(engine, &layout->buffers[op->in], row);
     args.right = row_at(engine, &layout->buffers[op->other], row);
@@ -261,11 +265,11 @@ static void run_sum(const esr_engine *engine, const esr_plan_operator *op, int32
     args.out_zero_point = op->out_zero_point;
     args.low = op->low;
     args.high = op->high;
-    KERNEL(engine, sum_row)(&args);
+    KERNEL(engine, add_row)(&args);
 }
 
-/* One part of a concatenation of channels. */
-static void run_join(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
+/* Copy one input of a concatenation to its channels. */
+static void run_concat(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
 {
     const esr_layout *layout = &engine->layout;
     const esr_plan_buffer *in = &layout->buffers[op->in], *out = &layout->buffers[op->out];
@@ -277,11 +281,11 @@ static void run_join(const esr_engine *engine, const esr_plan_operator *op, int3
     args.out_step = out->channels;
     args.count = in->channels;
     args.repeats = op->kernel_w;
-    args.pixels = layout->units * out->rate;
+    args.pixels = layout->units * out->unit_pixels;
     KERNEL(engine, copy_row)(&args);
 }
 
-/* Row y of the output takes one part of each pixel of row y / block. */
+/* Row y of the output consists of one part of each pixel of input row y / block. */
 static void run_depth_to_space(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
 {
     const esr_layout *layout = &engine->layout;
@@ -295,11 +299,11 @@ static void run_depth_to_space(const esr_engine *engine, const esr_plan_operator
     args.out_step = part;
     args.count = part;
     args.repeats = 1;
-    args.pixels = layout->units * in->rate;
+    args.pixels = layout->units * in->unit_pixels;
     KERNEL(engine, copy_row)(&args);
 }
 
-/* Each of `block` rows of the input is one part of each pixel of the output. */
+/* Each of the `block` input rows is one part of each pixel of the output row. */
 static void run_space_to_depth(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
 {
     const esr_layout *layout = &engine->layout;
@@ -312,7 +316,7 @@ static void run_space_to_depth(const esr_engine *engine, const esr_plan_operator
     args.out_step = out->channels;
     args.count = part;
     args.repeats = 1;
-    args.pixels = layout->units * out->rate;
+    args.pixels = layout->units * out->unit_pixels;
     for (uint32_t i = 0; i < op->extra; i++) {
         args.in = row_at(engine, in, row * (int32_t)op->extra + (int32_t)i);
         args.out = pixels + (size_t)i * part;
@@ -328,32 +332,33 @@ static void run_operator(const esr_engine *engine, const esr_plan_operator *op, 
         run_conv(engine, op, row);
         break;
     case ESR_PRELU:
-        run_slopes(engine, op, row);
+        run_prelu(engine, op, row);
         break;
     case ESR_LUT:
-        run_table(engine, op, row);
+        run_lut(engine, op, row);
         break;
     case ESR_ADD:
-        run_sum(engine, op, row);
+        run_add(engine, op, row);
         break;
     case ESR_CONCAT:
-        run_join(engine, op, row);
+        run_concat(engine, op, row);
         break;
     case ESR_DEPTH_TO_SPACE:
         run_depth_to_space(engine, op, row);
         break;
-    default: /* esr_check lets no other kind through */
+    default: /* esr_check accepts no other kind */
         run_space_to_depth(engine, op, row);
         break;
     }
 }
 
+/* Whether the row lies in the frame. */
 static int inside(const esr_engine *engine, const esr_plan_buffer *buffer, int32_t row)
 {
-    return row >= 0 && (uint32_t)row < engine->units * buffer->rate;
+    return row >= 0 && (uint32_t)row < engine->units * buffer->unit_pixels;
 }
 
-/* ESR_OK, or ESR_STOPPED. */
+/* Pass a row of the output to the sink. Returns ESR_OK or ESR_STOPPED. */
 static esr_status emit(esr_engine *engine, int32_t row)
 {
     const esr_plan_buffer *out = &engine->layout.buffers[engine->layout.header->out_buffer];
@@ -371,10 +376,10 @@ static esr_status emit(esr_engine *engine, int32_t row)
 static esr_status run_entry(esr_engine *engine, const esr_plan_entry *entry)
 {
     const esr_layout *layout = &engine->layout;
-    const int is_emit = entry->what == ESR_ENTRY_EMIT;
-    const esr_plan_operator *op = is_emit ? NULL : &layout->operators[entry->what];
+    const int is_emit = entry->action == ESR_ENTRY_EMIT;
+    const esr_plan_operator *op = is_emit ? NULL : &layout->operators[entry->action];
     const esr_plan_buffer *out = &layout->buffers[is_emit ? layout->header->out_buffer : op->out];
-    const int32_t row = (int32_t)(engine->step * out->rate) + entry->row;
+    const int32_t row = (int32_t)(engine->step * out->unit_pixels) + entry->row;
 
     if (is_emit) {
         return emit(engine, row);
@@ -387,7 +392,7 @@ static esr_status run_entry(esr_engine *engine, const esr_plan_entry *entry)
     return ESR_OK;
 }
 
-/* Go through the program up to the next input row. */
+/* Run the program up to the next input row. */
 static esr_status advance(esr_engine *engine)
 {
     const esr_layout *layout = &engine->layout;
@@ -399,7 +404,7 @@ static esr_status advance(esr_engine *engine)
             engine->entry = 0;
             engine->step++;
         }
-        if (layout->entries[engine->entry].what == ESR_ENTRY_INPUT) {
+        if (layout->entries[engine->entry].action == ESR_ENTRY_INPUT) {
             return ESR_OK;
         }
         status = run_entry(engine, &layout->entries[engine->entry]);
@@ -419,16 +424,17 @@ esr_status esr_begin(esr_engine *engine, uint32_t height, esr_sink sink, void *u
     }
     layout = &engine->layout;
     engine->state = IDLE;
-    if (height == 0 || height % layout->header->rate != 0 ||
-        height / layout->header->rate > ESR_MAX_UNITS) {
+    if (height == 0 || height % layout->header->unit_pixels != 0 ||
+        height / layout->header->unit_pixels > ESR_MAX_UNITS) {
         return ESR_HEIGHT;
     }
     for (uint32_t i = 0; i < layout->header->buffers; i++) {
         const esr_plan_buffer *buffer = &layout->buffers[i];
 
-        memset(ring(engine, buffer), buffer->zero_point, esr_stride(layout, buffer) * buffer->depth);
+        memset(ring(engine, buffer), buffer->zero_point,
+               esr_stride(layout, buffer) * buffer->depth);
     }
-    engine->units = height / layout->header->rate;
+    engine->units = height / layout->header->unit_pixels;
     engine->next_row = engine->step = engine->entry = 0;
     engine->sink = sink;
     engine->user = user;
@@ -443,7 +449,7 @@ static esr_status push(esr_engine *engine, uint32_t y, const int8_t *row)
     if (row == NULL) {
         return ESR_NULL;
     }
-    if (engine->next_row == engine->units * in->rate) {
+    if (engine->next_row == engine->units * in->unit_pixels) {
         return ESR_TOO_MANY;
     }
     if (y != engine->next_row) {
@@ -471,14 +477,14 @@ esr_status esr_push_row(esr_engine *engine, uint32_t y, const int8_t *row)
     return status;
 }
 
-/* Rows below the frame go in until the last output row has come out. */
+/* Push rows below the frame until the last output row has been emitted. */
 static esr_status drain(esr_engine *engine)
 {
     const esr_layout *layout = &engine->layout;
     const esr_plan_buffer *in = &layout->buffers[layout->header->in_buffer];
     esr_status status = ESR_OK;
 
-    while (status == ESR_OK && engine->step < engine->units + layout->steps_late) {
+    while (status == ESR_OK && engine->step < engine->units + layout->latency_steps) {
         fill_below(engine, in, (int32_t)engine->next_row);
         engine->next_row++;
         status = advance(engine);
@@ -496,11 +502,16 @@ esr_status esr_end(esr_engine *engine)
     if (engine->state != RUNNING) {
         return ESR_STATE;
     }
-    if (engine->next_row < engine->units * engine->layout.header->rate) {
+    if (engine->next_row < engine->units * engine->layout.header->unit_pixels) {
         engine->state = IDLE;
         return ESR_TOO_FEW;
     }
     status = drain(engine);
     engine->state = IDLE;
     return status;
+}
+
+uint32_t esr_version(void)
+{
+    return ESR_VERSION_MAJOR * 10000 + ESR_VERSION_MINOR * 100 + ESR_VERSION_PATCH;
 }

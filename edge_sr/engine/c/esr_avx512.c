@@ -1,6 +1,6 @@
-/*
- * Kernels for x86-64 with AVX-512 (VNNI and VBMI: Ice Lake, Zen 4, and later).
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: kernels for x86-64 with AVX-512 VNNI and VBMI (Ice Lake, Zen 4 and
+ * later). */
 #include "esr_x86.h"
 
 #if ESR_X86
@@ -13,42 +13,42 @@
 
 /* --- convolutions
  *
- * An instruction multiplies four unsigned bytes with four signed ones and adds the products, in
- * each of 16 lanes. Lanes are output channels; four neighbouring taps of a kernel's row are one
- * step. A tile of the input is copied with its signs flipped, which adds 128 to each value; what
- * this adds to the sums is taken out of the bias.
+ * One instruction multiplies four unsigned bytes with four signed ones and adds the products, in
+ * each of 16 lanes. Lanes are output channels; four neighbouring taps of a kernel row are one step.
+ * A tile of the input is copied with its sign bits flipped, which adds 128 to each value; the bias
+ * is reduced by what this adds to the sums.
  */
 #define LANES 16
-#define TAPS 4     /* of a step */
-#define VECTORS 12 /* of sums, which stay in registers; a multiple of 4 */
-#define BYTES 64   /* of a vector */
+#define TAPS 4     /* taps of a step */
+#define VECTORS 12 /* vectors of sums, in registers; a multiple of 4 */
+#define BYTES 64   /* bytes of a vector */
 #define TILE_PIXELS 96
 #define TILE_BYTES 16384
-#define MOST_STEPS 512
+#define MAX_STEPS 512
 
 /* A block of output channels of one group, ready to run. Two pixels share a vector if there are at
- * most 8 channels, and four if there are at most 4. Slots beyond the channels hold anything. */
+ * most 8 channels, and four if there are at most 4. Slots beyond the channels are arbitrary. */
 typedef struct block {
     const esr_conv *args;
     uint32_t inputs;    /* channels of the group */
     uint32_t in_first;  /* the group's first input channel */
     uint32_t out_first; /* the block's first output channel */
-    uint32_t outputs;   /* of the block */
-    uint32_t lanes;     /* in which its weights come, at least as many */
-    uint32_t packed;    /* pixels of a vector */
-    uint32_t slots;     /* lanes for each of them, at least as many */
-    uint32_t run;       /* taps of a kernel's row */
-    uint32_t steps;     /* of a kernel's row */
-    uint32_t pixels;    /* of a tile at most; a multiple of VECTORS * packed */
+    uint32_t outputs;   /* output channels of the block */
+    uint32_t lanes;     /* of the block's weights, at least `outputs` */
+    uint32_t packed;    /* pixels of a vector: 1, 2 or 4 */
+    uint32_t slots;     /* lanes of each pixel, at least `outputs` */
+    uint32_t run;       /* taps of a kernel row */
+    uint32_t steps;     /* steps of a kernel row */
+    uint32_t pixels;    /* maximum pixels of a tile; a multiple of VECTORS * packed */
     uint32_t stride;    /* of a tile's rows, in bytes */
     int32_t plain;      /* whether requantize() is exact */
-    __m512i spread;     /* where in 64 inputs a vector's taps are, if it holds several pixels */
-    __m512i start;      /* of the sums */
+    __m512i spread;     /* indices of a vector's taps in 64 inputs, if it holds several pixels */
+    __m512i start;      /* initial sums */
     __m512i multiplier[2]; /* of even and odd lanes, like the next three */
-    __m512i rest[2];
-    __m512i below[2];
+    __m512i addend[2];
+    __m512i negative_addend[2];
     __m512i shift[2];
-    __m512i gather;     /* where the outputs of four vectors are */
+    __m512i gather;     /* indices of the outputs of four vectors */
     const __m512i *weights;
     const uint8_t *tile;
 } block;
@@ -58,7 +58,8 @@ AVX512_INLINE __mmask64 first_bytes(size_t count)
     return count >= BYTES ? ~UINT64_C(0) : (UINT64_C(1) << count) - 1;
 }
 
-/* From [four taps][lanes] to [pixels of a vector][lanes][four taps], all rows of the kernel. */
+/* Reorder the weights from [four taps][lanes] to [pixels of a vector][lanes][four taps], for all
+ * kernel rows. */
 AVX512_INLINE void arrange_weights(const block *b, __m512i *to, const int8_t *weights)
 {
     uint8_t order[BYTES];
@@ -70,7 +71,7 @@ AVX512_INLINE void arrange_weights(const block *b, __m512i *to, const int8_t *we
     index = _mm512_loadu_si512(order);
     for (uint32_t y = 0; y < b->args->kernel_h; y++) {
         for (uint32_t tap = 0; tap < b->run; tap += TAPS) {
-            const uint32_t bytes = esr_least(b->run - tap, TAPS) * b->lanes;
+            const uint32_t bytes = esr_min(b->run - tap, TAPS) * b->lanes;
 
             *to++ = _mm512_permutexvar_epi8(
                 index, _mm512_maskz_loadu_epi8(first_bytes(bytes), weights));
@@ -79,7 +80,7 @@ AVX512_INLINE void arrange_weights(const block *b, __m512i *to, const int8_t *we
     }
 }
 
-/* The bias, less what flipped signs add. */
+/* The initial sums: the bias minus what the flipped sign bits add. */
 AVX512_INLINE __m512i start_of(const block *b)
 {
     const __m512i flipped = _mm512_set1_epi8(INT8_MIN);
@@ -98,35 +99,36 @@ AVX512_INLINE __m512i start_of(const block *b)
     return _mm512_sub_epi32(_mm512_loadu_si512(bias), sums);
 }
 
-/* Of even and odd lanes; unusual scales leave it to store_any(). */
+/* Prepare requantize(), or clear `plain` if a scale is out of range: store_any() is used then. */
 AVX512_INLINE void prepare_scales(block *b)
 {
-    int64_t multiplier[LANES] = {0}, rest[LANES] = {0}, below[LANES] = {0}, shift[LANES] = {0};
+    int64_t multiplier[LANES] = {0}, addend[LANES] = {0};
+    int64_t negative_addend[LANES] = {0}, shift[LANES] = {0};
 
     b->plain = 1;
     for (uint32_t i = 0; i < LANES; i++) {
-        const uint32_t place = i % 2 * (LANES / 2) + i / 2, output = i % b->lanes;
-        const uint32_t channel = b->out_first + esr_least(output, b->outputs - 1);
+        const uint32_t index = i % 2 * (LANES / 2) + i / 2, output = i % b->lanes;
+        const uint32_t channel = b->out_first + esr_min(output, b->outputs - 1);
         esr_wide_scale wide;
 
         if (!esr_widen_scale(&wide, b->args->scales[channel], b->args->out_zero_point)) {
             b->plain = 0;
             return;
         }
-        multiplier[place] = wide.multiplier;
-        rest[place] = wide.rest;
-        below[place] = wide.below;
-        shift[place] = wide.shift;
+        multiplier[index] = wide.multiplier;
+        addend[index] = wide.addend;
+        negative_addend[index] = wide.negative_addend;
+        shift[index] = wide.shift;
     }
     for (uint32_t odd = 0; odd < 2; odd++) {
         b->multiplier[odd] = _mm512_loadu_si512(multiplier + odd * (LANES / 2));
-        b->rest[odd] = _mm512_loadu_si512(rest + odd * (LANES / 2));
-        b->below[odd] = _mm512_loadu_si512(below + odd * (LANES / 2));
+        b->addend[odd] = _mm512_loadu_si512(addend + odd * (LANES / 2));
+        b->negative_addend[odd] = _mm512_loadu_si512(negative_addend + odd * (LANES / 2));
         b->shift[odd] = _mm512_loadu_si512(shift + odd * (LANES / 2));
     }
 }
 
-/* Orders of bytes: of a vector's taps in the input, and of the outputs in what pack() gives. */
+/* Prepare the indices of a vector's taps in the input, and of the outputs in pack()'s result. */
 AVX512_INLINE void prepare_orders(block *b)
 {
     uint8_t spread[BYTES], gather[BYTES];
@@ -145,14 +147,14 @@ AVX512_INLINE void prepare_orders(block *b)
 AVX512_INLINE __m512i requantize_half(const block *b, __m512i sums, uint32_t odd)
 {
     const __m512i product = _mm512_mul_epi32(sums, b->multiplier[odd]);
-    const __m512i sum = _mm512_add_epi64(product, b->rest[odd]);
+    const __m512i sum = _mm512_add_epi64(product, b->addend[odd]);
 
     return _mm512_srav_epi64(
-        _mm512_mask_add_epi64(sum, _mm512_movepi64_mask(product), sum, b->below[odd]),
+        _mm512_mask_add_epi64(sum, _mm512_movepi64_mask(product), sum, b->negative_addend[odd]),
         b->shift[odd]);
 }
 
-/* A vector's sums as outputs that are not clamped yet. */
+/* Requantize a vector of sums, without clamping. */
 AVX512_INLINE __m512i requantize(const block *b, __m512i sums)
 {
     const __m512i even = requantize_half(b, sums, 0);
@@ -161,7 +163,7 @@ AVX512_INLINE __m512i requantize(const block *b, __m512i sums)
     return _mm512_mask_shuffle_epi32(even, 0xaaaa, odd, (_MM_PERM_ENUM)0xa0);
 }
 
-/* Four vectors saturated to bytes; lane l of vector v comes to byte l / 4 * 16 + v * 4 + l % 4. */
+/* Saturate four vectors to bytes: lane l of vector v becomes byte l / 4 * 16 + v * 4 + l % 4. */
 AVX512_INLINE __m512i pack(__m512i a, __m512i b, __m512i c, __m512i d)
 {
     return _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
@@ -173,7 +175,7 @@ AVX512_INLINE __m512i clamp(__m512i bytes, int32_t low, int32_t high)
                            _mm512_set1_epi8((char)high));
 }
 
-/* Four vectors' outputs, of `count` pixels. */
+/* Requantize and store four vectors, which hold `count` pixels. */
 AVX512_INLINE void store_plain(const block *b, const __m512i *sums, uint32_t pixel,
                                uint32_t count)
 {
@@ -195,7 +197,7 @@ AVX512_INLINE void store_plain(const block *b, const __m512i *sums, uint32_t pix
     }
 }
 
-/* The same for any scales. */
+/* The same for scales out of the range of store_plain(). */
 static AVX512 void store_any(const block *b, const __m512i *sums, uint32_t pixel,
                              uint32_t count)
 {
@@ -222,7 +224,7 @@ AVX512_INLINE void store(const block *b, const __m512i *sums, uint32_t pixel, ui
     }
 }
 
-/* The first `bytes` of a row with flipped signs; what is behind them is filled with something. */
+/* Copy the first `bytes` of a row with flipped sign bits. Bytes after them are arbitrary. */
 AVX512_INLINE void fill_row(uint8_t *to, const int8_t *from, uint32_t bytes, uint32_t stride)
 {
     const __m512i flip = _mm512_set1_epi8(INT8_MIN);
@@ -235,7 +237,7 @@ AVX512_INLINE void fill_row(uint8_t *to, const int8_t *from, uint32_t bytes, uin
     }
 }
 
-/* The same for some channels of `pixels` pixels. */
+/* The same for the group's channels of `pixels` pixels. */
 static AVX512 void fill_group_row(const block *b, uint8_t *to, const int8_t *from,
                                   uint32_t pixels)
 {
@@ -250,7 +252,7 @@ static AVX512 void fill_group_row(const block *b, uint8_t *to, const int8_t *fro
 AVX512_INLINE void fill_tile(const block *b, uint8_t *tile, uint32_t first)
 {
     const esr_conv *args = b->args;
-    const uint32_t pixels = esr_least(args->pixels - first, b->pixels) + args->kernel_w - 1;
+    const uint32_t pixels = esr_min(args->pixels - first, b->pixels) + args->kernel_w - 1;
 
     for (uint32_t y = 0; y < args->kernel_h; y++, tile += b->stride) {
         const int8_t *from =
@@ -264,7 +266,7 @@ AVX512_INLINE void fill_tile(const block *b, uint8_t *tile, uint32_t first)
     }
 }
 
-/* Four taps for every lane; with several pixels in a vector, for the lanes of each its own. */
+/* Broadcast four taps to all lanes; if `packed`, each pixel's taps to its own lanes. */
 AVX512_INLINE __m512i four_taps(const block *b, const uint8_t *taps, int packed)
 {
     int32_t word;
@@ -304,10 +306,10 @@ AVX512_INLINE void add_products(const block *b, uint32_t pixel, __m512i *sums, i
     }
 }
 
-/* As many pixels as VECTORS hold, or what is left of the row; `pixel` is counted in the tile. */
+/* Compute VECTORS * packed pixels, or the rest of the row. `pixel` is relative to the tile. */
 AVX512_INLINE void run_pixels(const block *b, uint32_t first, uint32_t pixel, int packed)
 {
-    const uint32_t count = esr_least(b->args->pixels - first - pixel, VECTORS * b->packed);
+    const uint32_t count = esr_min(b->args->pixels - first - pixel, VECTORS * b->packed);
     __m512i sums[VECTORS];
 
     for (uint32_t v = 0; v < VECTORS; v++) {
@@ -316,12 +318,12 @@ AVX512_INLINE void run_pixels(const block *b, uint32_t first, uint32_t pixel, in
     add_products(b, pixel, sums, packed);
 #pragma GCC unroll 3
     for (uint32_t v = 0; v < VECTORS; v += 4) {
-        /* A copy, so that those above have no address and stay in registers. */
+        /* A copy, so that the sums have no address and stay in registers. */
         const __m512i some[4] = {sums[v], sums[v + 1], sums[v + 2], sums[v + 3]};
         const uint32_t done = v * b->packed;
 
         if (done < count) {
-            store(b, some, first + pixel + done, esr_least(count - done, 4 * b->packed));
+            store(b, some, first + pixel + done, esr_min(count - done, 4 * b->packed));
         }
     }
 }
@@ -329,7 +331,7 @@ AVX512_INLINE void run_pixels(const block *b, uint32_t first, uint32_t pixel, in
 AVX512_INLINE void run_block(const block *b, uint8_t *tile, int packed)
 {
     for (uint32_t first = 0; first < b->args->pixels; first += b->pixels) {
-        const uint32_t count = esr_least(b->args->pixels - first, b->pixels);
+        const uint32_t count = esr_min(b->args->pixels - first, b->pixels);
 
         fill_tile(b, tile, first);
         for (uint32_t pixel = 0; pixel < count; pixel += VECTORS * b->packed) {
@@ -348,21 +350,21 @@ static AVX512 void run_packed(const block *b, uint8_t *tile)
     run_block(b, tile, 1);
 }
 
-/* A row of a tile, and what a step reads behind it. */
+/* Bytes from row to row of a tile: its pixels, and those that the last step reads beyond them. */
 static uint32_t stride_of(const block *b, uint32_t pixels)
 {
     return esr_round_up((pixels - 1 + b->args->kernel_w) * b->inputs + BYTES, BYTES);
 }
 
-/* Whether the weights and a tile fit in the memory here. */
+/* Choose the size of a tile. Returns 0 if the weights or the smallest tile do not fit, else 1. */
 static int set_tile(block *b)
 {
     const uint32_t pixels = VECTORS * b->packed;
 
-    if (b->args->kernel_h * b->steps > MOST_STEPS) {
+    if (b->args->kernel_h * b->steps > MAX_STEPS) {
         return 0;
     }
-    b->pixels = esr_least(esr_round_up(b->args->pixels, pixels), TILE_PIXELS);
+    b->pixels = esr_min(esr_round_up(b->args->pixels, pixels), TILE_PIXELS);
     while (b->args->kernel_h * stride_of(b, b->pixels) > TILE_BYTES) {
         if (b->pixels == pixels) {
             return 0;
@@ -372,11 +374,12 @@ static int set_tile(block *b)
     b->stride = stride_of(b, b->pixels);
     return 1;
 }
-/* Choose how the block is run, and get all ready but the weights. */
+
+/* Choose how the block is computed and prepare everything but the weights. */
 AVX512_INLINE int prepare_block(block *b, uint32_t left)
 {
     b->lanes = esr_conv_lanes(left);
-    b->outputs = esr_least(left, b->lanes);
+    b->outputs = esr_min(left, b->lanes);
     b->packed = LANES / b->lanes;
     if ((b->packed - 1) * b->inputs + TAPS > BYTES) {
         b->packed = 1;
@@ -391,7 +394,7 @@ static AVX512 void avx512_conv_row(const esr_conv *args)
 {
     const uint32_t outputs = args->out_channels / args->groups;
     const int8_t *weights = args->weights;
-    __m512i arranged[MOST_STEPS];
+    __m512i arranged[MAX_STEPS];
     uint8_t tile[TILE_BYTES] __attribute__((aligned(64)));
     block b;
 
@@ -414,9 +417,9 @@ static AVX512 void avx512_conv_row(const esr_conv *args)
     }
 }
 
-/* --- values by themselves */
+/* --- lookup tables, PReLU, copies */
 
-static AVX512 void avx512_table_row(const int8_t *in, int8_t *out, const int8_t *table,
+static AVX512 void avx512_lut_row(const int8_t *in, int8_t *out, const int8_t *table,
                                     size_t count)
 {
     const __m512i below[2] = {_mm512_loadu_si512(table), _mm512_loadu_si512(table + 64)};
@@ -426,7 +429,7 @@ static AVX512 void avx512_table_row(const int8_t *in, int8_t *out, const int8_t 
         const __mmask64 mask = first_bytes(count - i);
         const __m512i x = _mm512_maskz_loadu_epi8(mask, in + i);
 
-        /* An instruction takes seven bits of a value, the sign is the eighth. */
+        /* One instruction looks up seven bits of a value; the sign bit selects between two. */
         _mm512_mask_storeu_epi8(
             out + i, mask,
             _mm512_mask_blend_epi8(_mm512_movepi8_mask(x),
@@ -435,63 +438,63 @@ static AVX512 void avx512_table_row(const int8_t *in, int8_t *out, const int8_t 
     }
 }
 
-/* An esr_side in all lanes. */
-typedef struct side {
+/* An esr_branch in all lanes. */
+typedef struct branch {
     __m512i high;
     __m512i low;
-    __m512i rest;
-    __m512i below;
+    __m512i addend;
+    __m512i negative_addend;
     __m512i right;
-} side;
+} branch;
 
-AVX512_INLINE side side_of(esr_scale scale)
+AVX512_INLINE branch branch_of(esr_scale scale)
 {
-    const esr_side one = esr_side_of(scale);
-    const side side = {_mm512_set1_epi32(one.high), _mm512_set1_epi32(one.low),
-                       _mm512_set1_epi32(one.rest), _mm512_set1_epi32(one.below),
+    const esr_branch one = esr_branch_of(scale);
+    const branch branch = {_mm512_set1_epi32(one.high), _mm512_set1_epi32(one.low),
+                       _mm512_set1_epi32(one.addend), _mm512_set1_epi32(one.negative_addend),
                        _mm512_set1_epi32(one.right)};
 
-    return side;
+    return branch;
 }
 
-typedef struct slopes {
-    side positive;
-    side negative;
+typedef struct prelu {
+    branch positive;
+    branch negative;
     __m512i in_zero_point;
-} slopes;
+} prelu;
 
-/* 16 values, before the zero point is added. */
-AVX512_INLINE __m512i slopes_16(const slopes *s, const int8_t *in, const int8_t *alpha)
+/* Compute 16 values, without the zero point. */
+AVX512_INLINE __m512i prelu_16(const prelu *s, const int8_t *in, const int8_t *alpha)
 {
-    const side *p = &s->positive, *n = &s->negative;
+    const branch *p = &s->positive, *n = &s->negative;
     const __m512i bytes = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)in));
     const __m512i x = _mm512_sub_epi32(bytes, s->in_zero_point);
-    const __mmask16 is = _mm512_movepi32_mask(x);
+    const __mmask16 negative = _mm512_movepi32_mask(x);
     const __m512i factor = _mm512_mask_cvtepi8_epi32(
-        _mm512_set1_epi32(1), is, _mm_loadu_si128((const __m128i *)(const void *)alpha));
+        _mm512_set1_epi32(1), negative, _mm_loadu_si128((const __m128i *)(const void *)alpha));
     const __m512i value = _mm512_mullo_epi32(x, factor);
     const __m512i low = _mm512_srai_epi32(
-        _mm512_mullo_epi32(value, _mm512_mask_blend_epi32(is, p->low, n->low)), 16);
+        _mm512_mullo_epi32(value, _mm512_mask_blend_epi32(negative, p->low, n->low)), 16);
     const __m512i high =
-        _mm512_mullo_epi32(value, _mm512_mask_blend_epi32(is, p->high, n->high));
+        _mm512_mullo_epi32(value, _mm512_mask_blend_epi32(negative, p->high, n->high));
     const __m512i sum = _mm512_add_epi32(
-        _mm512_add_epi32(high, low), _mm512_mask_blend_epi32(is, p->rest, n->rest));
+        _mm512_add_epi32(high, low), _mm512_mask_blend_epi32(negative, p->addend, n->addend));
 
     return _mm512_srav_epi32(
-        _mm512_mask_add_epi32(sum, _mm512_movepi32_mask(value), sum, n->below),
-        _mm512_mask_blend_epi32(is, p->right, n->right));
+        _mm512_mask_add_epi32(sum, _mm512_movepi32_mask(value), sum, n->negative_addend),
+        _mm512_mask_blend_epi32(negative, p->right, n->right));
 }
 
-/* 64 values, of which those that `mask` names are stored. */
-AVX512_INLINE void slopes_64(const slopes *s, const esr_slopes *args, const int8_t *in,
+/* Compute 64 values and store those in `mask`. */
+AVX512_INLINE void prelu_64(const prelu *s, const esr_prelu *args, const int8_t *in,
                              const int8_t *alpha, int8_t *out, __mmask64 mask)
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i zero_point = _mm512_set1_epi16((int16_t)args->out_zero_point);
     const __m512i left =
-        _mm512_packs_epi32(slopes_16(s, in, alpha), slopes_16(s, in + 16, alpha + 16));
+        _mm512_packs_epi32(prelu_16(s, in, alpha), prelu_16(s, in + 16, alpha + 16));
     const __m512i right =
-        _mm512_packs_epi32(slopes_16(s, in + 32, alpha + 32), slopes_16(s, in + 48, alpha + 48));
+        _mm512_packs_epi32(prelu_16(s, in + 32, alpha + 32), prelu_16(s, in + 48, alpha + 48));
     const __m512i bytes = _mm512_packs_epi16(_mm512_adds_epi16(left, zero_point),
                                              _mm512_adds_epi16(right, zero_point));
 
@@ -499,30 +502,30 @@ AVX512_INLINE void slopes_64(const slopes *s, const esr_slopes *args, const int8
                             clamp(_mm512_permutexvar_epi32(order, bytes), args->low, args->high));
 }
 
-static AVX512 void slopes_by_channel(const esr_slopes *args)
+static AVX512 void prelu_by_channel(const esr_prelu *args)
 {
-    const slopes s = {side_of(args->positive), side_of(args->negative),
+    const prelu s = {branch_of(args->positive), branch_of(args->negative),
                       _mm512_set1_epi32(args->in_zero_point)};
     const size_t count = (size_t)args->pixels * args->channels, whole = count / BYTES * BYTES;
-    int8_t alpha[ESR_MOST_ALPHAS + BYTES], rest[BYTES] = {0};
+    int8_t alpha[ESR_MAX_ALPHAS + BYTES], rest[BYTES] = {0};
     uint32_t channel = 0;
 
     esr_repeat_alphas(alpha, args, BYTES);
     for (size_t i = 0; i < whole; i += BYTES) {
-        slopes_64(&s, args, args->in + i, alpha + channel, args->out + i, first_bytes(BYTES));
+        prelu_64(&s, args, args->in + i, alpha + channel, args->out + i, first_bytes(BYTES));
         channel = (channel + BYTES) % args->channels;
     }
     if (whole < count) {
         memcpy(rest, args->in + whole, count - whole);
-        slopes_64(&s, args, rest, alpha + channel, args->out + whole, first_bytes(count - whole));
+        prelu_64(&s, args, rest, alpha + channel, args->out + whole, first_bytes(count - whole));
     }
 }
 
-/* What is the same for all channels is a table. */
-static void slopes_by_table(const esr_slopes *args)
+/* PReLU that is the same for all channels, as a lookup table. */
+static void prelu_by_lut(const esr_prelu *args)
 {
     int8_t table[256];
-    esr_slopes all = *args;
+    esr_prelu all = *args;
 
     for (int32_t i = 0; i < 256; i++) {
         table[i] = (int8_t)(i - 128);
@@ -530,18 +533,18 @@ static void slopes_by_table(const esr_slopes *args)
     all.in = all.out = table;
     all.pixels = 256;
     all.channels = 1;
-    esr_slopes_row(&all);
-    avx512_table_row(args->in, args->out, table, (size_t)args->pixels * args->channels);
+    esr_prelu_row(&all);
+    avx512_lut_row(args->in, args->out, table, (size_t)args->pixels * args->channels);
 }
 
-static void avx512_slopes_row(const esr_slopes *args)
+static void avx512_prelu_row(const esr_prelu *args)
 {
     if (args->alpha == NULL) {
-        slopes_by_table(args);
+        prelu_by_lut(args);
     } else if (esr_is_plain_prelu(args)) {
-        slopes_by_channel(args);
+        prelu_by_channel(args);
     } else {
-        esr_slopes_row(args);
+        esr_prelu_row(args);
     }
 }
 
@@ -560,7 +563,7 @@ static AVX512 void avx512_copy_row(const esr_copy *args)
     }
 }
 
-const esr_x86_kernels esr_avx512 = {avx512_conv_row,  esr_depthwise_row, avx512_slopes_row,
-                                    avx512_table_row, esr_sum_row,       avx512_copy_row};
+const esr_x86_kernels esr_avx512 = {avx512_conv_row,  esr_depthwise_row, avx512_prelu_row,
+                                    avx512_lut_row, esr_add_row,       avx512_copy_row};
 
 #endif

@@ -1,19 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: checks a plan, see esr_check.h. */
 #include "esr_check.h"
 #include "esr_kernels.h"
 
-/* Sizes are computed in 64 bits from factors whose limits (esr_plan.h) keep products below 2^63. */
+/* Sizes are computed in 64 bits. The limits in esr_plan.h keep all products below 2^63. */
 
 static int is_int8(int32_t value)
 {
     return -128 <= value && value <= 127;
 }
 
-static int between(uint32_t value, uint32_t least, uint32_t most)
+static int in_range(uint32_t value, uint32_t least, uint32_t most)
 {
     return least <= value && value <= most;
 }
 
-/* Whether `bytes` bytes of constants from `offset` on are in the plan, at a whole word. */
+/* Whether `bytes` bytes from `offset` on lie in the plan and start at a whole word. */
 static int has_constant(const esr_layout *layout, uint32_t offset, uint64_t bytes)
 {
     return offset % 4 == 0 && offset <= layout->header->bytes &&
@@ -48,31 +50,31 @@ static int check_header(const esr_plan_header *header, size_t plan_bytes)
     return header->magic == ESR_PLAN_MAGIC && header->version == ESR_PLAN_VERSION &&
            header->layout == ESR_LAYOUT && header->fixed_bytes % 4 == 0 &&
            header->scratch_bytes % 4 == 0 &&
-           header->bytes <= plan_bytes && between(header->buffers, 1, ESR_MAX_RECORDS) &&
-           between(header->operators, 1, ESR_MAX_RECORDS) &&
-           between(header->entries, 1, ESR_MAX_RECORDS) && record_bytes(header) <= header->bytes &&
-           between(header->rate, 1, ESR_MAX_RATE) && header->in_buffer < header->buffers &&
-           header->out_buffer < header->buffers && header->latency <= ESR_MAX_DELAY &&
-           header->halo <= ESR_MAX_DELAY;
+           header->bytes <= plan_bytes && in_range(header->buffers, 1, ESR_MAX_RECORDS) &&
+           in_range(header->operators, 1, ESR_MAX_RECORDS) &&
+           in_range(header->entries, 1, ESR_MAX_RECORDS) && record_bytes(header) <= header->bytes &&
+           in_range(header->unit_pixels, 1, ESR_MAX_UNIT_PIXELS) &&
+           header->in_buffer < header->buffers && header->out_buffer < header->buffers &&
+           header->latency <= ESR_MAX_DELAY && header->halo <= ESR_MAX_DELAY;
 }
 
-/* The buffer's own fields. */
+/* Whether each field of the buffer is within its limits. */
 static int check_buffer(const esr_plan_buffer *buffer)
 {
-    return between(buffer->rate, 1, ESR_MAX_RATE) &&
-           between(buffer->channels, 1, ESR_MAX_CHANNELS) &&
-           between(buffer->depth, 1, ESR_MAX_DEPTH) && buffer->margin <= ESR_MAX_KERNEL &&
-           buffer->below <= ESR_MAX_KERNEL && is_int8(buffer->zero_point) &&
+    return in_range(buffer->unit_pixels, 1, ESR_MAX_UNIT_PIXELS) &&
+           in_range(buffer->channels, 1, ESR_MAX_CHANNELS) &&
+           in_range(buffer->depth, 1, ESR_MAX_DEPTH) && buffer->padding <= ESR_MAX_KERNEL &&
+           buffer->bottom_padding <= ESR_MAX_KERNEL && is_int8(buffer->zero_point) &&
            buffer->unit_offset <= INT32_MAX && buffer->fixed_offset <= INT32_MAX &&
            buffer->fixed_offset % 4 == 0;
 }
 
-/* Whether the buffer lies inside of the arena's buffers at this width. */
+/* Whether the buffer lies inside the memory for buffers at this width. */
 static int fits(const esr_layout *layout, const esr_plan_buffer *buffer)
 {
-    const uint64_t units = layout->wide_units;
-    const uint64_t margin = ((uint64_t)buffer->margin * buffer->channels + 3) / 4 * 4;
-    const uint64_t stride = units * buffer->rate * buffer->channels + 2 * margin;
+    const uint64_t units = layout->padded_units;
+    const uint64_t padding = ((uint64_t)buffer->padding * buffer->channels + 3) / 4 * 4;
+    const uint64_t stride = units * buffer->unit_pixels * buffer->channels + 2 * padding;
     const uint64_t end =
         units * buffer->unit_offset + buffer->fixed_offset + stride * buffer->depth;
 
@@ -82,9 +84,9 @@ static int fits(const esr_layout *layout, const esr_plan_buffer *buffer)
 static int check_window(const esr_plan_operator *op, const esr_plan_buffer *in,
                         const esr_plan_buffer *out)
 {
-    return in->rate == out->rate && between(op->kernel_h, 1, ESR_MAX_KERNEL) &&
-           between(op->kernel_w, 1, ESR_MAX_KERNEL) && op->kernel_h <= in->depth &&
-           op->kernel_w / 2 <= in->margin && op->groups != 0 && in->channels % op->groups == 0 &&
+    return in->unit_pixels == out->unit_pixels && in_range(op->kernel_h, 1, ESR_MAX_KERNEL) &&
+           in_range(op->kernel_w, 1, ESR_MAX_KERNEL) && op->kernel_h <= in->depth &&
+           op->kernel_w / 2 <= in->padding && op->groups != 0 && in->channels % op->groups == 0 &&
            out->channels % op->groups == 0;
 }
 
@@ -114,14 +116,15 @@ static int check_conv(const esr_layout *layout, const esr_plan_operator *op,
 
 static int same_shape(const esr_plan_buffer *a, const esr_plan_buffer *b)
 {
-    return a->rate == b->rate && a->channels == b->channels;
+    return a->unit_pixels == b->unit_pixels && a->channels == b->channels;
 }
 
-/* Whether `wide` holds blocks of pixels of `tall` as channels. */
-static int is_block(const esr_plan_buffer *wide, const esr_plan_buffer *tall, uint32_t block)
+/* Whether the channels of `deep` are blocks of pixels of `large`. */
+static int is_block(const esr_plan_buffer *deep, const esr_plan_buffer *large, uint32_t block)
 {
-    return between(block, 1, ESR_MAX_RATE) && tall->rate == wide->rate * block &&
-           wide->channels == tall->channels * block * block;
+    return in_range(block, 1, ESR_MAX_UNIT_PIXELS) &&
+           large->unit_pixels == deep->unit_pixels * block &&
+           deep->channels == large->channels * block * block;
 }
 
 static int check_operator(const esr_layout *layout, const esr_plan_operator *op)
@@ -149,8 +152,8 @@ static int check_operator(const esr_layout *layout, const esr_plan_operator *op)
     case ESR_ADD:
         return same_shape(in, out) && same_shape(other, out) && has_scales(layout, op->scales, 3);
     case ESR_CONCAT:
-        return in->rate == out->rate && op->extra <= ESR_MAX_CHANNELS &&
-               between(op->kernel_w, 1, ESR_MAX_CHANNELS) &&
+        return in->unit_pixels == out->unit_pixels && op->extra <= ESR_MAX_CHANNELS &&
+               in_range(op->kernel_w, 1, ESR_MAX_CHANNELS) &&
                op->extra + (uint64_t)in->channels * op->kernel_w <= out->channels;
     case ESR_DEPTH_TO_SPACE:
         return is_block(in, out, op->extra);
@@ -161,16 +164,16 @@ static int check_operator(const esr_layout *layout, const esr_plan_operator *op)
     }
 }
 
-/* The program takes the step's input rows in order, first of all one, and gives its output rows
- * in order, so that every row of a frame comes out. */
+/* Whether the program starts with an input row, takes the step's input rows in order and emits its
+ * output rows in order. Every output row of a frame is then emitted. Sets layout->latency_steps. */
 static int check_entries(esr_layout *layout)
 {
     const esr_plan_header *header = layout->header;
-    const uint32_t out_rate = layout->buffers[header->out_buffer].rate;
+    const uint32_t out_rows = layout->buffers[header->out_buffer].unit_pixels;
     uint32_t inputs = 0, outputs = 0;
     int32_t first = 0;
 
-    if (layout->entries[0].what != ESR_ENTRY_INPUT) {
+    if (layout->entries[0].action != ESR_ENTRY_INPUT) {
         return 0;
     }
     for (uint32_t i = 0; i < header->entries; i++) {
@@ -179,21 +182,21 @@ static int check_entries(esr_layout *layout)
         if (entry->row < -ESR_MAX_DELAY || entry->row > ESR_MAX_DELAY) {
             return 0;
         }
-        if (entry->what == ESR_ENTRY_INPUT) {
+        if (entry->action == ESR_ENTRY_INPUT) {
             if (entry->row != (int32_t)inputs++) {
                 return 0;
             }
-        } else if (entry->what == ESR_ENTRY_EMIT) {
+        } else if (entry->action == ESR_ENTRY_EMIT) {
             first = outputs == 0 ? entry->row : first;
             if (entry->row != first + (int32_t)outputs++) {
                 return 0;
             }
-        } else if (entry->what >= header->operators) {
+        } else if (entry->action >= header->operators) {
             return 0;
         }
     }
-    layout->steps_late = (uint32_t)-first / out_rate + ((uint32_t)-first % out_rate != 0);
-    return inputs == header->rate && outputs == out_rate && first <= 0;
+    layout->latency_steps = (uint32_t)-first / out_rows + ((uint32_t)-first % out_rows != 0);
+    return inputs == header->unit_pixels && outputs == out_rows && first <= 0;
 }
 
 static int check_records(esr_layout *layout)
@@ -210,21 +213,23 @@ static int check_records(esr_layout *layout)
             return 0;
         }
     }
-    return layout->buffers[header->in_buffer].rate == header->rate && check_entries(layout);
+    return layout->buffers[header->in_buffer].unit_pixels == header->unit_pixels &&
+           check_entries(layout);
 }
 
-/* Lay the buffers out at the width. */
+/* Lay the buffers out at the width: sets units, padded_units and arena_bytes. */
 static esr_status check_width(esr_layout *layout, uint32_t width)
 {
     const esr_plan_header *header = layout->header;
     uint64_t bytes;
 
-    if (width == 0 || width % header->rate != 0 || width / header->rate > ESR_MAX_UNITS) {
+    if (width == 0 || width % header->unit_pixels != 0 ||
+        width / header->unit_pixels > ESR_MAX_UNITS) {
         return ESR_WIDTH;
     }
-    layout->units = width / header->rate;
-    layout->wide_units = (layout->units + ESR_UNIT_ROUND - 1) / ESR_UNIT_ROUND * ESR_UNIT_ROUND;
-    bytes = (uint64_t)layout->wide_units * header->unit_bytes + header->fixed_bytes +
+    layout->units = width / header->unit_pixels;
+    layout->padded_units = (layout->units + ESR_UNIT_ROUND - 1) / ESR_UNIT_ROUND * ESR_UNIT_ROUND;
+    bytes = (uint64_t)layout->padded_units * header->unit_bytes + header->fixed_bytes +
             header->scratch_bytes + ESR_HEAD_BYTES;
     if (bytes > INT32_MAX) {
         return ESR_WIDTH;

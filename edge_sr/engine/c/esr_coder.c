@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Part of edge-sr's engine: the context model of the lossless bit plane coder. docs/reference/tcz.md
- * specifies it.
+ * Part of edge-sr's engine: the context model of the lossless bit plane coder.
+ * docs/reference/tcz.md specifies it.
  *
  * Each bit is predicted from neighbouring samples: their more significant planes are known, and
  * the current plane too where it has been coded already. An adaptive linear predictor (NLMS,

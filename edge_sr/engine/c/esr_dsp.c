@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolutions and slopes for Cortex-M with the DSP extension (M4, M7, M33), which multiplies two
- * pairs of 16-bit halves and adds both products in one instruction. Everything else, and whatever
- * does not fit the shortcuts here, is left to the portable kernels, which are the reference.
+ * Part of edge-sr's engine: convolutions and PReLU for Cortex-M with the DSP extension (M4, M7,
+ * M33), which multiplies two pairs of int16 and adds both products in one instruction. All other
+ * operators, and parameters outside the ranges checked here, use the portable kernels, which are
+ * the reference.
  *
- * A few pixels' windows are widened to halves in the scratch memory, column by column: column x
- * holds what the kernel reads there, row after row, so that the window of a pixel is one run that
- * starts a column behind the one of the pixel before. Two pixels and two output channels are
- * computed at a time.
+ * The windows of a few pixels are widened to int16 in the scratch memory, column by column
+ * (im2col): column x holds the values that the kernel reads there, row after row. The window of a
+ * pixel is then contiguous and starts one column after that of the previous pixel. Two pixels and
+ * two output channels are computed at a time.
  */
 /* The loops in assembly need nearly all registers, in debug builds too. */
 #if defined(__arm__) && defined(__GNUC__) && !defined(__clang__)
@@ -21,35 +23,35 @@
 
 #include <string.h>
 
-/* Products of a window are taken by so many taps. */
+/* Taps of a window that are multiplied in one step of the inner loop. */
 #define STEP 8
 
-/* Pixels of a strip at most; even. */
+/* Maximum pixels of a strip; even. */
 #define STRIP 32
 
-/* Zero points may be shifted left by so much without leaving 32 bits. */
-#define MOST_RIGHT 22
+/* A zero point shifted left by this fits in 32 bits. */
+#define MAX_RIGHT_SHIFT 22
 
-/* Columns of one group of channels, as many as the scratch memory holds. */
+/* The pixels whose columns the scratch memory holds, for one group of channels. */
 typedef struct strip {
     const esr_conv *args;
     uint32_t inputs;       /* channels of the group */
-    uint32_t column_words; /* from column to column */
+    uint32_t column_words; /* words from column to column */
     uint32_t steps;        /* of a window */
-    uint32_t first;        /* pixel */
+    uint32_t first;        /* first pixel */
     uint32_t pixels;
     int plain;             /* whether store_plain() is exact for the whole layer */
 } strip;
 
-/* Halves of a column; even, so that every column starts at a whole word. */
-static uint32_t column_halves(uint32_t kernel_h, uint32_t inputs)
+/* int16 values of a column; even, so that every column starts at a whole word. */
+static uint32_t column_values(uint32_t kernel_h, uint32_t inputs)
 {
     return (kernel_h * inputs + 1) / 2 * 2;
 }
 
 static uint32_t window_steps(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
 {
-    return (kernel_w * column_halves(kernel_h, inputs) + STEP - 1) / STEP;
+    return (kernel_w * column_values(kernel_h, inputs) + STEP - 1) / STEP;
 }
 
 uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
@@ -60,18 +62,19 @@ uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t in
     return pairs * window_steps(kernel_h, kernel_w, inputs) * (2 * STEP * sizeof(int16_t));
 }
 
-/* Two windows, and what their last step reads beyond them. */
+/* Two windows, and the values that the last step reads beyond them. */
 uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
 {
     const uint64_t columns = (uint64_t)kernel_w + 1;
 
-    return (columns * column_halves(kernel_h, inputs) + STEP) * sizeof(int16_t);
+    return (columns * column_values(kernel_h, inputs) + STEP) * sizeof(int16_t);
 }
 
 /* --- windows */
 
-/* Inputs by fours; weights are in the same order: 0, 2, 1, 3. */
-ESR_INLINE void widen_quads(esr_halves *to, const int8_t *from, uint32_t count)
+/* Widen four inputs at a time. Their order becomes 0, 2, 1, 3, which is also that of the weights.
+ * */
+ESR_INLINE void widen_quads(esr_int16x2 *to, const int8_t *from, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i += 4) {
         uint32_t bytes;
@@ -89,16 +92,16 @@ ESR_INLINE void widen_each(int16_t *to, const int8_t *from, uint32_t count)
     }
 }
 
-/* One kernel row of `columns` columns; `inputs` is s->inputs, which is worth knowing early. */
+/* Widen one kernel row of `columns` columns. `inputs` is s->inputs, a constant after inlining. */
 ESR_INLINE void widen_row(const strip *s, const int8_t *from, uint32_t row, uint32_t columns,
                           uint32_t inputs)
 {
-    const uint32_t step = s->args->in_channels, halves = 2 * s->column_words;
+    const uint32_t step = s->args->in_channels, values = 2 * s->column_words;
     int16_t *to = (int16_t *)s->args->scratch + row * inputs;
 
-    for (; columns > 0; columns--, from += step, to += halves) {
+    for (; columns > 0; columns--, from += step, to += values) {
         if (inputs % 4 == 0) {
-            widen_quads((esr_halves *)(void *)to, from, inputs);
+            widen_quads((esr_int16x2 *)(void *)to, from, inputs);
         } else {
             widen_each(to, from, inputs);
         }
@@ -126,13 +129,13 @@ static void fill_columns(const strip *s, uint32_t in_first)
     }
 }
 
-/* Both channels' sums of all the strip's pixels; an odd last pixel is done twice. Not inlined,
- * because the loop within needs all registers. */
-ESR_NOINLINE static void add_windows(const strip *s, const esr_halves *weights,
+/* Compute the sums of two channels for all pixels of the strip; an odd last pixel is computed
+ * twice. Not inlined, because the inner loop needs all registers. */
+ESR_NOINLINE static void add_windows(const strip *s, const esr_int16x2 *weights,
                                      const int32_t bias[2], int32_t *sums)
 {
     const uint32_t column = s->column_words, steps = s->steps;
-    const esr_halves *window = s->args->scratch, *last = window + (s->pixels - 1) * column;
+    const esr_int16x2 *window = s->args->scratch, *last = window + (s->pixels - 1) * column;
 
     for (; window <= last; window += 2 * column, sums += 4) {
         esr_add_products(sums, bias, window, window + (window < last ? column : 0), weights,
@@ -142,15 +145,17 @@ ESR_NOINLINE static void add_windows(const strip *s, const esr_halves *weights,
 
 /* --- results */
 
-/* Whether no sum of the layer goes beyond 2^30 and no scale is 1/2 or more, or tiny. */
+/* Whether all sums of the layer are below 2^30 in magnitude and all scales below 1/2 and not tiny.
+ * */
 static int is_plain(const esr_conv *args, uint32_t steps)
 {
-    const int64_t most = (INT32_C(1) << 30) - (int64_t)steps * STEP * 128 * 128;
+    const int64_t limit = (INT32_C(1) << 30) - (int64_t)steps * STEP * 128 * 128;
 
     for (uint32_t i = 0; i < args->out_channels; i++) {
         const int32_t shift = args->scales[i].shift;
 
-        if (args->bias[i] >= most || args->bias[i] <= -most || shift >= 0 || shift < -MOST_RIGHT) {
+        if (args->bias[i] >= limit || args->bias[i] <= -limit || shift >= 0 ||
+            shift < -MAX_RIGHT_SHIFT) {
             return 0;
         }
     }
@@ -158,21 +163,21 @@ static int is_plain(const esr_conv *args, uint32_t steps)
 }
 
 /*
- * esr_multiply(sum, scale) + zero_point, kept within int8, of a plain layer: a sum may be doubled
- * there, which makes one instruction of the high product; and the product is negative, and its
- * half rounded down, where the sum is (or 0, which stays 0 anyway).
+ * Store esr_multiply(sum, scale) + zero_point, clamped to int8, of a plain layer. Its sums can be
+ * doubled, so that the high product is one instruction. The product has the sign of the sum, so
+ * that the sum's sign selects the rounding of ties (a product of 0 stays 0 either way).
  */
 static void store_plain(const esr_conv *args, const int32_t *sums, int8_t *out, uint32_t pixels,
                         esr_scale scale)
 {
     const int32_t multiplier = scale.multiplier, right = -scale.shift;
-    const int32_t rest = (args->out_zero_point * 2 + 1) * (1 << (right - 1));
+    const int32_t addend = (args->out_zero_point * 2 + 1) * (1 << (right - 1));
     const uint32_t step = args->out_channels;
 
 #pragma GCC unroll 2
     for (; pixels > 0; pixels--, sums += 2, out += step) {
         const int32_t twice = esr_signed((uint32_t)*sums * 2);
-        const int32_t high = esr_add_high_product(rest + (*sums >> 31), twice, multiplier);
+        const int32_t high = esr_add_high_product(addend + (*sums >> 31), twice, multiplier);
 
         *out = (int8_t)esr_saturate_byte(high >> right);
     }
@@ -187,8 +192,8 @@ static void store_any(const esr_conv *args, const int32_t *sums, int8_t *out, ui
     }
 }
 
-/* A channel and, if there are two, the next one, of all the strip's pixels. */
-static void run_pair(const strip *s, const esr_halves *weights, uint32_t channel, uint32_t count)
+/* Compute one or two channels (`count`) of all pixels of the strip. */
+static void run_pair(const strip *s, const esr_int16x2 *weights, uint32_t channel, uint32_t count)
 {
     const esr_conv *args = s->args;
     const int32_t bias[2] = {args->bias[channel], args->bias[channel + count - 1]};
@@ -202,20 +207,20 @@ static void run_pair(const strip *s, const esr_halves *weights, uint32_t channel
     }
 }
 
-/* All outputs of a group; returns the next group's weights. */
-static const esr_halves *run_group(strip *s, const esr_halves *weights, uint32_t group)
+/* Compute all outputs of a group. Returns the weights of the next group. */
+static const esr_int16x2 *run_group(strip *s, const esr_int16x2 *weights, uint32_t group)
 {
     const esr_conv *args = s->args;
     const uint32_t outputs = args->out_channels / args->groups;
-    const size_t columns = (args->scratch_bytes / sizeof(esr_halves) - STEP / 2) / s->column_words;
+    const size_t columns = (args->scratch_bytes / sizeof(esr_int16x2) - STEP / 2) / s->column_words;
     const uint32_t fit = (uint32_t)(columns - (args->kernel_w - 1)) / 2 * 2;
-    const uint32_t most = fit < STRIP ? fit : STRIP;
-    const esr_halves *next = weights;
+    const uint32_t limit = fit < STRIP ? fit : STRIP;
+    const esr_int16x2 *next = weights;
 
     for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
         const uint32_t left = args->pixels - s->first;
 
-        s->pixels = left < most ? left : most;
+        s->pixels = left < limit ? left : limit;
         fill_columns(s, group * s->inputs);
         next = weights;
         for (uint32_t i = 0; i < outputs; i += 2, next += s->steps * STEP) {
@@ -234,12 +239,12 @@ static void clamp(int8_t *values, size_t count, int32_t low, int32_t high)
 
 void esr_conv_row(const esr_conv *args)
 {
-    const esr_halves *weights = (const esr_halves *)(const void *)args->weights;
+    const esr_int16x2 *weights = (const esr_int16x2 *)(const void *)args->weights;
     strip s;
 
     s.args = args;
     s.inputs = args->in_channels / args->groups;
-    s.column_words = column_halves(args->kernel_h, s.inputs) / 2;
+    s.column_words = column_values(args->kernel_h, s.inputs) / 2;
     s.steps = window_steps(args->kernel_h, args->kernel_w, s.inputs);
     s.plain = is_plain(args, s.steps);
     for (uint32_t group = 0; group < args->groups; group++) {
@@ -250,71 +255,71 @@ void esr_conv_row(const esr_conv *args)
     }
 }
 
-/* --- slopes */
+/* --- PReLU */
 
-/* One side of the slopes, for one channel: out = (x * factor * multiplier / 2^32 + rest) / 2^right,
- * rounded as esr_multiply() does. */
-typedef struct side {
+/* One branch (x >= 0 or x < 0) of PReLU for one channel:
+ * out = (x * factor * multiplier / 2^32 + addend) / 2^right, rounded as esr_multiply() does. */
+typedef struct branch {
     int32_t factor;
     int32_t multiplier;
-    int32_t rest;
+    int32_t addend;
     int32_t right;
-} side;
+} branch;
 
-/* `sign` is that of x * alpha: a negative half is rounded down. */
-static side side_of(esr_scale scale, int32_t alpha, int32_t sign, int32_t zero_point)
+/* `sign` is that of x * alpha: ties of negative values are rounded down. */
+static branch branch_of(esr_scale scale, int32_t alpha, int32_t sign, int32_t zero_point)
 {
     const int32_t left = scale.shift > 0 ? scale.shift : 0;
     const int32_t right = scale.shift > 0 ? 0 : -scale.shift;
     const int32_t half = right > 0 ? (1 << (right - 1)) - (sign < 0) : 0;
-    const side made = {alpha * (2 << left), scale.multiplier, half + zero_point * (1 << right),
-                       right};
+    const branch result = {alpha * (2 << left), scale.multiplier, half + zero_point * (1 << right),
+                           right};
 
-    return made;
+    return result;
 }
 
-static inline int32_t slope(int32_t x, const side *s)
+static inline int32_t apply(int32_t x, const branch *b)
 {
-    const int32_t high = esr_add_high_product(s->rest, x * s->factor, s->multiplier);
+    const int32_t high = esr_add_high_product(b->addend, x * b->factor, b->multiplier);
 
-    return esr_saturate_byte(high >> s->right);
+    return esr_saturate_byte(high >> b->right);
 }
 
-/* One channel of all pixels, which are `step` values apart. */
-static void slopes_channel(int8_t *out, const int8_t *in, uint32_t pixels, uint32_t step,
-                           int32_t zero_point, side positive, side negative)
+/* Compute one channel of all pixels, which are `step` values apart. */
+static void prelu_channel(int8_t *out, const int8_t *in, uint32_t pixels, uint32_t step,
+                          int32_t zero_point, branch positive, branch negative)
 {
 #pragma GCC unroll 4
     for (; pixels > 0; pixels--, in += step, out += step) {
         const int32_t x = *in - zero_point;
-        const int32_t value = x >= 0 ? slope(x, &positive) : slope(x, &negative);
+        const int32_t value = x >= 0 ? apply(x, &positive) : apply(x, &negative);
 
         *out = (int8_t)value;
     }
 }
 
-/* Whether products with an int8 difference and an alpha fit, and so does what is added to them. */
+/* Whether x * factor and the addend fit in 32 bits. */
 static int fits(esr_scale scale)
 {
-    return -MOST_RIGHT <= scale.shift && scale.shift <= 12;
+    return -MAX_RIGHT_SHIFT <= scale.shift && scale.shift <= 12;
 }
 
-void esr_slopes_row(const esr_slopes *args)
+void esr_prelu_row(const esr_prelu *args)
 {
     const size_t count = (size_t)args->pixels * args->channels;
     const uint32_t step = args->alpha == NULL ? 1 : args->channels;
     const uint32_t pixels = args->alpha == NULL ? (uint32_t)count : args->pixels;
 
     if (args->negate || !fits(args->positive) || !fits(args->negative)) {
-        esr_portable_slopes_row(args);
+        esr_portable_prelu_row(args);
         return;
     }
     for (uint32_t i = 0; i < step; i++) {
         const int32_t alpha = args->alpha == NULL ? 1 : args->alpha[i];
 
-        slopes_channel(args->out + i, args->in + i, pixels, step, args->in_zero_point,
-                       side_of(args->positive, 1, 1, args->out_zero_point),
-                       side_of(args->negative, alpha, alpha > 0 ? -1 : 1, args->out_zero_point));
+        prelu_channel(args->out + i, args->in + i, pixels, step, args->in_zero_point,
+                      branch_of(args->positive, 1, 1, args->out_zero_point),
+                      branch_of(args->negative, alpha, alpha > 0 ? -1 : 1, args->out_zero_point));
     }
     if (args->low > -128 || args->high < 127) {
         clamp(args->out, count, args->low, args->high);

@@ -1,24 +1,25 @@
-/* The few instructions of Arm's DSP extension that esr_dsp.c is made of, one function each. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: the instructions of Arm's DSP extension that esr_dsp.c uses. */
 #ifndef ESR_DSP_H
 #define ESR_DSP_H
 
 #include <stdint.h>
 
-/* Two 16-bit halves in a word. */
-typedef int32_t esr_halves;
+/* Two int16 in a word. */
+typedef int32_t esr_int16x2;
 
-/* Four bytes as halves: the even ones, and the odd ones. */
-static inline esr_halves esr_even_bytes(uint32_t bytes)
+/* Sign-extend two of four bytes: the even ones, and the odd ones. */
+static inline esr_int16x2 esr_even_bytes(uint32_t bytes)
 {
-    esr_halves result;
+    esr_int16x2 result;
 
     __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(bytes));
     return result;
 }
 
-static inline esr_halves esr_odd_bytes(uint32_t bytes)
+static inline esr_int16x2 esr_odd_bytes(uint32_t bytes)
 {
-    esr_halves result;
+    esr_int16x2 result;
 
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(bytes));
     return result;
@@ -38,19 +39,20 @@ static inline int32_t esr_add_high_product(int32_t sum, int32_t a, int32_t b)
 #endif
 
 /*
- * The biases of two channels, plus the products of eight taps `steps` times: those of two windows,
- * with weights [step][4 taps, then 4][channel][tap]. Sums are window and channel: left 0, left 1,
- * right 0, right 1. Compilers do not fit this loop into the registers, nor load many words at once.
+ * Start with the biases of two channels and add `steps` times the products of eight taps, of two
+ * windows; weights are [step][4 taps, then 4][channel][tap]. Sums are window and channel: left 0,
+ * left 1, right 0, right 1. In assembly, because compilers spill registers here and do not load
+ * several words at once.
  */
-static inline void esr_add_products(int32_t sums[4], const int32_t bias[2], const esr_halves *left,
-                                    const esr_halves *right, const esr_halves *weights,
-                                    uint32_t steps)
+static inline void esr_add_products(int32_t sums[4], const int32_t bias[2],
+                                    const esr_int16x2 *left, const esr_int16x2 *right,
+                                    const esr_int16x2 *weights, uint32_t steps)
 {
     int32_t l0 = bias[0], l1 = bias[1], r0 = l0, r1 = l1;
-    /* Loading many words at once takes ascending registers. */
-    register esr_halves v0 __asm__("r4"), v1 __asm__("r5");
-    register esr_halves w0 __asm__("r8"), w1 __asm__("r9");
-    esr_halves a, b;
+    /* ldmia needs ascending registers. */
+    register esr_int16x2 v0 __asm__("r4"), v1 __asm__("r5");
+    register esr_int16x2 w0 __asm__("r8"), w1 __asm__("r9");
+    esr_int16x2 a, b;
 
     __asm__ volatile("1:\n\t"
                      ".rept 2\n\t"
@@ -77,7 +79,7 @@ static inline void esr_add_products(int32_t sums[4], const int32_t bias[2], cons
     sums[0] = l0, sums[1] = l1, sums[2] = r0, sums[3] = r1;
 }
 
-/* The value, kept within int8. */
+/* The value, clamped to int8. */
 static inline int32_t esr_saturate_byte(int32_t value)
 {
     int32_t result;

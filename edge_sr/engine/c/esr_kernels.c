@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The portable kernels: plain C99, the reference for all others. Inner loops run over output
- * channels in blocks of constant size, which compilers turn into vector instructions.
+ * Part of edge-sr's engine: the portable kernels in plain C99, the reference for all others. Inner
+ * loops run over output channels in blocks of constant size, which compilers vectorize.
  *
- * Weights come in blocks of 16 output channels; the last ones may be 8 or 4, padded with 0.
+ * Weights are in blocks of 16 output channels; the last blocks can have 8 or 4, padded with 0.
  */
 #include "esr_kernels.h"
 
 #include <string.h>
 
-/* A build for one machine may define this, for example as an attribute that compiles a function
- * for several instruction sets. */
+/* A build can define this, for example as an attribute that compiles a function for several
+ * instruction sets. */
 #ifndef ESR_HOT
 #define ESR_HOT
 #endif
@@ -20,7 +21,7 @@
 #define ESR_VECTORS 0
 #endif
 
-static uint32_t smaller(uint32_t a, uint32_t b)
+static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
@@ -49,9 +50,9 @@ typedef struct block {
     uint32_t in_first;  /* the group's first input channel */
     uint32_t out_first; /* the block's first output channel */
     uint32_t outputs;   /* channels to store, at most the block's lanes */
-    uint32_t taps;      /* runs of contiguous inputs per kernel row, */
-    uint32_t run;       /* their length, */
-    uint32_t step;      /* and distance */
+    uint32_t taps;      /* runs of contiguous inputs per kernel row */
+    uint32_t run;       /* length of a run */
+    uint32_t step;      /* distance of runs */
 } block;
 
 /* Requantize and store `count` neighbouring channels of a pixel. */
@@ -69,8 +70,8 @@ ESR_INLINE void store(const esr_conv *args, const uint32_t *sums, uint32_t pixel
 
 #if ESR_VECTORS
 
-/* Inputs of a pixel that are widened at once: broadcasting from memory is cheap, and a product of
- * two int8 fits in 16 bits. */
+/* Inputs of a pixel that are widened to 16 bits at once. Broadcasting from memory is cheap, and a
+ * product of two int8 fits in 16 bits. */
 #define WIDENED 32
 
 ESR_INLINE void widen(int16_t *wide, const int8_t *in, uint32_t count)
@@ -91,7 +92,7 @@ ESR_INLINE void widen(int16_t *wide, const int8_t *in, uint32_t count)
 #undef LANES
 #else
 
-/* The bias of up to four channels; the others start at 0. */
+/* Start four sums with the bias of up to four channels; the others start at 0. */
 ESR_INLINE void start_sums(uint32_t sums[4], const int32_t *bias, uint32_t count)
 {
     sums[0] = (uint32_t)bias[0];
@@ -100,7 +101,8 @@ ESR_INLINE void start_sums(uint32_t sums[4], const int32_t *bias, uint32_t count
     sums[3] = count > 3 ? (uint32_t)bias[3] : 0;
 }
 
-/* Add four products with each of two inputs; `weights` of an input are `lanes` apart. */
+/* Add the products of four channels with each of two inputs, which are `apart` bytes apart. The
+ * weights of consecutive inputs are `lanes` apart. */
 ESR_INLINE void add_run(uint32_t left[4], uint32_t right[4], const int8_t *in, size_t apart,
                         const int8_t *weights, uint32_t lanes, uint32_t run)
 {
@@ -123,14 +125,14 @@ ESR_INLINE void add_run(uint32_t left[4], uint32_t right[4], const int8_t *in, s
     right[0] = r0, right[1] = r1, right[2] = r2, right[3] = r3;
 }
 
-/* Four channels of two pixels, from `quad` of the block on. The right pixel is the next one, or at
- * the end of an odd row the left one again. */
+/* Compute four channels of two pixels, from channel `quad` of the block on. The right pixel is the
+ * next one, or the left one again at the end of a row of odd width. */
 ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t next, uint32_t quad,
                           uint32_t lanes)
 {
     const esr_conv *args = b->args;
     const int8_t *weights = b->weights + quad;
-    const uint32_t channel = b->out_first + quad, count = smaller(b->outputs - quad, 4);
+    const uint32_t channel = b->out_first + quad, count = min_u32(b->outputs - quad, 4);
     const size_t apart = (size_t)next * args->in_channels;
     uint32_t left[4], right[4];
 
@@ -177,7 +179,8 @@ static void conv_4(const block *b)
 
 #endif
 
-/* The blocks of one group: 16 lanes while there are more than 8 channels left, then 8 or 4. */
+/* Compute one group in blocks: 16 lanes while more than 8 channels are left, then 8 or 4. Returns
+ * the weights of the next group. */
 static const int8_t *conv_group(block *b, uint32_t channels)
 {
     const uint32_t weights_per_lane = b->args->kernel_h * b->taps * b->run;
@@ -185,7 +188,7 @@ static const int8_t *conv_group(block *b, uint32_t channels)
     while (channels > 0) {
         const uint32_t lanes = esr_conv_lanes(channels);
 
-        b->outputs = smaller(channels, lanes);
+        b->outputs = min_u32(channels, lanes);
         (lanes == 16 ? conv_16 : lanes == 8 ? conv_8 : conv_4)(b);
         b->weights += (size_t)weights_per_lane * lanes;
         b->out_first += b->outputs;
@@ -256,7 +259,7 @@ ESR_HOT void esr_depthwise_row(const esr_conv *args)
             depthwise_lanes(args, pixel, first, 8, 1);
         }
         while (first < args->out_channels) {
-            const uint32_t lanes = smaller(args->out_channels - first, DEPTHWISE_LANES);
+            const uint32_t lanes = min_u32(args->out_channels - first, DEPTHWISE_LANES);
 
             depthwise_lanes(args, pixel, first, lanes, multiplier);
             first += lanes;
@@ -264,8 +267,8 @@ ESR_HOT void esr_depthwise_row(const esr_conv *args)
     }
 }
 
-/* Both sides where vectors choose among values, else the one that is asked for. */
-ESR_INLINE int32_t slope(const esr_slopes *args, int32_t x, int32_t alpha)
+/* Vector code computes both branches and selects; scalar code computes one. */
+ESR_INLINE int32_t prelu_value(const esr_prelu *args, int32_t x, int32_t alpha)
 {
 #if ESR_VECTORS
     const int32_t above = esr_multiply(x, args->positive);
@@ -283,22 +286,22 @@ ESR_INLINE int32_t slope(const esr_slopes *args, int32_t x, int32_t alpha)
 #endif
 }
 
-/* `count` values; alpha[i] belongs to value i. The arguments are a copy, because a compiler must
- * assume that writing int8 changes whatever a pointer may reach. */
-ESR_INLINE void slopes(esr_slopes args, size_t first, size_t count, const int8_t *alpha)
+/* Compute `count` values; alpha[i] belongs to value i. The arguments are copied, because compilers
+ * must assume that a store of int8 changes anything that a pointer can reach. */
+ESR_INLINE void prelu_values(esr_prelu args, size_t first, size_t count, const int8_t *alpha)
 {
     for (size_t i = first; i < first + count; i++) {
         const int32_t x = args.in[i] - args.in_zero_point;
-        const int32_t value = slope(&args, x, alpha[i - first]);
+        const int32_t value = prelu_value(&args, x, alpha[i - first]);
 
         args.out[i] = esr_store(value, args.out_zero_point, args.low, args.high);
     }
 }
 
-/* Alphas of so many values are laid out at once; a multiple of the usual counts of channels. */
+/* Alphas are repeated to this many values; a multiple of common channel counts. */
 #define PATTERN 48
 
-ESR_HOT void esr_portable_slopes_row(const esr_slopes *args)
+ESR_HOT void esr_portable_prelu_row(const esr_prelu *args)
 {
     const size_t count = (size_t)args->pixels * args->channels;
     int8_t pattern[PATTERN];
@@ -306,7 +309,7 @@ ESR_HOT void esr_portable_slopes_row(const esr_slopes *args)
 
     if (args->alpha != NULL && args->channels > PATTERN) {
         for (; done < count; done += args->channels) {
-            slopes(*args, done, args->channels, args->alpha);
+            prelu_values(*args, done, args->channels, args->alpha);
         }
         return;
     }
@@ -315,30 +318,30 @@ ESR_HOT void esr_portable_slopes_row(const esr_slopes *args)
         pattern[i] = args->alpha == NULL ? 1 : args->alpha[i % args->channels];
     }
     for (; count - done >= PATTERN && step == PATTERN; done += PATTERN) {
-        slopes(*args, done, PATTERN, pattern);
+        prelu_values(*args, done, PATTERN, pattern);
     }
     for (; done < count; done += step) {
-        slopes(*args, done, count - done < step ? count - done : step, pattern);
+        prelu_values(*args, done, count - done < step ? count - done : step, pattern);
     }
 }
 
 #if ESR_LAYOUT == ESR_LAYOUT_SIMD
-void esr_slopes_row(const esr_slopes *args)
+void esr_prelu_row(const esr_prelu *args)
 {
-    esr_portable_slopes_row(args);
+    esr_portable_prelu_row(args);
 }
 #endif
 
-void esr_table_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count)
+void esr_lut_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         out[i] = table[in[i] + 128];
     }
 }
 
-ESR_HOT void esr_sum_row(const esr_sum *args)
+ESR_HOT void esr_add_row(const esr_add *args)
 {
-    const esr_sum a = *args;
+    const esr_add a = *args;
     const esr_scale left_scale = a.scales[0], right_scale = a.scales[1], scale = a.scales[2];
 
     for (size_t i = 0; i < a.count; i++) {
@@ -352,7 +355,7 @@ ESR_HOT void esr_sum_row(const esr_sum *args)
     }
 }
 
-/* Counts that are known early are copied without a loop. */
+/* With a constant count, compilers copy without a loop. */
 ESR_INLINE void copy_pixels(esr_copy a, uint32_t count)
 {
     for (uint32_t pixel = 0; pixel < a.pixels; pixel++, a.in += a.in_step, a.out += a.out_step) {

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What computes one row of one operator. esr_kernels.c does it on any machine; esr_dsp.c and
- * esr_mve.c replace its convolutions and slopes where esr_layout.h says so, with the same bits.
+ * Part of edge-sr's engine: the kernels. Each computes one row of one operator. esr_kernels.c has
+ * portable kernels for any processor; esr_dsp.c and esr_mve.c replace convolutions and PReLU for
+ * their layouts (esr_layout.h), with the same bits.
  *
- * Rows are NHWC int8: `pixels` x channels. Sizes have been checked by esr_open; where in and out
- * overlap they are equal (a unary operator or an addition in place).
+ * Rows are NHWC int8: `pixels` x channels. esr_open has checked all sizes. `in` and `out` do not
+ * overlap or are equal (a unary operator or an addition in place).
  */
 #ifndef ESR_KERNELS_H
 #define ESR_KERNELS_H
@@ -22,12 +24,12 @@
 #define ESR_NOINLINE
 #endif
 
-/* A window of rows in a ring: row i lies in slot (first + i) % depth. */
+/* The rows of a ring buffer that a kernel reads: row i lies in slot (first + i) % depth. */
 typedef struct esr_window {
     const int8_t *ring;  /* slot 0, at the leftmost column that the first output pixel reads */
     size_t row_bytes;    /* from slot to slot */
-    uint32_t first;
-    uint32_t depth;
+    uint32_t first;      /* slot of row 0 */
+    uint32_t depth;      /* slots */
 } esr_window;
 
 static inline const int8_t *esr_window_row(const esr_window *window, uint32_t row)
@@ -38,17 +40,18 @@ static inline const int8_t *esr_window_row(const esr_window *window, uint32_t ro
 }
 
 /*
- * Convolution, stride 1; the borders are in the ring already, filled with the input's zero point,
- * whose part in each sum has been taken out of the bias.
+ * Convolution, stride 1. The padding is in the ring buffer already: it holds the input's zero
+ * point, whose part in each sum has been subtracted from the bias.
  *
- * weights, in one of the orders of esr_layout.h, for each group:
- * lanes: for each block of lanes of its outputs: [kernel_h][kernel_w][inputs][lanes];
- * halves: for each two outputs, int16: [four taps][output][tap], where the taps of a window are
- *     [kernel_w][kernel_h][inputs], each column filled up to an even number, the whole to a
- *     multiple of 8; where four divides the inputs, each four of them are in the order 0, 2, 1, 3;
- * bytes: for each four outputs: [sixteen taps][output][tap], where the taps of a window are
- *     [kernel_w][kernel_h][inputs], filled up to a multiple of 16.
- * Depthwise (one input per group), always: [kernel_h][kernel_w][out_channels].
+ * weights, in the layout of esr_layout.h, for each group:
+ * simd: for each block of up to 16 outputs: [kernel_h][kernel_w][inputs][lanes];
+ * dsp16: int16, for each two outputs: [four taps][output][tap]. The taps of a window are
+ *     [kernel_w][kernel_h][inputs]; each column is padded with 0 to an even number, the window to a
+ *     multiple of 8. If the number of inputs is a multiple of four, each four of them are in the
+ *     order 0, 2, 1, 3;
+ * mve8: for each four outputs: [sixteen taps][output][tap]. The taps of a window are
+ *     [kernel_w][kernel_h][inputs], padded with 0 to a multiple of 16.
+ * Depthwise (one input per group), in every layout: [kernel_h][kernel_w][out_channels].
  */
 typedef struct esr_conv {
     esr_window in;
@@ -57,24 +60,25 @@ typedef struct esr_conv {
     uint32_t kernel_w;
     uint32_t in_channels;
     uint32_t out_channels;
-    uint32_t groups;          /* divides both counts of channels */
+    uint32_t groups;          /* divides in_channels and out_channels */
     const int8_t *weights;
     const int32_t *bias;      /* out_channels */
     const esr_scale *scales;  /* out_channels */
     int32_t out_zero_point;
-    int32_t low;              /* range of the fused activation */
+    int32_t low;              /* range of the fused activation, -128 to 127 */
     int32_t high;
     int8_t *out;
-    void *scratch;            /* whole words, at least esr_conv_scratch_bytes() */
+    void *scratch;            /* aligned to 4 bytes, at least esr_conv_scratch_bytes() */
     size_t scratch_bytes;
 } esr_conv;
 
-/* Bytes of one group's weights, and the least scratch memory; `inputs`, `outputs`: of the group. */
+/* Bytes of one group's weights, and minimum bytes of scratch memory. `inputs`, `outputs`: channels
+ * of the group. */
 uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
                                uint32_t outputs);
 uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs);
 
-/* Lanes of the block that starts with so many outputs of a group left. */
+/* Lanes of the next block when `outputs` channels of a group are left. */
 static inline uint32_t esr_conv_lanes(uint32_t outputs)
 {
     return outputs > 8 ? 16 : outputs > 4 ? 8 : 4;
@@ -84,47 +88,49 @@ void esr_conv_row(const esr_conv *args);
 void esr_depthwise_row(const esr_conv *args); /* groups == in_channels */
 
 /*
- * Two slopes: PReLU, leaky ReLU, ReLU, and rescaling (equal slopes).
- * x = in - in_zero_point; out = x >= 0 ? x * positive : sign * (x * alpha[channel] * negative).
+ * A piecewise linear function of two branches: PReLU, leaky ReLU, ReLU, and rescaling (equal
+ * scales). x = in - in_zero_point; out = x >= 0 ? x * positive : sign * (x * alpha[channel] *
+ * negative).
  */
-typedef struct esr_slopes {
+typedef struct esr_prelu {
     const int8_t *in;
     int8_t *out;
     uint32_t pixels;
     uint32_t channels;
-    const int8_t *alpha;  /* one per channel, or null: 1 */
+    const int8_t *alpha;  /* one per channel, or null: all are 1 */
     esr_scale positive;
     esr_scale negative;
-    int32_t negate;       /* 1: the negative side changes its sign after rounding */
+    int32_t negate;       /* 1: sign is -1, applied after rounding; 0: sign is 1 */
     int32_t in_zero_point;
     int32_t out_zero_point;
     int32_t low;
     int32_t high;
-} esr_slopes;
+} esr_prelu;
 
-void esr_slopes_row(const esr_slopes *args);
-void esr_portable_slopes_row(const esr_slopes *args); /* the reference, which others fall back on */
+void esr_prelu_row(const esr_prelu *args);
+void esr_portable_prelu_row(const esr_prelu *args); /* the reference, and the fallback of others */
 
-/* out = table[in + 128], `count` values. */
-void esr_table_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count);
+/* Lookup table: out = table[in + 128], `count` values; the table has 256. */
+void esr_lut_row(const int8_t *in, int8_t *out, const int8_t *table, size_t count);
 
-/* left * scale + right * scale, rescaled, all in TFLM's 20 extra bits. */
-typedef struct esr_sum {
+/* Addition: (left * its scale + right * its scale) * out's scale. The inputs are shifted left by 20
+ * bits first, as in TensorFlow Lite Micro. */
+typedef struct esr_add {
     const int8_t *left;
     const int8_t *right;
     int8_t *out;
     size_t count;
-    const esr_scale *scales; /* of left, right and out; no shift is above 0 */
+    const esr_scale *scales; /* of left, right and out; shifts are 0 or less */
     int32_t left_zero_point;
     int32_t right_zero_point;
     int32_t out_zero_point;
     int32_t low;
     int32_t high;
-} esr_sum;
+} esr_add;
 
-void esr_sum_row(const esr_sum *args);
+void esr_add_row(const esr_add *args);
 
-/* Copy each pixel's `count` values to its place in wider pixels, `repeats` times side by side. */
+/* Copy each pixel's `count` values `repeats` times, side by side, into a pixel of the output. */
 typedef struct esr_copy {
     const int8_t *in;
     uint32_t in_step;   /* values from pixel to pixel */

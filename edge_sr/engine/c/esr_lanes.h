@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolution of one block of LANES output channels with the vectors that GCC and Clang offer for
- * any machine; esr_kernels.c includes this once for each size.
+ * Part of edge-sr's engine: the convolution of one block of LANES output channels with the vector
+ * types of GCC and Clang. esr_kernels.c includes this file once for each size.
  *
- * Four pixels share each load of weights. Beyond the end of the row the last pixel is repeated,
- * which stores the same values again.
+ * Four pixels share each load of weights. Beyond the end of the row the last pixel is computed
+ * again, which stores the same values again.
  */
 #define GLUE(name, lanes) name##_##lanes
 #define EXPAND(name, lanes) GLUE(name, lanes)
@@ -14,7 +15,7 @@ typedef int32_t NAMED(ints) __attribute__((vector_size(4 * LANES)));
 typedef int16_t NAMED(shorts) __attribute__((vector_size(2 * LANES)));
 typedef int8_t NAMED(bytes) __attribute__((vector_size(LANES), aligned(1)));
 
-/* Like esr_store(esr_multiply(...)) for all lanes. */
+/* Requantize and store the lanes of a pixel: esr_store(esr_multiply(...)). */
 ESR_INLINE void NAMED(store)(const block *b, const NAMED(vector) *sums, uint32_t pixel)
 {
     uint32_t values[LANES];
@@ -50,7 +51,7 @@ ESR_HOT static void NAMED(conv)(const block *b)
 
             for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
                 for (uint32_t first = 0; first < run; first += WIDENED) {
-                    const uint32_t count = smaller(run - first, WIDENED);
+                    const uint32_t count = min_u32(run - first, WIDENED);
                     int16_t x[4][WIDENED];
 
                     widen(x[0], in + first, count);

@@ -1,13 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernels for a family of processors want their weights in an order of their own. The compiler
- * says which kernels are built; plan files hold one array for each order and choose alike.
+ * Part of edge-sr's engine: selects the kernels, and with them the order of the weights (layout).
  *
- * ESR_PORTABLE builds the portable kernels wherever it is defined.
+ * Kernels for a family of processors read their weights in an order of their own. The compiler's
+ * target selects the kernels. A plan's source file holds one array for each layout and selects
+ * with the same macro.
+ *
+ * Define ESR_PORTABLE to build the portable kernels on any target.
  */
 #ifndef ESR_LAYOUT_H
 #define ESR_LAYOUT_H
 
-#define ESR_LAYOUT_SIMD 0  /* esr_kernels.c: any machine */
+#define ESR_LAYOUT_SIMD 0  /* esr_kernels.c: any processor */
 #define ESR_LAYOUT_DSP16 1 /* esr_dsp.c: Cortex-M with the DSP extension */
 #define ESR_LAYOUT_MVE8 2  /* esr_mve.c: Cortex-M with Helium */
 

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolutions and slopes for Cortex-M with Helium (M55, M85), whose vectors hold 16 bytes: the
- * products of 16 taps are added up in one instruction. Everything else, and whatever does not fit
- * here, is left to the portable kernels, which are the reference.
+ * Part of edge-sr's engine: convolutions and PReLU for Cortex-M with Helium (M55, M85), whose
+ * vectors have 16 bytes: one instruction adds the products of 16 taps. All other operators, and
+ * parameters outside the ranges checked here, use the portable kernels, which are the reference.
  *
- * The windows of a few pixels are laid out in the scratch memory, column by column: column x holds
- * what the kernel reads there, row after row, so that the window of a pixel is one run that starts
- * a column behind the one of the pixel before. The last vector of a window reads beyond it; its
- * weights are 0 there, and the scratch memory ends a vector later.
+ * The windows of a few pixels are copied to the scratch memory, column by column (im2col): column x
+ * holds the values that the kernel reads there, row after row. The window of a pixel is then
+ * contiguous and starts one column after that of the previous pixel. The last vector of a window
+ * reads beyond it: its weights are 0 there, and the scratch memory is one vector longer.
  */
 /* The loops in assembly need nearly all registers, in debug builds too. */
 #if defined(__arm__) && defined(__GNUC__) && !defined(__clang__)
@@ -21,23 +22,23 @@
 
 #include <string.h>
 
-/* Bytes in a vector. */
+/* Bytes of a vector. */
 #define VECTOR 16
 
-/* Output channels, and 32-bit values in a vector. */
+/* 32-bit values of a vector, and output channels that are computed together. */
 #define QUAD 4
 
-/* Pixels whose sums are kept until they are requantized; even. */
+/* Maximum pixels of a strip, whose sums are kept until they are requantized; even. */
 #define STRIP 16
 
-/* Windows of neighbouring pixels, at most STRIP of them. */
+/* The windows of at most STRIP neighbouring pixels. */
 typedef struct strip {
     const esr_conv *args;
     const int8_t *windows;
     uint32_t inputs;  /* channels of the group */
     uint32_t column;  /* bytes from window to window */
     uint32_t vectors; /* of a window */
-    uint32_t first;   /* pixel */
+    uint32_t first;   /* first pixel */
     uint32_t pixels;
 } strip;
 
@@ -61,15 +62,15 @@ uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t i
 
 /* --- windows */
 
-/* Single bytes from consecutive columns to places `step` apart, which is at most 17. */
+/* Copy consecutive bytes to addresses that are `step` apart, which is at most 17. */
 static void spread_bytes(int8_t *to, const int8_t *from, uint32_t count, uint32_t step)
 {
-    const uint8x16_t places = vmulq_n_u8(vidupq_n_u8(0, 1), (uint8_t)step);
+    const uint8x16_t offsets = vmulq_n_u8(vidupq_n_u8(0, 1), (uint8_t)step);
 
     for (; count > 0; from += VECTOR, to += VECTOR * step) {
         const mve_pred16_t lanes = vctp8q(count);
 
-        vstrbq_scatter_offset_p_s8(to, places, vldrbq_z_s8(from, lanes), lanes);
+        vstrbq_scatter_offset_p_s8(to, offsets, vldrbq_z_s8(from, lanes), lanes);
         count -= count < VECTOR ? count : VECTOR;
     }
 }
@@ -82,7 +83,7 @@ ESR_INLINE void spread_runs(int8_t *to, const int8_t *from, uint32_t count, uint
     }
 }
 
-/* One row of all columns. */
+/* Fill one kernel row of all columns. */
 static void fill_row(const strip *s, int8_t *to, const int8_t *from, uint32_t columns)
 {
     if (s->args->in_channels == 1 && s->column <= UINT8_MAX / (VECTOR - 1)) {
@@ -109,7 +110,8 @@ static void fill_columns(const strip *s, uint32_t in_first)
 
 /* --- sums */
 
-/* Four channels of the strip's pixels; an odd last one is done twice. */
+/* Compute the sums of four channels for all pixels of the strip; an odd last pixel is computed
+ * twice. */
 ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int32_t *sums)
 {
     const uint32_t column = s->column, vectors = s->vectors;
@@ -125,23 +127,24 @@ ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int3
 
 /* --- results */
 
-/* Scales of four channels, as esr_multiply() takes them apart. */
+/* The scales of four channels, their shifts divided into left and right as in esr_multiply(). */
 typedef struct scales {
     int32x4_t multiplier, left, right; /* right: 0 or less */
 } scales;
 
 static scales load_scales(const esr_scale *from, mve_pred16_t lanes)
 {
-    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), sizeof *from);
-    const int32x4_t shift = vldrwq_gather_offset_z_s32(&from->shift, places, lanes);
+    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), sizeof *from);
+    const int32x4_t shift = vldrwq_gather_offset_z_s32(&from->shift, offsets, lanes);
     const int32x4_t zero = vdupq_n_s32(0);
-    const scales made = {vldrwq_gather_offset_z_s32(&from->multiplier, places, lanes),
-                         vmaxq_s32(shift, zero), vminq_s32(shift, zero)};
+    const scales loaded = {vldrwq_gather_offset_z_s32(&from->multiplier, offsets, lanes),
+                           vmaxq_s32(shift, zero), vminq_s32(shift, zero)};
 
-    return made;
+    return loaded;
 }
 
-/* esr_divide_by_power(): ties upward, but for negative values of which 1 has been taken before. */
+/* esr_divide_by_power(): vrshlq rounds ties upward; subtracting 1 from negative values first rounds
+ * them away from zero. */
 static inline int32x4_t divide(int32x4_t value, int32x4_t right)
 {
     const int32x4_t minus_1_if_negative = vshrq_n_s32(vandq_s32(value, right), 31);
@@ -155,7 +158,7 @@ static inline int32x4_t multiply(int32x4_t value, const scales *by)
     return divide(vqrdmulhq_s32(vshlq_s32(value, by->left), by->multiplier), by->right);
 }
 
-/* Store 32-bit values as bytes: those of the lanes, or all. */
+/* Store 32-bit values as bytes: those of the predicate `lanes`, or all. */
 ESR_INLINE void store_bytes(int8_t *out, int32x4_t values, mve_pred16_t lanes, int all)
 {
     if (all) {
@@ -184,7 +187,7 @@ ESR_INLINE void store_quad(const strip *s, const int32_t *sums, uint32_t channel
     }
 }
 
-/* `count` channels, of which four are done at most, of the strip's pixels. */
+/* Compute min(count, 4) channels of all pixels of the strip. */
 static void run_quad(const strip *s, const int8_t *weights, uint32_t channel, uint32_t count)
 {
     int32_t sums[STRIP * QUAD];
@@ -197,13 +200,14 @@ static void run_quad(const strip *s, const int8_t *weights, uint32_t channel, ui
     }
 }
 
-/* A strip of at most so many pixels, whose windows are in place already or have to be laid out. */
-static const int8_t *run_strip(strip *s, const int8_t *weights, uint32_t group, uint32_t most)
+/* Compute a strip of at most `limit` pixels. Copies the windows to scratch unless s->windows points
+ * to the input. Returns the weights of the next group. */
+static const int8_t *run_strip(strip *s, const int8_t *weights, uint32_t group, uint32_t limit)
 {
     const esr_conv *args = s->args;
     const uint32_t outputs = args->out_channels / args->groups, left = args->pixels - s->first;
 
-    s->pixels = left < most ? left : most;
+    s->pixels = left < limit ? left : limit;
     if (s->windows == args->scratch) {
         fill_columns(s, group * s->inputs);
     }
@@ -218,17 +222,17 @@ static const int8_t *run_group(strip *s, const int8_t *weights, uint32_t group)
 {
     const esr_conv *args = s->args;
     const uint32_t columns = (uint32_t)(args->scratch_bytes - VECTOR) / s->column;
-    const uint32_t most = columns - (args->kernel_w - 1);
+    const uint32_t limit = columns - (args->kernel_w - 1);
     const int8_t *next = weights;
 
     s->windows = args->scratch;
     for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
-        next = run_strip(s, weights, group, most < STRIP ? most : STRIP);
+        next = run_strip(s, weights, group, limit < STRIP ? limit : STRIP);
     }
     return next;
 }
 
-/* Without a second row and without groups the windows lie in the input as they should. */
+/* With a kernel of one row and one group the input itself has the order of the windows. */
 static void run_in_place(strip *s)
 {
     const esr_conv *args = s->args;
@@ -258,30 +262,30 @@ void esr_conv_row(const esr_conv *args)
     }
 }
 
-/* --- slopes */
+/* --- PReLU */
 
-/* What is done to four neighbouring values. */
-typedef struct sides {
+/* The two branches of PReLU for four neighbouring values. */
+typedef struct branches {
     int32x4_t factor;   /* of negative values: alpha, shifted */
-    int32x4_t adjusted; /* -1 where a product with it is negative and will be divided */
-    int32x4_t positive; /* factor of the others */
-} sides;
+    int32x4_t adjusted; /* -1 where the product is negative and is shifted right, else 0 */
+    int32x4_t positive; /* factor of values >= 0 */
+} branches;
 
-static sides make_sides(const esr_slopes *args, const int8_t *alpha, mve_pred16_t lanes)
+static branches make_branches(const esr_prelu *args, const int8_t *alpha, mve_pred16_t lanes)
 {
     const int32_t up = args->negative.shift > 0 ? args->negative.shift : 0;
     const int32x4_t factor = alpha == NULL ? vdupq_n_s32(1) : vldrbq_z_s32(alpha, lanes);
     const mve_pred16_t adjusted = args->negative.shift < 0 ? vcmpgtq_n_s32(factor, 0) : 0;
-    const sides made = {vshlq_r_s32(factor, up),
-                        vpselq_s32(vdupq_n_s32(-1), vdupq_n_s32(0), adjusted),
-                        vdupq_n_s32(1 << (args->positive.shift > 0 ? args->positive.shift : 0))};
+    const branches result = {
+        vshlq_r_s32(factor, up), vpselq_s32(vdupq_n_s32(-1), vdupq_n_s32(0), adjusted),
+        vdupq_n_s32(1 << (args->positive.shift > 0 ? args->positive.shift : 0))};
 
-    return made;
+    return result;
 }
 
-/* Four channels, or fewer, of pixels that are `step` values apart. */
-ESR_INLINE void slopes_lanes(const esr_slopes *args, const sides *s, size_t first,
-                             uint32_t pixels, uint32_t step, mve_pred16_t lanes, int all)
+/* Compute up to four channels of pixels that are `step` values apart. */
+ESR_INLINE void prelu_lanes(const esr_prelu *args, const branches *b, size_t first,
+                            uint32_t pixels, uint32_t step, mve_pred16_t lanes, int all)
 {
     const int32_t right = args->positive.shift < 0 ? args->positive.shift : 0;
     const int32_t negative_right = args->negative.shift < 0 ? args->negative.shift : 0;
@@ -296,47 +300,49 @@ ESR_INLINE void slopes_lanes(const esr_slopes *args, const sides *s, size_t firs
         const int32x4_t values = all ? vldrbq_s32(in) : vldrbq_z_s32(in, lanes);
         const int32x4_t x = vsubq_n_s32(values, in_zero_point);
         const mve_pred16_t negative = vcmpltq_n_s32(x, 0);
-        const int32x4_t y = vmulq_s32(x, vpselq_s32(s->factor, s->positive, negative));
-        const int32x4_t above = vrshlq_n_s32(vqrdmulhq_n_s32(y, multiplier), right);
+        const int32x4_t y = vmulq_s32(x, vpselq_s32(b->factor, b->positive, negative));
+        const int32x4_t if_positive = vrshlq_n_s32(vqrdmulhq_n_s32(y, multiplier), right);
         const int32x4_t product = vqrdmulhq_n_s32(y, negative_multiplier);
-        const int32x4_t below = vrshlq_n_s32(vaddq_s32(product, s->adjusted), negative_right);
-        const int32x4_t both = vaddq_n_s32(vpselq_s32(below, above, negative), zero_point);
+        const int32x4_t if_negative =
+            vrshlq_n_s32(vaddq_s32(product, b->adjusted), negative_right);
+        const int32x4_t value =
+            vaddq_n_s32(vpselq_s32(if_negative, if_positive, negative), zero_point);
 
-        store_bytes(out, vminq_s32(vmaxq_s32(both, low), high), lanes, all);
+        store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
     }
 }
 
-static void slopes_quad(const esr_slopes *args, const int8_t *alpha, size_t first,
-                        uint32_t pixels, uint32_t step, uint32_t count)
+static void prelu_quad(const esr_prelu *args, const int8_t *alpha, size_t first, uint32_t pixels,
+                       uint32_t step, uint32_t count)
 {
-    const sides s = make_sides(args, alpha, vctp32q(count));
+    const branches b = make_branches(args, alpha, vctp32q(count));
 
     if (count >= QUAD) {
-        slopes_lanes(args, &s, first, pixels, step, vctp32q(QUAD), 1);
+        prelu_lanes(args, &b, first, pixels, step, vctp32q(QUAD), 1);
     } else {
-        slopes_lanes(args, &s, first, pixels, step, vctp32q(count), 0);
+        prelu_lanes(args, &b, first, pixels, step, vctp32q(count), 0);
     }
 }
 
-/* One slope for all: the values as pixels of four channels. */
-static void one_slope(const esr_slopes *args)
+/* One alpha for all channels: treat the values as pixels of four channels. */
+static void prelu_one_alpha(const esr_prelu *args)
 {
     const uint32_t count = args->pixels * args->channels, rest = count % QUAD;
 
-    slopes_quad(args, NULL, 0, count / QUAD, QUAD, QUAD);
-    slopes_quad(args, NULL, count - rest, rest != 0, QUAD, rest);
+    prelu_quad(args, NULL, 0, count / QUAD, QUAD, QUAD);
+    prelu_quad(args, NULL, count - rest, rest != 0, QUAD, rest);
 }
 
-void esr_slopes_row(const esr_slopes *args)
+void esr_prelu_row(const esr_prelu *args)
 {
     if (args->negate) {
-        esr_portable_slopes_row(args);
+        esr_portable_prelu_row(args);
     } else if (args->alpha == NULL) {
-        one_slope(args);
+        prelu_one_alpha(args);
     } else {
         for (uint32_t i = 0; i < args->channels; i += QUAD) {
-            slopes_quad(args, args->alpha + i, i, args->pixels, args->channels,
-                        args->channels - i);
+            prelu_quad(args, args->alpha + i, i, args->pixels, args->channels,
+                       args->channels - i);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* Helium for esr_mve.c: the compiler's functions, and one loop that compilers do not write well. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: Helium for esr_mve.c, and its inner loop in assembly. */
 #ifndef ESR_MVE_H
 #define ESR_MVE_H
 
@@ -9,7 +10,8 @@
 #error "esr_mve.c needs every register: compile it with -O1 or more, or define ESR_PORTABLE"
 #endif
 
-/* One vector of two windows, and of the weights of four channels; `mac` is vmladav or vmladava. */
+/* Multiply a vector of two windows with the weights of four channels; `mac` is vmladav or vmladava.
+ * */
 #define ESR_PRODUCTS(mac)                   \
     "vldrb.8 q0, [%[left]], #16\n\t"        \
     "vldrb.8 q1, [%[right]], #16\n\t"       \
@@ -27,9 +29,9 @@
     mac ".s8 %[r3], q1, q3\n\t"
 
 /*
- * Sums of products: those of the left window with the weights of four channels, then the right
- * one's. Weights are [vector][channel][16 taps]. Sums can only be in even registers, which
- * compilers run out of.
+ * Sums of products of the left window with the weights of four channels, then of the right window.
+ * Weights are [vector][channel][16 taps]. In assembly, because sums must be in even registers, of
+ * which compilers run out.
  */
 static inline void esr_add_products(int32_t sums[8], const int8_t *left, const int8_t *right,
                                     const int8_t *weights, uint32_t vectors)

@@ -1,21 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: divides frames that are wider than an engine into column strips. */
 #include "esr.h"
 
 #include <string.h>
 
-/* The halo rounded up to where strips may start. */
-static uint32_t margin_of(const esr_info *info)
+/* The halo rounded up to a multiple of column_step. */
+static uint32_t overlap_of(const esr_info *info)
 {
     const uint32_t step = info->column_step;
 
     return info->halo / step * step + (info->halo % step != 0 ? step : 0);
 }
 
-/* Columns by which one strip moves on from the other; 0 if none are left between the halos. */
+/* Columns from the start of one strip to the next; 0 if a strip consists of nothing but halos. */
 static uint32_t advance_of(const esr_info *info)
 {
-    const uint32_t margin = margin_of(info);
+    const uint32_t overlap = overlap_of(info);
 
-    return info->in_width > 2 * (uint64_t)margin ? info->in_width - 2 * margin : 0;
+    return info->in_width > 2 * (uint64_t)overlap ? info->in_width - 2 * overlap : 0;
 }
 
 uint32_t esr_strip_count(const esr_info *info, uint32_t frame_width)
@@ -47,22 +49,22 @@ esr_status esr_find_strip(const esr_info *info, uint32_t frame_width, uint32_t i
     if (index >= count) {
         return ESR_WIDTH;
     }
-    /* The last strip ends with the frame; every other one starts where its turn is. */
+    /* The last strip ends with the frame. */
     strip->start =
         index == count - 1 ? frame_width - info->in_width : index * advance_of(info);
-    first = index == 0 ? 0 : index * advance_of(info) + margin_of(info);
+    first = index == 0 ? 0 : index * advance_of(info) + overlap_of(info);
     last = index == count - 1 ? frame_width
-                              : (index + 1) * advance_of(info) + margin_of(info);
+                              : (index + 1) * advance_of(info) + overlap_of(info);
     strip->drop = (uint32_t)((uint64_t)(first - strip->start) * info->out_width / info->in_width);
     strip->keep = (uint32_t)((uint64_t)(last - first) * info->out_width / info->in_width);
-    strip->place = (uint32_t)((uint64_t)first * info->out_width / info->in_width);
+    strip->offset = (uint32_t)((uint64_t)first * info->out_width / info->in_width);
     return ESR_OK;
 }
 
-/* Where esr_run_strip's rows go. */
+/* The destination of a strip's rows. */
 typedef struct target {
-    int8_t *out;        /* of the strip's first kept pixel in the frame's first row */
-    size_t row_bytes;   /* of the frame */
+    int8_t *out;        /* the strip's first kept pixel in the frame's first output row */
+    size_t row_bytes;   /* of the frame's output */
     size_t drop_bytes;
     size_t keep_bytes;
 } target;
@@ -94,7 +96,7 @@ esr_status esr_run_strip(esr_engine *engine, const esr_frame *frame, uint32_t in
     }
     to.row_bytes = (size_t)((uint64_t)frame->width * info.out_width / info.in_width) *
                    info.out_channels;
-    to.out = frame->out + (size_t)strip.place * info.out_channels;
+    to.out = frame->out + (size_t)strip.offset * info.out_channels;
     to.drop_bytes = (size_t)strip.drop * info.out_channels;
     to.keep_bytes = (size_t)strip.keep * info.out_channels;
     status = esr_begin(engine, frame->height, keep_row, &to);

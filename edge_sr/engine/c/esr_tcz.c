@@ -1,4 +1,8 @@
-/* Feeds an encoder, keeps its latents, writes them as a file. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Part of edge-sr's engine: runs an encoder network, keeps its latents and writes them as a .tcz
+ * file.
+ */
 #include "esr_tcz.h"
 
 #include <string.h>
@@ -6,18 +10,18 @@
 #define VERSION 1
 #define COLOUR_RGB 1
 #define KIND_CLIPPING 0
-#define MOST_STEP 16u
+#define MAX_STEP 16u
 
-/* Fixed part, ranges, planes and CRC. */
-#define HEAD_BYTES(channels, planes) (44u + 8u * (channels) + 8u * (planes) + 4u)
+/* Bytes of the header: fixed part, ranges, planes and CRC. */
+#define HEADER_BYTES(channels, planes) (44u + 8u * (channels) + 8u * (planes) + 4u)
 
 enum state {
-    IDLE = 0, /* esr_tcz_begin is due */
-    FEEDING,  /* rows are due */
-    COMPLETE  /* the latents may be written */
+    IDLE = 0, /* waits for esr_tcz_begin */
+    FEEDING,  /* waits for rows */
+    COMPLETE  /* the latents can be written */
 };
 
-/* A plane that has been coded and forgotten. */
+/* Length and checksum of a coded plane. */
 typedef struct segment {
     uint32_t bytes;
     uint32_t crc;
@@ -30,7 +34,7 @@ static int is_encoder(const esr_info *info)
     const uint32_t step = info->rows_den;
 
     return info->in_channels == ESR_TCZ_COLOURS && info->out_channels <= ESR_CODER_CHANNELS &&
-           info->rows_num == 1 && step >= 2 && step <= MOST_STEP && (step & (step - 1)) == 0;
+           info->rows_num == 1 && step >= 2 && step <= MAX_STEP && (step & (step - 1)) == 0;
 }
 
 static int has_room(const esr_tcz *tcz)
@@ -42,12 +46,12 @@ static int has_room(const esr_tcz *tcz)
            memory->row_bytes / ESR_TCZ_COLOURS >= tcz->in_width;
 }
 
-static int is_side(uint32_t side)
+static int is_valid_size(uint32_t side)
 {
     return side >= 1 && side <= ESR_CODER_SIDE;
 }
 
-/* A row of latents, pixel by pixel, into planes of their channels. */
+/* Store a row of latents, NHWC int8, as one plane of unsigned bytes per channel. */
 static int keep_row(void *user, uint32_t y, const int8_t *row)
 {
     const esr_tcz *tcz = user;
@@ -85,7 +89,7 @@ esr_tcz_status esr_tcz_begin(esr_tcz *tcz, esr_engine *engine, const esr_tcz_ima
     tcz->shape.channels = info.out_channels;
     tcz->shape.height = ESR_TCZ_UP(image->height, tcz->step) / tcz->step;
     tcz->shape.width = info.out_width;
-    if (!is_side(image->width) || !is_side(image->height) ||
+    if (!is_valid_size(image->width) || !is_valid_size(image->height) ||
         ESR_TCZ_UP(image->width, tcz->step) != info.in_width) {
         return ESR_TCZ_SIZE;
     }
@@ -99,17 +103,17 @@ esr_tcz_status esr_tcz_begin(esr_tcz *tcz, esr_engine *engine, const esr_tcz_ima
     return ESR_TCZ_OK;
 }
 
-/* What the camera's byte is to the network, and the last pixel again up to the network's width. */
-static void extend_row(const esr_tcz *tcz, const uint8_t *row)
+/* Convert a row to int8 and repeat its last pixel up to the network's width. */
+static void pad_row(const esr_tcz *tcz, const uint8_t *row)
 {
-    const size_t seen = (size_t)tcz->image.width * ESR_TCZ_COLOURS;
-    const size_t all = (size_t)tcz->in_width * ESR_TCZ_COLOURS;
+    const size_t given = (size_t)tcz->image.width * ESR_TCZ_COLOURS;
+    const size_t padded = (size_t)tcz->in_width * ESR_TCZ_COLOURS;
     int8_t *to = tcz->memory.row;
 
-    for (size_t i = 0; i < seen; i++) {
+    for (size_t i = 0; i < given; i++) {
         to[i] = (int8_t)(row[i] - 128);
     }
-    for (size_t i = seen; i < all; i++) {
+    for (size_t i = given; i < padded; i++) {
         to[i] = to[i - ESR_TCZ_COLOURS];
     }
 }
@@ -135,7 +139,7 @@ esr_tcz_status esr_tcz_push_row(esr_tcz *tcz, uint32_t y, const uint8_t *row)
         tcz->state = IDLE;
         return ESR_TCZ_ROWS;
     }
-    extend_row(tcz, row);
+    pad_row(tcz, row);
     return push(tcz, y);
 }
 
@@ -151,7 +155,7 @@ esr_tcz_status esr_tcz_end(esr_tcz *tcz)
     }
     for (uint32_t y = tcz->image.height;
          status == ESR_TCZ_OK && y < tcz->shape.height * tcz->step; y++) {
-        status = push(tcz, y); /* the last row is still there */
+        status = push(tcz, y); /* tcz->memory.row still holds the last row */
     }
     if (status == ESR_TCZ_OK) {
         status = esr_end(tcz->engine) == ESR_OK ? ESR_TCZ_OK : ESR_TCZ_ROWS;
@@ -191,6 +195,7 @@ static esr_tcz_status put_planes(esr_tcz *tcz, uint32_t planes, esr_put put, voi
     return ESR_TCZ_OK;
 }
 
+/* Append the low `bytes` bytes of a value, little-endian. Returns the end. */
 static uint8_t *add(uint8_t *to, uint32_t value, uint32_t bytes)
 {
     for (uint32_t i = 0; i < bytes; i++) {
@@ -232,11 +237,11 @@ static uint8_t *add_fixed(uint8_t *to, const esr_tcz *tcz, uint32_t planes)
     return add_bytes(to, network->hash, ESR_TCZ_HASH_BYTES);
 }
 
-static int put_head(const esr_tcz *tcz, const segment *segments, uint32_t planes, esr_put put,
-                    void *user)
+static int put_header(const esr_tcz *tcz, const segment *segments, uint32_t planes, esr_put put,
+                      void *user)
 {
-    uint8_t head[HEAD_BYTES(ESR_CODER_CHANNELS, ESR_CODER_PLANES)];
-    uint8_t *to = add_fixed(head, tcz, planes);
+    uint8_t header[HEADER_BYTES(ESR_CODER_CHANNELS, ESR_CODER_PLANES)];
+    uint8_t *to = add_fixed(header, tcz, planes);
 
     for (uint32_t i = 0; i < tcz->shape.channels; i++) {
         to = add_float(to, tcz->image.network->low[i]);
@@ -246,8 +251,8 @@ static int put_head(const esr_tcz *tcz, const segment *segments, uint32_t planes
         to = add(to, segments[i].bytes, 4);
         to = add(to, segments[i].crc, 4);
     }
-    to = add(to, esr_crc32(0, head, (size_t)(to - head)), 4);
-    return put(user, head, (size_t)(to - head));
+    to = add(to, esr_crc32(0, header, (size_t)(to - header)), 4);
+    return put(user, header, (size_t)(to - header));
 }
 
 esr_tcz_status esr_tcz_write(esr_tcz *tcz, uint32_t planes, esr_put put, void *user)
@@ -264,7 +269,7 @@ esr_tcz_status esr_tcz_write(esr_tcz *tcz, uint32_t planes, esr_put put, void *u
         return ESR_TCZ_PLANES;
     }
     count_planes(tcz, segments, planes);
-    if (put_head(tcz, segments, planes, put, user) != 0) {
+    if (put_header(tcz, segments, planes, put, user) != 0) {
         return ESR_TCZ_STOPPED;
     }
     return put_planes(tcz, planes, put, user);

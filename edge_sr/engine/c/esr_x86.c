@@ -1,10 +1,11 @@
-/* Which kernels an x86-64 runs. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: selects the kernels that an x86-64 processor runs. */
 #include "esr_x86.h"
 
 #if ESR_X86
 
-static const esr_x86_kernels portable = {esr_conv_row,  esr_depthwise_row, esr_slopes_row,
-                                         esr_table_row, esr_sum_row,       esr_copy_row};
+static const esr_x86_kernels portable = {esr_conv_row, esr_depthwise_row, esr_prelu_row,
+                                         esr_lut_row,  esr_add_row,       esr_copy_row};
 
 static int has_avx512(void)
 {
