@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzz the engine with hostile plans: scripts/fuzz_engine.sh [SECONDS] [FOLDER] [KERNELS]
-# KERNELS: portable, or dsp or mve, whose instructions are emulated; each needs a folder of its own.
+# KERNELS: portable, dsp or mve (dsp and mve are emulated); use a separate folder for each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-1800}
@@ -10,7 +10,7 @@ case $kernels in
 portable) layout=0 flags=() ;;
 dsp) layout=1 flags=(-include tests/engine/emulated_dsp.h) ;;
 mve) layout=2 flags=(-include tests/engine/emulated_mve.h) ;;
-*) echo "there are no kernels '$kernels'; there are portable, dsp and mve" >&2 && exit 2 ;;
+*) echo "unknown kernels '$kernels'; available: portable, dsp, mve" >&2 && exit 2 ;;
 esac
 
 mkdir -p "$folder/corpus" "$folder/found"

@@ -322,7 +322,7 @@ def _check_range(what: str, value: int, most: int) -> None:
 
 
 def _check_lengths(table: Sequence[tuple[int, int]], header: Header) -> None:
-    most = coder.most_bytes(header.shape)
+    most = coder.max_bytes(header.shape)
     for number, (size, _) in enumerate(table, 1):
         if not 1 <= size <= most:
             raise UserError(

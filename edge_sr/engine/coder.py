@@ -1,4 +1,7 @@
-"""The entropy coder of the engine through ctypes; `c/esr_coder.h` is its documentation."""
+"""Code and decode bit planes with the engine's entropy coder, through ctypes.
+
+`c/esr_coder.h` documents the C interface, docs/reference/tcz.md the bytes.
+"""
 
 import ctypes
 import functools
@@ -19,8 +22,8 @@ MAX_SIDE = 65535
 _STATUS = {
     1: "a pointer is null",
     2: f"samples have 1 to {MAX_CHANNELS} channels and sides of 1 to {MAX_SIDE}",
-    3: f"there are no more than {PLANES} planes",
-    4: "a plane needs more bytes than it can",
+    3: f"samples have at most {PLANES} planes",
+    4: "a plane takes more bytes than it can",
 }
 
 
@@ -49,87 +52,88 @@ def _library() -> Any:
 
 def _check(status: int) -> None:
     if status:
-        raise UserError(f"the entropy coder stopped: {_STATUS[status]}")
+        raise UserError(f"the entropy coder failed: {_STATUS[status]}")
 
 
 def _begin(shape: tuple[int, ...]) -> np.ndarray:
     if len(shape) != 3 or not all(0 <= size <= MAX_SIDE for size in shape):
-        raise UserError(f"samples are (channels, height, width), not {shape}")
+        raise UserError(f"samples must be (channels, height, width), not {shape}")
     coder = aligned(_library().esr_coder_bytes())
     _check(_library().esr_coder_begin(coder.ctypes.data, byref(_Shape(*shape))))
     return coder
 
 
-def most_bytes(shape: tuple[int, ...]) -> int:
-    """Bytes that a segment of samples of this shape can have at most.
+def max_bytes(shape: tuple[int, ...]) -> int:
+    """The maximum length in bytes of a segment of samples of this shape.
 
-    A chance is at least 31 in 65536, less what rounding takes: a bit costs less than 12.
+    The probability of a coded bit is at least 31 / 65536 minus rounding: a bit takes less than 12
+    bits.
     """
     return 12 * math.prod(shape) // 8 + 8
 
 
 def encode(samples: np.ndarray, planes: int = PLANES) -> list[bytes]:
-    """Code the most significant planes of samples.
+    """Encode the most significant bit planes of samples.
 
     Args:
-        samples: (channels, height, width) uint8.
-        planes: 1 to 8; what the planes below hold is lost.
+        samples: (channels, height, width) uint8; 1 to 4 channels, sides of 1 to 65535.
+        planes: number of planes to encode, 1 to 8; the other planes are lost.
 
     Returns:
         A segment of bytes for each plane, the most significant first.
 
     Raises:
-        UserError: the coder has no such shape.
+        UserError: the shape or the number of planes is out of range.
     """
     samples = np.ascontiguousarray(samples, np.uint8)
     coder = _begin(samples.shape)
-    buffer = np.empty(most_bytes(samples.shape), np.uint8)
+    buffer = np.empty(max_bytes(samples.shape), np.uint8)
     esr, segments = _library(), []
     for _ in range(planes):
-        to = _Bytes(buffer.ctypes.data, buffer.size, 0)
+        target = _Bytes(buffer.ctypes.data, buffer.size, 0)
         _check(
             esr.esr_encode_plane(
-                coder.ctypes.data, samples.ctypes.data, esr.esr_put_bytes, byref(to)
+                coder.ctypes.data, samples.ctypes.data, esr.esr_put_bytes, byref(target)
             )
         )
-        segments.append(buffer[: to.used].tobytes())
+        segments.append(buffer[: target.used].tobytes())
     return segments
 
 
 def decode(segments: Sequence[bytes], shape: tuple[int, int, int]) -> np.ndarray:
-    """Decode the planes that there are; the bits of the others are 0.
+    """Decode bit planes; the bits of missing planes are 0.
 
-    Whatever the bytes are, the answer is some samples.
+    Any bytes can be decoded; damaged segments give wrong samples, not an error.
 
     Args:
-        segments: as `encode` returns them, or the first of those.
+        segments: all or the first of the segments that `encode` returned.
         shape: (channels, height, width) of the samples.
 
     Returns:
         uint8 samples of that shape.
 
     Raises:
-        UserError: the coder has no such shape.
+        UserError: the shape is out of range, or there are more than 8 segments.
     """
     coder, esr = _begin(shape), _library()
     samples = np.zeros(shape, np.uint8)
     for segment in segments:
         data = np.frombuffer(segment, np.uint8)
-        taken = _Bytes(data.ctypes.data, data.size, 0)
+        source = _Bytes(data.ctypes.data, data.size, 0)
         _check(
             esr.esr_decode_plane(
-                coder.ctypes.data, samples.ctypes.data, esr.esr_take_bytes, byref(taken)
+                coder.ctypes.data, samples.ctypes.data, esr.esr_take_bytes, byref(source)
             )
         )
     return samples
 
 
 def crc32(data: bytes, start: int = 0) -> int:
-    """The engine's CRC-32, which a board puts into files; on a desk zlib's is the same and faster.
+    """The CRC-32 of bytes, computed by the engine as on a board; zlib's is the same and faster.
 
     Args:
-        data: what it goes on with.
-        start: the CRC-32 of what came before.
+        data: the bytes.
+        start: the CRC-32 of the preceding bytes.
     """
     esr = _library()
     esr.esr_crc32.restype, esr.esr_crc32.argtypes = c_uint32, [c_uint32, c_char_p, c_size_t]

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The pixels of a file, row after row, 1 (P5) or 3 (P6) bytes each; free() them. NULL: unreadable. */
+/* Return the pixels, row after row, 1 (P5) or 3 (P6) bytes each, to be freed; NULL: unreadable. */
 static uint8_t *read_netpbm(const char *path, char kind, uint32_t *width, uint32_t *height)
 {
     FILE *file = fopen(path, "rb");

@@ -1,13 +1,13 @@
-/* On a board: encodes samples.bin (channels, height, width, samples) into segments.bin, decodes
- * that, and writes figures.bin: whether it came out as it went in, and the ticks of both. */
+/* Runs on a board: encodes samples.bin (channels, height, width, samples) to segments.bin, decodes
+ * it and writes figures.bin: whether the samples are equal, ticks of both, CRC-32, bytes of state. */
 #include "esr_coder.h"
 #include "port.h"
 
 #include <string.h>
 
-#define MOST 4096
+#define MAX_SAMPLES 4096
 
-static uint8_t samples[MOST], again[MOST], coded[2 * MOST];
+static uint8_t samples[MAX_SAMPLES], decoded[MAX_SAMPLES], coded[2 * MAX_SAMPLES];
 static esr_coder coder;
 
 static uint64_t encode(const esr_coder_shape *shape, uint32_t *sizes)
@@ -36,7 +36,7 @@ static uint64_t decode(const esr_coder_shape *shape, const uint32_t *sizes)
     for (int i = 0; i < ESR_CODER_PLANES; i++) {
         esr_bytes from = {start, sizes[i], 0};
 
-        if (esr_decode_plane(&coder, again, esr_take_bytes, &from) != ESR_CODER_OK) {
+        if (esr_decode_plane(&coder, decoded, esr_take_bytes, &from) != ESR_CODER_OK) {
             port_exit(4);
         }
         start += sizes[i];
@@ -60,7 +60,7 @@ int main(void)
     }
     figures[1] = encode(&shape, sizes);
     figures[2] = decode(&shape, sizes);
-    figures[0] = memcmp(samples, again, sizeof samples) == 0;
+    figures[0] = memcmp(samples, decoded, sizeof samples) == 0;
     for (int i = 0; i < ESR_CODER_PLANES; i++) {
         total += sizes[i];
     }

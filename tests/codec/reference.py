@@ -1,25 +1,26 @@
-"""docs/reference/tcz.md's coder, read anew: slow, plain, and with nothing from the engine.
+"""The coder of docs/reference/tcz.md, implemented from that page alone: slow and plain.
 
-The encoder keeps its interval as one exact number, so that a carry is no matter at all.
+Nothing is shared with the engine. The encoder keeps its interval as one exact number, so that it
+needs no carry propagation.
 """
 
 import numpy as np
 
-GAINS = [min(32767, 2**18 // (8 + h * h)) for h in range(128)]
+STEP_SIZES = [min(32767, 2**18 // (8 + h * h)) for h in range(128)]
 
 
 class Context:
     def __init__(self):
         self.estimates, self.count = [32768, 32768], 0
 
-    def chance(self):
+    def probability(self):
         return sum(self.estimates) >> 1
 
-    def learn(self, bit):
-        young = (self.count + 1).bit_length()
+    def update(self, bit):
+        shift = (self.count + 1).bit_length()
         for i, limit in enumerate((5, 8)):
             e = self.estimates[i]
-            self.estimates[i] = e + (((65504 if bit else 31) - e) >> min(young, limit))
+            self.estimates[i] = e + (((65504 if bit else 31) - e) >> min(shift, limit))
         self.count = min(self.count + 1, 127)
 
 
@@ -29,8 +30,8 @@ class Writer:
     def __init__(self):
         self.low, self.range, self.digits = 0, 2**32 - 1, 4
 
-    def code(self, chance, bit):
-        bound = self.range * chance >> 16
+    def code(self, probability, bit):
+        bound = self.range * probability >> 16
         if bit:
             self.range = bound
         else:
@@ -55,8 +56,8 @@ class Reader:
         for _ in range(4):
             self.value = self.value * 256 + next(self.bytes, 0)
 
-    def code(self, chance, _):
-        bound = self.range * chance >> 16
+    def code(self, probability, _):
+        bound = self.range * probability >> 16
         bit = int(self.value < bound)
         if bit:
             self.range = bound
@@ -85,62 +86,63 @@ class Model:
         self.weights = [list(first) for _ in range(shape[0])]
 
     def plane(self, samples, p, code):
-        """Code plane p of integer samples; bits that come are put into them."""
+        """Code plane p of integer samples; decoded bits are set in them."""
         channels, height, width = self.shape
         for c in range(channels):
             for y in range(height):
                 left = 0
                 for start in range(0, width, 64):
-                    pulls, used = [0] * 9, [(w + 256) >> 9 for w in self.weights[c]]
+                    sums, rounded = [0] * 9, [(w + 256) >> 9 for w in self.weights[c]]
                     for x in range(start, min(start + 64, width)):
-                        taps, lively = self.look(samples, p, c, y, x, left)
-                        value = wrap(sum(u * t for u, t in zip(used, taps, strict=True)))
-                        context = self.contexts[self.context(lively, value)]
-                        bit = left = code(context.chance(), int(samples[c][y][x]) >> p & 1)
-                        context.learn(bit)
+                        taps, activity = self.taps(samples, p, c, y, x, left)
+                        prediction = wrap(sum(w * t for w, t in zip(rounded, taps, strict=True)))
+                        context = self.contexts[self.context(activity, prediction)]
+                        bit = left = code(context.probability(), int(samples[c][y][x]) >> p & 1)
+                        context.update(bit)
                         samples[c][y][x] |= bit << p
-                        pull = self.pull(lively, value, bit)
-                        pulls = [sum_ + pull * t for sum_, t in zip(pulls, taps, strict=True)]
-                    for i, pull in enumerate(pulls):
-                        self.weights[c][i] = clamp(self.weights[c][i] + ((pull + 32) >> 6), 131072)
+                        error = self.error(activity, prediction, bit)
+                        sums = [sum_ + error * t for sum_, t in zip(sums, taps, strict=True)]
+                    for i, sum_ in enumerate(sums):
+                        self.weights[c][i] = clamp(self.weights[c][i] + ((sum_ + 32) >> 6), 131072)
 
-    def look(self, samples, p, c, y, x, left):
+    def taps(self, samples, p, c, y, x, left):
         _, height, width = self.shape
 
-        def cut(down, right, channel=c):
+        def shifted(down, right, channel=c):
             in_y, in_x = min(max(y + down, 0), height - 1), min(max(x + right, 0), width - 1)
             return int(samples[channel][in_y][in_x]) >> p
 
-        def due(down, right):
-            return 2 * (cut(down, right) | 1)
+        def partial(down, right):
+            return 2 * (shifted(down, right) | 1)
 
         def above(right):
-            return 2 * (cut(-1, right) if y else cut(0, right) | 1) + 1
+            return 2 * (shifted(-1, right) if y else shifted(0, right) | 1) + 1
 
-        own, west, n, nw, ne = due(0, 0), due(0, -1), above(0), above(-1), above(1)
-        e, s, sw = due(0, 1), due(1, 0), due(1, -1)
-        across = down = 0
+        own, west, n, nw, ne = partial(0, 0), partial(0, -1), above(0), above(-1), above(1)
+        e, s, sw = partial(0, 1), partial(1, 0), partial(1, -1)
+        second_x = second_y = 0
         if c > 0:
-            twice = 2 * cut(0, 0, c - 1)
-            across = twice - cut(0, -1, c - 1) - cut(0, 1, c - 1)
-            down = twice - cut(-1, 0, c - 1) - cut(1, 0, c - 1)
-        lively = abs(west - e) + abs(n - s) + abs(west - nw) + abs(n - ne)
-        lively += (abs(west + e - 2 * own) >> 1) + (abs(n + s - 2 * own) >> 1)
-        lively += abs(across) + abs(down)
-        near = [west - 1 + 2 * left, n, nw, ne, e, s, sw]
-        return [there - own for there in near] + [across, down], min(lively, 255)
+            twice = 2 * shifted(0, 0, c - 1)
+            second_x = twice - shifted(0, -1, c - 1) - shifted(0, 1, c - 1)
+            second_y = twice - shifted(-1, 0, c - 1) - shifted(1, 0, c - 1)
+        activity = abs(west - e) + abs(n - s) + abs(west - nw) + abs(n - ne)
+        activity += (abs(west + e - 2 * own) >> 1) + (abs(n + s - 2 * own) >> 1)
+        activity += abs(second_x) + abs(second_y)
+        neighbours = [west - 1 + 2 * left, n, nw, ne, e, s, sw]
+        taps = [neighbour - own for neighbour in neighbours]
+        return [*taps, second_x, second_y], min(activity, 255)
 
-    def context(self, lively, value):
-        a = sum(limit <= lively for limit in (3, 6, 10, 16, 26, 44, 80))
-        v = clamp(value >> 4, 80)
-        far = v if v >= 0 else -1 - v
-        b = sum(limit <= far for limit in (1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80))
+    def context(self, activity, prediction):
+        a = sum(limit <= activity for limit in (3, 6, 10, 16, 26, 44, 80))
+        v = clamp(prediction >> 4, 80)
+        distance = v if v >= 0 else -1 - v
+        b = sum(limit <= distance for limit in (1, 3, 5, 7, 10, 14, 20, 28, 40, 56, 80))
         return 24 * a + (11 - b if v < 0 else 12 + b)
 
-    def pull(self, lively, value, bit):
+    def error(self, activity, prediction, bit):
         sign = 1 if bit else -1
-        wrong = 128 - max(0, min(128, sign * value))
-        return (64 * sign * wrong * GAINS[lively // 2] + 2**14) >> 15
+        hinge = 128 - max(0, min(128, sign * prediction))
+        return (64 * sign * hinge * STEP_SIZES[activity // 2] + 2**14) >> 15
 
 
 def encode(samples, planes):

@@ -1,4 +1,4 @@
-/* Gives files to a libFuzzer target where there is no libFuzzer: replay FILE... */
+/* Runs a libFuzzer target on files, without libFuzzer: replay FILE... */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,43 +1,43 @@
 /*
- * Writes the .tcz file of a dumped picture without Python, so that sanitizers see everything; all
- * memory is exactly what esr_tcz.h asks for.
+ * Writes the .tcz file of a dumped image without Python, so that sanitizers check everything. Every
+ * block of memory has exactly the size that esr_tcz.h requires.
  *
  *     tcz_driver DUMP PLANES > FILE
  *
  * DUMP holds, in 32-bit little-endian words: plan bytes, width, height, step, channels; then the
- * plan and the picture.
+ * plan and the image.
  */
 #include "esr_tcz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static void *block(size_t bytes)
+static void *allocate(size_t bytes)
 {
-    void *made = malloc(bytes);
+    void *memory = malloc(bytes);
 
-    if (made == NULL) {
+    if (memory == NULL) {
         fputs("out of memory\n", stderr);
         exit(2);
     }
-    return made;
+    return memory;
 }
 
 static void *read_block(FILE *file, size_t bytes)
 {
-    void *made = block(bytes);
+    void *memory = allocate(bytes);
 
-    if (fread(made, 1, bytes, file) != bytes) {
-        fputs("the dump is short\n", stderr);
+    if (fread(memory, 1, bytes, file) != bytes) {
+        fputs("the dump is too short\n", stderr);
         exit(2);
     }
-    return made;
+    return memory;
 }
 
-static void need(int good, const char *what)
+static void require(int good, const char *action)
 {
     if (!good) {
-        fprintf(stderr, "%s failed\n", what);
+        fprintf(stderr, "%s failed\n", action);
         exit(1);
     }
 }
@@ -59,29 +59,29 @@ int main(int count, char **names)
     uint32_t *head;
     uint8_t *plan, *pixels;
     void *arena;
-    esr_tcz *tcz = block(esr_tcz_bytes());
+    esr_tcz *tcz = allocate(esr_tcz_bytes());
     size_t bytes;
 
-    need(file != NULL, "opening the dump");
+    require(file != NULL, "opening the dump");
     head = read_block(file, 5 * sizeof *head);
     plan = read_block(file, head[0]);
     image.width = head[1], image.height = head[2];
     bytes = esr_arena_bytes(plan, head[0], ESR_TCZ_UP(head[1], head[3]));
-    arena = block(bytes);
+    arena = allocate(bytes);
     memory.latent_bytes = ESR_TCZ_LATENT_BYTES(head[1], head[2], head[3], head[4]);
-    memory.latents = block(memory.latent_bytes);
+    memory.latents = allocate(memory.latent_bytes);
     memory.row_bytes = ESR_TCZ_ROW_BYTES(head[1], head[3]);
-    memory.row = block(memory.row_bytes);
-    need(esr_open(&engine, plan, head[0], ESR_TCZ_UP(head[1], head[3]), arena, bytes) == ESR_OK,
-         "esr_open");
-    need(esr_tcz_begin(tcz, engine, &image, &memory) == ESR_TCZ_OK, "esr_tcz_begin");
+    memory.row = allocate(memory.row_bytes);
+    require(esr_open(&engine, plan, head[0], ESR_TCZ_UP(head[1], head[3]), arena, bytes) == ESR_OK,
+            "esr_open");
+    require(esr_tcz_begin(tcz, engine, &image, &memory) == ESR_TCZ_OK, "esr_tcz_begin");
     for (uint32_t y = 0; y < head[2]; y++) {
         pixels = read_block(file, (size_t)head[1] * ESR_TCZ_COLOURS);
-        need(esr_tcz_push_row(tcz, y, pixels) == ESR_TCZ_OK, "esr_tcz_push_row");
+        require(esr_tcz_push_row(tcz, y, pixels) == ESR_TCZ_OK, "esr_tcz_push_row");
         free(pixels);
     }
-    need(esr_tcz_end(tcz) == ESR_TCZ_OK, "esr_tcz_end");
-    need(esr_tcz_write(tcz, (uint32_t)atoi(names[2]), put, NULL) == ESR_TCZ_OK, "esr_tcz_write");
+    require(esr_tcz_end(tcz) == ESR_TCZ_OK, "esr_tcz_end");
+    require(esr_tcz_write(tcz, (uint32_t)atoi(names[2]), put, NULL) == ESR_TCZ_OK, "esr_tcz_write");
     fclose(file);
     free(memory.row), free(memory.latents), free(arena), free(plan), free(head), free(tcz);
     return 0;

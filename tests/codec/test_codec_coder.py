@@ -27,7 +27,7 @@ PLANES = st.integers(1, 8)
 @given(samples=SAMPLES, planes=PLANES)
 def test_what_goes_in_comes_out(samples: np.ndarray, planes: int) -> None:
     segments = coder.encode(samples, planes)
-    assert all(1 <= len(data) <= coder.most_bytes(samples.shape) for data in segments)
+    assert all(1 <= len(data) <= coder.max_bytes(samples.shape) for data in segments)
     for kept in range(planes + 1):
         expected = bit_planes.drop(samples, kept) if kept else np.zeros_like(samples)
         assert np.array_equal(coder.decode(segments[:kept], samples.shape), expected)
@@ -84,7 +84,7 @@ def test_shapes_that_there_are_not(shape: tuple[int, ...]) -> None:
 
 
 def test_there_are_no_more_than_eight_planes() -> None:
-    with pytest.raises(UserError, match="no more than 8 planes"):
+    with pytest.raises(UserError, match="at most 8 planes"):
         coder.decode([b""] * 9, (1, 2, 2))
 
 

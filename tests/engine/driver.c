@@ -1,11 +1,11 @@
 /*
- * Runs dumped plans on dumped frames without Python, so that sanitizers see everything.
+ * Runs dumped plans on dumped frames without Python, so that sanitizers check everything.
  *
  *     driver FILE...
  *
  * A file holds, in 32-bit little-endian words: plan bytes, width, height, output bytes, input
- * bytes; then plan, input and expected output. Exit code 0: with each set of kernels that this
- * machine can run, all outputs are equal, whole and, where it can be cut, in strips.
+ * bytes; then plan, input and expected output. Exit code 0: the outputs are equal with each set of
+ * kernels that this machine can run, for the whole frame and for strips of every possible width.
  */
 #include "esr.h"
 
@@ -20,7 +20,7 @@ struct job {
     esr_kernel_set kernels;
 };
 
-static void *need(void *pointer)
+static void *require(void *pointer)
 {
     if (pointer == NULL) {
         fputs("out of memory\n", stderr);
@@ -39,12 +39,12 @@ static esr_engine *opened(const struct job *job, uint32_t width, void **arena)
     esr_engine *engine = NULL;
     const size_t bytes = esr_arena_bytes(job->plan, job->plan_bytes, width);
 
-    *arena = need(malloc(bytes > 0 ? bytes : 1));
+    *arena = require(malloc(bytes > 0 ? bytes : 1));
     return esr_open(&engine, job->plan, job->plan_bytes, width, *arena, bytes) == ESR_OK ? engine
                                                                                        : NULL;
 }
 
-/* Whether the frame, run in strips of that width, is what is expected. */
+/* Whether the frame has the expected output when it is run in strips of this width. */
 static int runs(const struct job *job, uint32_t width)
 {
     const esr_frame frame = {job->width, job->height, job->in, job->out};
@@ -84,7 +84,7 @@ static int check(const struct job *job)
     return good;
 }
 
-/* With each set of kernels. */
+/* Check with each set of kernels. */
 static int check_all(struct job *job)
 {
     int good = 1;
@@ -109,11 +109,11 @@ static int run_file(const char *path)
         return 0;
     }
     job.plan_bytes = words[0], job.width = words[1], job.height = words[2], job.out_bytes = words[3];
-    job.plan = need(malloc(job.plan_bytes));
-    job.expected = need(malloc(job.out_bytes));
-    job.out = need(malloc(job.out_bytes));
+    job.plan = require(malloc(job.plan_bytes));
+    job.expected = require(malloc(job.out_bytes));
+    job.out = require(malloc(job.out_bytes));
     good = read_block(file, &in_bytes, sizeof in_bytes);
-    job.in = need(malloc(in_bytes + 1));
+    job.in = require(malloc(in_bytes + 1));
     good = good && read_block(file, job.plan, job.plan_bytes) &&
            read_block(file, job.in, in_bytes) && read_block(file, job.expected, job.out_bytes) &&
            check_all(&job);

@@ -1,6 +1,6 @@
 /*
- * What esr_mve.c uses of Helium, in plain C, so that a desk's sanitizers and random networks reach
- * it: -DESR_LAYOUT=2 -include emulated_mve.h. As there, lanes that are not predicated are neither
+ * The Helium intrinsics of esr_mve.c in plain C, so that sanitizers and random networks test it on
+ * the host: -DESR_LAYOUT=2 -include emulated_mve.h. As in Helium, lanes without predicate are neither
  * read nor written.
  */
 #ifndef ESR_MVE_H

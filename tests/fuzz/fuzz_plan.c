@@ -1,17 +1,17 @@
 /*
- * libFuzzer target: the plan is hostile, the frame is noise. Build and run: scripts/fuzz_engine.sh.
+ * libFuzzer target: runs hostile plans. scripts/fuzz_engine.sh builds and runs it.
  *
- * The first two bytes choose width and height, the rest is the plan. Plan and arena have their
- * exact sizes on the heap, so that AddressSanitizer sees the first byte beside them.
+ * The first two bytes select width and height, the rest is the plan. Plan and arena have their
+ * exact sizes on the heap, so that AddressSanitizer detects an access to the first byte outside.
  */
 #include "esr.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ARENA 2000000u
+#define MAX_ARENA 2000000u
 
-static uint64_t sum; /* keeps the reading of rows alive */
+static uint64_t sum; /* so that compilers do not remove the reads of rows */
 
 static int take(void *user, uint32_t y, const int8_t *row)
 {
@@ -46,7 +46,7 @@ static void run_frame(esr_engine *engine, uint32_t height)
         status = esr_end(engine);
     }
     if (status != ESR_OK && status != ESR_STOPPED) {
-        abort(); /* what has been opened runs */
+        abort(); /* a plan that was opened must run */
     }
     free(row);
 }
@@ -68,9 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memcpy(plan, data + 2, size - 2);
     bytes = esr_arena_bytes(plan, size - 2, width);
-    if (bytes > 0 && bytes <= MOST_ARENA && (arena = malloc(bytes)) != NULL) {
+    if (bytes > 0 && bytes <= MAX_ARENA && (arena = malloc(bytes)) != NULL) {
         if (esr_open(&engine, plan, size - 2, width, arena, bytes) != ESR_OK) {
-            abort(); /* both functions must agree */
+            abort(); /* esr_arena_bytes has accepted the plan */
         }
         run_frame(engine, height);
         free(arena);

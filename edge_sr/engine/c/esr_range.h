@@ -71,11 +71,11 @@ static inline void esr_context_update(esr_context *context, uint32_t mask)
         ESR_PROBABILITY_MIN + (int32_t)(mask & (ESR_PROBABILITY_MAX - ESR_PROBABILITY_MIN));
     const int32_t fast = context->fast_estimate;
     const int32_t slow = context->slow_estimate;
-    const int rate = esr_bit_width(context->count + 1u);
-    const int fast_rate = rate < ESR_FAST_SHIFT ? rate : ESR_FAST_SHIFT;
+    const int shift = esr_bit_width(context->count + 1u);
+    const int fast_shift = shift < ESR_FAST_SHIFT ? shift : ESR_FAST_SHIFT;
 
-    context->fast_estimate = (uint16_t)(fast + ((target - fast) >> fast_rate));
-    context->slow_estimate = (uint16_t)(slow + ((target - slow) >> rate));
+    context->fast_estimate = (uint16_t)(fast + ((target - fast) >> fast_shift));
+    context->slow_estimate = (uint16_t)(slow + ((target - slow) >> shift));
     context->count = (uint16_t)(context->count + (context->count < ESR_COUNT_MAX));
 }
 
