@@ -1,7 +1,7 @@
 /*
  * The Helium intrinsics of esr_mve.c in plain C, so that sanitizers and random networks test it on
- * the host: -DESR_LAYOUT=2 -include emulated_mve.h. As in Helium, lanes without predicate are neither
- * read nor written.
+ * the host: -DESR_LAYOUT=2 -include emulated_mve.h. As in Helium, inactive lanes are neither read
+ * nor written.
  */
 #ifndef ESR_MVE_H
 #define ESR_MVE_H
