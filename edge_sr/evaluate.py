@@ -1,8 +1,8 @@
-"""Quality of upscaling on a data set, by the field's protocol.
+"""Scores an upscaler on a data set, by the protocol of published super-resolution results.
 
 The BT.601 luma of the low-resolution image (uint8) is upscaled to uint8 and compared with the luma
-of the original, a border of `scale` pixels cropped, or as many as are asked for. A network of RGB
-upscales the image itself, and the luma of what it makes is compared.
+of the original, cropped by `border` pixels on each side (by default `scale`). An RGB network
+upscales the image itself, and the luma of its output is compared.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_sr import metrics
 from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import Pair, load_pair
+from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session
 from edge_sr.upscale import upscale
 
-Pixels = NDArray[np.uint8]
 PlaneUpscaler = Callable[[Pixels], Pixels]
-"""Takes a uint8 plane (H, W) to (scale*H, scale*W)."""
+"""Upscales a uint8 plane (H, W) to (scale*H, scale*W)."""
 
-_MS_SSIM_SIDE = 161  # the least that five octaves of an 11-pixel window need
+_MS_SSIM_SIDE = 161  # the smallest side for five octaves of an 11-pixel window
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Score:
     Attributes:
         psnr: dB, infinite for identical planes.
         ssim: at most 1.
-        ms_ssim: 0..1, or None where an image is smaller than 161x161 inside its border.
+        ms_ssim: 0..1, or None if an image is smaller than 161x161 inside its border.
     """
 
     psnr: float
@@ -43,7 +42,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Record:
-    """The score of one image; `height` and `width` are the (cropped) original's."""
+    """The score of one image; `height` and `width` are those of the cropped original."""
 
     name: str
     height: int
@@ -58,25 +57,26 @@ def evaluate(
     per_channel: bool = False,
     border: int | None = None,
 ) -> Iterator[Record]:
-    """Score an upscaler on each pair, in order, while the caller iterates.
+    """Score an upscaler on each pair in order, one pair per iteration.
 
     Args:
         upscaler: a session of that scale, or any function that upscales a plane.
-        pairs: as `edge_sr.data.datasets.find_pairs` finds them.
-        scale: the factor.
+        pairs: from `edge_sr.data.datasets.find_pairs`.
+        scale: the upscaling factor.
         per_channel: upscale R, G and B, and compare the luma of the result.
         border: pixels cropped from each side; `scale` by default.
 
     Raises:
-        UserError: the session has another scale, or an image is unreadable or too small to compare.
+        UserError: the session has another scale, or an image cannot be read or is too small to
+            compare.
     """
     for pair in pairs:
         low, high = load_pair(pair, scale)
         try:
-            found = score(upscaler, low, high, scale, per_channel, border)
+            result = score(upscaler, low, high, scale, per_channel, border)
         except UserError as error:
             raise UserError(f"{pair.hr}: {error}") from None
-        yield Record(pair.name, high.shape[0], high.shape[1], found)
+        yield Record(pair.name, high.shape[0], high.shape[1], result)
 
 
 def score(
@@ -93,12 +93,12 @@ def score(
         upscaler: as in `evaluate`.
         low: uint8 (h, w) or (h, w, 3).
         high: the original, uint8 (scale*h, scale*w) or with 3 channels.
-        scale: the factor.
+        scale: the upscaling factor.
         per_channel: as in `evaluate`.
         border: as in `evaluate`.
 
     Raises:
-        UserError: as `evaluate`.
+        UserError: as in `evaluate`.
     """
     border = scale if border is None else border
     if isinstance(upscaler, Session):
@@ -126,7 +126,7 @@ def compare(reference: Pixels, image: Pixels, border: int) -> Score:
         border: pixels cropped from each side.
 
     Raises:
-        UserError: planes of different size, or fewer than 11x11 pixels inside the border.
+        UserError: the planes differ in size, or have fewer than 11x11 pixels inside the border.
     """
     large = min(reference.shape) - 2 * border >= _MS_SSIM_SIDE
     return Score(
@@ -137,14 +137,14 @@ def compare(reference: Pixels, image: Pixels, border: int) -> Score:
 
 
 def mean(records: Iterable[Record]) -> Score:
-    """The mean of each figure over the images; of MS-SSIM only if every image has it.
+    """Return the mean of each metric over the images; that of MS-SSIM only if every image has it.
 
     Raises:
-        ValueError: there is no record.
+        ValueError: `records` is empty.
     """
     scores = [record.score for record in records]
     if not scores:
-        raise ValueError("there is no record to take the mean of")
+        raise ValueError("there are no records to average")
     multi_scale = [score.ms_ssim for score in scores if score.ms_ssim is not None]
     return Score(
         float(np.mean([score.psnr for score in scores])),

@@ -1,4 +1,4 @@
-"""Output files appear whole or not at all; input is read with a limit."""
+"""Writes files and folders whole or not at all, locks folders, and reads with a limit."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ _PIECE = 1 << 20
 
 
 def read_at_most(stream: BinaryIO, size: int) -> bytes:
-    """Read that many bytes, or those that there are, in memory that grows with the latter alone."""
+    """Read at most `size` bytes; memory grows with the bytes read, not with `size`."""
     pieces = []
     while size > 0 and (piece := stream.read(min(size, _PIECE))):
         pieces.append(piece)
@@ -25,15 +25,15 @@ def read_at_most(stream: BinaryIO, size: int) -> bytes:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` at the end, remove it on an error.
+    """Yield a temporary name next to `path`; rename it to `path` at the end, remove it on an error.
 
     Raises:
-        UserError: the system refuses to write there.
+        UserError: `path` is a folder or cannot be written.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
         if path.is_dir():
-            raise UserError(f"cannot write {path}: it is a folder; name a file")
+            raise UserError(f"cannot write {path}: it is a folder; give a file name")
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing.
+    """Create a folder and its missing parents.
 
     Raises:
         UserError: the system refuses.
@@ -51,7 +51,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
+        raise UserError(f"cannot create the folder {folder}: {error.strerror}") from None
 
 
 def check_folder(folder: Path) -> None:
@@ -68,40 +68,40 @@ def check_folder(folder: Path) -> None:
 
 
 def check_replaceable(folder: Path, force: bool, ours: Callable[[Path], bool], what: str) -> None:
-    """Refuse to replace a folder unless asked to, and one that we did not write always.
+    """Check that a folder may be replaced: one of ours if `force` is set, never any other.
 
     Args:
         folder: to be written; it may be missing or empty.
-        force: whether one that exists is replaced.
-        ours: tells whether a folder is one that we wrote.
-        what: names such a folder, with its article.
+        force: whether an existing folder of ours may be replaced.
+        ours: whether a folder was written by us.
+        what: the content of such a folder, for messages, such as "a library project".
 
     Raises:
-        UserError: so.
+        UserError: `folder` is a file, holds something else, or exists and `force` is not set.
     """
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir():
-        raise UserError(f"{folder} is a file; name a folder")
+        raise UserError(f"{folder} is a file; give a folder")
     if not any(folder.iterdir()):
         return
     if not ours(folder):
-        raise UserError(f"{folder} holds something else than {what}; name a folder of its own")
+        raise UserError(f"{folder} holds something other than {what}; use another folder")
     if not force:
         raise UserError(f"{folder} exists; --force replaces it")
 
 
 @contextlib.contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of `folder` at the end, or goes on an error.
+    """Yield a temporary folder; it replaces `folder` at the end and is removed on an error.
 
     Raises:
-        UserError: the system refuses to write there.
+        UserError: `folder` cannot be written.
     """
     folder = folder.resolve()
     make_folder(folder.parent)
-    mark = f".{folder.name[:100]}.{secrets.token_hex(6)}"
-    temporary, old = folder.with_name(f"{mark}.part"), folder.with_name(f"{mark}.old")
+    stem = f".{folder.name[:100]}.{secrets.token_hex(6)}"
+    temporary, old = folder.with_name(f"{stem}.part"), folder.with_name(f"{stem}.old")
     try:
         temporary.mkdir()
         yield temporary
@@ -114,7 +114,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def _exchange(folder: Path, new: Path, old: Path) -> None:
-    """Put the new folder in place, and the present one, where there is one, at `old`."""
+    """Rename `new` to `folder`, after moving an existing folder to `old`."""
     if not folder.exists():
         new.rename(folder)
         return
@@ -128,10 +128,10 @@ def _exchange(folder: Path, new: Path, old: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process, made where it is missing; the lock ends with the process.
+    """Lock a folder for this process, creating it if missing; the lock ends with the process.
 
     Raises:
-        UserError: another process has it, or the system refuses.
+        UserError: another process holds the lock, or the folder cannot be written.
     """
     make_folder(folder)
     try:
@@ -143,6 +143,6 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UserError(
-                f"{folder} is in use by another process; wait for it, or name another folder"
+                f"{folder} is in use by another process; wait for it, or use another folder"
             ) from None
         yield

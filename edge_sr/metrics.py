@@ -1,6 +1,6 @@
-"""Image quality: PSNR, SSIM and MS-SSIM of single 8-bit planes, with NumPy alone.
+"""Image quality: PSNR, SSIM and MS-SSIM of single 8-bit planes, computed with NumPy only.
 
-The field compares BT.601 luma with a border of `scale` pixels cropped from all sides.
+Super-resolution results compare BT.601 luma with a border of `scale` pixels cropped on all sides.
 """
 
 import math
@@ -21,11 +21,11 @@ _SIGMA = 1.5
 _C1 = (0.01 * _PEAK) ** 2
 _C2 = (0.03 * _PEAK) ** 2
 _MS_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
-_BAND_ELEMENTS = 1 << 16  # the float64 maps of a band stay within a core's cache
+_BAND_ELEMENTS = 1 << 16  # a band's float64 maps fit in a core's cache
 
 
 def psnr(reference: Pixels, image: Pixels, border: int = 0) -> float:
-    """Peak signal-to-noise ratio in dB, peak 255; infinite for identical planes.
+    """Return the peak signal-to-noise ratio in dB, peak 255; infinite for identical planes.
 
     Args:
         reference: uint8 (H, W).
@@ -33,7 +33,7 @@ def psnr(reference: Pixels, image: Pixels, border: int = 0) -> float:
         border: pixels cropped from each side of both.
 
     Raises:
-        UserError: planes of different size, another dtype or rank, or nothing left of them.
+        UserError: the planes differ in size, have another dtype or rank, or no pixel is left.
     """
     a, b = _crop(reference, image, border, 1)
     squares = 0
@@ -44,7 +44,7 @@ def psnr(reference: Pixels, image: Pixels, border: int = 0) -> float:
 
 
 def ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
-    """Mean structural similarity, Gaussian window of 11 with sigma 1.5, where it fits entirely.
+    """Return the mean structural similarity (SSIM) where the 11x11 window fits, sigma 1.5.
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE
     TIP 13(4), 2004: K1 = 0.01, K2 = 0.03, population variances.
@@ -58,18 +58,20 @@ def ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
         -1..1; 1 for identical planes.
 
     Raises:
-        UserError: planes of different size, another dtype or rank, or fewer than 11x11 pixels left.
+        UserError: the planes differ in size, have another dtype or rank, or fewer than 11x11 pixels
+            are left.
     """
     a, b = _crop(reference, image, border, SSIM_WINDOW)
     return _similarity(a, b)[0]
 
 
 def ms_ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
-    """Multi-scale structural similarity over five octaves.
+    """Return the multi-scale structural similarity (MS-SSIM) over five octaves.
 
     Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment",
-    Asilomar 2003: contrast-structure of every octave and luminance of the last, each to its weight;
-    2x2 means between octaves (an odd last row or column is repeated); a negative octave counts 0.
+    Asilomar 2003: the product of the contrast-structure of every octave and the luminance of the
+    last, each to the power of its weight. Octaves are 2x2 means (an odd last row or column is
+    repeated); a negative octave counts as 0.
 
     Args:
         reference: uint8 (H, W).
@@ -80,8 +82,8 @@ def ms_ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
         0..1; 1 for identical planes.
 
     Raises:
-        UserError: planes of different size, another dtype or rank, or fewer than 161x161 pixels
-            left.
+        UserError: the planes differ in size, have another dtype or rank, or fewer than 161x161
+            pixels are left.
     """
     octaves = len(_MS_WEIGHTS)
     x: Samples
@@ -89,27 +91,27 @@ def ms_ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
     x, y = _crop(reference, image, border, (SSIM_WINDOW - 1) * 2 ** (octaves - 1) + 1)
     product = 1.0
     for octave, weight in enumerate(_MS_WEIGHTS):
-        whole, structure = _similarity(x, y)
+        similarity, structure = _similarity(x, y)
         last = octave == octaves - 1
-        product *= max(whole if last else structure, 0.0) ** weight
+        product *= max(similarity if last else structure, 0.0) ** weight
         if not last:
             x, y = _halve(x), _halve(y)
     return product
 
 
-def _crop(a: Pixels, b: Pixels, border: int, least: int) -> tuple[Pixels, Pixels]:
+def _crop(a: Pixels, b: Pixels, border: int, min_side: int) -> tuple[Pixels, Pixels]:
     if a.shape != b.shape or a.ndim != 2 or a.dtype != np.uint8 or b.dtype != np.uint8:
         raise UserError(
             f"cannot compare {a.dtype} {a.shape} with {b.dtype} {b.shape}; "
-            "it takes two uint8 planes of the same height and width"
+            "two uint8 planes of the same height and width are needed"
         )
     if border < 0:
-        raise UserError(f"the border is {border}; it takes 0 or more pixels")
+        raise UserError(f"the border is {border}; it must be at least 0")
     height, width = a.shape
-    if min(height, width) - 2 * border < least:
+    if min(height, width) - 2 * border < min_side:
         raise UserError(
             f"an image of {width}x{height} is too small to compare: "
-            f"{least}x{least} pixels must be left inside a border of {border}"
+            f"{min_side}x{min_side} pixels must be left inside a border of {border}"
         )
     inside = np.s_[border : height - border, border : width - border]
     return a[inside], b[inside]
@@ -127,7 +129,7 @@ def _gaussian() -> list[float]:
 
 
 def _blur(plane: Plane) -> Plane:
-    """Gaussian over the valid region: (H, W) -> (H - 10, W - 10)."""
+    """Gaussian blur of the valid region: (H, W) -> (H - 10, W - 10)."""
     for _ in range(2):
         count = len(plane) - SSIM_WINDOW + 1
         half = SSIM_WINDOW // 2
@@ -141,7 +143,7 @@ def _blur(plane: Plane) -> Plane:
 
 
 def _similarity(a: Samples, b: Samples) -> tuple[float, float]:
-    """Means over the valid region of SSIM, and of its contrast-structure part alone."""
+    """Means over the valid region of SSIM and of its contrast-structure part."""
     total = structure_total = 0.0
     height, width = len(a) - SSIM_WINDOW + 1, a.shape[1] - SSIM_WINDOW + 1
     step = max(4 * SSIM_WINDOW, _BAND_ELEMENTS // a.shape[1])
@@ -161,5 +163,5 @@ def _similarity(a: Samples, b: Samples) -> tuple[float, float]:
 
 def _halve(plane: Samples) -> Plane:
     """Means of 2x2 blocks; an odd last row or column is repeated."""
-    even = np.pad(plane, [(0, side % 2) for side in plane.shape], mode="edge").astype(np.float64)
+    even = np.pad(plane, [(0, size % 2) for size in plane.shape], mode="edge").astype(np.float64)
     return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4

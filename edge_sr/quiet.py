@@ -1,4 +1,4 @@
-"""Keeps the chatter of native libraries away from people."""
+"""Hides the log output of native libraries."""
 
 import logging
 import os
@@ -12,11 +12,9 @@ from edge_sr.errors import UserError, VerificationError
 
 @contextmanager
 def quiet_native() -> Iterator[None]:
-    """Hide what is written to file descriptor 2; when the block fails for a reason that is not the
-    user's, print it after all.
+    """Hide what is written to file descriptor 2; print it if the block raises an unexpected error.
 
-    TensorFlow and the TFLite converter write to it past Python's sys.stderr, whatever their log
-    level is set to.
+    TensorFlow and the TFLite converter write to it, bypassing sys.stderr, at every log level.
     """
     sys.stderr.flush()
     saved = os.dup(2)
@@ -38,8 +36,8 @@ def quiet_native() -> Iterator[None]:
 
 
 def quiet_tensorflow() -> None:
-    """Let TensorFlow's Python part speak of errors alone from now on.
+    """Let TensorFlow's Python part log only errors from now on.
 
-    It warns of every range that has no gradient, those that are to stay among them.
+    It warns of every quantization range without a gradient, also of those that are fixed.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Dataclasses as the schema of a JSON file: what is read is treated as hostile input."""
+"""Reads and writes JSON files whose schema is a dataclass; input is treated as hostile."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 def dumps(record: Any) -> str:
-    """A dataclass as JSON, the same text for equal ones.
+    """Return a dataclass as JSON; equal dataclasses give equal text.
 
     Raises:
         ValueError: a number is not finite.
@@ -31,11 +31,11 @@ def read(path: Path, max_bytes: int, loads: Callable[[bytes], _T]) -> _T:
 
     Args:
         path: of the file.
-        max_bytes: one more than these is read at most, for `loads` to refuse.
-        loads: from bytes.
+        max_bytes: at most one byte more is read, so that `loads` can refuse a longer file.
+        loads: parses the bytes.
 
     Raises:
-        UserError: it cannot be read, or what `loads` raises, with the path in front.
+        UserError: the file cannot be read, or `loads` raised it (then with the path in front).
     """
     try:
         with path.open("rb") as file:
@@ -49,34 +49,34 @@ def read(path: Path, max_bytes: int, loads: Callable[[bytes], _T]) -> _T:
 
 
 def parse(data: bytes, max_bytes: int, what: str) -> Any:
-    """The values that bytes hold as JSON.
+    """Parse JSON.
 
     Args:
-        data: to be parsed.
-        max_bytes: that they may be.
-        what: they should be, with its article.
+        data: UTF-8 JSON.
+        max_bytes: limit on the size of `data`.
+        what: the expected content, for messages, such as "the manifest of an export".
 
     Raises:
-        UserError: they are too many, or no JSON.
+        UserError: `data` is too long or not JSON.
     """
     if len(data) > max_bytes:
         raise UserError(f"{what} has at most {max_bytes} bytes")
     try:
         return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise UserError(f"it is not JSON, so not {what}") from None
+        raise UserError(f"it is not JSON; {what} is needed") from None
 
 
-def check_version(values: Any, *due: int) -> None:
-    """Refuse another version of a schema.
+def check_version(values: Any, *known: int) -> None:
+    """Check the schema version of parsed JSON.
 
     Raises:
-        UserError: `values` do not say that they are of one of the versions `due`.
+        UserError: the version is missing or not one of `known`.
     """
     version = values.get("schema_version") if isinstance(values, dict) else None
-    if type(version) is not int or version not in due:
-        known = " and ".join(map(str, due))
-        raise UserError(f"its schema version is {version!r:.20}; this edge-sr reads {known}")
+    if type(version) is not int or version not in known:
+        readable = " and ".join(map(str, known))
+        raise UserError(f"its schema version is {version!r:.20}; this edge-sr reads {readable}")
 
 
 def _refuse_constant(text: str) -> None:
@@ -84,26 +84,26 @@ def _refuse_constant(text: str) -> None:
 
 
 def decode(value: Any, kind: Any, where: str, max_items: int) -> Any:
-    """Parsed JSON as `kind`.
+    """Convert parsed JSON to `kind`.
 
     Args:
-        value: as `parse` gives it.
+        value: from `parse`.
         kind: a dataclass, `X | None`, Literal, tuple[X, ...], dict[str, X], str, int, float, bool
-            or Any; the dataclass's fields are of these kinds, and those with a default may lack.
-        where: names the value in messages.
-        max_items: of a tuple or dict.
+            or Any; a dataclass has fields of these kinds, and those with a default are optional.
+        where: the name of the value in messages.
+        max_items: limit for each tuple and dict.
 
     Raises:
-        UserError: the value is of another kind.
+        UserError: the value is not of this kind.
     """
     origin = typing.get_origin(kind)
     if kind is Any:
         return value
     if dataclasses.is_dataclass(kind):
         return _decode_record(value, typing.cast(type, kind), where, max_items)
-    if origin in (types.UnionType, typing.Union):  # the latter of a Literal
-        (some,) = (option for option in typing.get_args(kind) if option is not type(None))
-        return None if value is None else decode(value, some, where, max_items)
+    if origin in (types.UnionType, typing.Union):  # Union for an optional Literal
+        (inner,) = (option for option in typing.get_args(kind) if option is not type(None))
+        return None if value is None else decode(value, inner, where, max_items)
     if origin is Literal:
         if not isinstance(value, str) or value not in typing.get_args(kind):
             raise UserError(f"{where} must be one of {', '.join(typing.get_args(kind))}")
@@ -128,9 +128,9 @@ def _decode_record(value: Any, kind: type[_T], where: str, max_items: int) -> _T
     known: Any = kind
     optional = [f.name for f in dataclasses.fields(known) if _has_default(f)]
     if not isinstance(value, dict) or {*value, *optional} != set(fields):
-        due = f"must have exactly {', '.join(name for name in fields if name not in optional)}"
+        needed = f"must have exactly {', '.join(name for name in fields if name not in optional)}"
         also = f", and may have {', '.join(optional)}" if optional else ""
-        raise UserError(f"{where} {due}{also}{_odd(value, fields)}")
+        raise UserError(f"{where} {needed}{also}{_unknown(value, fields)}")
     return kind(
         **{
             name: decode(value[name], item, f"{where}.{name}", max_items)
@@ -145,9 +145,9 @@ def _has_default(field: Any) -> bool:
     return field.default is not missing or field.default_factory is not missing
 
 
-def _odd(value: Any, fields: dict[str, Any]) -> str:
+def _unknown(value: Any, fields: dict[str, Any]) -> str:
     unknown = [str(key) for key in value if key not in fields] if isinstance(value, dict) else []
-    return f"; {unknown[0]!r:.40} is none of them" if unknown else ""
+    return f"; {unknown[0]!r:.40} is unknown" if unknown else ""
 
 
 def _sized(value: Any, kind: Any, where: str, max_items: int) -> Any:
@@ -164,7 +164,7 @@ def _plain(value: Any, kind: Any, where: str) -> Any:
     if kind is str and len(value) > MAX_TEXT:
         raise UserError(f"{where} is longer than {MAX_TEXT} characters")
     if kind is str and not _is_text(value):
-        raise UserError(f"{where} holds half a surrogate pair, which is no text")
+        raise UserError(f"{where} holds half a surrogate pair, which is not text")
     if kind is float and not math.isfinite(value):
         raise UserError(f"{where} must be a finite number")
     if kind is int and abs(value) >= 2**63:
@@ -173,7 +173,7 @@ def _plain(value: Any, kind: Any, where: str) -> Any:
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be written as UTF-8; JSON may hold half a surrogate pair."""
+    """Whether the text can be encoded as UTF-8; JSON may hold half a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,12 +1,13 @@
-"""Upscales whole images, tile by tile, so that memory grows with the image's pixels alone.
+"""Upscales images tile by tile, so that the memory of the runtime does not grow with the image.
 
-A tile is a window of one fixed size; windows at the border are moved inside instead of being cut
-or padded, so that the networks' zero padding falls on the image's own border only. Of each window
-only the pixels that no cut edge can reach are kept: the result has the bits of the whole image.
+All tiles are windows of one size. Windows at the border are moved inside instead of being cut or
+padded, so that the networks' zero padding falls on the border of the image only. Pixels that the
+cut edge of a window can influence are dropped: the result is bit-identical to that of the whole
+image.
 
-Networks work on 8 bits. Of a 16-bit gray image they see the span that holds it (`Span`), and what
-they add to bicubic enlargement of that is added to bicubic enlargement of all 16 bits: counts stay
-counts, and nothing is clipped.
+Networks work on 8 bits. They see the span of a 16-bit gray image (`Span`); the difference between
+their output and bicubic upscaling of that span is added to bicubic upscaling of the 16-bit samples.
+The units are kept, and nothing is clipped.
 """
 
 import dataclasses
@@ -15,42 +16,33 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
-from edge_sr.data.counts import Counts, Span, span_of
+from edge_sr.data.counts import Span, span_of
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
-from edge_sr.data.images import (
-    PROFILE_LEFT_OUT,
-    Image,
-    WideImage,
-    holds_profile,
-    holds_wide,
-    read_image,
-    read_wide,
-    write_image,
-)
+from edge_sr.data.image_formats import PROFILE_LEFT_OUT, holds_profile, holds_wide
+from edge_sr.data.image_types import Counts, Image, Pixels, Samples, WideImage
+from edge_sr.data.image_writer import write_image
+from edge_sr.data.images import read_image, read_wide
 from edge_sr.data.png_writer import open_png
 from edge_sr.errors import UserError
 from edge_sr.runtime.pixels import run_plane
 from edge_sr.runtime.session import Session
 from edge_sr.runtime.tiles import Window, windows
 
-Pixels = NDArray[np.uint8]
-Samples = NDArray[np.unsignedinteger[Any]]
 _P = TypeVar("_P", Pixels, Counts)
 
 WINDOW = 256
-"""Side of a window in low-resolution pixels: small enough for a core's cache."""
+"""Side of a window in low-resolution pixels; it fits in a core's cache."""
 
 _STRIP_BYTES = 4 * 1024 * 1024
 
 
 def upscale(session: Session, pixels: _P, per_channel: bool = False, window: int = WINDOW) -> _P:
-    """Upscale an image; see `upscale_bands`.
+    """Upscale an image; `upscale_bands` describes the arguments.
 
     Returns:
-        The pixels' dtype, (scale*H, scale*W) or (scale*H, scale*W, 3).
+        The dtype of `pixels`, (scale*H, scale*W) or (scale*H, scale*W, 3).
     """
     scale = session.scale
     large = np.empty(
@@ -66,26 +58,26 @@ def upscale(session: Session, pixels: _P, per_channel: bool = False, window: int
 def upscale_file(
     session: Session, source: Path, target: Path, per_channel: bool = False
 ) -> Image | WideImage:
-    """Upscale an image file; the target appears whole or not at all.
+    """Upscale an image file; the target is written whole or not at all.
 
-    16-bit gray stays 16-bit gray in the same units where both files are PNG or TIFF.
+    16-bit gray stays 16-bit gray in the same units if both files are PNG or TIFF.
 
-    A PNG is written while it is computed: memory holds the input's pixels (while they are decoded,
-    Pillow's copy as well), one row of tiles, and what the runtime needs for one tile. In every
-    other format Pillow holds the output as well (4 bytes a pixel in colour, 1 in gray).
+    A PNG is written while it is computed. Memory: the input's pixels (and Pillow's copy while they
+    are decoded), one row of tiles, and the memory of the runtime for one tile. For all other
+    formats Pillow also holds the output (4 bytes a pixel in colour, 1 in gray).
 
     Args:
         session: the network.
-        source: an image file; an existing target is replaced.
-        target: its suffix names the format.
+        source: an image file.
+        target: the suffix names the format; an existing file is replaced.
         per_channel: as in `upscale_bands`.
 
     Returns:
         The image that was read, with the note on what was converted. Its colour profile, if any,
-        is kept in every format that holds one.
+        is written in every format that can hold it.
 
     Raises:
-        UserError: the source is no image, or the target cannot be written.
+        UserError: the source is not an image, or the target cannot be written.
     """
     wide = read_wide(source) if holds_wide(target) else None
     image = wide or read_image(source)
@@ -106,7 +98,7 @@ def upscale_file(
 
 
 def _strips(bands: Iterable[Samples]) -> Iterator[Samples]:
-    """Cut bands into pieces of at most a few megabytes, because the writers copy each."""
+    """Cut bands into strips of at most a few megabytes, because the writers copy each strip."""
     for band in bands:
         step = max(1, _STRIP_BYTES // band[0].nbytes)
         for row in range(0, len(band), step):
@@ -116,24 +108,23 @@ def _strips(bands: Iterable[Samples]) -> Iterator[Samples]:
 def upscale_bands(
     session: Session, pixels: Samples, per_channel: bool = False, window: int = WINDOW
 ) -> Iterator[Samples]:
-    """Upscale an image, giving the result from top to bottom, one row of tiles at a time.
+    """Upscale an image, and yield the result from top to bottom, one row of tiles at a time.
 
     Args:
         session: the network.
-        pixels: uint8 (H, W) gray, which the network upscales as it is, or (H, W, 3) RGB, or uint16
-            (H, W) gray. A network of RGB sees gray as three equal channels, and the mean of what
-            it makes is kept.
-        per_channel: run a network of one channel on R, G and B; otherwise it runs on BT.601 luma,
-            and chroma is upscaled bicubically. A network of RGB takes all three at once.
-        window: side of a window in low-resolution pixels; every choice gives the same bits
-            wherever the runtime's arithmetic does not depend on the image's size (int8 does not).
+        pixels: uint8 (H, W) gray or (H, W, 3) RGB, or uint16 (H, W) gray. An RGB network sees gray
+            as three equal channels, and the mean of its output channels is taken.
+        per_channel: run a one-channel network on R, G and B; otherwise it runs on BT.601 luma, and
+            chroma is upscaled bicubically. An RGB network takes all three at once.
+        window: side of a window in low-resolution pixels; every choice gives the same bits if the
+            arithmetic of the runtime does not depend on the image's size (int8 does not).
 
     Yields:
-        The pixels' dtype, (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
+        The dtype of `pixels`, (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
 
     Raises:
-        UserError: the window does not exceed twice the halo, the session runs at a fixed size that
-            the image is smaller than, or a network of RGB is to run on each channel.
+        UserError: the window does not exceed twice the halo, the image is smaller than the fixed
+            size of the session, or `per_channel` is set for an RGB network.
     """
     tile = _tile_function(session, pixels, per_channel)
     halo = max(session.halo, UPSCALE_CONTEXT)
@@ -161,7 +152,7 @@ def _band(
 
 
 def _kept(window: Window, scale: int) -> slice:
-    """The kept stretch, counted in high-resolution pixels from the window's start."""
+    """The kept range in high-resolution pixels, relative to the start of the window."""
     return slice(
         (window.keep_start - window.start) * scale, (window.keep_stop - window.start) * scale
     )
@@ -171,7 +162,7 @@ def _tile_function(
     session: Session, pixels: Samples, per_channel: bool
 ) -> Callable[[Any], Samples]:
     if session.channels == 3 and per_channel:
-        raise UserError("the network takes RGB at once: leave out --per-channel")
+        raise UserError("the network takes RGB at once; omit --per-channel")
     if pixels.dtype == np.uint16:
         span = span_of(pixels)
         return lambda tile: _upscale_counts(session, span, tile)
@@ -194,9 +185,9 @@ def _upscale_gray(session: Session, plane: Pixels) -> Pixels:
 
 
 def _upscale_counts(session: Session, span: Span, counts: Counts) -> Counts:
-    narrow = span.narrow(counts)
-    large = _upscale_gray(session, narrow).astype(np.int16)
-    detail = large - bicubic_upscale(narrow, session.scale)
+    pixels = span.narrow(counts)
+    large = _upscale_gray(session, pixels).astype(np.int16)
+    detail = large - bicubic_upscale(pixels, session.scale)
     return span.add(bicubic_upscale(counts, session.scale), detail)
 
 
@@ -213,8 +204,8 @@ def _window_size(
     size = session.fixed_size or (window, window)
     if min(size) <= 2 * halo and (size[0] < shape[0] or size[1] < shape[1]):
         raise UserError(
-            f"windows of {size[0]}x{size[1]} pixels are too small for a model that looks "
-            f"{halo} pixels far; they must exceed {2 * halo}"
+            f"windows of {size[0]}x{size[1]} pixels are too small for a model with a halo of "
+            f"{halo} pixels; both sides must exceed {2 * halo}"
         )
     if session.fixed_size and (shape[0] < size[0] or shape[1] < size[1]):
         raise UserError(

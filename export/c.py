@@ -1,4 +1,4 @@
-"""Writes a .tflite as a pair of C files for firmware: an aligned constant array and its figures."""
+"""Writes a .tflite as C for firmware: an aligned constant array, and constants that describe it."""
 
 import re
 
@@ -59,7 +59,7 @@ EDGE_SR_ALIGNED const unsigned char {identifier}[{prefix}_SIZE] = {{
 
 
 def write_c(model: bytes, name: str) -> tuple[str, str]:
-    """The header and the source that hold a .tflite; they compile as C99, C11 and C++.
+    """Return a header and a source that hold a .tflite; they compile as C99, C11 and C++.
 
     Args:
         model: the .tflite.
@@ -87,7 +87,7 @@ def write_c(model: bytes, name: str) -> tuple[str, str]:
 
 
 def identifier(name: str) -> str:
-    """The C identifier of the array: "tinypssr-x2-int8" is tinypssr_x2_int8_tflite."""
+    """Return the C identifier of the array: tinypssr_x2_int8_tflite for "tinypssr-x2-int8"."""
     text = re.sub(r"\W", "_", f"{name}_tflite", flags=re.ASCII)
     return f"model_{text}" if text[0].isdigit() else text
 
@@ -111,7 +111,7 @@ def _tensor_constants(tensor: Tensor, prefix: str) -> list[str]:
 
 
 def _float_literal(value: float) -> str:
-    """The shortest decimal that a C compiler reads back as the same 32-bit float."""
+    """The shortest decimal that a C compiler reads as the same 32-bit float."""
     return f"{np.format_float_scientific(np.float32(value), trim='0')}f"
 
 

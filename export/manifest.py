@@ -1,6 +1,6 @@
-"""manifest.json: what an export holds, what it costs, and how it was verified.
+"""manifest.json: the contents of an export, its costs, and how it was verified.
 
-The dataclasses are the schema. A manifest that is read is treated as hostile input.
+The dataclasses are the schema. A manifest is parsed as hostile input.
 """
 
 import dataclasses
@@ -13,14 +13,14 @@ from edge_sr.errors import UserError
 
 SCHEMA_VERSION = 2
 READABLE = (1, 2)
-"""Version 2 added fields alone; where they lack, they are empty."""
+"""Version 2 only added fields; in version 1 they are empty."""
 MAX_BYTES = 8 * 2**20
 MAX_ITEMS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
 class OperatorVersion:
-    """A kind of operator that the network needs, with its version in the .tflite schema."""
+    """An operator that the network needs, with its version in the .tflite schema."""
 
     name: str
     version: int
@@ -39,7 +39,7 @@ class TensorRecord:
 
 @dataclasses.dataclass(frozen=True)
 class FileRecord:
-    """A file of the export, by its plain name; sha256 in hexadecimal."""
+    """A file of the export: name without folder, size in bytes, SHA-256 in hexadecimal."""
 
     name: str
     bytes: int
@@ -48,9 +48,9 @@ class FileRecord:
 
 @dataclasses.dataclass(frozen=True)
 class Arena:
-    """RAM that TensorFlow Lite Micro took for all tensors at the exported size.
+    """The arena of TensorFlow Lite Micro in bytes at the exported size.
 
-    `abi` says where it was read: pointers are smaller on a microcontroller.
+    `abi` names the machine that it was measured on; pointers are smaller on a microcontroller.
     """
 
     bytes: int
@@ -61,10 +61,10 @@ class Arena:
 class Comparison:
     """One file in one runtime against the reference.
 
-    `inputs` is "random" (seeded noise) or "real" (photographs). Differences are in steps of the
-    output: one int8 step, or 1/255 of the range for float32. `psnr_difference` is the largest over
-    the photographs, in dB against their originals; None for noise. Of a codec's part it is PSNR of
-    all RGB samples of what the decoder makes.
+    `inputs` is "random" (seeded noise) or "real" (images). Differences are in steps of the output:
+    one int8 step, or 1/255 of the range for float32. `psnr_difference` is the largest over the
+    images, in dB against their originals; None for noise. For a codec part it is the PSNR of all
+    RGB samples of the decoded image.
     """
 
     file: str
@@ -79,7 +79,7 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """Which runtime was the reference, what was compared, and what else there is to say."""
+    """The reference runtime, the comparisons with it, and notes on other checks."""
 
     reference: str
     comparisons: tuple[Comparison, ...]
@@ -100,8 +100,8 @@ class Score:
 class CodecScore:
     """Quality of a codec on a test set, both parts in this precision, all bit planes.
 
-    Bits of the file per pixel, PSNR in dB of BT.601 luma and of all RGB samples, MS-SSIM of luma;
-    nothing cropped.
+    Bits of the file per pixel, PSNR in dB of BT.601 luma and of all RGB samples, MS-SSIM of luma,
+    without cropping.
     """
 
     precision: Literal["int8", "float32"]
@@ -116,11 +116,11 @@ class CodecScore:
 class Manifest:
     """An export. MACs are multiply-accumulates of the convolutions; sizes are in pixels.
 
-    `scale` is the output's side by the input's: 2 for x2, 0.25 for an encoder that makes 1/16 as
-    many pixels. `macs_per_lr_pixel` and `halo` count pixels of the input. `parameters` counts
-    weights that a codec applies several times once; MACs count every time.
+    `scale` is the height of the output divided by that of the input: 2 for x2, 0.25 for an encoder
+    of rate 16. `macs_per_lr_pixel` and `halo` count input pixels. `parameters` counts weights that
+    a codec part applies several times once; MACs count every time.
 
-    Heights and widths are those of the .tflite and the C array; the .onnx takes any.
+    Heights and widths are those of the .tflite and the C array; the .onnx takes any size.
     """
 
     schema_version: int
@@ -147,7 +147,7 @@ class Manifest:
 
 
 def dumps(manifest: Manifest) -> str:
-    """The manifest as JSON, the same text for equal manifests."""
+    """Return the manifest as JSON; equal manifests give equal text."""
     return schema.dumps(manifest)
 
 
@@ -155,14 +155,14 @@ def read(path: Path) -> Manifest:
     """Read and check a manifest.
 
     Raises:
-        UserError: it cannot be read, is not a manifest of this schema version, or does not hold
-            what it should.
+        UserError: the file cannot be read, is not a manifest of a known schema version, or has an
+            invalid field.
     """
     return schema.read(path, MAX_BYTES, loads)
 
 
 def loads(data: bytes) -> Manifest:
-    """Parse and check the bytes of a manifest; as `read`."""
+    """Parse and check the bytes of a manifest, as `read` does."""
     values = schema.parse(data, MAX_BYTES, "the manifest of an export")
     schema.check_version(values, *READABLE)
     manifest: Manifest = schema.decode(values, Manifest, "manifest", MAX_ITEMS)
@@ -171,16 +171,16 @@ def loads(data: bytes) -> Manifest:
 
 
 def _check(manifest: Manifest) -> None:
-    """What types cannot say."""
+    """Check what the types do not express."""
     counts = [manifest.parameters, manifest.macs_per_frame, manifest.halo]
     sizes = [manifest.input_height, manifest.input_width]
     if min(counts) < 0 or min(sizes) < 1 or manifest.scale <= 0:
         raise UserError("a count or size of the manifest is negative")
     if not is_plain_name(manifest.name):
-        raise UserError("the manifest's name is no name for files")
+        raise UserError("the manifest's name is not a file name")
     names = [file.name for file in manifest.files]
     if len(set(names)) != len(names) or not all(map(is_plain_name, names)):
-        raise UserError("the manifest names files twice or outside of its folder")
+        raise UserError("the manifest lists a file twice or outside of its folder")
     if any(
         file.bytes < 0 or not re.fullmatch("[0-9a-f]{64}", file.sha256) for file in manifest.files
     ):
@@ -188,5 +188,5 @@ def _check(manifest: Manifest) -> None:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether this names a file in a folder and nothing outside of it, on every system."""
+    """Whether this is a file name without a folder on every system."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", name) is not None

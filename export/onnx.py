@@ -1,7 +1,7 @@
-"""Writes a .tflite as ONNX: the same graph, in ONNX's QDQ form where it is int8.
+"""Converts a .tflite to ONNX: the same graph, in ONNX's QDQ form if it is int8.
 
-tf2onnx does this too, but freezes the image size, orders nodes by hash and imports TensorFlow.
-Here the same file comes out each time, and height and width stay open.
+Unlike tf2onnx, this converter keeps height and width open, writes the same bytes every time, and
+does not import TensorFlow.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,15 @@ _TO_NCHW, _TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 def from_tflite(model: bytes) -> bytes:
-    """Convert a convolutional .tflite.
+    """Convert a fully convolutional .tflite.
 
-    "input" (1, height, width, C) and "output" (1, output_height, output_width, C') are NHWC and of
-    the dtypes of the .tflite; height and width are open. Each int8 operator is written as
-    DequantizeLinear, the operator, QuantizeLinear, with the scales and zero points of the .tflite,
-    which runtimes fuse into integer kernels.
+    "input" (1, height, width, C) and "output" (1, output_height, output_width, C') are NHWC and
+    have the dtypes of the .tflite; height and width are open. Each int8 operator becomes
+    DequantizeLinear, the operator, QuantizeLinear, with the scales and zero points of the .tflite;
+    runtimes fuse these into integer kernels.
 
     Raises:
-        UserError: the model is damaged, an operator has no form here, or the onnx extra is missing.
+        UserError: the model is damaged, an operator is not supported, or the onnx extra is missing.
         VerificationError: onnx.checker refuses the result.
     """
     onnx = require("onnx", "onnx")
@@ -45,7 +45,7 @@ def from_tflite(model: bytes) -> bytes:
 
 
 class _Writer:
-    """Collects nodes and constants; inside the graph images are NCHW."""
+    """Collects the nodes and constants of an ONNX graph, whose images are NCHW inside."""
 
     def __init__(self, onnx: Any, graph: Graph) -> None:
         self._onnx = onnx
@@ -55,20 +55,22 @@ class _Writer:
         self._stored: dict[int, str] = {}
 
     def begin(self) -> None:
-        """Take the NHWC input in."""
+        """Add the NHWC input."""
         name = self.node("Transpose", ["input"], perm=_TO_NCHW)
         self._stored[self._graph.input.index] = name
 
     def add(self, operator: Operator) -> None:
-        """Write one operator of the .tflite."""
+        """Add one operator of the .tflite."""
         rule = _RULES.get(operator.name)
         if rule is None:
-            raise UserError(f"{operator} has no ONNX form here; there are {', '.join(_RULES)}")
+            raise UserError(
+                f"{operator} cannot be converted to ONNX; supported: {', '.join(_RULES)}"
+            )
         real = _activate(self, operator, rule(self, operator))
         self._store(self._graph.tensors[operator.outputs[0]], real)
 
     def end(self) -> Any:
-        """Give the NHWC output out and return the ONNX model."""
+        """Add the NHWC output, and return the ONNX model."""
         last = self._stored[self._graph.output.index]
         self.node("Transpose", [last], output="output", perm=_TO_NHWC)
         helper = self._onnx.helper
@@ -97,7 +99,7 @@ class _Writer:
         return output
 
     def constant(self, values: np.ndarray) -> str:
-        """Add a constant, unless the same is there already, and return its name."""
+        """Return the name of a constant; equal constants are stored once."""
         key = (values.dtype.name, values.shape, values.tobytes())
         if key not in self._constants:
             name = f"constant_{len(self._constants)}"
@@ -106,22 +108,22 @@ class _Writer:
         return self._constants[key].name
 
     def tensor(self, operator: Operator, position: int) -> Tensor:
-        """The operator's input at that position."""
+        """Return the operator's input at a position."""
         return self._graph.tensors[operator.inputs[position]]
 
     def output(self, operator: Operator) -> Tensor:
-        """The operator's output."""
+        """Return the operator's output."""
         return self._graph.tensors[operator.outputs[0]]
 
     def real(self, tensor: Tensor) -> str:
-        """The float value of an NCHW activation, or of a constant that broadcasts over pixels."""
+        """Return the float value of an NCHW activation, or of a constant that broadcasts."""
         if tensor.data is None:
             return self._dequantized(tensor, self._stored[tensor.index])
         values = tensor.data.reshape((1,) * (4 - tensor.data.ndim) + tensor.shape)
         return self.weights(tensor, values.transpose(_TO_NCHW))
 
     def weights(self, tensor: Tensor, values: np.ndarray, axis: int = 0) -> str:
-        """The float value of a constant tensor, rearranged to `values`, its channels on `axis`."""
+        """Return the float value of a constant, rearranged to `values` with channels on `axis`."""
         return self._dequantized(tensor, self.constant(values), axis)
 
     def _dequantized(self, tensor: Tensor, name: str, axis: int = 0) -> str:
@@ -154,14 +156,14 @@ class _Writer:
 
 def _quantization(tensor: Tensor) -> Quantization:
     if tensor.quantization is None or tensor.dtype not in ("int8", "int32"):
-        raise UserError(f"{tensor} is {tensor.dtype} and has no ONNX form here")
+        raise UserError(f"{tensor} is {tensor.dtype}, which cannot be converted to ONNX")
     return tensor.quantization
 
 
 def _convolution(writer: _Writer, operator: Operator) -> str:
     image, kernel = (writer.tensor(operator, position) for position in (0, 1))
     if kernel.data is None:
-        raise UserError(f"{operator} computes its kernel, which has no ONNX form here")
+        raise UserError(f"{operator} computes its kernel, which cannot be converted to ONNX")
     if operator.name == "CONV_2D":
         weights = kernel.data.transpose(0, 3, 1, 2)
         groups = image.shape[3] // kernel.shape[3]
@@ -172,13 +174,13 @@ def _convolution(writer: _Writer, operator: Operator) -> str:
     if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
         bias = writer.tensor(operator, 2)
         if bias.data is None:
-            raise UserError(f"{operator} computes its bias, which has no ONNX form here")
+            raise UserError(f"{operator} computes its bias, which cannot be converted to ONNX")
         inputs.append(writer.weights(bias, bias.data.reshape(-1)))
     return writer.node("Conv", inputs, group=groups, **_window(operator, kernel))
 
 
 def _window(operator: Operator, kernel: Tensor) -> dict[str, Any]:
-    """Strides, dilations and padding; TensorFlow's SAME puts the odd row or column at the end."""
+    """Strides, dilations and padding; TensorFlow's SAME pads an odd row or column at the end."""
     strides = [operator.number(f"stride_{axis}") for axis in "hw"]
     dilations = [operator.number(f"dilation_{axis}_factor") for axis in "hw"]
     size = list(kernel.shape[1:3])
@@ -196,8 +198,8 @@ def _window(operator: Operator, kernel: Tensor) -> dict[str, Any]:
 
 
 def _prelu(writer: _Writer, operator: Operator) -> str:
-    image, slopes = (writer.tensor(operator, position) for position in (0, 1))
-    return writer.node("PRelu", [writer.real(image), writer.real(slopes)])
+    image, alpha = (writer.tensor(operator, position) for position in (0, 1))
+    return writer.node("PRelu", [writer.real(image), writer.real(alpha)])
 
 
 def _leaky_relu(writer: _Writer, operator: Operator) -> str:
@@ -251,7 +253,7 @@ def _activate(writer: _Writer, operator: Operator, value: str) -> str:
         return writer.node("Relu", [value])
     if fused in _CLIPPING:
         return _clipped(writer, value, *_CLIPPING[str(fused)])
-    raise UserError(f"{operator} ends in {fused}, which has no ONNX form here")
+    raise UserError(f"{operator} ends in {fused}, which cannot be converted to ONNX")
 
 
 _CLIPPING = {"RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}

@@ -1,9 +1,9 @@
-"""Runs every file of an export and compares it with TensorFlow Lite Micro, the oracle of bits.
+"""Runs every file of an export, and compares it with TensorFlow Lite Micro, the reference.
 
-Runtimes round differently, so the differences are recorded, and quality is what is gated: on
-photographs, PSNR may differ by 0.05 dB at most. That of an encoder is measured of the picture that
-the decoder makes of its latents, which themselves may differ a little: each pass of a codec rounds
-what the pass before has rounded.
+Runtimes round differently, so differences are recorded, and quality is gated: on images, PSNR may
+differ by at most 0.05 dB. The PSNR of an encoder is that of the image decoded from its latents. The
+latents themselves may differ a little: each iteration of a codec part rounds what the previous one
+rounded.
 """
 
 import importlib.util
@@ -23,40 +23,43 @@ from edge_sr.runtime.opening import open_part, open_session
 from edge_sr.runtime.session import Session
 from export.c import identifier
 from export.manifest import Comparison, Verification
-from export.trials import Trial, make_trials, run_session
+from export.vectors import TestVector, make_test_vectors, run_session
 
 MAX_LATENT_DIFFERENCE = 2.0
-"""Steps of an int8 encoder's output in the mean: of one pass 0.2 are seen, of four 0.8; a slip in
-meaning makes dozens. The largest difference tells less: single values may be far off."""
+"""Limit of the mean difference of an int8 encoder's output, in steps.
+
+Measured: 0.2 with one iteration, 0.8 with four; a wrong conversion gives dozens. The largest
+difference is less useful, because single values may differ much.
+"""
 
 _RUNTIMES = {".tflite": "litert", ".onnx": "onnx"}
 
 
 def verify(folder: Path, name: str, precision: str, other: bytes | None = None) -> Verification:
-    """Check all files `name`.tflite, .onnx, .c and .h that are in `folder`.
+    """Check the files `name`.tflite, .onnx, .c and .h in `folder`, as far as they exist.
 
     Args:
-        folder: holds at least the .tflite, which the other files were made of.
+        folder: holds at least the .tflite, from which the other files were made.
         name: base name of the files.
-        precision: "int8", which must then be fully integer, or "float32".
-        other: of a codec's part, the .tflite of the other one; None for an upscaler.
+        precision: "int8", then the network must be fully integer, or "float32".
+        other: for a codec part, the .tflite of the other part; None for an upscaler.
 
     Raises:
         UserError: an extra that verification needs is missing.
-        VerificationError: a file fails; the text names the file or the tensor.
+        VerificationError: a file fails its check; the text names the file or the tensor.
     """
     tflite = folder / f"{name}.tflite"
     if precision == "int8":
         check_integer(tflite)
-    opened = open_session if other is None else _open_part
-    reference = opened(tflite, "tflm" if has_tflm() else "litert")
+    open_file = open_session if other is None else _open_part
+    reference = open_file(tflite, "tflm" if has_tflm() else "litert")
     _, height, width, _ = read_graph(tflite).input.shape
-    trials = make_trials(reference, tflite.name, (height, width), other)
+    vectors = make_test_vectors(reference, tflite.name, (height, width), other)
     comparisons: list[Comparison] = []
     for suffix, runtime in _RUNTIMES.items():
         path = folder / f"{name}{suffix}"
         if path.exists() and runtime != reference.runtime:
-            comparisons += compare(path, opened(path, runtime), reference.runtime, trials)
+            comparisons += compare(path, open_file(path, runtime), reference.runtime, vectors)
     notes = [] if reference.runtime == "tflm" else [_WITHOUT_TFLM]
     if (folder / f"{name}.onnx").exists():
         notes.append(f"the shapes are those of the .tflite; {name}.onnx takes any height and width")
@@ -71,35 +74,39 @@ def _open_part(path: Path, runtime: str) -> Session:
 
 _WITHOUT_TFLM = (
     "tflite-micro is not installed (pip install 'edge-sr[tflm]', Linux x86-64): compared with "
-    "LiteRT instead of TFLM, and the arena is not known"
+    "LiteRT instead of TFLM, and the arena is unknown"
 )
 
 
 def has_tflm() -> bool:
-    """Whether the oracle is installed."""
+    """Whether TFLM, the reference, is installed."""
     return importlib.util.find_spec("tflite_micro") is not None
 
 
 def check_integer(tflite: Path) -> None:
-    """Raise VerificationError unless every tensor of the file is integer."""
-    found = not_integer(read_graph(tflite))
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise VerificationError(f"{tflite.name} is not fully integer: {found[0]}{more}")
+    """Check that a .tflite is fully integer.
+
+    Raises:
+        VerificationError: a tensor or an operator is not integer.
+    """
+    problems = not_integer(read_graph(tflite))
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise VerificationError(f"{tflite.name} is not fully integer: {problems[0]}{more}")
 
 
 def compare(
-    path: Path, session: Session, reference: str, trials: Sequence[Trial]
+    path: Path, session: Session, reference: str, vectors: Sequence[TestVector]
 ) -> list[Comparison]:
-    """Run a file on all trials; the largest differences may not pass the limits above.
+    """Run a file on all test vectors, and check the differences against the limits.
 
     Raises:
-        VerificationError: the file cannot run or differs too much.
+        VerificationError: the file does not run, or differs too much.
     """
-    results = [run_session(session, trial.image, path.name) for trial in trials]
-    pairs = list(zip(trials, results, strict=True))
-    noise = [pair for pair in pairs if pair[0].quality is None]
-    real = [pair for pair in pairs if pair[0].quality is not None]
+    results = [run_session(session, vector.image, path.name) for vector in vectors]
+    pairs = list(zip(vectors, results, strict=True))
+    noise = [pair for pair in pairs if pair[0].psnr is None]
+    real = [pair for pair in pairs if pair[0].psnr is not None]
     records = [
         _record(path.name, session, "random", noise),
         _record(path.name, session, "real", real),
@@ -113,16 +120,16 @@ def _record(
     name: str,
     session: Session,
     inputs: Literal["random", "real"],
-    pairs: Sequence[tuple[Trial, np.ndarray]],
+    pairs: Sequence[tuple[TestVector, np.ndarray]],
 ) -> Comparison:
     step = 1.0 if session.output.dtype == "int8" else 1 / 255
     differences = np.concatenate(
-        [np.abs(result.astype(np.float64) - trial.expected).ravel() for trial, result in pairs]
+        [np.abs(result.astype(np.float64) - vector.expected).ravel() for vector, result in pairs]
     )
     losses = [
-        abs(trial.quality(result) - trial.quality(trial.expected))
-        for trial, result in pairs
-        if trial.quality is not None
+        abs(vector.psnr(result) - vector.psnr(vector.expected))
+        for vector, result in pairs
+        if vector.psnr is not None
     ]
     return Comparison(
         file=name,
@@ -138,22 +145,22 @@ def _record(
 
 def _gate(record: Comparison, reference: str, session: Session) -> None:
     subject = f"{record.file} in {record.runtime} differs from {reference}"
-    found, is_float = record.max_difference, session.output.dtype == "float32"
-    if is_float and found > MAX_FLOAT_DIFFERENCE:
+    largest, is_float = record.max_difference, session.output.dtype == "float32"
+    if is_float and largest > MAX_FLOAT_DIFFERENCE:
         raise VerificationError(
-            f"{subject} by {found:.3g}/255 on {record.inputs} images; "
-            f"{MAX_FLOAT_DIFFERENCE}/255 is allowed"
+            f"{subject} by {largest:.3g}/255 on {record.inputs} images; "
+            f"at most {MAX_FLOAT_DIFFERENCE}/255 is allowed"
         )
     mean = record.mean_difference or 0.0
     if not is_float and session.shrink > 1 and mean > MAX_LATENT_DIFFERENCE:
         raise VerificationError(
-            f"{subject} by {mean:.1f} steps of a latent in the mean on {record.inputs} images; "
-            f"{MAX_LATENT_DIFFERENCE} are allowed"
+            f"{subject} by a mean of {mean:.1f} latent steps on {record.inputs} images; "
+            f"at most {MAX_LATENT_DIFFERENCE} are allowed"
         )
     loss = record.psnr_difference
     if loss is not None and loss > MAX_PSNR_DIFFERENCE:
         raise VerificationError(
-            f"{subject} by {loss:.3f} dB on a photograph; {MAX_PSNR_DIFFERENCE} dB is allowed"
+            f"{subject} by {loss:.3f} dB on an image; at most {MAX_PSNR_DIFFERENCE} dB is allowed"
         )
 
 
@@ -161,14 +168,14 @@ def check_c(folder: Path, name: str) -> str:
     """Compile the C array and compare its bytes with the .tflite.
 
     Returns:
-        What was checked, or why not: without a C compiler nothing is compiled.
+        A note on what was checked; without a C compiler, that nothing was compiled.
 
     Raises:
-        VerificationError: it does not compile without a warning, or holds other bytes.
+        VerificationError: the array does not compile without a warning, or holds other bytes.
     """
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        return f"{name}.c was not compiled: there is no C compiler here"
+        return f"{name}.c was not compiled: no C compiler is installed"
     if compiled_bytes(compiler, folder, name) != (folder / f"{name}.tflite").read_bytes():
         raise VerificationError(f"{name}.c does not hold the bytes of {name}.tflite")
     return "the C array compiles as C99 without a warning and equals the .tflite"
@@ -191,7 +198,11 @@ int main(void)
 
 
 def compiled_bytes(compiler: str, folder: Path, name: str) -> bytes:
-    """The array as a compiled C99 program sees it."""
+    """Return the array as read by a compiled C99 program.
+
+    Raises:
+        VerificationError: the array does not compile without a warning, or is not aligned.
+    """
     array = identifier(name)
     with tempfile.TemporaryDirectory() as scratch:
         main, program = Path(scratch) / "main.c", Path(scratch) / "main"
@@ -200,7 +211,7 @@ def compiled_bytes(compiler: str, folder: Path, name: str) -> bytes:
         files = [str(main), str(folder / f"{name}.c")]
         command = [compiler, *strict, f"-I{folder}", *files, "-o", str(program)]
         _run(command, f"{name}.c does not compile")
-        return _run([str(program)], f"{name}.c is not aligned as it states")
+        return _run([str(program)], f"{name}.c is not aligned as it declares")
 
 
 def _run(command: list[str], failure: str) -> bytes:

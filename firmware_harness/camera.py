@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sr.codec import planes as bit_planes
-from edge_sr.codec.container import RATES, Colour, Header, unpack
+from edge_sr.codec.container import unpack
+from edge_sr.codec.header import RATES, Colour, Header
 from edge_sr.codec.quantizer import Kind, Quantizer
 from edge_sr.engine import coder
 from edge_sr.engine.plan import Plan

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from edge_sr.data.colour import luminance
-from edge_sr.data.images import Pixels, read_image
+from edge_sr.data.image_types import Pixels
+from edge_sr.data.images import read_image
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Tensor

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_sr import records
-from edge_sr.data.images import Pixels
+from edge_sr.data.image_types import Pixels
 from edge_sr.errors import VerificationError
 from edge_sr.graph import read_graph
 from edge_sr.records import Case, Decision, Instructions, Memory, Output, Result

@@ -1,10 +1,9 @@
-"""Proves, in an emulated Debian for arm64, what a Raspberry Pi is to do with edge-sr's wheel.
+"""Checks edge-sr's wheel for a Raspberry Pi in an emulated Debian for arm64.
 
 `python scripts/aarch64.py FOLDER`, as root, with debootstrap, qemu-user-static and gcc for aarch64.
-There pip installs the wheel without TensorFlow; `upscale` and `bench` run; and the engine's bits
-are those of this machine's engine and of TensorFlow Lite Micro. FOLDER keeps the Debian and the
-wheels, so that the next run goes on where this one ended. Times are emulated: they say nothing of
-a board.
+In the emulator, pip installs the wheel without TensorFlow, `upscale` and `bench` run, and the
+engine is bit-identical to this machine's engine and to TensorFlow Lite Micro. FOLDER keeps Debian
+and the wheels, which the next run reuses. Times are emulated and do not apply to a board.
 """
 
 import hashlib
@@ -40,7 +39,7 @@ _RULE = (
     rb":qemu-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
     rb"\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:"
 )
-"""How the kernel knows an ELF file for aarch64, in QEMU's own words."""
+"""The binfmt rule of QEMU for ELF files for aarch64."""
 
 _BITS = """
 import hashlib, sys
@@ -60,66 +59,66 @@ assert importlib.util.find_spec("tensorflow") is None
 
 
 class Steps:
-    """Says what was shown, and how long it took."""
+    """Prints each finished step and its duration."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
 
     def done(self, what: str) -> None:
-        """A line with the seconds since the line before."""
+        """Print a step with the seconds since the previous one."""
         now = time.monotonic()
         print(f"{now - self._since:6.0f} s  {what}", flush=True)
         self._since = now
 
 
 def main(folder: Path, mirror: str = "") -> None:
-    """Make what is missing in FOLDER, and prove it all."""
+    """Create what is missing in FOLDER, and run all checks."""
     check_tools()
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     steps = Steps()
     root = make_root(folder, mirror)
-    steps.done("Debian bookworm for arm64 is there")
+    steps.done("Debian bookworm for arm64 is unpacked")
     fetch_wheels(folder / "wheels")
     with tempfile.TemporaryDirectory(dir=root / "tmp") as name:
         shared = Path(name)
-        made = wheel.build(shared, "aarch64")
-        steps.done(f"{made.name} is built, its engine by aarch64-linux-gnu-gcc")
-        install(root, folder / "wheels", made)
-        steps.done("emulated: pip installed it, without TensorFlow")
-        prove_bits(root, shared)
+        built = wheel.build(shared, "aarch64")
+        steps.done(f"{built.name} is built, its engine with aarch64-linux-gnu-gcc")
+        install(root, folder / "wheels", built)
+        steps.done("emulated: pip installed the wheel without TensorFlow")
+        check_bits(root, shared)
         steps.done(
-            "emulated: the engine's bits are those of TFLM and the engine here, LiteRT's its own"
+            "emulated: the engine equals TFLM and the engine here, LiteRT equals LiteRT here"
         )
-        prove_upscale(root, shared)
+        check_upscale(root, shared)
         steps.done("emulated: edge-sr upscale gives the pixels of TFLM here")
-        prove_bench(root, shared)
-        steps.done("emulated: edge-sr bench made a record, marked emulated")
+        check_bench(root, shared)
+        steps.done("emulated: edge-sr bench wrote a record that is flagged as emulated")
 
 
 def check_tools() -> None:
-    """Refuse where the proof cannot be made; register QEMU with the kernel.
+    """Check the tools and privileges that are needed; register QEMU with the kernel.
 
     Raises:
-        UserError: so.
+        UserError: a tool is missing, or the user is not root.
     """
     missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
     if missing:
         raise UserError(f"this needs `apt install {' '.join(missing)}`")
     if os.getuid() != 0:
-        raise UserError("a root of Debian is made by root alone; use sudo")
+        raise UserError("only root can create a Debian root; use sudo")
     if not (_BINFMT / "register").exists():
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT], check=True)
     if not (_BINFMT / "qemu-aarch64").exists():
         qemu = os.fsencode(str(shutil.which("qemu-aarch64-static")))
-        # F: the file is opened now, and serves in every root.
+        # F: the file is opened now and works in every root.
         (_BINFMT / "register").write_bytes(_RULE + qemu + b":F")
 
 
 def make_root(folder: Path, mirror: str) -> Path:
-    """A Debian with Python, unpacked here and not configured.
+    """Return the root of a Debian with Python, unpacked but not configured.
 
-    The packages' own scripts would run for minutes in the emulator, and Python needs none of them.
+    The packages' configuration scripts would run for minutes in the emulator; Python needs none.
     """
     root, new = folder / "root", folder / "root.part"
     if root.exists():
@@ -137,7 +136,7 @@ def make_root(folder: Path, mirror: str) -> Path:
             subprocess.run(tar, stdin=unpack.stdout, check=True)
         package.unlink()
     for name in ("proc", "dev"):
-        if (new / name).is_symlink():  # in a container debootstrap points at the container's own
+        if (new / name).is_symlink():  # in a container, debootstrap links to the container's
             (new / name).unlink()
             (new / name).mkdir()
     for name in ("passwd", "group"):
@@ -147,7 +146,7 @@ def make_root(folder: Path, mirror: str) -> Path:
 
 
 def fetch_wheels(folder: Path) -> None:
-    """What edge-sr needs, for Python 3.11 on aarch64."""
+    """Download the dependencies of edge-sr for Python 3.11 on aarch64."""
     needs = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
     stamp = folder / "complete"
     if stamp.exists() and stamp.read_text() == "\n".join(needs):
@@ -162,10 +161,13 @@ def fetch_wheels(folder: Path) -> None:
     stamp.write_text("\n".join(needs))
 
 
-def there(root: Path, command: str) -> str:
-    """Run a shell command in the root; returns what it prints.
+def run_emulated(root: Path, command: str) -> str:
+    """Run a shell command in the root, and return its output.
 
-    The mounts belong to it alone and go when it ends.
+    Its mounts are private and end with it.
+
+    Raises:
+        UserError: the command fails.
     """
     inside = (
         f"mount --rbind /proc {shlex.quote(f'{root}/proc')} && "
@@ -178,39 +180,41 @@ def there(root: Path, command: str) -> str:
         env=environment | {"LC_ALL": "C.UTF-8"}, stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        raise UserError(f"in the emulator `{command}` ended with exit code {done.returncode}")
+        raise UserError(f"`{command}` failed in the emulator with exit code {done.returncode}")
     return done.stdout
 
 
 def inside(root: Path, path: Path) -> str:
-    """A path as the root sees it, quoted for its shell."""
+    """Return a path inside the root, quoted for the shell."""
     return shlex.quote(f"/{path.relative_to(root)}")
 
 
-def install(root: Path, wheels: Path, made: Path) -> None:
-    """Install the wheel; what it needs is installed once. No bytecode: the emulator is slow."""
+def install(root: Path, wheels: Path, built: Path) -> None:
+    """Install the wheel, and once its dependencies; without bytecode, as the emulator is slow."""
     kept = root / "wheels"
     if not (root / "venv" / "complete").exists() or listed(kept) != listed(wheels):
         shutil.rmtree(root / "venv", ignore_errors=True)
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(wheels, kept)
-        there(root, "python3 -m venv /venv")
+        run_emulated(root, "python3 -m venv /venv")
     pip = "/venv/bin/pip --disable-pip-version-check -q install --no-compile --no-index"
-    there(root, f"{pip} --find-links /wheels {inside(root, made)}")
-    there(root, f"{pip} --no-deps --force-reinstall {inside(root, made)}; touch /venv/complete")
-    there(root, f"/venv/bin/python -c {shlex.quote(_NO_TENSORFLOW)}")
+    run_emulated(root, f"{pip} --find-links /wheels {inside(root, built)}")
+    run_emulated(
+        root, f"{pip} --no-deps --force-reinstall {inside(root, built)}; touch /venv/complete"
+    )
+    run_emulated(root, f"/venv/bin/python -c {shlex.quote(_NO_TENSORFLOW)}")
 
 
 def listed(folder: Path) -> list[str]:
-    """The names of files in a folder; none where there is none."""
+    """Return the names of the wheels in a folder; empty if it is missing."""
     return sorted(path.name for path in folder.glob("*.whl"))
 
 
-def prove_bits(root: Path, shared: Path) -> None:
-    """Runs an int8 image of chance through both machines."""
+def check_bits(root: Path, shared: Path) -> None:
+    """Run a random int8 image on both machines, and compare the bits."""
     image = np.random.default_rng(0).integers(-128, 128, (1, 24, 33, 1), np.int8)
     np.save(shared / "image.npy", image)
-    said = there(
+    said = run_emulated(
         root, f"/venv/bin/python -c {shlex.quote(_BITS)} {inside(root, shared / 'image.npy')}"
     )
     digests = dict(line.split() for line in said.splitlines())
@@ -220,12 +224,12 @@ def prove_bits(root: Path, shared: Path) -> None:
         require(digests[name] == bits, f"{name} on aarch64 differs from {here} here")
 
 
-def prove_upscale(root: Path, shared: Path) -> None:
-    """Upscales an image on both machines."""
+def check_upscale(root: Path, shared: Path) -> None:
+    """Upscale an image on both machines, and compare the pixels."""
     pixels = np.random.default_rng(1).integers(0, 256, (20, 27, 3), np.uint8)
     Image.fromarray(pixels).save(shared / "in.png")
     where = inside(root, shared)
-    there(
+    run_emulated(
         root,
         "/venv/bin/edge-sr upscale --model tinypssr --runtime engine "
         f"{where}/in.png {where}/out.png",
@@ -233,34 +237,36 @@ def prove_upscale(root: Path, shared: Path) -> None:
     code = "from edge_sr.cli.main import main; main()"
     command = [sys.executable, "-c", code, "upscale", "--model", "tinypssr", "--runtime", "tflm"]
     subprocess.run([*command, shared / "in.png", shared / "here.png"], check=True)
-    one, other = (np.asarray(Image.open(shared / name)) for name in ("out.png", "here.png"))
-    require(np.array_equal(one, other), "the upscaled image differs from that of TFLM here")
+    emulated, expected = (np.asarray(Image.open(shared / name)) for name in ("out.png", "here.png"))
+    require(np.array_equal(emulated, expected), "the upscaled image differs from that of TFLM here")
 
 
-def prove_bench(root: Path, shared: Path) -> None:
-    """Measures, and reads the record here."""
-    there(
+def check_bench(root: Path, shared: Path) -> None:
+    """Measure in the emulator, and read the record here."""
+    run_emulated(
         root,
         "/venv/bin/edge-sr bench --model tinypssr --runtime engine --runtime litert --size 32x24 "
         f"--samples 3 --seconds 0.01 --out {inside(root, shared / 'record.json')} >&2",
     )
     record = records.read(shared / "record.json")
-    require(record.complete and record.device.architecture == "aarch64", "no complete record")
-    require(record.device.emulated is not None, "the record does not say that it was emulated")
+    require(
+        record.complete and record.device.architecture == "aarch64", "the record is not complete"
+    )
+    require(record.device.emulated is not None, "the record is not flagged as emulated")
     for result in record.results:
         require(result.status == "measured", f"{result.case.key}: {result.reason}")
-        require("emulated" in result.marks, f"{result.case.key} is not marked emulated")
+        require("emulated" in result.marks, f"{result.case.key} is not flagged as emulated")
         require("wrong" not in result.marks, f"{result.case.key} gave a wrong output")
 
 
-def require(holds: bool, otherwise: str) -> None:
-    """End unless something holds.
+def require(condition: bool, problem: str) -> None:
+    """Check a condition.
 
     Raises:
-        UserError: it does not.
+        UserError: the condition is false.
     """
-    if not holds:
-        raise UserError(otherwise)
+    if not condition:
+        raise UserError(problem)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Print the peak memory of upscaling 50 megapixels x2, to PNG and to JPEG, beside its bound.
+"""Print the peak memory of upscaling 50 megapixels x2 to PNG and to JPEG, and its limit.
 
 python scripts/memory.py
 """
@@ -19,13 +19,13 @@ from pathlib import Path
 from edge_sr.runtime.opening import open_session
 from edge_sr.upscale import upscale_file
 upscale_file(open_session(Path(sys.argv[1]), "litert"), Path(sys.argv[2]), Path(sys.argv[3]))
-# Not ru_maxrss: that counts what the parent's pages were between fork and exec.
+# Not ru_maxrss, which includes the parent's pages between fork and exec.
 print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
 
 
 def peak_memory(height: int, width: int, folder: Path, suffix: str = ".png") -> int:
-    """Bytes that upscaling an RGB PNG x2 takes at most, in a process of its own (Linux)."""
+    """Return the peak memory in bytes of upscaling an RGB PNG x2 in a new process (Linux)."""
     source, target = folder / "in.png", folder / f"out{suffix}"
     rng = np.random.default_rng(0)
     with open_png(source, height, width, 3) as png:
@@ -38,13 +38,13 @@ def peak_memory(height: int, width: int, folder: Path, suffix: str = ".png") -> 
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure both formats and print the results."""
     height, width = 5774, 8660
-    bound = 3 * height * width * 5 + 256 * 10**6
+    limit = 3 * height * width * 5 + 256 * 10**6
     for suffix in (".png", ".jpg"):
         with tempfile.TemporaryDirectory() as folder:
             peak = peak_memory(height, width, Path(folder), suffix)
-        print(f"{width}x{height} RGB x2 to {suffix}: {peak / 1e6:.0f} MB (bound {bound / 1e6:.0f})")
+        print(f"{width}x{height} RGB x2 to {suffix}: {peak / 1e6:.0f} MB (limit {limit / 1e6:.0f})")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def nearest(plane: np.ndarray, scale: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_scores_are_those_of_scikit_image_on_cropped_luma(photographs: Path, scale: int) -> None:
+def test_scores_equal_those_of_scikit_image_on_cropped_luma(photographs: Path, scale: int) -> None:
     pairs = find_pairs(photographs, scale)
     records = list(evaluate(partial(nearest, scale=scale), pairs, scale))
     assert [record.name for record in records] == [pair.name for pair in pairs]
@@ -61,7 +61,7 @@ def test_per_channel_compares_the_luma_of_the_colour_result(photographs: Path) -
     assert record.score.psnr == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_session_scores_as_its_own_pixels(photographs: Path) -> None:
+def test_a_session_is_scored_by_its_pixels(photographs: Path) -> None:
     session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".tflite"), "litert")
     pairs = find_pairs(photographs, 2)[:2]
     assert list(evaluate(session, pairs, 2)) == list(
@@ -87,7 +87,7 @@ def test_identical_images_have_infinite_psnr_and_ms_ssim_when_large(tmp_path: Pa
     assert record.score == Score(math.inf, pytest.approx(1.0), pytest.approx(1.0))
 
 
-def test_the_mean_leaves_ms_ssim_out_unless_all_have_it() -> None:
+def test_the_mean_has_ms_ssim_only_if_every_image_has_it() -> None:
     records = [Record("a", 9, 9, Score(30.0, 0.9, 0.99)), Record("b", 9, 9, Score(20.0, 0.7, None))]
     assert mean(records) == Score(25.0, pytest.approx(0.8), None)
     assert mean(records[:1]) == records[0].score
@@ -106,7 +106,7 @@ def test_bicubic_on_set5_is_the_published_figure(
     assert score.ssim == pytest.approx(ssim, abs=0.001)
 
 
-def test_a_network_of_rgb_is_scored_by_the_luma_of_what_it_makes(
+def test_an_rgb_network_is_scored_by_the_luma_of_its_output(
     photographs: Path, tmp_path: Path
 ) -> None:
     writer = TfliteWriter(8, 8, channels=3, seed=3)

@@ -36,7 +36,7 @@ SIZES = {
 
 @settings(max_examples=80, deadline=None)
 @given(**SIZES)
-def test_psnr_is_scikit_images(
+def test_psnr_equals_that_of_scikit_image(
     height: int, width: int, border: int, seed: int, strength: float
 ) -> None:
     from skimage.metrics import peak_signal_noise_ratio
@@ -49,7 +49,7 @@ def test_psnr_is_scikit_images(
 
 @settings(max_examples=80, deadline=None)
 @given(**SIZES)
-def test_ssim_is_scikit_images(
+def test_ssim_equals_that_of_scikit_image(
     height: int, width: int, border: int, seed: int, strength: float
 ) -> None:
     from skimage.metrics import structural_similarity
@@ -66,7 +66,7 @@ def test_ssim_is_scikit_images(
     assert ssim(a, b, border) == pytest.approx(expected, abs=1e-10)
 
 
-def test_large_planes_are_measured_in_bands_alike() -> None:
+def test_large_planes_give_the_same_in_bands() -> None:
     from skimage.metrics import structural_similarity
 
     a, b = pair(700, 900, 3, 20)
@@ -81,7 +81,7 @@ def test_large_planes_are_measured_in_bands_alike() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(161, 161), (177, 200), (256, 333), (181, 495)])
 @pytest.mark.parametrize("strength", [2, 25, 80])
-def test_ms_ssim_is_tensorflows(size: tuple[int, int], strength: float) -> None:
+def test_ms_ssim_equals_that_of_tensorflow(size: tuple[int, int], strength: float) -> None:
     import tensorflow as tf
 
     # TensorFlow wants 11 pixels in the last octave; it halves with odd edges mirrored (repeated).
@@ -118,9 +118,9 @@ def test_planes_may_be_views() -> None:
     assert ssim(a[::2, ::2], b[::2, ::2]) == ssim(a[::2, ::2].copy(), b[::2, ::2].copy())
 
 
-@pytest.mark.parametrize(("metric", "least"), [(psnr, 1), (ssim, 11), (ms_ssim, 161)])
-def test_planes_that_are_too_small_are_refused(metric, least: int) -> None:  # type: ignore[no-untyped-def]
-    a, b = pair(least + 4, least + 10, 0, 9)
+@pytest.mark.parametrize(("metric", "min_side"), [(psnr, 1), (ssim, 11), (ms_ssim, 161)])
+def test_planes_that_are_too_small_are_refused(metric, min_side: int) -> None:  # type: ignore[no-untyped-def]
+    a, b = pair(min_side + 4, min_side + 10, 0, 9)
     metric(a, b, 2)
     with pytest.raises(UserError, match="too small"):
         metric(a, b, 3)

@@ -1,4 +1,4 @@
-"""Tiles against the whole image, colour against its parts, memory against its bound."""
+"""Upscaling by tiles, against the whole image; colour, 16-bit gray, files and memory."""
 
 import sys
 from pathlib import Path
@@ -40,10 +40,10 @@ def image(height: int, width: int, seed: int, colour: bool = False) -> np.ndarra
 @given(length=st.integers(1, 500), size=st.integers(1, 90), halo=st.integers(0, 12))
 def test_windows_cover_an_axis_once_and_keep_their_halo(length: int, size: int, halo: int) -> None:
     size = max(size, 2 * halo + 1)
-    found = windows(length, size, halo)
-    kept = [pixel for window in found for pixel in range(window.keep_start, window.keep_stop)]
+    result = windows(length, size, halo)
+    kept = [pixel for window in result for pixel in range(window.keep_start, window.keep_stop)]
     assert kept == list(range(length))
-    for window in found:
+    for window in result:
         assert 0 <= window.start < window.stop <= length
         assert window.stop - window.start == min(size, length)
         assert window.start == 0 or window.keep_start - window.start >= halo
@@ -51,9 +51,7 @@ def test_windows_cover_an_axis_once_and_keep_their_halo(length: int, size: int, 
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_tiles_of_random_networks_have_the_bits_of_the_whole_image(
-    runtime: str, tmp_path: Path
-) -> None:
+def test_tiles_of_random_networks_equal_the_whole_image(runtime: str, tmp_path: Path) -> None:
     path = tmp_path / f"model{RUNTIMES[runtime]}"
 
     @settings(max_examples=EXAMPLES[runtime], deadline=None)
@@ -78,7 +76,7 @@ def rgb_network(seed: int) -> bytes:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_network_of_rgb_upscales_the_image_as_it_is(runtime: str, tmp_path: Path) -> None:
+def test_an_rgb_network_upscales_all_channels_at_once(runtime: str, tmp_path: Path) -> None:
     path = tmp_path / f"model{RUNTIMES[runtime]}"
     model = rgb_network(1)
     path.write_bytes(from_tflite(model) if runtime == "onnx" else model)
@@ -90,13 +88,13 @@ def test_a_network_of_rgb_upscales_the_image_as_it_is(runtime: str, tmp_path: Pa
     gray = image(9, 12, 3)
     three = upscale(session, np.dstack([gray] * 3))
     assert np.array_equal(upscale(session, gray), np.rint(three.mean(axis=2)))
-    with pytest.raises(UserError, match="takes RGB at once: leave out --per-channel"):
+    with pytest.raises(UserError, match="takes RGB at once; omit --per-channel"):
         upscale(session, rgb, per_channel=True)
 
 
 @settings(max_examples=20, deadline=None)
 @given(height=SIDES, width=SIDES, extra=st.integers(1, 30), per_channel=st.booleans())
-def test_colour_tiles_have_the_bits_of_the_whole_image(
+def test_colour_tiles_equal_the_whole_image(
     session: Session, height: int, width: int, extra: int, per_channel: bool
 ) -> None:
     rgb = image(height, width, extra, colour=True)
@@ -111,7 +109,7 @@ def test_colour_tiles_have_the_bits_of_the_whole_image(
     assert np.array_equal(tiled, whole)
 
 
-def test_too_small_a_halo_would_be_noticed(session: Session) -> None:
+def test_a_halo_that_is_too_small_changes_the_result(session: Session) -> None:
     plane = image(60, 60, 0)
     true_halo, session.halo = session.halo, session.halo - 1
     try:
@@ -120,7 +118,7 @@ def test_too_small_a_halo_would_be_noticed(session: Session) -> None:
         session.halo = true_halo
 
 
-def test_bands_come_from_the_top_down(session: Session) -> None:
+def test_bands_are_given_from_top_to_bottom(session: Session) -> None:
     plane = image(100, 30, 0)
     bands = list(upscale_bands(session, plane, window=32))
     assert len(bands) > 3
@@ -179,7 +177,7 @@ def test_16_bit_gray_stays_in_its_units(
     assert np.sqrt(np.mean((large - due) ** 2)) < 12
 
 
-def test_what_lies_outside_the_span_is_not_clipped(session: Session, scene: np.ndarray) -> None:
+def test_counts_outside_the_span_are_not_clipped(session: Session, scene: np.ndarray) -> None:
     counts = counts_of(scene)
     counts[40:43, 50:53], counts[70:73, 20:23] = 60_000, 30  # fewer than one in a thousand
     large, flat = upscale(session, counts), bicubic_upscale(counts, 2)
@@ -191,21 +189,19 @@ def test_what_lies_outside_the_span_is_not_clipped(session: Session, scene: np.n
     assert np.abs(large[far].astype(int) - upscale(session, counts_of(scene))[far]).max() < 40
 
 
-def test_tiles_of_16_bits_have_the_bits_of_the_whole_image(
-    session: Session, scene: np.ndarray
-) -> None:
+def test_tiles_of_16_bits_equal_the_whole_image(session: Session, scene: np.ndarray) -> None:
     counts = counts_of(scene)
     assert np.array_equal(upscale(session, counts, window=40), upscale(session, counts))
 
 
-def test_in_other_formats_16_bits_become_8_with_a_word(session: Session, tmp_path: Path) -> None:
+def test_other_formats_convert_16_bits_to_8_with_a_note(session: Session, tmp_path: Path) -> None:
     Image.fromarray(counts_of(image(20, 20, 0))).save(tmp_path / "in.png")
     note = upscale_file(session, tmp_path / "in.png", tmp_path / "out.jpg").note
     assert note == "in.png: 16 bits became 8"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
-def test_a_colour_profile_is_kept_or_its_loss_is_said(
+def test_a_colour_profile_is_kept_or_its_loss_is_noted(
     session: Session, tmp_path: Path, suffix: str
 ) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -218,7 +214,7 @@ def test_a_colour_profile_is_kept_or_its_loss_is_said(
         picture.load()
 
 
-def test_nothing_is_left_of_an_image_that_cannot_be_read(session: Session, tmp_path: Path) -> None:
+def test_an_unreadable_image_leaves_no_file(session: Session, tmp_path: Path) -> None:
     source = tmp_path / "in.png"
     source.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
     with pytest.raises(UserError, match=r"in\.png"):
@@ -228,7 +224,7 @@ def test_nothing_is_left_of_an_image_that_cannot_be_read(session: Session, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_does_not_hold_the_output(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_output(tmp_path: Path) -> None:
     height, width = 2448, 3264
     pixels, small = 3 * height * width, peak_memory(height // 3, width // 3, tmp_path)
     large = peak_memory(height, width, tmp_path)

@@ -28,7 +28,7 @@ class Value:
 
 
 class TfliteWriter:
-    """Adds operators one by one; `finish` gives the bytes. All activations are int8."""
+    """Adds operators one by one; `finish` returns the .tflite. All activations are int8."""
 
     def __init__(self, height: int, width: int, channels: int = 1, seed: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
@@ -98,7 +98,7 @@ class TfliteWriter:
         stride: int = 1,
         dilation: int = 1,
     ) -> Value:
-        """A convolution whose output range fits what its random weights make."""
+        """A convolution with random weights, and an output range that fits its values."""
         height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
         depth = image.shape[3]
         weight_scales = self.rng.uniform(0.003, 0.006, channels).astype(np.float32)
@@ -134,17 +134,17 @@ class TfliteWriter:
         stride: int,
         dilation: int,
     ) -> tuple[int, ...]:
-        lost = [0, 0] if padding == "SAME" else [(size - 1) * dilation for size in kernel]
+        margins = [0, 0] if padding == "SAME" else [(size - 1) * dilation for size in kernel]
         height, width = (
             -(-(size - margin) // stride)
-            for size, margin in zip(image.shape[1:3], lost, strict=True)
+            for size, margin in zip(image.shape[1:3], margins, strict=True)
         )
         return (1, height, width, channels)
 
     def prelu(self, image: Value) -> Value:
         channels = image.shape[3]
-        slopes = self.rng.integers(-127, 128, (1, 1, channels), dtype=np.int8)
-        alpha = self.tensor("alpha", slopes.shape, "int8", [0.004], [0], slopes)
+        values = self.rng.integers(-127, 128, (1, 1, channels), dtype=np.int8)
+        alpha = self.tensor("alpha", values.shape, "int8", [0.004], [0], values)
         out = self.activation("prelu", image.shape, image.scale, int(self.rng.integers(-128, 0)))
         self.operator("PRELU", [image.index, alpha], [out.index])
         return out
@@ -172,7 +172,7 @@ class TfliteWriter:
         return out
 
     def float_island(self, image: Value) -> Value:
-        """The image, taken to float32 and back."""
+        """Convert the image to float32 and back."""
         middle = self.tensor("island", image.shape, "float32", [], [])
         self.operator("DEQUANTIZE", [image.index], [middle], schema.DequantizeOptionsT())
         out = self.activation("quantized", image.shape, image.scale, image.zero_point)
@@ -196,7 +196,7 @@ def unpack(model: bytes) -> schema.ModelT:
 
 @dataclass(frozen=True)
 class Network:
-    """A random super-resolution network, to be written at any size."""
+    """A random super-resolution network that can be written at any size."""
 
     layers: tuple[tuple[int, int], ...]  # channels, kernel
     stages: int
@@ -242,7 +242,7 @@ sizes = st.tuples(st.integers(1, 20), st.integers(1, 20))
 
 
 def tinypssr(height: int = 12, width: int = 10, stages: int = 1, seed: int = 0) -> bytes:
-    """The layers of TinyPSSR x2 (or x4 with two stages), weights random."""
+    """Return TinyPSSR x2 (x4 with two stages) with random weights."""
     writer = TfliteWriter(height, width, seed=seed)
     image = writer.input
     for stage in range(stages):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from edge_sr.data.degradation import bicubic_downscale
-from edge_sr.data.images import Pixels
+from edge_sr.data.image_types import Pixels
 from edge_sr.records import Part
 
 

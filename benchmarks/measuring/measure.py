@@ -13,7 +13,7 @@ from benchmarks.measuring.reference import References
 from benchmarks.measuring.subject import Subject
 from benchmarks.measuring.suites import BACKENDS, Wanted
 from edge_sr import graph, records
-from edge_sr.data.images import Pixels
+from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.models import registry

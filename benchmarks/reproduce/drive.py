@@ -106,7 +106,7 @@ def _require_sets(request: Request) -> None:
                 f"{', '.join(request.study.sets)}"
             )
         folder = request.sets[name]
-        find_pairs(folder, 1, judging=True)
+        find_pairs(folder, 1, for_test=True)
         layout = thermal.find(folder)
         if name in thermal.UNPACKED and (layout is None or layout.name != name):
             raise UserError(

@@ -178,7 +178,7 @@ def _judged(job: Job, folder: Path, result: Result) -> Result:
         name, scale = split_column(column)
         if name not in job.sets or not passes(job.run, scale):
             continue
-        pairs = find_pairs(job.sets[name], scale, judging=True)
+        pairs = find_pairs(job.sets[name], scale, for_test=True)
         digest = digest_of(pairs, job.border)
         if column not in scores:
             found = evaluate.mean(

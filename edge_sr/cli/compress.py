@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from edge_sr.codec.network import Network
-    from edge_sr.data.images import Image
+    from edge_sr.data.image_types import Image
 
 SUFFIX = ".tcz"
 
@@ -159,7 +159,7 @@ def _compress_file(
     source: Path, target: Path, encode: "Callable[[np.ndarray], bytes]", max_pixels: int
 ) -> str | None:
     """Compress one image; the note says what was converted or left out."""
-    from edge_sr.data.images import PROFILE_LEFT_OUT
+    from edge_sr.data.image_formats import PROFILE_LEFT_OUT
 
     with streams.naming(source):
         image = _read(source, max_pixels)

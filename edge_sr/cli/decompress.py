@@ -21,7 +21,7 @@ from edge_sr.cli.folders import Task, check_target, run_folder
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
-    from edge_sr.codec.container import Header
+    from edge_sr.codec.header import Header
     from edge_sr.codec.network import Network
 
 
@@ -90,7 +90,7 @@ def decompress(
 
 def _check_file(target: Path, force: bool) -> None:
     """Refuse an output that is none, or of no known format."""
-    from edge_sr.data.images import check_suffix
+    from edge_sr.data.image_formats import check_suffix
 
     streams.check_output(target, force)
     if target != streams.STANDARD:
@@ -131,7 +131,7 @@ def _decompress_file(
 ) -> str | None:
     """Decompress one file; the note says what is missing of it, or too much."""
     from edge_sr.codec import codec, container
-    from edge_sr.data.images import png_bytes, write_image
+    from edge_sr.data.image_writer import png_bytes, write_image
 
     with streams.naming(source):
         with streams.reading(source) as stream:

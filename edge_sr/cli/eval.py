@@ -104,7 +104,7 @@ def evaluate(
         artifact, session = open_model(model, scale, runtime, int8, threads)
         name, scale = f"{artifact.name} ({artifact.runtime})", session.scale
     border = scale if border is None else border
-    pairs = find_pairs(data, scale, judging=True)
+    pairs = find_pairs(data, scale, for_test=True)
     rows = run(name, session, pairs, scale, per_channel, border)
     about = {"data": str(data), "scale": scale, "per_channel": per_channel, "border": border}
     layout = thermal.find(data)

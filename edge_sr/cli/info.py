@@ -35,6 +35,7 @@ def info(
 
 def _tcz(path: Path) -> None:
     from edge_sr.codec import container
+    from edge_sr.codec.header import VERSION
 
     with streams.reading(path) as stream:
         data = container.read(stream, _NO_LIMIT)
@@ -51,7 +52,7 @@ def _tcz(path: Path) -> None:
     if len(data) < total:
         size += f"; {len(data)} bytes are there"
     facts = {
-        "version": container.VERSION,
+        "version": VERSION,
         "image": f"{header.width}x{header.height}, {header.colour.name.lower()}",
         "network": f"{header.model_id}, decoder {header.model_hash.hex()}",
         "rate": f"{header.rate}, {channels} channels of {width}x{height} samples",
@@ -66,11 +67,10 @@ def _tcz(path: Path) -> None:
         for number, plane in enumerate(found.planes, 1)
     ]
     print_markdown(("plane", "bytes", "bits per pixel", "state"), rows)
-    whole = found.whole
-    if whole < len(rows):
-        typer.echo(f"\n{whole} of {len(rows)} planes can be decoded")
+    if found.intact < len(rows):
+        typer.echo(f"\n{found.intact} of {len(rows)} planes can be decoded")
     if found.extra:
-        typer.echo("\nthe file goes on after its end")
+        typer.echo("\nthe file has surplus bytes after its last plane")
 
 
 def _tflite(path: Path) -> None:

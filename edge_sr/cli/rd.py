@@ -74,7 +74,7 @@ def rd(
 
 
 def _parse_rates(text: str) -> tuple[int, ...]:
-    from edge_sr.codec.container import RATES
+    from edge_sr.codec.header import RATES
 
     known = {str(rate): rate for rate in RATES}
     parts = [part.strip() for part in text.split(",")]

@@ -51,7 +51,7 @@ def upscale(
     The network upscales luma, and chroma is upscaled bicubically. PNG files are written while they
     are computed, so that their size costs no memory.
     """
-    from edge_sr.data.images import check_suffix
+    from edge_sr.data.image_formats import check_suffix
     from edge_sr.upscale import upscale_file
 
     if not source.exists():

@@ -1,29 +1,27 @@
-"""From an image to a .tcz file and back."""
+"""Compresses an image to a .tcz file, and decompresses it."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_sr.codec import container, network
 from edge_sr.codec import planes as bit_planes
-from edge_sr.codec.container import Colour, Header
+from edge_sr.codec.header import MAX_PIXELS, Colour, Header
 from edge_sr.codec.network import Network
 from edge_sr.codec.quantizer import Kind
+from edge_sr.data.image_types import Pixels
 from edge_sr.engine import coder
 from edge_sr.errors import UserError
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image and the file it was in.
+    """An image and the file that it was decoded from.
 
     Attributes:
         pixels: uint8 (H, W) gray or (H, W, 3) RGB.
-        file: as it was found.
-        note: the file's.
+        file: that was read.
+        note: of the file.
     """
 
     pixels: Pixels
@@ -37,16 +35,16 @@ def compress(
     planes: int = bit_planes.BITS,
     kind: Kind = Kind.CLIPPING,
 ) -> bytes:
-    """Make a .tcz file.
+    """Return a .tcz file of an image.
 
     Args:
         pixels: uint8 (H, W) gray, which is coded as three equal channels, or (H, W, 3) RGB.
         coding: the network.
-        planes: to keep, 1 to 8.
-        kind: of the quantizer; int8 networks clip.
+        planes: number of bit planes to keep, 1 to 8.
+        kind: of the quantizer; int8 networks support clipping only.
 
     Raises:
-        UserError: the image is too large for a file, or an argument is none of these.
+        UserError: the image is too large for a file, or an argument is out of range.
     """
     bit_planes.check(planes)
     header, samples = _encode(pixels, coding, kind)
@@ -56,27 +54,27 @@ def compress(
 def compress_within(
     pixels: Pixels, coding: Network, bpp: float, kind: Kind = Kind.CLIPPING
 ) -> bytes:
-    """Make a .tcz file of as many planes as a size allows.
+    """Return a .tcz file with as many bit planes as a size allows.
 
     Args:
         pixels: as in `compress`.
         coding: the network.
-        bpp: bits of the whole file for a pixel, at most.
+        bpp: limit on the size of the whole file, in bits per pixel.
         kind: as in `compress`.
 
     Raises:
-        UserError: as `compress`, or even one plane takes more.
+        UserError: as in `compress`, or one plane alone exceeds the limit.
     """
     header, samples = _encode(pixels, coding, kind)
     segments = coder.encode(samples)
     for planes in range(bit_planes.BITS, 0, -1):
         data = container.assemble(header, segments[:planes])
-        taken = 8 * len(data) / (header.width * header.height)
-        if taken <= bpp:
+        used = 8 * len(data) / (header.width * header.height)
+        if used <= bpp:
             return data
     raise UserError(
-        f"even one bit plane takes {taken:.4g} bits per pixel, and {bpp:g} is the limit; a higher "
-        "rate takes less"
+        f"one bit plane alone needs {used:.4g} bits per pixel, and the limit is {bpp:g}; a higher "
+        "rate needs less"
     )
 
 
@@ -85,7 +83,7 @@ def _encode(pixels: Pixels, coding: Network, kind: Kind) -> tuple[Header, Pixels
     height, width = pixels.shape[:2]
     if max(height, width) > coder.MAX_SIDE:
         raise UserError(
-            f"the image is {width}x{height}; a .tcz file holds {coder.MAX_SIDE} pixels a side"
+            f"the image is {width}x{height}; .tcz files hold at most {coder.MAX_SIDE} a side"
         )
     rgb = np.repeat(pixels[..., np.newaxis], 3, axis=2) if gray else pixels
     samples, quantizer = coding.encode(rgb, kind)
@@ -99,24 +97,25 @@ def decompress(
     decoding: Network | None = None,
     planes: int | None = None,
     salvage: bool = False,
-    max_pixels: int = container.MAX_PIXELS,
+    max_pixels: int = MAX_PIXELS,
 ) -> Decoded:
-    """Read a .tcz file.
+    """Decode a .tcz file.
 
     Args:
         data: the file.
-        decoding: the network that made it; None for the shipped one that it names.
-        planes: to decode, the most significant; None for all that are there.
+        decoding: the network that compressed it; None for the shipped one that its header names.
+        planes: number of bit planes to decode; None for all that are intact.
         salvage: as in `container.unpack`.
-        max_pixels: of the image; more are refused.
+        max_pixels: limit on the size of the image.
 
     Raises:
-        UserError: it is no such file, or of another network, or damaged, or has fewer planes.
+        UserError: the data is not a .tcz file, of another network or damaged, or it has fewer
+            intact planes than `planes`.
     """
     file = container.unpack(data, salvage, max_pixels, planes)
-    there = len(file.segments)
-    if planes is not None and not 1 <= planes <= there:
-        raise UserError(f"{planes} bit planes cannot be decoded: {there} are there")
+    available = len(file.segments)
+    if planes is not None and not 1 <= planes <= available:
+        raise UserError(f"{planes} bit planes cannot be decoded; available: {available}")
     header = file.header
     if decoding is None:
         decoding = network.find_for(header)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_sr.codec.container import HASH_BYTES, ID_BYTES, RATES, Header
+from edge_sr.codec.header import HASH_BYTES, ID_BYTES, RATES, Header
 from edge_sr.codec.quantizer import Kind, Quantizer, clipping, normalizing
 from edge_sr.errors import UserError
 from edge_sr.graph import read_bytes

@@ -1,4 +1,4 @@
-"""Bit planes: what is dropped from the least significant end, and what stands for it."""
+"""Bit planes: drops the least significant ones, and restores samples without them."""
 
 import numpy as np
 
@@ -8,40 +8,40 @@ BITS = 8
 
 
 def check(planes: int) -> None:
-    """Refuse a number of planes that there cannot be.
+    """Check the number of bit planes to keep.
 
     Raises:
-        UserError: it is not 1 to 8.
+        UserError: the number is not 1 to 8.
     """
     if not 1 <= planes <= BITS:
-        raise UserError(f"{planes} bit planes cannot be kept; 1 to {BITS} can")
+        raise UserError(f"{planes} bit planes cannot be kept; use 1 to {BITS}")
 
 
 def drop(samples: np.ndarray, planes: int) -> np.ndarray:
-    """Keep the most significant planes; the bits below become 0.
+    """Keep the most significant planes; the other bits become 0.
 
     Args:
         samples: uint8, of any shape.
-        planes: to keep, 1 to 8.
+        planes: number of planes to keep, 1 to 8.
 
     Raises:
-        UserError: no such number of planes can be kept.
+        UserError: `planes` is not 1 to 8.
     """
     check(planes)
     return samples & np.uint8(0xFF << (BITS - planes) & 0xFF)
 
 
 def restore(kept: np.ndarray, planes: int) -> np.ndarray:
-    """Put the middle of what a sample may have been in place of the bits that were dropped.
+    """Replace dropped bits by the middle of the range that they may have had.
 
-    Of p dropped bits the highest becomes 1 and the others 0, so that no sample is wrong by more
-    than 2^(p - 1).
+    The highest of p dropped bits becomes 1 and the others 0, so that the error of a sample is at
+    most 2^(p - 1).
 
     Args:
-        kept: uint8, as `drop` returns it.
-        planes: that were kept, 1 to 8.
+        kept: uint8, as returned by `drop`.
+        planes: number of planes that were kept, 1 to 8.
 
     Raises:
-        UserError: no such number of planes can have been kept.
+        UserError: `planes` is not 1 to 8.
     """
     return drop(kept, planes) | np.uint8((1 << (BITS - planes)) >> 1)

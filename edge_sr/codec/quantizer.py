@@ -1,7 +1,7 @@
-"""Latents as 8-bit samples and back.
+"""Quantizes latents to 8-bit samples, and restores them.
 
-The slides of TinyCompress compare two ways: to clip latents to [0, 1], and to normalize them to
-[0, 1] first; both then scale to [0, 255]. Normalizing loses less, and its ranges are in the file.
+The TinyCompress slides compare two ways: clipping latents to [0, 1], and normalizing them to [0, 1]
+first; both then scale to [0, 255]. Normalizing loses less, and stores its ranges in the file.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _FLOAT32 = np.finfo(np.float32).min, np.finfo(np.float32).max
 
 
 class Kind(IntEnum):
-    """Where a quantizer's ranges come from; a decoder need not know."""
+    """The origin of a quantizer's ranges; decoding does not depend on it."""
 
     CLIPPING = 0
     NORMALIZATION = 1
@@ -23,12 +23,12 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Quantizer:
-    """A range for each channel.
+    """A linear quantizer with one range per channel.
 
     Attributes:
-        kind: where the ranges come from.
-        low: what sample 0 stands for; finite float32.
-        high: what sample 255 stands for; finite float32, not below `low`.
+        kind: the origin of the ranges.
+        low: the value of sample 0; finite float32.
+        high: the value of sample 255; finite float32, not below `low`.
     """
 
     kind: Kind
@@ -36,7 +36,7 @@ class Quantizer:
     high: tuple[float, ...]
 
     def quantize(self, latents: np.ndarray) -> np.ndarray:
-        """Round to the nearest sample, ties to even; beyond the range to its end.
+        """Round latents to the nearest sample, ties to even, clipped to the range.
 
         Args:
             latents: (channels, height, width), finite.
@@ -49,7 +49,7 @@ class Quantizer:
         return np.rint(np.clip(steps, 0, 1) * 255).astype(np.uint8)
 
     def restore(self, samples: np.ndarray) -> np.ndarray:
-        """What samples stand for: low + sample * (high - low) / 255, in float64, then float32.
+        """Return the values of samples: low + sample * (high - low) / 255 in float64, as float32.
 
         Args:
             samples: (channels, height, width) uint8.
@@ -59,30 +59,30 @@ class Quantizer:
         """
         low, span = self._columns()
         table = low + np.arange(256) * span / 255
-        stands_for = np.clip(table, *_FLOAT32).astype(np.float32)
-        return np.stack([row[0][plane] for row, plane in zip(stands_for, samples, strict=True)])
+        values = np.clip(table, *_FLOAT32).astype(np.float32)
+        return np.stack([row[0][plane] for row, plane in zip(values, samples, strict=True)])
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray]:
-        low, high = (np.array(side, np.float64)[:, None, None] for side in (self.low, self.high))
+        low, high = (np.array(ends, np.float64)[:, None, None] for ends in (self.low, self.high))
         return low, high - low
 
 
 def normalizing(latents: np.ndarray) -> Quantizer:
-    """The quantizer whose ranges are just those of the channels.
+    """Return the quantizer whose ranges are those of the channels.
 
     Args:
         latents: (channels, height, width).
 
     Raises:
-        UserError: they are not finite.
+        UserError: a latent is not finite.
     """
     if not np.isfinite(latents).all():
-        raise UserError("the latents hold values that are not finite; all must be")
+        raise UserError("the latents hold values that are not finite")
     flat = latents.reshape(len(latents), -1).astype(np.float32)
     low, high = flat.min(1).tolist(), flat.max(1).tolist()
     return Quantizer(Kind.NORMALIZATION, tuple(low), tuple(high))
 
 
 def clipping(channels: int, low: float = 0.0, high: float = 1.0) -> Quantizer:
-    """The quantizer that clips every channel to one range, which the image has no say in."""
+    """Return the quantizer that clips every channel to the same range."""
     return Quantizer(Kind.CLIPPING, (low,) * channels, (high,) * channels)

@@ -1,16 +1,14 @@
 """BT.601 colour in studio range (Y 16..235, Cb and Cr 16..240), as MATLAB's rgb2ycbcr on uint8.
 
-Luma and chroma are the exact rational formula rounded once (halves up), in integers.
+Luma and chroma are computed in integers and rounded once, halves up.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError
 
-Pixels = NDArray[np.uint8]
-
-_BAND_PIXELS = 1 << 16  # the int32 sums of a band stay within a core's cache
+_BAND_PIXELS = 1 << 16  # a band's int32 sums fit in a core's cache
 
 # ITU-R BT.601-7, studio range, in thousandths; outputs are (offset * 255000 + row . RGB) / 255000.
 _FORWARD = ((65481, 128553, 24966), (-37797, -74203, 112000), (112000, -93786, -18214))
@@ -22,7 +20,7 @@ _INVERSE: list[list[float]] = (
 
 
 def luminance(pixels: Pixels) -> Pixels:
-    """BT.601 luma, 16..235, of RGB; a gray image passes unchanged.
+    """Return the BT.601 luma (16..235) of RGB; a gray image is returned unchanged.
 
     Args:
         pixels: uint8 (H, W) gray or (H, W, 3) RGB.
@@ -31,7 +29,7 @@ def luminance(pixels: Pixels) -> Pixels:
         uint8 (H, W).
 
     Raises:
-        UserError: another dtype or shape.
+        UserError: the pixels have another dtype or shape.
     """
     if pixels.ndim == 2 and pixels.dtype == np.uint8:
         return pixels
@@ -46,7 +44,7 @@ def rgb_to_ycbcr(rgb: Pixels) -> Pixels:
     """Convert uint8 (H, W, 3) RGB to uint8 (H, W, 3) Y, Cb, Cr in studio range.
 
     Raises:
-        UserError: another dtype or shape.
+        UserError: the pixels have another dtype or shape.
     """
     _check(rgb)
     out = np.empty_like(rgb)
@@ -60,7 +58,7 @@ def _check(pixels: Pixels) -> None:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise UserError(
             f"cannot convert the colour of {pixels.dtype} {pixels.shape}; "
-            "it takes uint8 pixels (height, width, 3)"
+            "it must be uint8 (height, width, 3)"
         )
 
 
@@ -80,7 +78,7 @@ def ycbcr_to_rgb(ycbcr: Pixels) -> Pixels:
     """Convert uint8 (H, W, 3) Y, Cb, Cr in studio range to uint8 (H, W, 3) RGB, clipped.
 
     Raises:
-        UserError: another dtype or shape.
+        UserError: the pixels have another dtype or shape.
     """
     _check(ycbcr)
     out = np.empty_like(ycbcr)

@@ -1,9 +1,8 @@
-"""Folders of training and test images: which files belong together, and their pixels.
+"""Finds and reads the pairs of high- and low-resolution images of a data set.
 
-Known layouts: DIV2K's (`DIV2K_train_HR/0001.png` beside `DIV2K_train_LR_bicubic/X2/0001x2.png`),
-that of the standard test sets (`hr/` beside `lr_x2/`), those of two sets of thermal images (see
-`thermal`), and a plain folder, searched recursively. Where there are no low-resolution images they
-are computed.
+Known layouts: DIV2K (`DIV2K_train_HR/0001.png` and `DIV2K_train_LR_bicubic/X2/0001x2.png`), the
+standard test sets (`hr/` and `lr_x2/`), two sets of thermal images (see `thermal`), and any other
+folder, searched recursively. Missing low-resolution images are computed from the originals.
 """
 
 from collections.abc import Sequence
@@ -11,15 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_sr.data import thermal
 from edge_sr.data.counts import Span, span_of
 from edge_sr.data.degradation import bicubic_downscale
+from edge_sr.data.image_types import Pixels
 from edge_sr.data.images import list_images, read_image, read_wide
 from edge_sr.errors import UserError
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Pair:
     Attributes:
         name: path below the folder, without suffix.
         hr: the original.
-        lr: the reduced image's file, or None where it is computed from the original.
+        lr: the low-resolution file, or None if it is computed from the original.
     """
 
     name: str
@@ -37,43 +34,43 @@ class Pair:
     lr: Path | None
 
 
-def find_pairs(folder: Path | str, scale: int, judging: bool = False) -> list[Pair]:
+def find_pairs(folder: Path | str, scale: int, for_test: bool = False) -> list[Pair]:
     """Find the images of a data set, sorted by name.
 
-    DIV2K may be named by `DIV2K_train_HR` or by the folder above it; where that holds both the
-    training and the validation images, the training images are meant.
+    For DIV2K, give `DIV2K_train_HR` or its parent; if the parent holds both training and
+    validation images, the training images are used.
 
     Args:
         folder: of the data set.
-        scale: of the reduced images.
-        judging: take the images that a set of thermal images is judged by, not those to train on.
+        scale: of the low-resolution images.
+        for_test: of a set of thermal images, take the test images instead of the training images.
 
     Raises:
-        UserError: no such folder, no image, or a low-resolution file that is missing.
+        UserError: the folder is missing or holds no image, or a low-resolution file is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; name a folder with images")
+        raise UserError(f"{folder} is not a folder; a folder with images is needed")
     layout = thermal.find(folder)
     if layout is not None:
-        files = [file for part in layout.part(judging) for file in list_images(part)]
+        files = [file for part in layout.part(for_test) for file in list_images(part)]
         return [Pair(_name(file, folder), file, None) for file in files]
     high, low, suffix = _layout(folder, scale)
     files = list_images(high)
     if low is None or not low.is_dir():
         return [Pair(_name(file, high), file, None) for file in files]
-    below = {_name(file, low): file for file in list_images(low)}
-    missing = [file for file in files if _name(file, high) + suffix not in below]
+    lows = {_name(file, low): file for file in list_images(low)}
+    missing = [file for file in files if _name(file, high) + suffix not in lows]
     if missing:
         raise UserError(
             f"{low} lacks {_name(missing[0], high) + suffix}{missing[0].suffix}, "
             f"the counterpart of {missing[0]}"
         )
-    return [Pair(_name(file, high), file, below[_name(file, high) + suffix]) for file in files]
+    return [Pair(_name(file, high), file, lows[_name(file, high) + suffix]) for file in files]
 
 
 def _layout(folder: Path, scale: int) -> tuple[Path, Path | None, str]:
-    """The folder of originals, that of reduced images (it may not exist), and what names gain."""
+    """The folder of originals, that of low-resolution images (may not exist), and its suffix."""
     if (folder / "hr").is_dir():
         return folder / "hr", folder / f"lr_x{scale}", ""
     high = _div2k(folder)
@@ -99,18 +96,19 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
-    """Read a pair: (low resolution, original), the original floor-cropped to a multiple of `scale`.
+    """Read a pair as (low resolution, original).
 
-    Of 16-bit gray the span that the original fills becomes 8 bits (see `counts`).
+    The original is floor-cropped to a multiple of `scale`. 16-bit gray is mapped to 8 bits by the
+    span of the original (see `counts`).
 
     Returns:
         uint8 (h, w) and (scale * h, scale * w), or both with 3 channels.
 
     Raises:
-        UserError: a file that cannot be read, two that do not fit together, or a scale below 1.
+        UserError: a file cannot be read, the two sizes do not match, or the scale is below 1.
     """
     if scale < 1:
-        raise UserError(f"the scale is {scale}; images are reduced by 1 or more")
+        raise UserError(f"the scale is {scale}; it must be at least 1")
     wide = read_wide(pair.hr)
     span = None if wide is None else span_of(wide.pixels)
     hr = _read(pair.hr, span)
@@ -133,7 +131,7 @@ def load_pair(pair: Pair, scale: int) -> tuple[Pixels, Pixels]:
 
 
 def _read(path: Path, span: Span | None) -> Pixels:
-    """An image in 8 bits: of a 16-bit one the span that its original fills, where that has one."""
+    """Read an image as 8 bits; a 16-bit one is mapped by `span`, the original's."""
     wide = None if span is None else read_wide(path)
     return read_image(path).pixels if span is None or wide is None else span.narrow(wide.pixels)
 
@@ -143,10 +141,13 @@ def _describe(shape: tuple[int, ...]) -> str:
 
 
 def split_validation(pairs: Sequence[Pair], count: int, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Hold out `count` pairs, chosen by `seed` alone: (training, validation), each in given order.
+    """Hold out `count` pairs, chosen by `seed` only.
+
+    Returns:
+        (training, validation), each in the order of `pairs`.
 
     Raises:
-        UserError: nothing would be left to train on.
+        UserError: no pair would be left to train on.
     """
     if not 0 <= count < len(pairs):
         raise UserError(

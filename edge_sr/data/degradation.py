@@ -1,9 +1,9 @@
-"""The field's bicubic resizing: MATLAB-style antialiased downscaling, and its way back up.
+"""Bicubic downscaling and upscaling of images, as MATLAB's imresize with antialiasing.
 
 The kernel is Keys' cubic convolution with a = -0.5 (Keys, IEEE Trans. ASSP 29(6), 1981). For an
-integer scale every weight is a rational number with a known denominator, so all sums here are exact
-integers, and a result never depends on the order of additions, on the size of a band or on the
-processor. Beyond the border the edge pixel repeats.
+integer scale every weight is a rational number with a known denominator, so all sums are exact
+integers: a result does not depend on the order of additions, on the size of a band or on the
+processor. Edge pixels are replicated beyond the border.
 """
 
 from typing import Any, TypeVar
@@ -11,23 +11,23 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError
 
-Pixels = NDArray[np.uint8]
 Sums = NDArray[np.signedinteger]
 Samples = TypeVar("Samples", NDArray[np.uint8], NDArray[np.uint16])
 """8-bit pixels, or the 16-bit samples of a thermal camera."""
 
 UPSCALE_CONTEXT = 2
-"""Input rows that an output row of `bicubic_upscale` needs on each side of its own."""
+"""Input rows that `bicubic_upscale` needs above and below the row it enlarges."""
 
 _MAX_SCALE = 8
-_ENLARGED = ("uint8", "uint16")
-_BAND_ELEMENTS = 1 << 17  # a band's int32 sums stay within a core's cache
+_UPSCALED_DTYPES = ("uint8", "uint16")
+_BAND_ELEMENTS = 1 << 17  # a band's int32 sums fit in a core's cache
 
 
 def _cubic(n: int, scale: int) -> int:
-    """Keys' kernel at the distance |n| / (2 scale), times 16 scale**3: an integer."""
+    """Keys' kernel at the distance |n| / (2 scale), times 16 scale**3, which is an integer."""
     n = abs(n)
     if n <= 2 * scale:
         return 3 * n**3 - 10 * n**2 * scale + 16 * scale**3
@@ -37,21 +37,19 @@ def _cubic(n: int, scale: int) -> int:
 
 
 def _check(
-    pixels: NDArray[np.unsignedinteger[Any]], scale: int, kinds: tuple[str, ...] = ("uint8",)
+    pixels: NDArray[np.unsignedinteger[Any]], scale: int, dtypes: tuple[str, ...] = ("uint8",)
 ) -> None:
     if not 2 <= scale <= _MAX_SCALE:
-        raise UserError(f"the scale is {scale}; bicubic resizing takes 2 to {_MAX_SCALE}")
-    if pixels.dtype not in kinds or pixels.ndim not in (2, 3) or pixels.size == 0:
+        raise UserError(f"the scale is {scale}; bicubic resizing supports 2 to {_MAX_SCALE}")
+    if pixels.dtype not in dtypes or pixels.ndim not in (2, 3) or pixels.size == 0:
         raise UserError(
-            f"cannot resize an array of {pixels.dtype} {pixels.shape}; it takes "
-            f"{' or '.join(kinds)} pixels (height, width) or (height, width, channels)"
+            f"cannot resize an array of {pixels.dtype} {pixels.shape}; it must be "
+            f"{' or '.join(dtypes)} (height, width) or (height, width, channels)"
         )
 
 
 def _write(sums: Sums, denominator: int, out: NDArray[np.unsignedinteger[Any]]) -> None:
-    """Write sums / denominator, halves rounded up, clipped to what `out` holds; `sums` is
-    overwritten.
-    """
+    """Write sums / denominator to `out`, halves rounded up, clipped; `sums` is overwritten."""
     sums += denominator // 2
     sums //= denominator
     np.clip(sums, 0, np.iinfo(out.dtype).max, out=sums)
@@ -90,10 +88,10 @@ def _window(start: int, stop: int, scale: int, length: int) -> NDArray[np.intp]:
 
 
 def bicubic_downscale(pixels: Pixels, scale: int) -> Pixels:
-    """Reduce an image as the field makes its low-resolution images.
+    """Reduce an image as the low-resolution images of DIV2K and the standard test sets are made.
 
-    The recipe is MATLAB's imresize with antialiasing: floor-crop to a multiple of the scale, the
-    vertical pass first, rounding to uint8 after each pass (halves up), edges replicated.
+    As MATLAB's imresize with antialiasing: floor-crop to a multiple of the scale, the vertical pass
+    first, rounding to uint8 after each pass (halves up), edges replicated.
 
     Args:
         pixels: uint8 (H, W) or (H, W, C).
@@ -103,13 +101,14 @@ def bicubic_downscale(pixels: Pixels, scale: int) -> Pixels:
         uint8 (H // scale, W // scale) or (H // scale, W // scale, C).
 
     Raises:
-        UserError: another dtype or rank, a scale out of range, an image smaller than the scale.
+        UserError: the dtype or rank is another, the scale is out of range, or the image is smaller
+            than the scale.
     """
     _check(pixels, scale)
     height, width = pixels.shape[0] // scale, pixels.shape[1] // scale
     if height == 0 or width == 0:
         raise UserError(
-            f"an image of {pixels.shape[1]}x{pixels.shape[0]} is too small to reduce {scale} times"
+            f"an image of {pixels.shape[1]}x{pixels.shape[0]} is too small to be reduced by {scale}"
         )
     out = np.empty((height, width, *pixels.shape[2:]), np.uint8)
     planes = pixels.reshape(*pixels.shape[:2], -1)
@@ -128,7 +127,7 @@ def _downscale_plane(plane: Pixels, scale: int, out: Pixels) -> None:
         rows = plane[_window(start, stop, scale, plane.shape[0])].astype(np.int16)
         narrow = np.empty((stop - start, plane.shape[1]), np.uint8)
         _decimate(rows, scale, narrow)
-        # Transposed, so that the second pass too walks along whole rows.
+        # Transposed, so that the second pass also reads whole rows.
         across = np.ascontiguousarray(narrow.T)[columns].astype(np.int16)
         reduced = np.empty((width, stop - start), np.uint8)
         _decimate(across, scale, reduced)
@@ -159,16 +158,16 @@ def bicubic_upscale(pixels: Samples, scale: int) -> Samples:
         The same dtype, (scale * H, scale * W) or (scale * H, scale * W, C).
 
     Raises:
-        UserError: another dtype or rank, or a scale out of range.
+        UserError: the dtype or rank is another, or the scale is out of range.
     """
-    _check(pixels, scale, _ENLARGED)
+    _check(pixels, scale, _UPSCALED_DTYPES)
     return bicubic_upscale_band(pixels, scale, 0, len(pixels), len(pixels))
 
 
 def bicubic_upscale_band(
     rows: Samples, scale: int, start: int, stop: int, height: int, out: Samples | None = None
 ) -> Samples:
-    """Rows [scale * start, scale * stop) of `bicubic_upscale`, from the rows that they depend on.
+    """Compute rows [scale * start, scale * stop) of `bicubic_upscale` from a band of the input.
 
     Args:
         rows: uint8 or uint16 (R, W) or (R, W, C), the image's rows [start - 2, stop + 2) clipped
@@ -180,14 +179,14 @@ def bicubic_upscale_band(
         out: where to write; a new array by default.
 
     Returns:
-        The same dtype, (scale * (stop - start), scale * W) or with C, the very bytes of the whole
-        image's.
+        The same dtype, (scale * (stop - start), scale * W) or with C, bit-identical to those rows
+        of the whole image.
 
     Raises:
-        UserError: another dtype or rank, or a scale out of range.
-        ValueError: rows that are not those of the band.
+        UserError: the dtype or rank is another, or the scale is out of range.
+        ValueError: the number of rows, or the shape of `out`, is not the band's.
     """
-    _check(rows, scale, _ENLARGED)
+    _check(rows, scale, _UPSCALED_DTYPES)
     first = max(start - UPSCALE_CONTEXT, 0)
     if not 0 <= start < stop <= height or len(rows) != min(stop + UPSCALE_CONTEXT, height) - first:
         raise ValueError(f"{len(rows)} rows are not those of band {start}:{stop} of {height}")
@@ -201,8 +200,8 @@ def bicubic_upscale_band(
     columns = np.clip(columns, 0, rows.shape[1] - 1)
     for low in range(start, stop, step):
         high = min(low + step, stop)
-        wanted = np.arange(low - UPSCALE_CONTEXT, high + UPSCALE_CONTEXT)
-        padded = rows[np.clip(wanted, 0, height - 1) - first]
+        needed = np.arange(low - UPSCALE_CONTEXT, high + UPSCALE_CONTEXT)
+        padded = rows[np.clip(needed, 0, height - 1) - first]
         target = out[(low - start) * scale : (high - start) * scale]
         for plane in _planes(rows.shape):
             _interpolate(padded[plane], columns, scale, target[plane])
@@ -210,7 +209,7 @@ def bicubic_upscale_band(
 
 
 def _planes(shape: tuple[int, ...]) -> list[tuple[Any, ...]]:
-    """The index of every channel of an image, or of a gray one's only plane."""
+    """The index of every channel, or of the only plane of a gray image."""
     return [(..., *channel) for channel in np.ndindex(shape[2:])]
 
 
@@ -222,7 +221,7 @@ def _interpolate(
 ) -> None:
     """Enlarge `padded` (n + 4 rows, W) into `out` (scale * n, scale * W)."""
     denominator = 16 * scale**3
-    # The magnitudes of the weights sum to at most 1.25 in each direction, hence a margin here.
+    # The absolute weights sum to at most 1.25 in each direction; 1.25**2 is below 2.25.
     wide = np.iinfo(padded.dtype).max * 2.25 * denominator**2 >= 2**31
     source: Sums = padded[:, columns].astype(np.int64 if wide else np.int32)
     count, width = len(padded) - 4, padded.shape[1]

@@ -1,28 +1,25 @@
-"""PNG files written row by row, for pictures larger than one cares to hold in memory."""
+"""Writes PNG files band by band, so that a large image need not fit in memory."""
 
 import contextlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import png
-from numpy.typing import NDArray
 
+from edge_sr.data.image_types import Pixels, Samples
 from edge_sr.errors import UserError
 from edge_sr.files import replacing
 
-Pixels = NDArray[np.uint8]
-Samples = NDArray[np.unsignedinteger[Any]]
-
 _AVERAGE = 3  # PNG's filter type: the mean of the pixels to the left and above predicts a pixel
-_LEVEL = 4  # with that filter as small as Pillow's files within 2 %, in a fifth of the time
+_LEVEL = 4  # with this filter files are within 2 % of Pillow's size, in a fifth of the time
 _MAX_SIDE = 2**31 - 1
 
 
 class PngWriter:
-    """Takes bands of rows from top to bottom; made by `open_png`."""
+    """Takes bands of rows from top to bottom; use `open_png` to make one."""
 
     def __init__(
         self,
@@ -36,31 +33,31 @@ class PngWriter:
         self._file = file
         self._shape = (height, width) if channels == 1 else (height, width, channels)
         self._dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
-        self._step = channels * bits // 8  # bytes of a pixel
-        self._above = np.zeros((1, width * self._step), np.uint8)
+        self._pixel_bytes = channels * bits // 8
+        self._above = np.zeros((1, width * self._pixel_bytes), np.uint8)
         self._compressor = zlib.compressobj(_LEVEL)
         self._rows = 0
         png.Writer(width, height, greyscale=channels == 1, bitdepth=bits).write_preamble(file)
-        if profile:  # its name, the end of the name, method 0, the compressed bytes
+        if profile:  # name, terminator, method 0, compressed bytes
             png.write_chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
 
     def write(self, rows: Samples) -> None:
         """Append rows: (n, width) for gray, (n, width, 3) for RGB; uint8, or uint16 with 16 bits.
 
         Raises:
-            ValueError: rows of another shape or dtype, or more than the picture has.
+            ValueError: the rows have another shape or dtype, or exceed the image.
         """
         if rows.dtype != self._dtype or rows.shape[1:] != self._shape[1:]:
-            raise ValueError(f"rows of {rows.dtype} {rows.shape}; the picture is {self._shape}")
+            raise ValueError(f"rows of {rows.dtype} {rows.shape}; the image is {self._shape}")
         if self._rows + len(rows) > self._shape[0]:
-            raise ValueError(f"more than the {self._shape[0]} rows of the picture")
+            raise ValueError(f"more than the {self._shape[0]} rows of the image")
         self._rows += len(rows)
-        wire = np.ascontiguousarray(rows, self._dtype.newbyteorder(">"))  # PNG's order of bytes
-        lines = wire.view(np.uint8).reshape(len(rows), self._above.shape[1])
+        big_endian = np.ascontiguousarray(rows, self._dtype.newbyteorder(">"))
+        lines = big_endian.view(np.uint8).reshape(len(rows), self._above.shape[1])
         self._emit(self._compressor.compress(self._filter(lines).data))
 
     def finish(self) -> None:
-        """Write what ends the file; `open_png` calls it.
+        """Write the end of the file; `open_png` calls it.
 
         Raises:
             ValueError: rows are missing.
@@ -71,11 +68,11 @@ class PngWriter:
         png.write_chunk(self._file, b"IEND")
 
     def _filter(self, lines: Pixels) -> Pixels:
-        """PNG's Average filter over a band, each line behind its filter byte."""
+        """Apply PNG's Average filter to a band; each line begins with its filter byte."""
         lines_above = np.concatenate([self._above, lines])
         self._above, above = lines_above[-1:].copy(), lines_above[:-1]
         left = np.zeros_like(lines)
-        left[:, self._step :] = lines[:, : -self._step]
+        left[:, self._pixel_bytes :] = lines[:, : -self._pixel_bytes]
         out = np.empty((len(lines), lines.shape[1] + 1), np.uint8)
         out[:, 0] = _AVERAGE
         # (a & b) + ((a ^ b) >> 1) is floor((a + b) / 2) without a ninth bit.
@@ -98,24 +95,24 @@ def open_png(
 ) -> Iterator[PngWriter]:
     """Write a PNG band by band: `with open_png(path, height, width, 3) as png: png.write(band)`.
 
-    The file appears under its name, replacing an existing one, when all rows have come and the
-    block ends; after an error nothing is left behind.
+    The file appears under its name, replacing an existing one, when the block ends and all rows
+    are written; after an error nothing is left behind.
 
     Args:
         path: the file; its folder must exist.
-        height: rows of the picture, at least 1.
-        width: columns of the picture, at least 1.
+        height: rows of the image, at least 1.
+        width: columns of the image, at least 1.
         channels: 1 for gray, 3 for RGB.
         profile: an ICC profile to embed.
-        bits: 8 or 16 of a sample.
+        bits: per sample, 8 or 16.
 
     Raises:
-        UserError: a size that PNG cannot hold, or a file that cannot be written.
+        UserError: PNG cannot hold an image of this size, or the file cannot be written.
     """
     path = Path(path)
     if channels not in (1, 3) or not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE):
         raise UserError(
-            f"cannot write {path}: {width}x{height} with {channels} channels is not a picture"
+            f"cannot write {path}: {width}x{height} with {channels} channels is not an image size"
         )
     with replacing(path) as temporary, temporary.open("wb") as file:
         writer = PngWriter(file, height, width, channels, profile, bits)

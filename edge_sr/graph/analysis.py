@@ -1,4 +1,4 @@
-"""What a network does and costs, computed from its graph."""
+"""Computes scale, halo, parameters and multiply-accumulates of a network from its graph."""
 
 import math
 from fractions import Fraction
@@ -11,47 +11,47 @@ _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 def not_integer(graph: Graph) -> list[str]:
-    """What keeps the graph from being fully integer, each tensor or operator as one text.
+    """Return the tensors and operators that are not integer, one text each; empty if none.
 
-    Fully integer: activations and weights int8 with scale and zero point, biases int32, int8 in
-    and out, nothing float anywhere. Constants that steer an operator (paddings) may be int32.
-    An empty list means that all of this holds.
+    Fully integer: activations and weights are int8 with scale and zero point, biases int32, input
+    and output int8, and nothing is float. Constants that configure an operator (paddings) may be
+    int32.
     """
     biases = {
         operator.inputs[2]
         for operator in graph.operators
         if operator.name in _CONVOLUTIONS and len(operator.inputs) > 2
     }
-    found = []
+    problems = []
     for tensor in graph.tensors:
-        wanted = _wanted_types(tensor, tensor.index in biases)
-        if tensor.dtype not in wanted:
-            found.append(f"{tensor} is {tensor.dtype}, not {' or '.join(wanted)}")
+        allowed = _integer_types(tensor, tensor.index in biases)
+        if tensor.dtype not in allowed:
+            problems.append(f"{tensor} is {tensor.dtype}, not {' or '.join(allowed)}")
         elif tensor.dtype == "int8" and tensor.quantization is None:
-            found.append(f"{tensor} is int8 without a scale")
-    found += [str(operator) for operator in graph.operators if operator.name == "DEQUANTIZE"]
-    return found
+            problems.append(f"{tensor} is int8 without a scale")
+    problems += [str(operator) for operator in graph.operators if operator.name == "DEQUANTIZE"]
+    return problems
 
 
-def _wanted_types(tensor: Tensor, is_bias: bool) -> tuple[str, ...]:
+def _integer_types(tensor: Tensor, is_bias: bool) -> tuple[str, ...]:
     if is_bias:
         return ("int32",)
     return ("int8",) if tensor.data is None else ("int8", "int32")
 
 
 def operators(graph: Graph) -> list[tuple[str, int]]:
-    """Each kind of operator with its version, sorted."""
+    """Return each kind of operator with its version, sorted."""
     return sorted({(operator.name, operator.version) for operator in graph.operators})
 
 
 def ends_in_sigmoid(graph: Graph) -> bool:
-    """Whether a sigmoid makes the output, as in the decoder of a codec."""
+    """Whether the output comes from a sigmoid, as in the decoder of a codec."""
     names = [operator.name for operator in graph.operators if operator.name != "QUANTIZE"]
     return names[-1:] == ["LOGISTIC"]
 
 
 def parameters(graph: Graph) -> int:
-    """Weights, biases and PReLU slopes; what two operators share counts for each of them."""
+    """Count weights, biases and PReLU slopes; shared ones count once for each operator."""
     learned = [
         graph.tensors[index]
         for operator in graph.operators
@@ -63,12 +63,12 @@ def parameters(graph: Graph) -> int:
 
 
 def macs(graph: Graph) -> int:
-    """Multiply-accumulates of all convolutions for one image of the graph's input size."""
+    """Count the multiply-accumulates of all convolutions for one image of the input's size."""
     return sum(_macs(graph, operator) for operator in graph.operators)
 
 
 def macs_per_pixel(graph: Graph) -> int | float:
-    """Multiply-accumulates of all convolutions per low-resolution (input) pixel."""
+    """Count the multiply-accumulates of all convolutions per input pixel."""
     _, height, width, _ = _image_shape(graph.input)
     exact = Fraction(macs(graph), height * width)
     return exact.numerator if exact.denominator == 1 else float(exact)
@@ -84,55 +84,56 @@ def _macs(graph: Graph, operator: Operator) -> int:
 
 
 def scale(graph: Graph) -> int:
-    """How many times larger the output image is than the input, along each side.
+    """Return the upscaling factor: height of the output divided by height of the input.
 
     Raises:
-        UserError: the graph does not enlarge an image by a whole number.
+        UserError: the factor is not a whole number, or as in `ratio`.
     """
-    found = ratio(graph)
-    if found.denominator != 1:
-        raise UserError(f"the model enlarges by {found}, which is no enlargement by a whole number")
-    return found.numerator
+    factor = ratio(graph)
+    if factor.denominator != 1:
+        raise UserError(f"the model enlarges by {factor}, which is not a whole number")
+    return factor.numerator
 
 
 def ratio(graph: Graph) -> Fraction:
-    """How many times larger the output image is than the input, along each side.
+    """Return the height of the output divided by the height of the input.
 
     Raises:
-        UserError: the graph does not turn one image into one of the same proportions.
+        UserError: the graph does not map one image to one image of the same proportions.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise UserError("a model of images has one input and one output")
+        raise UserError("an image model has one input and one output")
     _, height, width, _ = _image_shape(graph.input)
-    _, tall, wide, _ = _image_shape(graph.output)
-    if tall * width != wide * height:
+    _, out_height, out_width, _ = _image_shape(graph.output)
+    if out_height * width != out_width * height:
         raise UserError(
-            f"the model turns {height}x{width} into {tall}x{wide}, which is no enlargement"
+            f"the model maps {height}x{width} to {out_height}x{out_width}, which changes the "
+            "proportions"
         )
-    return Fraction(tall, height)
+    return Fraction(out_height, height)
 
 
 def halo(graph: Graph) -> int:
-    """Input pixels of context that an output needs on each side of its own pixel.
+    """Return the input pixels of context that an output pixel needs on each side.
 
-    A tile computed with that margin (or up to the image's border) has, once the margin is cut
-    away, the bits that the whole image would have given. Of a network that shrinks images, tiles
-    and margins are multiples of how much.
+    A tile computed with that margin (or up to the image's border) is, once the margin is cut off,
+    bit-identical to the same part of the whole image. In a network that shrinks images, tiles and
+    margins must be multiples of the shrink factor.
 
     Raises:
-        UserError: an operator's reach is not known.
+        UserError: the graph has an operator whose reach is unknown.
     """
     margins = dict.fromkeys(graph.outputs, 0)
     for operator in reversed(graph.operators):
-        wanted = max((margins.get(index, 0) for index in operator.outputs), default=0)
-        reach = _margin_before(graph, operator, wanted)
+        needed = max((margins.get(index, 0) for index in operator.outputs), default=0)
+        reach = _margin_before(graph, operator, needed)
         for index in operator.inputs:
             margins[index] = max(margins.get(index, 0), reach)
     return margins[graph.input.index]
 
 
 def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:
-    """Margin that the inputs need for the outputs to be right with `margin` pixels around."""
+    """Margin that the inputs need for the outputs to have a margin of `margin` pixels."""
     if operator.name in POINTWISE and _keeps_size(graph, operator):
         return margin
     if operator.name == "DEPTH_TO_SPACE":
@@ -146,11 +147,11 @@ def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:
             for size, axis in zip(kernel[1:3], "hw", strict=True)
         ]
         return margin + max(-(-steps // 2) for steps in reach)
-    raise UserError(f"{operator} cannot be cut into tiles")
+    raise UserError(f"{operator} cannot be tiled")
 
 
 def _keeps_size(graph: Graph, operator: Operator) -> bool:
-    """Whether the images that go in are as high and wide as the one that comes out."""
+    """Whether input images and output image have the same height and width."""
     images = [graph.tensors[index] for index in (*operator.inputs, *operator.outputs)]
     return len({image.shape[1:3] for image in images if image.data is None}) == 1
 

@@ -1,4 +1,4 @@
-"""What a .tflite holds, as plain typed values."""
+"""The typed contents of a .tflite: graph, operators, tensors and their quantization."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ class Tensor:
     data: np.ndarray | None
 
     def __str__(self) -> str:
-        """Name the tensor as messages do."""
+        """Return the name of the tensor for messages."""
         return f"tensor {self.index} '{self.name}'"
 
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """One operator; `inputs` and `outputs` are tensor indices, -1 for an input left out.
+    """One operator; `inputs` and `outputs` are tensor indices, -1 for an omitted input.
 
-    `options` holds the builtin options of the operators that this package computes with, by their
-    schema names in snake case, enumerations as text ("SAME", "RELU"); empty for all the others.
+    `options` holds the builtin options of the operators that this package interprets, by their
+    schema names in snake case, enumerations as text ("SAME", "RELU"); it is empty for all others.
     """
 
     index: int
@@ -47,11 +47,11 @@ class Operator:
     options: Mapping[str, object]
 
     def __str__(self) -> str:
-        """Name the operator as messages do."""
+        """Return the name of the operator for messages."""
         return f"operator {self.index} {self.name}"
 
     def number(self, option: str) -> int:
-        """The integer option of that name."""
+        """Return the integer option of that name."""
         value = self.options[option]
         assert isinstance(value, int)
         return value
@@ -59,7 +59,7 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The only subgraph of a .tflite, operators in the order in which they run."""
+    """The only subgraph of a .tflite, operators in the order of execution."""
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
@@ -79,5 +79,5 @@ class Graph:
         return self.tensors[index]
 
     def constants(self) -> Iterator[Tensor]:
-        """The tensors whose values are in the file."""
+        """Return the tensors whose values are in the file."""
         return (tensor for tensor in self.tensors if tensor.data is not None)

@@ -1,7 +1,7 @@
-"""Reads a .tflite flatbuffer as if it were hostile: nothing is believed before it is checked.
+"""Reads a .tflite flatbuffer as hostile input: every value is checked before it is used.
 
 Python cannot be made to read outside of the file, but the C++ runtimes that load the same bytes
-can. What passes here has tables, vectors, indices, shapes and buffer sizes that agree.
+can. In a file that passes, tables, vectors, indices, shapes and buffer sizes agree.
 """
 
 import math
@@ -14,14 +14,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sr.errors import UserError
+from edge_sr.graph.checks import DamageError, check_graph
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
-from edge_sr.graph.shapes import ShapeError, output_shapes
+from edge_sr.graph.shapes import ShapeError
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_ITEMS = 4096
 MAX_RANK = 6
 MAX_ELEMENTS = 2**31 - 1
-MAX_MULTIPLIER = 2.0**16
 
 _DTYPES = {
     schema.TensorType.FLOAT32: "float32",
@@ -61,10 +61,6 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-class _DamageError(Exception):
-    """What is wrong with the file."""
-
-
 def read_graph(source: bytes | Path) -> Graph:
     """Read a .tflite with one subgraph.
 
@@ -72,21 +68,21 @@ def read_graph(source: bytes | Path) -> Graph:
         source: the bytes of the file, or its path.
 
     Raises:
-        UserError: not a .tflite, empty, truncated, tampered with, larger than 256 MiB, or made of
-            features that nothing here runs (several subgraphs, sparse or external tensors).
+        UserError: the file is not a .tflite, empty, truncated, damaged, larger than 256 MiB, or has
+            unsupported features (several subgraphs, sparse or external tensors).
     """
-    place = f"{source}" if isinstance(source, Path) else "the model"
+    name = f"{source}" if isinstance(source, Path) else "the model"
     data = read_bytes(source) if isinstance(source, Path) else source
     try:
         return _read_model(data)
-    except (_DamageError, ShapeError) as error:
-        raise UserError(f"{place} is not a usable .tflite: {error}") from None
+    except (DamageError, ShapeError) as error:
+        raise UserError(f"{name} is not a usable .tflite: {error}") from None
     except (struct.error, ValueError, IndexError, TypeError, OverflowError):
-        raise UserError(f"{place} is not a usable .tflite: it is truncated or damaged") from None
+        raise UserError(f"{name} is not a usable .tflite: it is truncated or damaged") from None
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a model file, of 256 MiB at most.
+    """Read a model file of at most 256 MiB.
 
     Raises:
         UserError: the file cannot be read or is too large.
@@ -97,20 +93,20 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise UserError(f"{path} is larger than the 256 MiB that a model may have")
+        raise UserError(f"{path} is larger than 256 MiB, the limit for models")
     return data
 
 
 def _read_model(data: bytes) -> Graph:
     if not data:
-        raise _DamageError("it is empty")
+        raise DamageError("it is empty")
     if len(data) < 8 or data[4:8] != b"TFL3":
-        raise _DamageError("it lacks the TFL3 mark of a TensorFlow Lite model")
+        raise DamageError("it lacks the TFL3 signature of TensorFlow Lite")
     model = _checked(schema.Model.GetRootAs(data, 0))
     if model.Version() != 3:
-        raise _DamageError(f"its schema version is {model.Version()}, not 3")
+        raise DamageError(f"its schema version is {model.Version()}, not 3")
     if model.SubgraphsLength() != 1:
-        raise _DamageError(f"it has {model.SubgraphsLength()} subgraphs, not one")
+        raise DamageError(f"it has {model.SubgraphsLength()} subgraphs, not one")
     subgraph = _checked(model.Subgraphs(0))
     buffers = [_buffer(buffer) for buffer in _tables(model, "Buffers")]
     tensors = tuple(
@@ -123,35 +119,33 @@ def _read_model(data: bytes) -> Graph:
         for index, operator in enumerate(_tables(subgraph, "Operators"))
     )
     graph = Graph(tensors, operators, _ints(subgraph, "Inputs"), _ints(subgraph, "Outputs"))
-    _check_wiring(graph)
-    _check_shapes(graph)
-    _check_scales(graph)
+    check_graph(graph)
     return graph
 
 
 def _checked(table: Any) -> Any:
-    """The same table, once its vtable and its fields are known to lie inside of the file."""
+    """Return the table after checking that its vtable and its fields lie inside the file."""
     data, position = table._tab.Bytes, table._tab.Pos
     if position % 4 or not 0 <= position <= len(data) - 4:
-        raise _DamageError("a table lies outside of the file")
+        raise DamageError("a table lies outside the file")
     vtable = position - struct.unpack_from("<i", data, position)[0]
     if vtable % 2 or not 0 <= vtable <= len(data) - 4:
-        raise _DamageError("a table's layout lies outside of the file")
+        raise DamageError("a table's layout lies outside the file")
     layout_size, table_size = struct.unpack_from("<HH", data, vtable)
     if layout_size < 4 or layout_size % 2 or vtable + layout_size > len(data):
-        raise _DamageError("a table's layout is malformed")
+        raise DamageError("a table's layout is malformed")
     if table_size < 4 or position + table_size > len(data):
-        raise _DamageError("a table is cut off")
+        raise DamageError("a table is cut off")
     fields = struct.unpack_from(f"<{layout_size // 2 - 2}H", data, vtable + 4)
     if any(field >= table_size or 0 < field < 4 for field in fields):
-        raise _DamageError("a table's field lies outside of it")
+        raise DamageError("a table's field lies outside the table")
     return table
 
 
 def _tables(table: Any, field: str) -> list[Any]:
     length = getattr(table, f"{field}Length")()
     if length > MAX_ITEMS:
-        raise _DamageError(f"it declares {length} {field.lower()}, more than {MAX_ITEMS}")
+        raise DamageError(f"it declares {length} {field.lower()}, more than {MAX_ITEMS}")
     return [_checked(getattr(table, field)(index)) for index in range(length)]
 
 
@@ -163,23 +157,23 @@ def _vector(table: Any, field: str) -> np.ndarray:
 def _ints(table: Any, field: str) -> tuple[int, ...]:
     values = _vector(table, field)
     if len(values) > MAX_ITEMS:
-        raise _DamageError(f"a list of {len(values)} {field.lower()} is longer than {MAX_ITEMS}")
+        raise DamageError(f"a list of {len(values)} {field.lower()} is longer than {MAX_ITEMS}")
     return tuple(int(value) for value in values)
 
 
 def _buffer(buffer: Any) -> np.ndarray:
     if buffer.Offset() > 1 or buffer.Size() > 1:
-        raise _DamageError("it keeps weights outside of the flatbuffer")
+        raise DamageError("it keeps weights outside the flatbuffer")
     return _vector(buffer, "Data")
 
 
 def _operator_code(code: Any) -> tuple[str, int]:
-    # Files from before 2020 have the 8-bit field alone; later ones keep both, the larger counts.
+    # Files from before 2020 have only the 8-bit field; later ones have both, the larger one valid.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if builtin not in _OPERATORS:
-        raise _DamageError(f"it uses operator number {builtin}, which is unknown")
+        raise DamageError(f"it uses operator number {builtin}, which is unknown")
     if not 1 <= code.Version() <= 1000:
-        raise _DamageError(f"it uses {_OPERATORS[builtin]} in version {code.Version()}")
+        raise DamageError(f"it uses {_OPERATORS[builtin]} in version {code.Version()}")
     return _OPERATORS[builtin], code.Version()
 
 
@@ -187,16 +181,16 @@ def _read_tensor(index: int, tensor: Any, buffers: list[np.ndarray]) -> Tensor:
     label = f"tensor {index}"
     dtype = _DTYPES.get(tensor.Type())
     if dtype is None:
-        raise _DamageError(f"{label} has type number {tensor.Type()}, which nothing here runs")
+        raise DamageError(f"{label} has type number {tensor.Type()}, which is not supported")
     if tensor.Sparsity() is not None or tensor.IsVariable() or tensor.ExternalBuffer():
-        raise _DamageError(f"{label} is sparse, variable or external, which nothing here runs")
+        raise DamageError(f"{label} is sparse, variable or external, which is not supported")
     shape = _ints(tensor, "Shape")
     if len(shape) > MAX_RANK or any(size < 1 for size in shape):
-        raise _DamageError(f"{label} has the shape {shape}")
+        raise DamageError(f"{label} has the shape {shape}")
     if math.prod(shape) > MAX_ELEMENTS:
-        raise _DamageError(f"{label} of shape {shape} has too many elements")
+        raise DamageError(f"{label} of shape {shape} has too many elements")
     if tensor.Buffer() >= len(buffers):
-        raise _DamageError(f"{label} refers to buffer {tensor.Buffer()} of {len(buffers)}")
+        raise DamageError(f"{label} refers to buffer {tensor.Buffer()} of {len(buffers)}")
     raw = buffers[tensor.Buffer()]
     data = _constant(label, raw, dtype, shape) if len(raw) else None
     name = (tensor.Name() or b"").decode("utf-8", errors="replace")
@@ -204,9 +198,9 @@ def _read_tensor(index: int, tensor: Any, buffers: list[np.ndarray]) -> Tensor:
 
 
 def _constant(label: str, raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    wanted = math.prod(shape) * np.dtype(dtype).itemsize
-    if len(raw) != wanted:
-        raise _DamageError(f"{label} of shape {shape} needs {wanted} bytes and has {len(raw)}")
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
+    if len(raw) != needed:
+        raise DamageError(f"{label} of shape {shape} needs {needed} bytes and has {len(raw)}")
     values = raw.view(np.uint8).view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
     values.flags.writeable = False
     return values
@@ -221,20 +215,20 @@ def _quantization(
     _checked(table)
     scale, zero_point = _vector(table, "Scale"), _vector(table, "ZeroPoint")
     if table.DetailsType() or max(len(scale), len(zero_point)) > MAX_ITEMS:
-        raise _DamageError(f"{label} is quantized in a way that nothing here runs")
+        raise DamageError(f"{label} has an unsupported quantization")
     if len(scale) == 0:
         return None
     axis = table.QuantizedDimension()
     channels = shape[axis] if 0 <= axis < len(shape) else 1
     if len(scale) not in (1, channels) or len(zero_point) != len(scale):
-        raise _DamageError(
+        raise DamageError(
             f"{label} of shape {shape} has {len(scale)} scales and {len(zero_point)} zero points"
         )
     if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
-        raise _DamageError(f"{label} has a scale that is not a positive number")
+        raise DamageError(f"{label} has a scale that is not a positive number")
     limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
     if limits and not np.all((limits.min <= zero_point) & (zero_point <= limits.max)):
-        raise _DamageError(f"{label} has a zero point outside of {dtype}")
+        raise DamageError(f"{label} has a zero point outside {dtype}")
     return Quantization(
         tuple(float(value) for value in scale), tuple(int(value) for value in zero_point), axis
     )
@@ -242,7 +236,7 @@ def _quantization(
 
 def _read_operator(index: int, operator: Any, codes: list[tuple[str, int]]) -> Operator:
     if operator.OpcodeIndex() >= len(codes):
-        raise _DamageError(
+        raise DamageError(
             f"operator {index} refers to code {operator.OpcodeIndex()} of {len(codes)}"
         )
     name, version = codes[operator.OpcodeIndex()]
@@ -258,7 +252,7 @@ def _options(label: str, operator: Any, name: str) -> dict[str, object]:
     table = getattr(schema, kind)()
     union = operator.BuiltinOptions()
     if union is None or operator.BuiltinOptionsType() != getattr(schema.BuiltinOptions, kind):
-        raise _DamageError(f"{label} lacks its {kind}")
+        raise DamageError(f"{label} lacks its {kind}")
     table.Init(union.Bytes, union.Pos)
     _checked(table)
     return {_snake(field): _option(label, table, field) for field in fields}
@@ -267,60 +261,13 @@ def _options(label: str, operator: Any, name: str) -> dict[str, object]:
 def _option(label: str, table: Any, field: str) -> object:
     value = getattr(table, field)()
     if not math.isfinite(value):
-        raise _DamageError(f"{label} has {_snake(field)} {value}")
+        raise DamageError(f"{label} has {_snake(field)} {value}")
     if field not in _ENUMERATIONS:
         return value
     if value not in _ENUMERATIONS[field]:
-        raise _DamageError(f"{label} has the unknown {_snake(field)} {value}")
+        raise DamageError(f"{label} has the unknown {_snake(field)} {value}")
     return _ENUMERATIONS[field][value]
 
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[WH])(?=Factor)", "_", name).lower()
-
-
-def _check_wiring(graph: Graph) -> None:
-    """Every index exists, every value is computed once, and before it is read."""
-    count = len(graph.tensors)
-    if not graph.inputs or not graph.outputs or not graph.operators:
-        raise _DamageError("it has no input, no output or no operator")
-    ready = {tensor.index for tensor in graph.constants()}
-    for index in graph.inputs:
-        if not 0 <= index < count or index in ready:
-            raise _DamageError(f"its input {index} is not a tensor to be filled")
-        ready.add(index)
-    for operator in graph.operators:
-        if any(index != -1 and index not in ready for index in operator.inputs):
-            raise _DamageError(f"{operator} reads a tensor that nothing has computed")
-        for index in operator.outputs:
-            if not 0 <= index < count or index in ready:
-                raise _DamageError(f"{operator} writes tensor {index}, which it may not")
-            ready.add(index)
-    if any(index not in ready for index in graph.outputs):
-        raise _DamageError("nothing computes its output")
-
-
-def _check_shapes(graph: Graph) -> None:
-    """Declared shapes are those that the operators make; operators unknown here are believed."""
-    shapes = [tensor.shape for tensor in graph.tensors]
-    for operator in graph.operators:
-        made = output_shapes(graph, operator, shapes)
-        declared = [graph.tensors[index].shape for index in operator.outputs]
-        if made is not None and made != declared:
-            raise _DamageError(f"{operator} makes {made} where the file declares {declared}")
-
-
-def _check_scales(graph: Graph) -> None:
-    """No operator multiplies by more than 2^16 between its scales; runtimes abort on such files."""
-    for operator in graph.operators:
-        inputs = [_largest_scale(graph, index) for index in operator.inputs]
-        factors = [*inputs, math.prod(inputs[:2])]
-        for index in operator.outputs:
-            quantization = graph.tensors[index].quantization
-            if quantization and max(factors) > MAX_MULTIPLIER * min(quantization.scale):
-                raise _DamageError(f"{operator} has scales that are too far apart")
-
-
-def _largest_scale(graph: Graph, index: int) -> float:
-    quantization = graph.tensors[index].quantization if index >= 0 else None
-    return max(quantization.scale) if quantization else 0.0

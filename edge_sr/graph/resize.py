@@ -1,4 +1,4 @@
-"""Changes the image size of a fully convolutional .tflite by editing shapes in its bytes."""
+"""Changes the image size of a fully convolutional .tflite by editing the shapes in its bytes."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ MAX_SIDE = 65536
 
 
 def resize(model: bytes, height: int, width: int) -> bytes:
-    """The same network for images of `height` x `width` pixels: only shape numbers change.
+    """Return the same network for images of `height` x `width` pixels; only shapes change.
 
     Args:
         model: a .tflite with one input of shape (1, H, W, C).
@@ -23,7 +23,7 @@ def resize(model: bytes, height: int, width: int) -> bytes:
         width: new W, 1 to 65536.
 
     Raises:
-        UserError: the model is damaged or not fully convolutional, or the size is absurd.
+        UserError: the model is damaged or not fully convolutional, or the size is out of range.
     """
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise UserError(f"{height}x{width} is not an image size; sides are 1 to {MAX_SIDE}")
@@ -34,13 +34,13 @@ def resize(model: bytes, height: int, width: int) -> bytes:
         if shape != graph.tensors[index].shape:
             _write_shape(edited, subgraph.Tensors(index), shape)
     result = bytes(edited)
-    # Two tensors may share one shape in the file; reading it again finds what that would spoil.
+    # Two tensors may share one shape in the file; reading the result detects a conflict.
     read_graph(result)
     return result
 
 
 def shapes_at(graph: Graph, height: int, width: int) -> list[Shape]:
-    """The shape of every tensor when the input image has that size.
+    """Return the shape of every tensor for an input image of this size.
 
     Raises:
         UserError: the graph is not fully convolutional, or a tensor would be too large.
@@ -51,23 +51,23 @@ def shapes_at(graph: Graph, height: int, width: int) -> list[Shape]:
     shapes[graph.input.index] = (1, height, width, graph.input.shape[3])
     for operator in graph.operators:
         try:
-            made = output_shapes(graph, operator, shapes)
+            computed = output_shapes(graph, operator, shapes)
         except ShapeError as error:
             raise UserError(f"the model cannot run at {height}x{width}: {error}") from None
-        if made is None:
-            raise UserError(f"{operator} is not known to keep its meaning at another image size")
-        for index, shape in zip(operator.outputs, made, strict=True):
+        if computed is None:
+            raise UserError(f"{operator} is not known to work at another image size")
+        for index, shape in zip(operator.outputs, computed, strict=True):
             if math.prod(shape) > MAX_ELEMENTS:
-                raise UserError(f"{operator} would make {shape} at {height}x{width}: too large")
+                raise UserError(f"{operator} would be {shape} at {height}x{width}: too large")
             shapes[index] = shape
     return shapes
 
 
 def _write_shape(model: bytearray, tensor: Any, shape: Shape) -> None:
-    """Write the shape over the tensor's own; a signature keeps its -1 for a size left open."""
+    """Write the shape over the tensor's own; a signature keeps its -1 for an open size."""
     stored = np.frombuffer(model, "<i4", len(shape), tensor._tab.Vector(tensor._tab.Offset(4)))
     stored[:] = shape
     if tensor.ShapeSignatureLength() == len(shape):
-        place = tensor._tab.Vector(tensor._tab.Offset(18))
-        signature = np.frombuffer(model, "<i4", len(shape), place)
+        offset = tensor._tab.Vector(tensor._tab.Offset(18))
+        signature = np.frombuffer(model, "<i4", len(shape), offset)
         signature[:] = np.where(signature == -1, -1, shape)

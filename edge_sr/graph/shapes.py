@@ -1,4 +1,4 @@
-"""Shapes of what each operator computes, for checking a file and for changing its image size."""
+"""Computes the output shape of each operator, to check a file and to change its image size."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,13 +11,16 @@ Shape = tuple[int, ...]
 
 
 class ShapeError(ValueError):
-    """Operator and shapes do not fit; the text says which and how."""
+    """An operator cannot work on the shapes of its inputs; the text says why."""
 
 
 def output_shapes(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> list[Shape] | None:
-    """Shapes of the operator's outputs when the tensors have `shapes` (indexed like the tensors).
+    """Return the shapes of the operator's outputs, or None for an unknown operator.
 
-    Returns None for an operator whose rule is not known here.
+    Args:
+        graph: of the operator.
+        operator: an operator of the graph.
+        shapes: of all tensors, by index.
 
     Raises:
         ShapeError: the operator cannot work on these shapes.
@@ -25,10 +28,10 @@ def output_shapes(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> 
     rule = _RULES.get(operator.name)
     if rule is None:
         return None
-    least, most, infer = rule
-    if not least <= len(operator.inputs) <= most or len(operator.outputs) != 1:
+    fewest, most, infer = rule
+    if not fewest <= len(operator.inputs) <= most or len(operator.outputs) != 1:
         raise ShapeError(f"{operator} has {len(operator.inputs)} inputs")
-    if -1 in operator.inputs[:least]:
+    if -1 in operator.inputs[:fewest]:
         raise ShapeError(f"{operator} lacks an input")
     return [infer(graph, operator, [shapes[i] if i >= 0 else () for i in operator.inputs])]
 
@@ -40,16 +43,16 @@ def _window(size: int, kernel: int, stride: int, dilation: int, padding: object)
 
 
 def _convolution(operator: Operator, image: Shape, kernel: Shape, channels: int) -> Shape:
-    """The NHWC shape that a kernel of shape (_, height, width, _) makes of an NHWC image."""
-    options = [operator.number(f"stride_{axis}") for axis in "hw"]
+    """Output shape (NHWC) of a kernel of shape (_, height, width, _) on an NHWC image."""
+    strides = [operator.number(f"stride_{axis}") for axis in "hw"]
     dilations = [operator.number(f"dilation_{axis}_factor") for axis in "hw"]
-    if not all(1 <= value <= 1024 for value in options + dilations):
-        raise ShapeError(f"{operator} has stride {options} and dilation {dilations}")
+    if not all(1 <= value <= 1024 for value in strides + dilations):
+        raise ShapeError(f"{operator} has stride {strides} and dilation {dilations}")
     size = [
         _window(
             image[axis],
             kernel[axis],
-            options[axis - 1],
+            strides[axis - 1],
             dilations[axis - 1],
             operator.options["padding"],
         )
@@ -95,7 +98,7 @@ def _depth_to_space(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -
     block = _block_size(operator, shapes[0])
     batch, height, width, channels = shapes[0]
     if channels % block**2:
-        raise ShapeError(f"{operator} cannot spread {channels} channels over {block}x{block}")
+        raise ShapeError(f"{operator} cannot split {channels} channels into {block}x{block}")
     return (batch, height * block, width * block, channels // block**2)
 
 
@@ -103,7 +106,7 @@ def _space_to_depth(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -
     block = _block_size(operator, shapes[0])
     batch, height, width, channels = shapes[0]
     if height % block or width % block:
-        raise ShapeError(f"{operator} cannot cut {height}x{width} into {block}x{block}")
+        raise ShapeError(f"{operator} cannot split {height}x{width} into {block}x{block}")
     return (batch, height // block, width // block, channels * block**2)
 
 
@@ -128,10 +131,10 @@ def _prelu(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
 def _concatenation(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
     rank, axis = len(shapes[0]), operator.number("axis")
     if not -rank <= axis < rank or any(len(shape) != rank for shape in shapes):
-        raise ShapeError(f"{operator} cannot join the shapes {list(shapes)} along axis {axis}")
+        raise ShapeError(f"{operator} cannot concatenate {list(shapes)} along axis {axis}")
     axis %= rank
     if len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) != 1:
-        raise ShapeError(f"{operator} cannot join the shapes {list(shapes)} along axis {axis}")
+        raise ShapeError(f"{operator} cannot concatenate {list(shapes)} along axis {axis}")
     total = sum(shape[axis] for shape in shapes)
     return (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
 
@@ -166,7 +169,7 @@ _ACTIVATIONS = (
 )
 _COMBINATIONS = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
 
-# Least and most inputs, and the rule.
+# Fewest inputs, most inputs, rule.
 _RULES: dict[str, tuple[int, int, _Rule]] = {
     "CONV_2D": (2, 3, _conv_2d),
     "DEPTHWISE_CONV_2D": (2, 3, _depthwise),
@@ -180,5 +183,5 @@ _RULES: dict[str, tuple[int, int, _Rule]] = {
     **dict.fromkeys(_COMBINATIONS, (2, 2, _broadcast)),
 }
 
-# Operators that work on each pixel by itself as long as height and width stay the same.
+# Operators that work on each pixel separately if height and width stay the same.
 POINTWISE = frozenset((*_ACTIVATIONS, *_COMBINATIONS, "PRELU", "CONCATENATION", "TILE"))

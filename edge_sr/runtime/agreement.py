@@ -1,4 +1,4 @@
-"""How far apart two runtimes may be on the same network: they round differently."""
+"""Compares the outputs of two runtimes for one network; they round differently."""
 
 import math
 from dataclasses import dataclass
@@ -12,31 +12,31 @@ from edge_sr.runtime.pixels import decode
 from edge_sr.runtime.session import TensorSpec
 
 MAX_PSNR_DIFFERENCE = 0.05
-"""dB between a runtime and the reference on a picture."""
+"""Limit of the PSNR difference between a runtime and the reference on an image, in dB."""
 
 MAX_FLOAT_DIFFERENCE = 0.25
-"""Steps of 1/255 between float32 runtimes: a quarter of what 8-bit pixels resolve."""
+"""Limit between float32 runtimes, in steps of 1/255: a quarter of an 8-bit step."""
 
 MAX_RMS_STEPS = 1.0
-"""Root of the mean square, in steps and for each pass, where no picture says how good an output is.
+"""Limit of the RMS difference without an image, in steps and per iteration of a codec part.
 
-A pass of a codec halves or doubles both sides, and rounds anew what the pass before has rounded:
-the decoder of rate 64, with three of them, may be three steps away.
+Each iteration halves or doubles height and width, and rounds again what the previous one rounded:
+the decoder of rate 64, with three iterations, may differ by three steps.
 """
 
-_MAX_PSNR = 100.0  # dB, for an output that is the picture itself
+_MAX_PSNR = 100.0  # dB, for an output that equals the image
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How an output differs from the reference's.
+    """The difference between an output and the reference's.
 
     Attributes:
         max_difference: in int8 steps, or in 1/255 of the range for float32.
-        differing_share: of the values, 0..1.
-        psnr_difference: dB; None without a picture.
+        differing_share: share of values that differ, 0..1.
+        psnr_difference: dB; None without an image.
         decision: None for an output that is not finite.
-        right: whether the bounds above are kept.
+        right: whether the limits above hold.
     """
 
     max_difference: float
@@ -50,7 +50,7 @@ def agreement(
     output: np.ndarray,
     reference: np.ndarray,
     spec: TensorSpec,
-    picture: Pixels | None = None,
+    image: Pixels | None = None,
     border: int = 0,
     passes: int = 1,
 ) -> Agreement:
@@ -59,16 +59,16 @@ def agreement(
     Args:
         output: (1,H,W,C) of `spec`'s dtype.
         reference: of the same shape and dtype.
-        spec: of both.
-        picture: uint8 (H,W) that a one-channel output should be, or (H,W,3), of which luma counts.
-        border: pixels that PSNR leaves out on each side.
-        passes: of a codec's part, by which the bound without a picture grows.
+        spec: of both outputs.
+        image: the original, uint8 (H,W) for one channel or (H,W,3), of which luma is compared.
+        border: pixels cropped from each side before PSNR.
+        passes: iterations of a codec part, by which the limit without an image is multiplied.
     """
     if not np.isfinite(output).all():
         return Agreement(np.finfo(np.float32).max.item(), 1.0, None, None, False)
     step = 1.0 if spec.dtype == "int8" else 1 / 255
     steps = np.abs(output.astype(np.float64) - reference) / step
-    loss = None if picture is None else _loss(output, reference, spec, picture, border)
+    loss = None if image is None else _loss(output, reference, spec, image, border)
     largest, rms = float(steps.max()), math.sqrt(float(np.mean(steps**2)))
     decisions = [
         Decision("rms difference", rms, MAX_RMS_STEPS * passes)
@@ -77,15 +77,15 @@ def agreement(
     ]
     if spec.dtype == "float32":
         decisions.append(Decision("largest difference", largest, MAX_FLOAT_DIFFERENCE))
-    decision = max(decisions, key=lambda one: one.value / one.bound)
+    decision = max(decisions, key=lambda each: each.value / each.bound)
     return Agreement(largest, float(np.mean(steps != 0)), loss, decision, decision.kept)
 
 
 def _loss(
-    output: np.ndarray, reference: np.ndarray, spec: TensorSpec, picture: Pixels, border: int
+    output: np.ndarray, reference: np.ndarray, spec: TensorSpec, image: Pixels, border: int
 ) -> float:
     if np.array_equal(output, reference):
-        return 0.0  # two infinities have no difference
-    pixels = (decode(values[0], spec).reshape(picture.shape) for values in (output, reference))
-    made, due = (psnr(luminance(picture), luminance(image), border) for image in pixels)
-    return abs(min(made, _MAX_PSNR) - min(due, _MAX_PSNR))
+        return 0.0  # the PSNR may be infinite
+    pixels = (decode(values[0], spec).reshape(image.shape) for values in (output, reference))
+    ours, theirs = (psnr(luminance(image), luminance(each), border) for each in pixels)
+    return abs(min(ours, _MAX_PSNR) - min(theirs, _MAX_PSNR))

@@ -1,4 +1,4 @@
-"""How much RAM TensorFlow Lite Micro takes for a model, asked of the real runtime."""
+"""Measures the arena of a model in TensorFlow Lite Micro, by running it."""
 
 import os
 import platform
@@ -17,10 +17,10 @@ _TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
 
 
 def arena_bytes(model: bytes) -> int:
-    """Bytes of tensor arena that TFLM uses at the model's own size, on this machine's ABI.
+    """Return the arena in bytes that TFLM uses at the model's own size, on this machine's ABI.
 
     Raises:
-        UserError: the tflm extra is missing.
+        UserError: the tflm extra is not installed.
         VerificationError: TFLM cannot run the model.
     """
     runtime = require("tflite_micro", "tflm").runtime
@@ -33,21 +33,21 @@ def arena_bytes(model: bytes) -> int:
             raise VerificationError(f"TFLM cannot run {height}x{width}: {error}") from None
         interpreter.print_allocations()
         captured.seek(0)
-        found = _TOTAL.search(captured.read())
-    if found is None:
-        raise VerificationError("TFLM does not say how much arena it uses")
-    return int(found[1])
+        total = _TOTAL.search(captured.read())
+    if total is None:
+        raise VerificationError("TFLM reports no arena size")
+    return int(total[1])
 
 
 def host_abi() -> str:
-    """The ABI that figures of this machine hold for, such as "64-bit host (Linux x86_64)"."""
+    """Return the ABI of this machine, such as "64-bit host (Linux x86_64)"."""
     bits = 64 if sys.maxsize > 2**32 else 32
     return f"{bits}-bit host ({platform.system()} {platform.machine()})"
 
 
 @contextmanager
 def _captured_stderr() -> Iterator[IO[bytes]]:
-    """Keep what native code writes to standard error; the wheel offers no other way to it."""
+    """Capture what native code writes to standard error; the wheel reports the arena only there."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as file:

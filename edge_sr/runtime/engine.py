@@ -1,4 +1,4 @@
-"""The streaming int8 engine: the C code of the microcontrollers, threads over column strips."""
+"""The streaming int8 engine: the C code of the microcontrollers, with threads on column strips."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -12,7 +12,7 @@ from edge_sr.runtime.session import Interface, Session
 
 
 class EngineSession(Session):
-    """An int8 .tflite in the engine; its bits are TensorFlow Lite Micro's."""
+    """An int8 .tflite in the engine, bit-identical to TensorFlow Lite Micro."""
 
     runtime = "engine"
 
@@ -21,16 +21,16 @@ class EngineSession(Session):
         self.plan = make_plan(graph.read_graph(model))
         self._threads = threads
         self._engines: list[Engine] = []
-        self._pool = ThreadPoolExecutor(threads)  # starts a thread when one is needed
+        self._pool = ThreadPoolExecutor(threads)  # starts its threads when they are needed
 
     @property
     def arenas(self) -> tuple[int, ...]:
-        """Bytes of RAM of each strip's engine, after a run."""
+        """The RAM in bytes of each strip's engine; known after a run."""
         return tuple(engine.arena_bytes for engine in self._engines)
 
     @property
     def kernels(self) -> Kernels | None:
-        """The set that runs the network; known after a run."""
+        """The kernels that run the network; known after a run."""
         return self._engines[0].kernels if self._engines else None
 
     def _run(self, image: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ class EngineSession(Session):
         return out
 
     def _strip_width(self, width: int) -> int:
-        """The least width of as many strips as there are threads; the frame's if it is narrow."""
+        """The width of one strip per thread; that of the frame if it is too narrow to be cut."""
         step = self.plan.pixels_per_unit
         margin = -(-self.plan.halo // step) * step
         share = -(-(width - 2 * margin) // self._threads)

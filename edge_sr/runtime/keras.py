@@ -1,4 +1,4 @@
-"""A float checkpoint in Keras 3, on whatever backend Keras is set to."""
+"""Keras 3, on the backend that KERAS_BACKEND names."""
 
 from pathlib import Path
 from typing import Any
@@ -29,19 +29,18 @@ class KerasSession(Session):
 
 
 def _interface(model: Any) -> Interface:
-    due = model.input_shape[-1]
-    batch, height, width, channels = model.compute_output_shape((1, 8, 8, due))
-    scale = height // 8
-    shape = (1, 8 * scale, 8 * scale, due)
-    if (batch, height, width, channels) != shape or scale not in SCALES:
+    channels = model.input_shape[-1]
+    output = tuple(model.compute_output_shape((1, 8, 8, channels)))
+    scale = output[1] // 8
+    if output != (1, 8 * scale, 8 * scale, channels) or scale not in SCALES:
         raise UserError(f"{model.name} is not a network of scale {SCALES}")
-    if due not in UPSCALER_CHANNELS:
-        raise UserError(f"{model.name} takes {due} channels, not {UPSCALER_CHANNELS}")
+    if channels not in UPSCALER_CHANNELS:
+        raise UserError(f"{model.name} takes {channels} channels, not {UPSCALER_CHANNELS}")
     float32 = TensorSpec("float32")
-    return Interface(scale, _halo(model), float32, float32, channels=due)
+    return Interface(scale, _halo(model), float32, float32, channels=channels)
 
 
 def _halo(model: Any) -> int:
-    """Reach of all convolutions together: exact before an upscaling layer, generous after one."""
+    """Sum of the radii of all convolutions: exact before an upscaling layer, too large after it."""
     kernels = (getattr(layer, "kernel_size", (1,)) for layer in model.layers)
     return sum(max(kernel) // 2 for kernel in kernels)

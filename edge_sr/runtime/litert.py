@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite), with XNNPACK, its default, or its own kernels alone."""
+"""LiteRT (formerly TensorFlow Lite), with XNNPACK (the default) or its own kernels only."""
 
 import contextlib
 from collections.abc import Iterator, Set
@@ -31,7 +31,7 @@ class LiteRTSession(Session):
                 num_threads=threads,
                 experimental_op_resolver_type=kernels,
             )
-            with quiet_native():  # XNNPACK announces itself when tensors are first allocated
+            with quiet_native():  # XNNPACK logs when tensors are first allocated
                 self._interpreter.allocate_tensors()
             self._input = self._interpreter.get_input_details()[0]["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
@@ -55,9 +55,9 @@ class LiteRTSession(Session):
             ) from None
 
     def arena_bytes(self, constants: Set[int]) -> int:
-        """Memory of activations and scratch tensors, what they share counted once.
+        """Return the bytes of activations and scratch tensors, shared memory counted once.
 
-        What XNNPACK takes for itself is elsewhere, and LiteRT's Python API does not say how much.
+        XNNPACK's own memory is not counted; LiteRT's Python API does not report it.
 
         Args:
             constants: indices of the tensors whose values are in the file.
@@ -69,11 +69,11 @@ class LiteRTSession(Session):
         return total
 
     def _spans(self, constants: Set[int]) -> Iterator[tuple[int, int]]:
-        """Where those tensors lay in the last run."""
+        """The address ranges of those tensors in the last run."""
         for details in self._interpreter.get_tensor_details():
             if details["index"] in constants:
                 continue
-            with contextlib.suppress(ValueError):  # XNNPACK keeps it
+            with contextlib.suppress(ValueError):  # XNNPACK holds it
                 view = self._interpreter.tensor(details["index"])()
                 yield view.ctypes.data, view.ctypes.data + view.nbytes
 

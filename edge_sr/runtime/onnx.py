@@ -31,20 +31,20 @@ class ONNXSession(Session):
             model: the .onnx.
             interface: of the model.
             threads: on the CPU.
-            cuda: run on the GPU, in float32 proper (no TF32).
-            profile: the beginning of a file's name; each run's operators are timed into that file.
+            cuda: run on the GPU, in full float32 (no TF32).
+            profile: prefix of the file that the times of each operator are written to.
 
         Raises:
-            UserError: it is refused, or there is no CUDA GPU.
+            UserError: ONNX Runtime refuses the model or finds no CUDA GPU.
         """
         import onnxruntime as ort
 
         super().__init__(interface)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        # Waiting threads that spin take cores from others, and win no time here.
+        # Spinning threads take cores from other processes, and gain no time here.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4  # errors come as exceptions; the log would repeat them
+        options.log_severity_level = 4  # the log would repeat exceptions
         if profile is not None:
             options.enable_profiling = True
             options.profile_file_prefix = str(profile)
@@ -55,20 +55,20 @@ class ONNXSession(Session):
         except Exception as error:  # onnxruntime's errors share no narrower base
             raise UserError(f"ONNX Runtime cannot open the model: {_sentence(error)}") from None
         if cuda and self.native.get_providers()[0] != _CUDA[0]:
-            raise UserError("ONNX Runtime finds no CUDA GPU, or not the libraries that it needs")
+            raise UserError("ONNX Runtime finds no CUDA GPU, or a CUDA library is missing")
         self._input = self.native.get_inputs()[0].name
 
     def _run(self, image: np.ndarray) -> np.ndarray:
         try:
             return self.native.run(None, {self._input: image})[0]
-        except Exception as error:  # as above
+        except Exception as error:  # as in __init__
             raise UserError(
                 f"ONNX Runtime cannot run the model at {image.shape}: {_sentence(error)}"
             ) from None
 
 
 def _sentence(error: Exception) -> str:
-    """What went wrong, without the error's number and the C++ function that found it."""
+    """The error message without its number and the C++ function that raised it."""
     text = " ".join(str(error).split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     return re.sub(r"(^|\s)/\S+:\d+ [^()]*\([^()]*\) ", r"\1", text).rstrip(".")

@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro through its Python wheel (Linux x86-64): the oracle of bits."""
+"""TensorFlow Lite Micro through its Python wheel (Linux x86-64): the bit-exact reference."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _ARENA_OVERHEAD = 64 * 1024  # kernel data, tensor structs and alignment
 
 
 class TFLMSession(Session):
-    """A .tflite in TFLM; its graph is rewritten for each new image size."""
+    """A .tflite in TFLM; the graph is resized for each new image size."""
 
     runtime = "tflm"
 
@@ -33,7 +33,7 @@ class TFLMSession(Session):
             return self._interpreter.get_output(0)
         except UserError:
             raise
-        except Exception as error:  # the wheel parses the file itself, and raises almost anything
+        except Exception as error:  # the wheel raises almost any exception
             raise UserError(f"TFLM cannot run the model at {image.shape}: {error}") from None
 
     def _at_size(self, height: int, width: int) -> Any:
@@ -46,7 +46,7 @@ class TFLMSession(Session):
 
 
 def arena_bound(network: graph.Graph) -> int:
-    """An upper bound of the arena in bytes: every activation kept at once, none shared."""
+    """Return an upper bound of the arena in bytes: all activations at once, no memory shared."""
     activations = sum(
         int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize
         for tensor in network.tensors

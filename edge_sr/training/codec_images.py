@@ -12,7 +12,7 @@ from edge_sr import metrics
 from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import Pair, find_pairs
 from edge_sr.data.images import read_image
-from edge_sr.data.patches import Pixels, sample_pictures
+from edge_sr.data.patches import Pixels, sample_images
 from edge_sr.errors import UserError
 from edge_sr.training.quality import Score
 from edge_sr.training.recipe import DataOptions, Recipe
@@ -39,7 +39,7 @@ class CodecImages:
 
     def cut(self, data: DataOptions, count: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         """Random patches (count,p,p,3), flipped and turned; input and target are the same array."""
-        patches = sample_pictures(self.train, data.patch, count, rng)
+        patches = sample_images(self.train, data.patch, count, rng)
         return patches, patches
 
     def validate(self, model: Any) -> Score:

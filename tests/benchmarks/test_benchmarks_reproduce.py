@@ -137,8 +137,8 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('title = "Smoke"', 'title = "Smoke"\ncolour = 3', "'colour' is none of them"),
-        ("scale = 2", "scale = 2\nsize = 3", "'size' is none of them"),
+        ('title = "Smoke"', 'title = "Smoke"\ncolour = 3', "'colour' is unknown"),
+        ("scale = 2", "scale = 2\nsize = 3", "'size' is unknown"),
         ("scale = 2", "scale = 1", "they start at 2"),
         ("changes.loss = { mae = 1.0 }", "changes.lost = 1", "no entry 'lost'"),
         ("batch = 2", "batches = 2", "no entry 'batches'"),
@@ -577,7 +577,7 @@ def test_results_are_parsed_as_if_hostile(tmp_path: Path) -> None:
         ({"quick": 1}, "must be of type bool"),
         ({"results": [{}]}, "must have exactly"),
         ({"results": [values["results"][0]] * 2}, "a run twice"),
-        ({"extra": 1}, "'extra' is none of them"),
+        ({"extra": 1}, "'extra' is unknown"),
     ):
         path.write_text(json.dumps({**values, **change}))
         with pytest.raises(UserError, match=message):

@@ -102,7 +102,7 @@ def test_formats_and_folder_by_default(
     assert edge_sr("export", "--format", "c, tflite").code == 0
     found = {path.suffix for path in (tmp_path / "artifacts" / NAME).iterdir()}
     assert found == {".c", ".h", ".tflite", ".json"}
-    assert "already; --force" in edge_sr.refuses("export", "--format", "c")
+    assert "manifest.json; --force replaces it" in edge_sr.refuses("export", "--format", "c")
     assert edge_sr("export", "--format", "c", "--force").code == 0
     found = {path.suffix for path in (tmp_path / "artifacts" / NAME).iterdir()}
     assert found == {".c", ".h", ".json"}
@@ -121,9 +121,9 @@ def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) ->
     [
         (["--model", "resnet"], "there is no model 'resnet'; there are"),
         (["--scale", "3"], "has no scale 3; it has 2, 4"),
-        (["--format", "coreml"], "no format 'coreml'; there are tflite, onnx, c"),
+        (["--format", "coreml"], "unknown format 'coreml'; available: tflite, onnx, c"),
         (["--scale", "0"], "has no scale 0; it has 2, 4"),
-        (["--format", ""], "no format is named; there are tflite, onnx, c"),
+        (["--format", ""], "no format is given; available: tflite, onnx, c"),
         (["--input-size", "0x32"], "'0x32' is no input size; write HxW"),
         (["--input-size", "32x-1"], "no input size"),
         (["--input-size", "4097x32"], "sides of 1 to 4096"),

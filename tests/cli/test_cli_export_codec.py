@@ -10,7 +10,7 @@ from command_line import EdgeSr
 from edge_sr import graph, zoo
 from edge_sr.models import checkpoint, registry
 from edge_sr.models.checkpoint import Checkpoint
-from export import manifest, tflite, trials
+from export import manifest, tflite, vectors
 
 STAND_INS = Path(__file__).parents[1] / "golden"
 CARD = """
@@ -50,7 +50,7 @@ def codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_checkpoint(folder / f"{name}.safetensors", 4)
     monkeypatch.setattr(zoo, "FOLDER", folder.parent)
     monkeypatch.setattr(tflite, "convert_part", convert_part)
-    monkeypatch.setattr(trials, "PHOTOGRAPHS", ("coffee",))
+    monkeypatch.setattr(vectors, "IMAGES", ("coffee",))
     return folder
 
 

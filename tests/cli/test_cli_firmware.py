@@ -326,10 +326,10 @@ def test_a_file_of_another_scale_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> 
 def test_an_occupied_output_path_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     build = (*BUILD, "--board", "mps2-an386", "--force", "--out")
-    assert "is a file; name a folder" in edge_sr.refuses(*build, tmp_path / "file")
+    assert "is a file; give a folder" in edge_sr.refuses(*build, tmp_path / "file")
     assert "is a file" in edge_sr.refuses(*build, tmp_path / "file" / "below")
     text = edge_sr.refuses(*build, tmp_path)
-    assert "holds something else than firmware" in text
+    assert "holds something other than firmware" in text
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -88,10 +88,10 @@ def test_a_float_model_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
 def test_an_occupied_output_path_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
     command = (*EXPORT, "--target", "cmake", "--out")
     (tmp_path / "file").write_text("")
-    assert "is a file; name a folder" in edge_sr.refuses(*command, tmp_path / "file", "--force")
+    assert "is a file; give a folder" in edge_sr.refuses(*command, tmp_path / "file", "--force")
     assert "is a file" in edge_sr.refuses(*command, tmp_path / "file" / "below")
     text = edge_sr.refuses(*command, tmp_path, "--force")
-    assert "holds something else than a library project" in text
+    assert "holds something other than a library project" in text
     assert edge_sr(*command, tmp_path / "library").code == 0
     assert "exists; --force replaces it" in edge_sr.refuses(*command, tmp_path / "library")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "library"]

@@ -223,7 +223,7 @@ def test_paths_that_cannot_be_used(edge_sr: EdgeSr, picture: Path, tmp_path: Pat
     assert "no such file or folder" in edge_sr.refuses("upscale", tmp_path / "none.png", out)
     assert "there is no folder" in edge_sr.refuses("upscale", picture, tmp_path / "no" / "out.png")
     assert "there is no folder" in edge_sr.refuses("upscale", picture, picture / "out.png")
-    assert "its suffix names no known" in edge_sr.refuses("upscale", picture, tmp_path / "out.txt")
+    assert "unknown suffix; use one of" in edge_sr.refuses("upscale", picture, tmp_path / "out.txt")
     assert "it is a folder" in edge_sr.refuses("upscale", picture, _folder(tmp_path / "f.png"))
     folder = _folder(tmp_path / "folder")
     sentence = edge_sr.refuses("upscale", picture, folder)

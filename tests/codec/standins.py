@@ -1,4 +1,4 @@
-"""Stand-ins for TinyCompress's int8 parts: its layers, weights near "mean of 2x2 pixels".
+"""Stand-ins for the int8 parts of TinyCompress: its layers, with weights near a 2x2 mean.
 
 `python tests/codec/standins.py RATE FOLDER` writes encoder-int8.tflite and decoder-int8.tflite.
 """
@@ -16,14 +16,14 @@ UNIT = (1 / 255, -128)
 """Scale and zero point of [0, 1]."""
 
 WIDE = (2 / 255, -64)
-"""Of [-0.5, 1.5], between layers."""
+"""Scale and zero point of [-0.5, 1.5], used between layers."""
 
 
 class CodecWriter(TfliteWriter):
-    """Adds TinyCompress's layers."""
+    """Writes the layers of TinyCompress."""
 
-    def carry(self, image: Value, channels: int, kernel: int, weights: np.ndarray) -> Value:
-        """A convolution whose middle is `weights` (inputs, up to `channels`), all else small."""
+    def identity_conv(self, image: Value, channels: int, kernel: int, weights: np.ndarray) -> Value:
+        """A convolution whose centre tap is `weights` (inputs, outputs), other taps small."""
         depth = image.shape[3]
         real = self.rng.normal(0, 0.04 / kernel, (channels, kernel, kernel, depth))
         real[: weights.shape[1], kernel // 2, kernel // 2] += weights.T
@@ -43,13 +43,13 @@ class CodecWriter(TfliteWriter):
         self.operator("CONV_2D", operands, [out.index], options)
         return out
 
-    def bend(self, image: Value, out: tuple[float, int] = WIDE) -> Value:
-        """PReLU."""
-        slopes = self.rng.integers(-40, 40, (1, 1, image.shape[3]), dtype=np.int8)
-        alpha = self.tensor("alpha", slopes.shape, "int8", [0.004], [0], slopes)
-        made = self.activation("prelu", image.shape, *out)
-        self.operator("PRELU", [image.index, alpha], [made.index])
-        return made
+    def scaled_prelu(self, image: Value, out: tuple[float, int] = WIDE) -> Value:
+        """A PReLU with this scale and zero point at its output."""
+        values = self.rng.integers(-40, 40, (1, 1, image.shape[3]), dtype=np.int8)
+        alpha = self.tensor("alpha", values.shape, "int8", [0.004], [0], values)
+        result = self.activation("prelu", image.shape, *out)
+        self.operator("PRELU", [image.index, alpha], [result.index])
+        return result
 
     def space_to_depth(self, image: Value) -> Value:
         _, height, width, channels = image.shape
@@ -61,39 +61,39 @@ class CodecWriter(TfliteWriter):
         return out
 
     def logistic(self, image: Value) -> Value:
-        """Sigmoid, rescaled to [0, 1] in steps of 1/255."""
+        """A sigmoid, rescaled to [0, 1] in steps of 1/255."""
         out = self.activation("logistic", image.shape, 1 / 256, -128)
         self.operator("LOGISTIC", [image.index], [out.index])
-        made = self.activation("image", image.shape, *UNIT)
-        self.operator("QUANTIZE", [out.index], [made.index], schema.QuantizeOptionsT())
-        return made
+        result = self.activation("image", image.shape, *UNIT)
+        self.operator("QUANTIZE", [out.index], [result.index], schema.QuantizeOptionsT())
+        return result
 
 
 def encoder(
     rate: int, height: int = 32, width: int = 32, seed: int = 0, channels: int = 3
 ) -> bytes:
-    """An int8 encoder (1,H,W,3) to (1,h,w,3); sides are multiples of the square root of `rate`."""
+    """Return an int8 encoder (1,H,W,3) to (1,h,w,3); H and W are multiples of sqrt(`rate`)."""
     writer = CodecWriter(height, width, channels)
     image, mean = writer.input, np.tile(np.eye(3) / 4, (4, 1))
     for _ in range(rate.bit_length() // 2):
-        writer.rng = np.random.default_rng(seed)  # every pass has the same weights
-        image = writer.bend(writer.carry(image, 15, 9, np.eye(image.shape[3], 3)))
-        image = writer.bend(writer.carry(image, 3, 1, np.eye(15, 3)))
-        image = writer.bend(writer.carry(writer.space_to_depth(image), 15, 3, mean))
-        image = writer.bend(writer.carry(image, 3, 1, np.eye(15, 3)), UNIT)
+        writer.rng = np.random.default_rng(seed)  # every iteration has the same weights
+        image = writer.scaled_prelu(writer.identity_conv(image, 15, 9, np.eye(image.shape[3], 3)))
+        image = writer.scaled_prelu(writer.identity_conv(image, 3, 1, np.eye(15, 3)))
+        image = writer.scaled_prelu(writer.identity_conv(writer.space_to_depth(image), 15, 3, mean))
+        image = writer.scaled_prelu(writer.identity_conv(image, 3, 1, np.eye(15, 3)), UNIT)
     return writer.finish(image)
 
 
 def decoder(rate: int, height: int = 8, width: int = 8, seed: int = 0) -> bytes:
-    """An int8 decoder (1,h,w,3) to (1,H,W,3)."""
+    """Return an int8 decoder (1,h,w,3) to (1,H,W,3)."""
     writer = CodecWriter(height, width, 3)
     image = writer.input
     for _ in range(rate.bit_length() // 2):
         writer.rng = np.random.default_rng(seed)
-        image = writer.bend(writer.carry(image, 12, 3, np.tile(np.eye(3), (1, 4))))
+        image = writer.scaled_prelu(writer.identity_conv(image, 12, 3, np.tile(np.eye(3), (1, 4))))
         image = writer.depth_to_space(image, 2)
-        image = writer.bend(writer.carry(image, 9, 5, np.eye(3)))
-        image = writer.logistic(writer.carry(image, 3, 1, np.eye(9, 3)))
+        image = writer.scaled_prelu(writer.identity_conv(image, 9, 5, np.eye(3)))
+        image = writer.logistic(writer.identity_conv(image, 3, 1, np.eye(9, 3)))
     return writer.finish(image)
 
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from tcz_runner import Camera, network
 
 from edge_sr.codec import container, planes
+from edge_sr.codec.header import Colour, Header
+from edge_sr.codec.quantizer import Kind, Quantizer
 from edge_sr.engine import coder
 from edge_sr.engine.build import c_files
 from edge_sr.engine.plan import Plan, make_plan
@@ -52,9 +54,9 @@ def test_files_hold_the_latents_of_tflm(rate: int, size: tuple[int, int]) -> Non
     assert camera.write() == OK
     found = container.unpack(camera.file)
     assert found.note == ""
-    assert found.header == container.Header(
-        *("tc-test", bytes(range(8)), rate, size[1], size[0], container.Colour.RGB),
-        container.Quantizer(container.Kind.CLIPPING, (0.0,) * 3, (1.0,) * 3),
+    assert found.header == Header(
+        *("tc-test", bytes(range(8)), rate, size[1], size[0], Colour.RGB),
+        Quantizer(Kind.CLIPPING, (0.0,) * 3, (1.0,) * 3),
     )
     expected = by_tflm(rate, pixels)
     assert np.array_equal(coder.decode(found.segments, found.header.shape), expected)

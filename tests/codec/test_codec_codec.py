@@ -90,11 +90,11 @@ def test_fewer_planes_are_those_of_a_smaller_file(planes: int) -> None:
 
 @pytest.mark.parametrize("planes", [0, 9, -1])
 def test_planes_that_there_are_not(planes: int) -> None:
-    with pytest.raises(UserError, match="8 are there"):
+    with pytest.raises(UserError, match="available: 8"):
         codec.decompress(FILE, INT8, planes)
     with pytest.raises(UserError, match=f"{planes} bit planes cannot be kept"):
         codec.compress(PIXELS, INT8, planes)
-    with pytest.raises(UserError, match="5 bit planes cannot be decoded: 4 are there"):
+    with pytest.raises(UserError, match="5 bit planes cannot be decoded; available: 4"):
         codec.decompress(codec.compress(PIXELS, INT8, 4), INT8, 5)
 
 
@@ -104,11 +104,11 @@ def test_as_many_planes_as_fit() -> None:
     for planes, size in enumerate(sizes, 1):
         data = codec.compress_within(PIXELS, INT8, 8 * size / count)
         assert data == codec.compress(PIXELS, INT8, planes)
-    with pytest.raises(UserError, match=r"even one bit plane takes .* bits per pixel, and 0.1 is"):
+    with pytest.raises(UserError, match=r"one bit plane alone needs .* the limit is 0.1"):
         codec.compress_within(PIXELS, INT8, 0.1)
 
 
-def test_every_cut_gives_the_planes_that_are_whole() -> None:
+def test_every_truncation_gives_the_intact_planes() -> None:
     sizes = [plane.size for plane in container.inspect(FILE).planes]
     ends = HEAD + np.cumsum(sizes)
     images = [codec.decompress(FILE, INT8, planes).pixels for planes in range(1, 9)]
@@ -121,7 +121,7 @@ def test_every_cut_gives_the_planes_that_are_whole() -> None:
         decoded = codec.decompress(FILE[:size], INT8)
         assert np.array_equal(decoded.pixels, images[there - 1])
         place = f"after plane {there}" if size in ends else f"within plane {there + 1}"
-        assert f"the file is cut {place} of 8" in decoded.note
+        assert f"the file is truncated {place} of 8" in decoded.note
 
 
 def test_every_flipped_byte_is_refused_or_salvaged() -> None:
@@ -180,5 +180,5 @@ def test_ranges_that_no_image_has() -> None:
 
 
 def test_an_image_too_large_for_the_file() -> None:
-    with pytest.raises(UserError, match=r"65536x1; a .tcz file holds 65535 pixels a side"):
+    with pytest.raises(UserError, match=r"65536x1; .tcz files hold at most 65535"):
         codec.compress(np.zeros((1, 65536), np.uint8), INT8)

@@ -14,7 +14,8 @@ from latents import smooth
 
 from edge_sr.codec import container
 from edge_sr.codec import planes as bit_planes
-from edge_sr.codec.container import Colour, File, Header
+from edge_sr.codec.container import File
+from edge_sr.codec.header import Colour, Header
 from edge_sr.codec.quantizer import Kind, Quantizer, clipping, normalizing
 from edge_sr.errors import UserError
 
@@ -56,14 +57,14 @@ def test_the_header_is_that_of_the_page() -> None:
 
 
 @given(planes=st.integers(1, 8))
-def test_files_come_back(planes: int) -> None:
+def test_files_are_read_as_written(planes: int) -> None:
     file = container.unpack(container.pack(HEADER, SAMPLES, planes))
     assert (file.header, file.planes, file.note) == (HEADER, planes, "")
     kept = bit_planes.restore(bit_planes.drop(SAMPLES, planes), planes)
     assert np.array_equal(file.latents(), QUANTIZER.restore(kept))
 
 
-def test_every_cut_decodes_to_the_planes_that_are_whole() -> None:
+def test_every_truncation_decodes_to_the_intact_planes() -> None:
     whole = container.unpack(FILE)
     ends = [HEAD + sum(map(len, whole.segments[:n])) for n in range(9)]
     for size in range(len(FILE)):
@@ -75,12 +76,12 @@ def test_every_cut_decodes_to_the_planes_that_are_whole() -> None:
         cut = container.unpack(FILE[:size])
         assert cut.segments == whole.segments[:there]
         place = f"after plane {there}" if size in ends else f"within plane {there + 1}"
-        assert cut.note.startswith(f"the file is cut {place} of 8; ")
+        assert cut.note.startswith(f"the file is truncated {place} of 8; ")
         kept = bit_planes.restore(bit_planes.drop(SAMPLES, there), there)
         assert size not in ends or np.array_equal(cut.latents(), QUANTIZER.restore(kept))
 
 
-def test_every_flipped_bit_is_noticed() -> None:
+def test_every_flipped_bit_is_detected() -> None:
     for at in range(len(FILE)):
         damaged = bytearray(FILE)
         damaged[at] ^= 1 << at % 8
@@ -99,37 +100,37 @@ def test_salvage_keeps_the_planes_before_the_damage() -> None:
     assert "plane 4 of 8 is damaged" in file.note
 
 
-def test_damage_below_the_planes_that_are_wanted_is_told_of() -> None:
+def test_damage_after_the_decoded_planes_is_noted() -> None:
     whole = container.unpack(FILE)
     damaged = bytearray(FILE)
     damaged[HEAD + sum(map(len, whole.segments[:4]))] ^= 1
     for planes in (1, 4):
         file = container.unpack(bytes(damaged), planes=planes)
         assert file.segments == whole.segments[:4]
-        assert file.note == "plane 5 of 8 is damaged; those before it are whole"
+        assert file.note == "plane 5 of 8 is damaged; those before it are intact"
     for planes in (5, 8):
         with pytest.raises(UserError, match="plane 5 of 8 is damaged"):
             container.unpack(bytes(damaged), planes=planes)
 
 
-def test_salvage_keeps_every_plane_of_a_file_that_goes_on() -> None:
+def test_salvage_keeps_every_plane_before_surplus_bytes() -> None:
     file = container.unpack(FILE + b"\0", salvage=True)
     assert file.segments == container.unpack(FILE).segments
-    assert file.note == "the file goes on after its end; its planes are whole"
+    assert file.note == "the file has surplus bytes after its last plane; its planes are intact"
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no .tcz file"),
-        (b"\x89PNG\r\n", "no .tcz file"),
-        (forged(4, b"\2"), "of version 2, and this decoder reads version 1 alone"),
-        (b"\x89TCZ\2", "of version 2"),
-        (FILE[:20], "cut within its header"),
-        (FILE[:100], "cut within its header"),
-        (forged(5, b"\2"), "values that version 1 does not have"),
-        (forged(8, b"\2"), "values that version 1 does not have"),
-        (forged(9, b"\1"), "values that version 1 does not have"),
+        (b"", "not a .tcz file"),
+        (b"\x89PNG\r\n", "not a .tcz file"),
+        (forged(4, b"\2"), "has version 2, and this decoder reads only version 1"),
+        (b"\x89TCZ\2", "has version 2"),
+        (FILE[:20], "truncated within its header"),
+        (FILE[:100], "truncated within its header"),
+        (forged(5, b"\2"), "values that version 1 does not define"),
+        (forged(8, b"\2"), "values that version 1 does not define"),
+        (forged(9, b"\1"), "values that version 1 does not define"),
         (forged(6, b"\0"), "header of this .tcz file is damaged"),
         (FILE[:6] + b"\5" + FILE[7:], "header of this .tcz file is damaged"),
         (FILE[:7] + b"\0" + FILE[8:], "header of this .tcz file is damaged"),
@@ -139,30 +140,30 @@ def test_salvage_keeps_every_plane_of_a_file_that_goes_on() -> None:
         (signed(channels=5), "1 to 4 channels, not 5"),
         (signed(planes=0), "1 to 8 planes, not 0"),
         (signed(planes=9), "1 to 8 planes, not 9"),
-        (forged(10, b"\5\0"), "no rate 5"),
+        (forged(10, b"\5\0"), "unknown rate 5"),
         (forged(12, b"\0\0\0\0"), "1 to 65535 pixels in width, not 0"),
         (forged(16, b"\0\0\1\0"), "1 to 65535 pixels in height, not 65536"),
         (forged(12, struct.pack("<2I", 65535, 65535)), "65535x65535 pixels; 100000000 are the"),
         (forged(20, b"\0" * 16), "1 to 16 printable"),
         (forged(20, b"a\0b"), "1 to 16 printable"),
         (forged(20, b"\xff"), "1 to 16 printable"),
-        (forged(44, struct.pack("<f", math.nan)), "cannot range from nan"),
-        (forged(48, struct.pack("<f", math.inf)), "cannot range from -0.5 to inf"),
-        (forged(44, struct.pack("<f", 0.75)), "cannot range from 0.75 to 0.5"),
+        (forged(44, struct.pack("<f", math.nan)), "ranges from nan"),
+        (forged(48, struct.pack("<f", math.inf)), "ranges from -0.5 to inf"),
+        (forged(44, struct.pack("<f", 0.75)), "ranges from 0.75 to 0.5"),
         (forged(68, b"\0\0\0\0"), "plane 1 of this .tcz file claims 0 bytes"),
-        (forged(68, b"\xff\xff\xff\xff"), "claims 4294967295 bytes; 1 to 278 are possible"),
-        (FILE[: HEAD + 3], "no bit plane of this .tcz file is whole"),
-        (FILE + b"\0", "goes on after its end"),
+        (forged(68, b"\xff\xff\xff\xff"), "claims 4294967295 bytes; it has 1 to 278"),
+        (FILE[: HEAD + 3], "no bit plane of this .tcz file is intact"),
+        (FILE + b"\0", "surplus bytes"),
     ],
 )
-def test_what_is_no_file_of_ours_is_refused_in_a_sentence(data: bytes, words: str) -> None:
+def test_other_files_are_refused_in_one_sentence(data: bytes, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         container.unpack(data)
     assert "\n" not in str(caught.value)
 
 
-def test_the_limit_of_pixels_may_be_moved() -> None:
-    with pytest.raises(UserError, match="37x22 pixels; 813 are the limit"):
+def test_the_pixel_limit_can_be_changed() -> None:
+    with pytest.raises(UserError, match="37x22 pixels; the limit is 813"):
         container.unpack(FILE, max_pixels=813)
     assert container.unpack(FILE, max_pixels=814).header == HEADER
 

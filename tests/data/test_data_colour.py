@@ -1,4 +1,4 @@
-"""BT.601 colour, against scikit-image and in full."""
+"""BT.601 colour, against scikit-image."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_backward_is_scikit_images_rounded() -> None:
     assert np.abs(ycbcr_to_rgb(ycbcr) - exact).max() <= 0.5 + 1e-6
 
 
-def test_there_and_back_stays_within_two() -> None:
+def test_a_round_trip_stays_within_two() -> None:
     rgb = all_colours(3)
     assert np.abs(ycbcr_to_rgb(rgb_to_ycbcr(rgb)).astype(int) - rgb).max() <= 2
 

@@ -1,4 +1,4 @@
-"""Which part of 16 bits becomes 8, against NumPy's partition and plain arithmetic."""
+"""The mapping of 16-bit counts to 8 bits, against NumPy's partition and plain arithmetic."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,7 @@ def counts(size: int, low: int, high: int, seed: int) -> np.ndarray:
     width=st.integers(0, 3000),
     seed=st.integers(0, 99),
 )
-def test_a_thousandth_on_either_side_is_left_out(
-    size: int, low: int, width: int, seed: int
-) -> None:
+def test_a_thousandth_at_each_end_is_ignored(size: int, low: int, width: int, seed: int) -> None:
     samples = counts(size, low, min(low + width, 65535), seed)
     ordered, left_out = np.sort(samples), size // 1000
     span = span_of(samples)

@@ -41,7 +41,7 @@ def relative(pairs: list[Pair], root: Path) -> list[tuple[str, str, str | None]]
 # --- layouts -------------------------------------------------------------------------------------
 
 
-def test_plain_folders_are_searched_and_reduced(tmp_path: Path) -> None:
+def test_plain_folders_are_searched_and_their_images_reduced(tmp_path: Path) -> None:
     write(tmp_path / "b.png")
     write(tmp_path / "sub/a.png")
     pairs = find_pairs(tmp_path, 2)
@@ -52,7 +52,7 @@ def test_plain_folders_are_searched_and_reduced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_test_sets_pair_hr_with_their_own_reduced_files(tmp_path: Path, scale: int) -> None:
+def test_standard_sets_use_their_own_low_resolution_files(tmp_path: Path, scale: int) -> None:
     write(tmp_path / "hr/001.png", 10, 13)
     for low in (2, 4):
         write(tmp_path / f"lr_x{low}/001.png", 10 // low, 13 // low)
@@ -63,14 +63,14 @@ def test_test_sets_pair_hr_with_their_own_reduced_files(tmp_path: Path, scale: i
     assert lr.shape == (10 // scale, 13 // scale, 3)
 
 
-def test_without_files_of_the_scale_they_are_computed(tmp_path: Path) -> None:
+def test_low_resolution_images_of_a_missing_scale_are_computed(tmp_path: Path) -> None:
     write(tmp_path / "hr/001.png")
     write(tmp_path / "lr_x2/001.png", 4, 7)
     assert relative(find_pairs(tmp_path, 3), tmp_path) == [("001", "hr/001.png", None)]
 
 
 @pytest.mark.parametrize("below", [".", "DIV2K_train_HR"])
-def test_div2k_is_found_from_either_folder(div2k: Path, below: str) -> None:
+def test_div2k_is_found_by_its_own_folder_and_its_parent(div2k: Path, below: str) -> None:
     pairs = find_pairs(div2k / below, 2)
     low = "DIV2K_train_LR_bicubic/X2/000"
     assert relative(pairs, div2k) == [
@@ -155,6 +155,6 @@ def test_the_split_depends_on_the_seed_alone() -> None:
 
 
 @pytest.mark.parametrize("count", [-1, 50, 51])
-def test_something_must_be_left_to_train_on(count: int) -> None:
+def test_at_least_one_training_image_must_remain(count: int) -> None:
     with pytest.raises(UserError, match="at least one"):
         split_validation(PAIRS, count, 0)

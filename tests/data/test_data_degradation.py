@@ -53,7 +53,7 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=20, deadline=None)
 @given(SCALES, st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
-def test_16_bits_are_enlarged_as_the_float64_matrix_says(
+def test_upscale_of_16_bits_is_the_float64_matrix(
     scale: int, rows: int, columns: int, seed: int
 ) -> None:
     counts = np.random.default_rng(seed).integers(0, 65536, (rows, columns)).astype(np.uint16)
@@ -107,7 +107,7 @@ def test_no_byte_differs_from_matlabs_files(shared_data: Path, name: str, scale:
     assert differing == 0
 
 
-def test_channels_are_reduced_each_on_its_own_in_bands() -> None:
+def test_channels_are_reduced_separately_and_in_bands() -> None:
     pixels = noise(1100, 900, 3)  # more than one band
     whole = bicubic_downscale(pixels, 2)
     for channel in range(3):
@@ -120,7 +120,7 @@ def test_channels_are_reduced_each_on_its_own_in_bands() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 255])
-def test_flat_pictures_stay_flat(value: int) -> None:
+def test_flat_images_stay_flat(value: int) -> None:
     flat = np.full((40, 24), value, np.uint8)
     for scale in range(2, 9):
         assert (bicubic_downscale(flat, scale) == value).all()
@@ -159,7 +159,7 @@ def test_upscale_is_close_to_pillow() -> None:
     cuts=st.lists(st.integers(1, 29), max_size=5),
     seed=st.integers(0, 99),
 )
-def test_bands_have_the_bits_of_the_whole(
+def test_bands_equal_the_rows_of_the_whole_image(
     scale: int, height: int, colour: bool, cuts: list[int], seed: int
 ) -> None:
     pixels = noise(height, 9, 3, seed=seed) if colour else noise(height, 9, seed=seed)
@@ -180,7 +180,7 @@ def test_a_band_can_be_written_in_place() -> None:
     assert not target[40:].any()
 
 
-def test_large_pictures_are_enlarged_in_bands() -> None:
+def test_large_images_are_enlarged_in_bands() -> None:
     pixels = noise(300, 1500)  # more than one band
     np.testing.assert_array_equal(
         bicubic_upscale(pixels, 2)[200:300], bicubic_upscale(pixels[90:160], 2)[20:120]
@@ -202,9 +202,7 @@ PUBLISHED = {
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("name", "scale"), PUBLISHED)
-def test_bicubic_comes_out_at_the_published_figures(
-    shared_data: Path, name: str, scale: int
-) -> None:
+def test_bicubic_reaches_the_published_figures(shared_data: Path, name: str, scale: int) -> None:
     # From the sets' 8-bit low-resolution files bicubic lies 0.004 to 0.026 dB (and 0.0003 to 0.0009
     # SSIM) below the published figures: those reduce the luma plane and enlarge it again without
     # rounding in between, and what the three roundings of the files cost is missing from them.
@@ -221,7 +219,7 @@ def test_bicubic_comes_out_at_the_published_figures(
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "scale"), PUBLISHED)
-def test_without_rounding_in_between_the_published_figures_are_met(
+def test_published_figures_are_met_without_intermediate_rounding(
     shared_data: Path, name: str, scale: int
 ) -> None:
     figures = []
@@ -256,7 +254,7 @@ def test_odd_arrays_are_refused(resize) -> None:  # type: ignore[no-untyped-def]
             resize(pixels, 2)
 
 
-def test_pictures_smaller_than_the_scale_are_refused() -> None:
+def test_images_smaller_than_the_scale_are_refused() -> None:
     with pytest.raises(UserError, match="too small"):
         bicubic_downscale(noise(20, 3), 4)
 

@@ -1,4 +1,4 @@
-"""Reading and writing pictures, against Pillow."""
+"""Reading and writing images, against Pillow."""
 
 import io
 import struct
@@ -14,14 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from edge_sr.data.images import (
-    holds_profile,
-    holds_wide,
-    list_images,
-    read_image,
-    read_wide,
-    write_image,
-)
+from edge_sr.data.image_formats import holds_profile, holds_wide
+from edge_sr.data.image_writer import write_image
+from edge_sr.data.images import list_images, read_image, read_wide
 from edge_sr.errors import UserError
 
 RGB = np.random.default_rng(1).integers(0, 256, (13, 17, 3), np.uint8)
@@ -33,16 +28,16 @@ CMYK_PROFILE = PROFILE[:16] + b"CMYK" + PROFILE[20:]
 
 
 def save(path: Path, mode: str, **options: object) -> PillowImage.Image:
-    """Save a small picture in one of Pillow's modes and give it back."""
-    picture = PillowImage.fromarray(RGB).convert(mode)
+    """Save a small image in one of Pillow's modes and return it."""
+    saved = PillowImage.fromarray(RGB).convert(mode)
     if mode.endswith("A"):
-        picture.putalpha(PillowImage.fromarray(GRAY))
-    picture.save(path, **options)
-    return picture
+        saved.putalpha(PillowImage.fromarray(GRAY))
+    saved.save(path, **options)
+    return saved
 
 
 def write(path: Path, pixels: np.ndarray, profile: bytes | None = None) -> None:
-    """Write a picture in two bands."""
+    """Write an image in two bands."""
     middle = (len(pixels) + 1) // 2
     write_image(path, pixels.shape, [pixels[:middle], pixels[middle:]], profile)
 
@@ -56,16 +51,16 @@ def test_a_profile_survives_reading_and_writing(tmp_path: Path, suffix: str) -> 
     image = read_image(tmp_path / f"a{suffix}")
     assert (image.profile, image.note) == (PROFILE, None)
     write(tmp_path / f"b{suffix}", image.pixels, image.profile)
-    with PillowImage.open(tmp_path / f"b{suffix}") as picture:
-        assert picture.info["icc_profile"] == PROFILE
+    with PillowImage.open(tmp_path / f"b{suffix}") as saved:
+        assert saved.info["icc_profile"] == PROFILE
 
 
-def test_pictures_without_a_profile_get_none(tmp_path: Path) -> None:
+def test_images_without_a_profile_get_none(tmp_path: Path) -> None:
     save(tmp_path / "a.png", "RGB")
     assert read_image(tmp_path / "a.png").profile is None
     write(tmp_path / "b.png", RGB)
-    with PillowImage.open(tmp_path / "b.png") as picture:
-        assert "icc_profile" not in picture.info
+    with PillowImage.open(tmp_path / "b.png") as saved:
+        assert "icc_profile" not in saved.info
 
 
 @pytest.mark.parametrize(
@@ -80,7 +75,7 @@ def test_pictures_without_a_profile_get_none(tmp_path: Path) -> None:
     ],
     ids=["gray", "colour on gray", "gray on colour", "cmyk", "short", "huge"],
 )
-def test_a_profile_of_other_pixels_is_left_out_with_a_word(
+def test_a_profile_of_another_colour_space_is_left_out_with_a_note(
     tmp_path: Path, mode: str, profile: bytes, kept: bool
 ) -> None:
     save(tmp_path / "a.tif", mode, icc_profile=profile)
@@ -94,16 +89,16 @@ def test_formats_that_hold_no_such_profile(tmp_path: Path, suffix: str, pixels: 
     profile = PROFILE if pixels.ndim == 3 else GRAY_PROFILE
     assert not holds_profile(tmp_path / f"a{suffix}", profile)
     write(tmp_path / f"a{suffix}", pixels, profile)
-    with PillowImage.open(tmp_path / f"a{suffix}") as picture:
-        assert "icc_profile" not in picture.info
+    with PillowImage.open(tmp_path / f"a{suffix}") as saved:
+        assert "icc_profile" not in saved.info
 
 
-# --- what is read as it is, and what is converted with a word ------------------------------------
+# --- what is read unchanged, and what is converted with a note ------------------------------------
 
 
 @pytest.mark.parametrize("pixels", [RGB, GRAY], ids=["rgb", "gray"])
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".webp"])
-def test_plain_pictures_pass_unchanged(tmp_path: Path, pixels: np.ndarray, suffix: str) -> None:
+def test_plain_images_are_read_unchanged(tmp_path: Path, pixels: np.ndarray, suffix: str) -> None:
     PillowImage.fromarray(pixels).save(tmp_path / f"a{suffix}", lossless=True)
     image = read_image(tmp_path / f"a{suffix}")
     assert image.note is None
@@ -125,14 +120,14 @@ def test_plain_pictures_pass_unchanged(tmp_path: Path, pixels: np.ndarray, suffi
         ("CMYK", ".jpg", "RGB", "CMYK"),
     ],
 )
-def test_other_kinds_are_converted_with_a_word(
+def test_other_kinds_are_converted_with_a_note(
     tmp_path: Path, mode: str, suffix: str, target: str, word: str
 ) -> None:
     path = tmp_path / f"a{suffix}"
     save(path, mode)
     image = read_image(path)
-    with PillowImage.open(path) as picture:
-        np.testing.assert_array_equal(image.pixels, np.asarray(picture.convert(target)))
+    with PillowImage.open(path) as saved:
+        np.testing.assert_array_equal(image.pixels, np.asarray(saved.convert(target)))
     assert image.note is not None
     assert word in image.note
 
@@ -158,7 +153,7 @@ WIDE = np.random.default_rng(3).integers(0, 65536, (40, 50)).astype(np.uint16)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_16_bit_gray_is_read_as_it_is_where_that_is_asked_for(tmp_path: Path, suffix: str) -> None:
+def test_read_wide_keeps_the_samples_of_16_bit_gray(tmp_path: Path, suffix: str) -> None:
     PillowImage.fromarray(WIDE).save(tmp_path / f"a{suffix}")
     image = read_wide(tmp_path / f"a{suffix}")
     assert image is not None
@@ -185,19 +180,19 @@ def test_both_orders_of_bytes_give_the_same_counts(tmp_path: Path) -> None:
         np.testing.assert_array_equal(image.pixels, WIDE)
 
 
-def test_a_16_bit_picture_is_turned_upright_and_keeps_its_profile(tmp_path: Path) -> None:
+def test_a_16_bit_image_is_turned_upright_and_keeps_its_profile(tmp_path: Path) -> None:
     exif = PillowImage.Exif()
     exif[0x0112] = 6
-    picture = PillowImage.fromarray(WIDE)
-    picture.save(tmp_path / "a.png", exif=exif, icc_profile=GRAY_PROFILE)
+    saved = PillowImage.fromarray(WIDE)
+    saved.save(tmp_path / "a.png", exif=exif, icc_profile=GRAY_PROFILE)
     image = read_wide(tmp_path / "a.png")
     assert image is not None
-    assert (image.note, image.profile) == ("a.png: the picture was turned upright", GRAY_PROFILE)
+    assert (image.note, image.profile) == ("a.png: the image was turned upright", GRAY_PROFILE)
     np.testing.assert_array_equal(image.pixels, np.rot90(WIDE, 3))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp"])
-def test_other_pictures_are_not_wide(tmp_path: Path, suffix: str) -> None:
+def test_read_wide_gives_none_for_other_images(tmp_path: Path, suffix: str) -> None:
     PillowImage.fromarray(GRAY).save(tmp_path / f"a{suffix}")
     assert read_wide(tmp_path / f"a{suffix}") is None
     PillowImage.fromarray(WIDE).save(tmp_path / "a.pgm")  # its samples are stretched by Pillow
@@ -217,8 +212,8 @@ def test_truncated_16_bit_files_are_refused(tmp_path: Path, suffix: str, kept: f
 def test_16_bit_gray_is_written_as_tiff(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     write_image(path, WIDE.shape, [WIDE[:7], WIDE[7:]], bits=16)
-    with PillowImage.open(path) as picture:
-        np.testing.assert_array_equal(np.asarray(picture), WIDE)
+    with PillowImage.open(path) as saved:
+        np.testing.assert_array_equal(np.asarray(saved), WIDE)
     assert holds_wide(path)
     assert not holds_wide(tmp_path / "a.jpg")
     with pytest.raises(UserError, match="cannot write an array of uint8"):
@@ -245,17 +240,17 @@ def test_orientation_is_applied_as_pillow_does(tmp_path: Path, orientation: int)
     exif[0x0112] = orientation
     PillowImage.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
     image = read_image(tmp_path / "a.png")
-    with PillowImage.open(tmp_path / "a.png") as picture:
-        np.testing.assert_array_equal(image.pixels, np.asarray(ImageOps.exif_transpose(picture)))
+    with PillowImage.open(tmp_path / "a.png") as saved:
+        np.testing.assert_array_equal(image.pixels, np.asarray(ImageOps.exif_transpose(saved)))
     assert (image.note is None) == (orientation == 1)
 
 
-def test_the_first_picture_of_a_camera_mpo_is_taken(tmp_path: Path) -> None:
+def test_the_first_image_of_a_camera_mpo_is_taken(tmp_path: Path) -> None:
     first, second = PillowImage.fromarray(RGB), PillowImage.fromarray(RGB[::-1])
     first.save(tmp_path / "a.mpo", save_all=True, append_images=[second])
     image = read_image(tmp_path / "a.mpo")
-    with PillowImage.open(tmp_path / "a.mpo") as picture:
-        np.testing.assert_array_equal(image.pixels, np.asarray(picture))
+    with PillowImage.open(tmp_path / "a.mpo") as saved:
+        np.testing.assert_array_equal(image.pixels, np.asarray(saved))
     assert "first of several" in str(image.note)
 
 
@@ -287,10 +282,10 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str, kept: float) -
     assert text.lower().count("truncated") <= 1
 
 
-def test_files_that_are_no_images_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     assert "empty" in refusal(tmp_path / "empty.png")
-    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "text.png").write_text("not an image")
     assert "not an image" in refusal(tmp_path / "text.png")
     (tmp_path / "a.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     assert "not an image" in refusal(tmp_path / "a.eps")
@@ -316,7 +311,7 @@ def png_header(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(("width", "height"), [(20_001, 10_000), (2**31 - 1, 2**31 - 1)])
 def test_decompression_bombs_are_refused(tmp_path: Path, width: int, height: int) -> None:
     (tmp_path / "a.png").write_bytes(png_header(width, height))
-    assert f"claims {width}x{height} pixels; 200000000 are" in refusal(tmp_path / "a.png")
+    assert f"claims {width}x{height} pixels; the limit is 200000000" in refusal(tmp_path / "a.png")
 
 
 def test_a_size_of_zero_is_refused(tmp_path: Path) -> None:
@@ -414,8 +409,8 @@ def test_lossless_formats_give_the_pixels_back(
     tmp_path: Path, pixels: np.ndarray, suffix: str
 ) -> None:
     write(tmp_path / f"a{suffix}", pixels)
-    with PillowImage.open(tmp_path / f"a{suffix}") as picture:
-        np.testing.assert_array_equal(np.asarray(picture), pixels)
+    with PillowImage.open(tmp_path / f"a{suffix}") as saved:
+        np.testing.assert_array_equal(np.asarray(saved), pixels)
     assert [path.name for path in tmp_path.iterdir()] == [f"a{suffix}"]
 
 
@@ -424,12 +419,12 @@ def test_photographic_formats_stay_close(tmp_path: Path, suffix: str) -> None:
     smooth = np.add.outer(np.arange(64), 2 * np.arange(48)).astype(np.uint8)
     pixels = np.stack([smooth, smooth[::-1], smooth[:, ::-1]], -1)
     write(tmp_path / f"a{suffix}", pixels)
-    with PillowImage.open(tmp_path / f"a{suffix}") as picture:
-        assert np.abs(np.asarray(picture).astype(int) - pixels).max() < 32
+    with PillowImage.open(tmp_path / f"a{suffix}") as saved:
+        assert np.abs(np.asarray(saved).astype(int) - pixels).max() < 32
 
 
 def test_unknown_suffixes_and_odd_pixels_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"takes \.png, \.jpg"):
+    with pytest.raises(UserError, match=r"use one of \.png, \.jpg"):
         write(tmp_path / "a.xyz", RGB)
     with pytest.raises(UserError, match="uint8"):
         write(tmp_path / "a.png", RGB.astype(np.float32))
@@ -448,7 +443,7 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+def test_paths_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot write"):
         write(tmp_path / "missing" / "a.png", RGB)
     (tmp_path / "folder.png").mkdir()

@@ -34,7 +34,7 @@ def test_crops_stay_aligned(scale: int, patch: int, tall: int, wide: int, seed: 
     np.testing.assert_array_equal(hr, lr.repeat(scale, 1).repeat(scale, 2))
 
 
-def test_every_place_comes_in_all_eight_orientations() -> None:
+def test_every_position_is_drawn_in_all_eight_orientations() -> None:
     planes = aligned_planes([(4, 5)], 2)
     low = planes[0][0]
     expected = set()
@@ -52,7 +52,7 @@ def test_every_place_comes_in_all_eight_orientations() -> None:
     assert counts.min() > 3000 / 48 / 2, "all are about as likely"
 
 
-def test_images_are_drawn_by_their_area() -> None:
+def test_images_are_drawn_in_proportion_to_their_area() -> None:
     planes = [
         (np.full(size, value, np.uint8), np.full((2 * size[0], 2 * size[1]), value, np.uint8))
         for value, size in enumerate([(10, 10), (30, 10), (5, 100), (20, 30)])
@@ -102,7 +102,7 @@ def test_luminance_planes(pairs: list[Pair]) -> None:
         assert hr.flags.c_contiguous
 
 
-def test_each_channel_is_a_plane_of_its_own(pairs: list[Pair]) -> None:
+def test_each_channel_becomes_a_plane(pairs: list[Pair]) -> None:
     planes = load_planes(pairs, 2, "rgb")
     low, high = load_pair(pairs[0], 2)
     assert len(planes) == 4
@@ -113,7 +113,7 @@ def test_each_channel_is_a_plane_of_its_own(pairs: list[Pair]) -> None:
 
 
 def test_unknown_colour_modes_are_refused(pairs: list[Pair]) -> None:
-    with pytest.raises(UserError, match="luminance or rgb"):
+    with pytest.raises(UserError, match="luminance, rgb"):
         load_planes(pairs, 2, "lab")
 
 
@@ -123,7 +123,7 @@ def test_a_damaged_file_is_named(pairs: list[Pair]) -> None:
         load_planes(pairs, 2)
 
 
-def test_of_several_candidates_the_hard_ones_are_kept_more_often() -> None:
+def test_hard_candidates_are_kept_more_often() -> None:
     """An original that is its image with pixels repeated is easy; noise of 30 steps is hard."""
     rng = np.random.default_rng(0)
     low = rng.integers(30, 200, (40, 40), np.uint8)

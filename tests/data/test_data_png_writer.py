@@ -50,7 +50,7 @@ def test_16_bit_gray(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(picture), counts)
 
 
-def test_views_that_are_not_contiguous_are_written_too(tmp_path: Path) -> None:
+def test_views_that_are_not_contiguous_are_written(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     with open_png(tmp_path / "a.png", 15, 10, 3) as png:
         png.write(pixels[:15, ::3])
@@ -118,7 +118,7 @@ def test_a_profile_stands_before_the_pixels(tmp_path: Path, channels: int) -> No
         np.testing.assert_array_equal(np.asarray(picture), np.full(shape, 7))
 
 
-def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+def test_paths_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match="cannot write"),
         open_png(tmp_path / "x" / "a.png", 1, 1, 1),

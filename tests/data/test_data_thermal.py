@@ -35,54 +35,54 @@ def make(root: Path, files: tuple[str, ...]) -> Path:
     return root
 
 
-def found(folder: Path, judging: bool) -> list[str]:
-    pairs = find_pairs(folder, 2, judging)
+def found(folder: Path, for_test: bool) -> list[str]:
+    pairs = find_pairs(folder, 2, for_test)
     assert all(pair.lr is None for pair in pairs)
     return [pair.hr.relative_to(folder).as_posix() for pair in pairs]
 
 
-@pytest.mark.parametrize(("files", "judged"), [(FLIR_1, FLIR_1[3]), (FLIR_2, FLIR_2[2])])
+@pytest.mark.parametrize(("files", "test_image"), [(FLIR_1, FLIR_1[3]), (FLIR_2, FLIR_2[2])])
 def test_flir_is_found_by_its_root_and_above(
-    tmp_path: Path, files: tuple[str, ...], judged: str
+    tmp_path: Path, files: tuple[str, ...], test_image: str
 ) -> None:
     root = make(tmp_path / "FLIR_ADAS", files)
-    assert found(root, judging=False) == [files[0]]
-    assert found(root, judging=True) == [judged]
-    assert found(tmp_path, judging=True) == [f"FLIR_ADAS/{judged}"]
+    assert found(root, for_test=False) == [files[0]]
+    assert found(root, for_test=True) == [test_image]
+    assert found(tmp_path, for_test=True) == [f"FLIR_ADAS/{test_image}"]
     assert getattr(thermal.find(root), "name", None) == "flir"
 
 
-@pytest.mark.parametrize(("files", "half"), [(FLIR_1, "val"), (FLIR_2, "images_thermal_val")])
-def test_half_of_flir_is_all_of_what_is_meant(
-    tmp_path: Path, files: tuple[str, ...], half: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("files", "part"), [(FLIR_1, "val"), (FLIR_2, "images_thermal_val")])
+def test_a_part_of_flir_serves_as_training_and_test_images(
+    tmp_path: Path, files: tuple[str, ...], part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(make(tmp_path, files) / half)
-    for judging in (False, True):
-        (file,) = find_pairs(".", 2, judging)
-        assert f"{half}/{file.hr.as_posix()}" in files
+    monkeypatch.chdir(make(tmp_path, files) / part)
+    for for_test in (False, True):
+        (file,) = find_pairs(".", 2, for_test)
+        assert f"{part}/{file.hr.as_posix()}" in files
         assert "RGB" not in file.hr.parts
     assert getattr(thermal.find(Path()), "name", None) == "flir"
 
 
-def test_osu_is_judged_by_its_last_two_sequences(tmp_path: Path) -> None:
+def test_osu_tests_on_its_last_two_sequences(tmp_path: Path) -> None:
     make(tmp_path, OSU)
-    assert found(tmp_path, judging=True) == list(OSU[16:])
-    assert found(tmp_path, judging=False) == list(OSU[:16])
+    assert found(tmp_path, for_test=True) == list(OSU[16:])
+    assert found(tmp_path, for_test=False) == list(OSU[:16])
     assert getattr(thermal.find(tmp_path), "name", None) == "osu"
 
 
-def test_other_folders_are_what_they_were(tmp_path: Path) -> None:
+def test_other_folders_are_plain_sets(tmp_path: Path) -> None:
     files = (*OSU[:6], "FLIR_00001.png")
     make(tmp_path, files)
     assert thermal.find(tmp_path) is None
-    assert found(tmp_path, judging=True) == found(tmp_path, judging=False) == sorted(files)
+    assert found(tmp_path, for_test=True) == found(tmp_path, for_test=False) == sorted(files)
 
 
-def test_a_half_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_part_is_named(tmp_path: Path) -> None:
     make(tmp_path, FLIR_1[:3])
-    assert found(tmp_path, judging=False) == [FLIR_1[0]]
-    with pytest.raises(UserError, match="val/thermal_8_bit, which flir has"):
-        find_pairs(tmp_path, 2, judging=True)
+    assert found(tmp_path, for_test=False) == [FLIR_1[0]]
+    with pytest.raises(UserError, match="val/thermal_8_bit of the data set flir"):
+        find_pairs(tmp_path, 2, for_test=True)
 
 
 # --- 16 bits -------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def wide(path: Path, counts: np.ndarray) -> Path:
 
 
 @pytest.mark.parametrize("name", ["thermal_16_bit/a.tiff", "thermal_16_bit/a.png"])
-def test_counts_fill_the_8_bits_that_networks_are_trained_on(tmp_path: Path, name: str) -> None:
+def test_counts_are_mapped_to_8_bits_for_training(tmp_path: Path, name: str) -> None:
     ramp = 7000 + np.add.outer(np.arange(48), 2 * np.arange(64))
     (pair,) = find_pairs(wide(tmp_path / name, ramp), 2)
     low, high = load_pair(pair, 2)
@@ -103,7 +103,7 @@ def test_counts_fill_the_8_bits_that_networks_are_trained_on(tmp_path: Path, nam
     np.testing.assert_array_equal(low, bicubic_downscale(high, 2))
 
 
-def test_reduced_counts_go_by_the_span_of_their_original(tmp_path: Path) -> None:
+def test_low_resolution_counts_use_the_span_of_their_original(tmp_path: Path) -> None:
     wide(tmp_path / "hr/a.png", 7000 + 8 * np.arange(256).reshape(16, 16))
     wide(tmp_path / "lr_x2/a.png", np.full((8, 8), 7000 + 8 * 100))
     low, high = load_pair(find_pairs(tmp_path, 2)[0], 2)

@@ -1,4 +1,4 @@
-"""An export appears whole or not at all, and twice the same."""
+"""Exports are written whole or not at all, and give the same bytes twice."""
 
 import hashlib
 import importlib.metadata
@@ -23,7 +23,7 @@ def source() -> bundle.Source:
 
 @pytest.fixture
 def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip running the files, for tests of what happens on the disk."""
+    """Skip running the files, for tests of the file system only."""
     nothing = manifest.Verification("tflm", (), ())
     monkeypatch.setattr(verify, "verify", lambda *arguments: nothing)
 
@@ -32,7 +32,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_the_manifest_says_what_was_written(source: bundle.Source, tmp_path: Path) -> None:
+def test_the_manifest_describes_the_files(source: bundle.Source, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "export"
     written = bundle.write(source, NAME, ["tflite", "onnx", "c"], folder)
     assert names(folder) == ALL
@@ -50,7 +50,7 @@ def test_the_manifest_says_what_was_written(source: bundle.Source, tmp_path: Pat
     assert written.tools["onnx"] == importlib.metadata.version("onnx")
 
 
-def test_twice_gives_the_same_bytes(source: bundle.Source, tmp_path: Path) -> None:
+def test_exporting_twice_gives_the_same_bytes(source: bundle.Source, tmp_path: Path) -> None:
     for name in "ab":
         bundle.write(source, NAME, ["tflite", "onnx", "c"], tmp_path / name)
     for file in ALL:
@@ -68,7 +68,7 @@ def test_twice_gives_the_same_bytes(source: bundle.Source, tmp_path: Path) -> No
     ids=["tflite", "onnx", "c", "c and tflite"],
 )
 @pytest.mark.usefixtures("unverified")
-def test_only_the_formats_asked_for(
+def test_only_the_requested_formats_are_written(
     source: bundle.Source, tmp_path: Path, formats: list[str], expected: set[str]
 ) -> None:
     result = bundle.write(source, NAME, formats, tmp_path)
@@ -76,7 +76,7 @@ def test_only_the_formats_asked_for(
     assert {file.name for file in result.files} == {NAME + suffix for suffix in expected}
 
 
-def test_a_network_that_is_not_integer_leaves_nothing(tmp_path: Path) -> None:
+def test_a_network_that_is_not_integer_leaves_no_files(tmp_path: Path) -> None:
     writer = TfliteWriter(8, 8)
     image = writer.float_island(writer.conv(writer.input, 4, 3))
     model = writer.finish(writer.depth_to_space(image, 2))
@@ -86,7 +86,7 @@ def test_a_network_that_is_not_integer_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
-def test_a_failed_verification_leaves_nothing_and_keeps_what_was_there(
+def test_a_failed_verification_leaves_the_folder_unchanged(
     source: bundle.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "notes.txt").write_text("mine")
@@ -97,13 +97,13 @@ def test_a_failed_verification_leaves_nothing_and_keeps_what_was_there(
 
 
 @pytest.mark.usefixtures("unverified")
-def test_an_existing_export_is_replaced_by_force_alone(
+def test_an_existing_export_is_replaced_only_with_force(
     source: bundle.Source, tmp_path: Path
 ) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     bundle.write(source, NAME, ["tflite", "onnx", "c"], tmp_path)
     before = (tmp_path / "manifest.json").read_bytes()
-    with pytest.raises(UserError, match=r"manifest\.json already; --force replaces it"):
+    with pytest.raises(UserError, match=r"already has manifest\.json; --force replaces it"):
         bundle.write(source, NAME, ["tflite"], tmp_path)
     assert (tmp_path / "manifest.json").read_bytes() == before
     bundle.write(source, "other-name", ["tflite"], tmp_path, force=True)
@@ -111,9 +111,9 @@ def test_an_existing_export_is_replaced_by_force_alone(
 
 
 @pytest.mark.usefixtures("unverified")
-def test_someone_elses_manifest_is_never_replaced(source: bundle.Source, tmp_path: Path) -> None:
+def test_another_manifest_is_never_replaced(source: bundle.Source, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"name": "a web page"}')
-    with pytest.raises(UserError, match=r"manifest\.json of something else"):
+    with pytest.raises(UserError, match=r"manifest\.json that is not of an export"):
         bundle.write(source, NAME, ["tflite"], tmp_path, force=True)
     assert names(tmp_path) == {"manifest.json"}
 
@@ -128,7 +128,7 @@ def test_a_folder_in_the_way_is_never_replaced(source: bundle.Source, tmp_path: 
 
 @pytest.mark.parametrize("failing", range(7))
 @pytest.mark.usefixtures("unverified")
-def test_a_disk_that_fails_midway_leaves_the_earlier_export(
+def test_a_failing_disk_leaves_the_earlier_export(
     source: bundle.Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
     bundle.write(source, NAME, ["tflite", "c"], tmp_path)
@@ -150,10 +150,10 @@ def test_a_disk_that_fails_midway_leaves_the_earlier_export(
 
 
 @pytest.mark.usefixtures("unverified")
-def test_a_place_that_cannot_be_written_is_named(source: bundle.Source, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(source: bundle.Source, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(UserError, match="is a file; --out names a folder"):
+    with pytest.raises(UserError, match="is a file; --out takes a folder"):
         bundle.write(source, NAME, ["tflite"], file)
     with pytest.raises(UserError, match="cannot write to"):
         bundle.write(source, NAME, ["tflite"], file / "below")
@@ -165,14 +165,14 @@ def test_a_place_that_cannot_be_written_is_named(source: bundle.Source, tmp_path
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "a b", "ü"])
-def test_a_name_that_is_none_is_refused(source: bundle.Source, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="cannot name files"):
+def test_other_names_are_refused(source: bundle.Source, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="is not a file name"):
         bundle.write(source, name, ["tflite"], tmp_path)
 
 
 @pytest.mark.parametrize("formats", [[], ["tflite", "coreml"], [""]], ids=str)
-def test_unknown_formats_are_refused_with_what_there_is(
+def test_unknown_formats_are_refused_with_the_known_ones(
     source: bundle.Source, tmp_path: Path, formats: list[str]
 ) -> None:
-    with pytest.raises(UserError, match="there are tflite, onnx, c"):
+    with pytest.raises(UserError, match="available: tflite, onnx, c"):
         bundle.write(source, NAME, formats, tmp_path)

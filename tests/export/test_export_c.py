@@ -1,4 +1,4 @@
-"""The C pair as compilers see it."""
+"""The exported C files, compiled."""
 
 import shutil
 import subprocess
@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, model: bytes) -> Path:
 
 def build(folder: Path, compiler: list[str], source: str) -> Path:
     if shutil.which(compiler[0]) is None:
-        pytest.skip(f"there is no {compiler[0]}")
+        pytest.skip(f"{compiler[0]} is not installed")
     program = folder / f"program-{compiler[-1].removeprefix('-std=')}"
     command = [*compiler, *STRICT, f"-I{folder}", f"-I{folder.parent}", source, "main.c"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Manifests survive writing and reading; what is no manifest is refused with the reason."""
+"""Manifests survive writing and reading; other files are refused with the reason."""
 
 import dataclasses
 import json
@@ -55,7 +55,7 @@ def plain() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("arena", [EXAMPLE.tflm_arena, None])
-def test_what_is_written_is_read_back(arena: Arena | None, tmp_path: Path) -> None:
+def test_a_written_manifest_is_read_back(arena: Arena | None, tmp_path: Path) -> None:
     written = dataclasses.replace(EXAMPLE, tflm_arena=arena)
     path = tmp_path / "manifest.json"
     path.write_text(manifest.dumps(written), encoding="utf-8")
@@ -68,7 +68,7 @@ def test_what_is_written_is_read_back(arena: Arena | None, tmp_path: Path) -> No
     [
         (("schema_version",), 3, "schema version is 3; this edge-sr reads 1 and 2"),
         (("schema_version",), [0] * 500, "schema version"),
-        (("name",), "../up", "no name for files"),
+        (("name",), "../up", "not a file name"),
         (("name",), 5, r"manifest\.name must be of type str"),
         (("scale",), True, r"scale must be of type float"),
         (("scale",), "2", r"scale must be of type float"),

@@ -133,11 +133,11 @@ def test_the_size_of_the_tflite_leaves_no_trace(network: Network, size: tuple[in
     assert from_tflite(graph.resize(model, *size)) == from_tflite(model)
 
 
-def test_an_operator_without_a_form_is_named() -> None:
+def test_an_unsupported_operator_is_named() -> None:
     writer = TfliteWriter(4, 4)
     output = writer.activation("softmax", (1, 4, 4, 1), 1 / 256, -128)
     writer.operator("SOFTMAX", [writer.input.index], [output.index])
-    with pytest.raises(UserError, match="operator 0 SOFTMAX has no ONNX form"):
+    with pytest.raises(UserError, match="operator 0 SOFTMAX cannot be converted to ONNX"):
         from_tflite(writer.finish(output))
 
 

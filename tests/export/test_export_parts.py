@@ -1,4 +1,4 @@
-"""Parts of a codec are verified like upscalers: by the pictures that come out in the end."""
+"""Codec parts are verified like upscalers, by the PSNR of the decoded image."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from edge_sr.errors import UserError, VerificationError
 from edge_sr.runtime import onnx_interface
 from edge_sr.runtime.opening import open_part
 from edge_sr.runtime.tflite_interface import read_interface, read_part
-from export import trials, verify
+from export import vectors, verify
 from export.onnx import from_tflite
 
 STAND_INS = Path(__file__).parents[1] / "golden"
@@ -33,8 +33,8 @@ def other(part: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def one_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "PHOTOGRAPHS", ("coffee",))
+def one_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "IMAGES", ("coffee",))
 
 
 @pytest.mark.parametrize(("rate", "part", "kind"), ALL)
@@ -54,7 +54,7 @@ def test_the_onnx_has_the_interface_of_the_tflite(rate: int, part: str, kind: st
     ("rate", "part", "kind"),
     [(4, "encoder", "int8"), (16, "decoder", "int8"), (4, "encoder", "float32")],
 )
-def test_what_is_right_passes_with_its_differences(
+def test_a_correct_export_passes_with_its_differences(
     tmp_path: Path, rate: int, part: str, kind: str
 ) -> None:
     model = stand_in(rate, part, kind)
@@ -73,32 +73,32 @@ def test_what_is_right_passes_with_its_differences(
 
 
 @pytest.mark.parametrize("kind", ["int8", "float32"])
-def test_quality_is_that_of_the_picture_out_of_both_parts(kind: str) -> None:
+def test_psnr_is_that_of_the_decoded_image(kind: str) -> None:
     encoder, decoder = (stand_in(4, part, kind) for part in ("encoder", "decoder"))
-    (photograph,) = trials.photographs()
+    (image,) = vectors.images()
     codec = network.open_parts(encoder, decoder, "tc")
-    decoded = codec.decode(codec.latents(photograph), *photograph.shape[:2])
-    expected = peak_signal_noise_ratio(photograph, decoded)
-    for model, beside in ((encoder, decoder), (decoder, encoder)):
+    decoded = codec.decode(codec.latents(image), *image.shape[:2])
+    expected = peak_signal_noise_ratio(image, decoded)
+    for model, counterpart in ((encoder, decoder), (decoder, encoder)):
         session = open_part(model, runtime="tflm")
-        *noise, real = trials.make_trials(session, "part", (8, 6), beside)
-        assert [trial.quality for trial in noise] == [None] * 3
-        assert real.quality is not None
-        assert real.quality(real.expected) == pytest.approx(expected, abs=1e-3)
+        *noise, real = vectors.make_test_vectors(session, "part", (8, 6), counterpart)
+        assert [vector.psnr for vector in noise] == [None] * 3
+        assert real.psnr is not None
+        assert real.psnr(real.expected) == pytest.approx(expected, abs=1e-3)
 
 
 def test_noise_fits_the_part() -> None:
     encoder, decoder = (stand_in(16, part, "int8") for part in ("encoder", "decoder"))
-    for model, beside, sizes in (
+    for model, counterpart, sizes in (
         (encoder, decoder, [(8, 12), (20, 48), (8, 8)]),
         (decoder, encoder, [(8, 12), (17, 45), (7, 5)]),
     ):
-        tried = trials.make_trials(open_part(model), "part", (8, 12), beside)
-        assert [trial.image.shape[1:3] for trial in tried[:3]] == sizes
+        made = vectors.make_test_vectors(open_part(model), "part", (8, 12), counterpart)
+        assert [vector.image.shape[1:3] for vector in made[:3]] == sizes
 
 
 def with_other_weights(model: bytes) -> bytes:
-    """The largest kernel turned upside down."""
+    """The model with its largest kernel reversed."""
     found = unpack(model)
     largest = max(
         (buffer for buffer in found.buffers if buffer.data is not None), key=lambda b: len(b.data)
@@ -109,7 +109,7 @@ def with_other_weights(model: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("encoder", r"steps of a latent in the mean"), ("decoder", r"dB on a photograph")],
+    [("encoder", r"latent steps on"), ("decoder", r"dB on an image")],
 )
 def test_an_onnx_of_other_weights_fails(tmp_path: Path, part: str, message: str) -> None:
     model = stand_in(4, part, "int8")
@@ -119,7 +119,7 @@ def test_an_onnx_of_other_weights_fails(tmp_path: Path, part: str, message: str)
         verify.verify(tmp_path, "part", "int8", stand_in(4, other(part), "int8"))
 
 
-def test_an_upscaler_is_no_part_and_a_part_no_upscaler() -> None:
+def test_upscalers_and_codec_parts_are_not_confused() -> None:
     with pytest.raises(UserError, match=r"\[1, H, W, 3\] is needed"):
         open_part(from_tflite(tinypssr(8, 8)), runtime="onnx")
     encoder, decoder = (stand_in(4, part, "int8") for part in ("encoder", "decoder"))

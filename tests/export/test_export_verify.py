@@ -1,4 +1,4 @@
-"""Verification passes what is right, and names the file or the tensor that is wrong."""
+"""Verification passes correct exports, and names the file or tensor that is wrong."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tflite_micro import runtime
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.runtime import arena
 from edge_sr.runtime.opening import open_session
-from export import trials, verify
+from export import vectors, verify
 from export.c import write_c
 from export.onnx import from_tflite
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_right_passes_with_its_differences(folder: Path) -> None:
+def test_a_correct_export_passes_with_its_differences(folder: Path) -> None:
     result = verify.verify(folder, NAME, "int8")
     assert result.reference == "tflm"
     found = [(each.file, each.runtime, each.inputs) for each in result.comparisons]
@@ -47,15 +47,15 @@ def test_what_is_right_passes_with_its_differences(folder: Path) -> None:
     )
 
 
-def test_differences_are_what_numpy_counts(folder: Path) -> None:
+def test_differences_equal_those_of_numpy(folder: Path) -> None:
     tflm, litert = (open_session(folder / f"{NAME}.tflite", name) for name in ("tflm", "litert"))
-    tried = trials.make_trials(tflm, NAME, (16, 300))
-    random, _ = verify.compare(Path("a.tflite"), litert, "tflm", tried)
+    made = vectors.make_test_vectors(tflm, NAME, (16, 300))
+    random, _ = verify.compare(Path("a.tflite"), litert, "tflm", made)
     differences = np.concatenate(
         [
-            (litert.run(trial.image).astype(int) - tflm.run(trial.image)).ravel()
-            for trial in tried
-            if trial.quality is None
+            (litert.run(vector.image).astype(int) - tflm.run(vector.image)).ravel()
+            for vector in made
+            if vector.psnr is None
         ]
     )
     assert random.values == differences.size == 4 * (16 * 256 + 17 * 45 + 7 * 5)
@@ -64,7 +64,7 @@ def test_differences_are_what_numpy_counts(folder: Path) -> None:
     assert random.differing_share == pytest.approx(np.mean(differences != 0), abs=1e-6)
 
 
-def test_a_float_network_passes_and_is_no_int8_network(tmp_path: Path) -> None:
+def test_a_float_network_passes_only_as_float32(tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(float_network(0))
     (tmp_path / "model.onnx").write_bytes(from_tflite(float_network(0)))
     comparisons = verify.verify(tmp_path, "model", "float32").comparisons
@@ -92,7 +92,7 @@ def float_network(seed: int, bias: float = 0.0) -> bytes:
 
 
 @pytest.mark.parametrize("bias", [0.002, np.nan])
-def test_a_float_onnx_that_is_off_fails(tmp_path: Path, bias: float) -> None:
+def test_a_float_onnx_that_differs_fails(tmp_path: Path, bias: float) -> None:
     (tmp_path / "model.tflite").write_bytes(float_network(0))
     (tmp_path / "model.onnx").write_bytes(from_tflite(float_network(0, bias)))
     with pytest.raises(VerificationError, match=r"model\.onnx in onnx"):
@@ -130,12 +130,14 @@ def test_a_warning_of_the_c_compiler_fails(folder: Path) -> None:
         verify.verify(folder, NAME, "int8")
 
 
-def test_without_a_compiler_it_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_note_says_that_no_compiler_is_installed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert "no C compiler" in verify.check_c(folder, NAME)
 
 
-def test_without_tflm_it_falls_back_and_says_so(
+def test_without_tflm_litert_is_the_reference_and_a_note_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "has_tflm", lambda: False)
@@ -152,7 +154,7 @@ def test_a_missing_scikit_image_is_named(folder: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("size", [(12, 10), (32, 32)])
-def test_the_arena_is_the_least_that_tflm_runs_in(size: tuple[int, int]) -> None:
+def test_the_arena_is_the_smallest_that_tflm_runs_in(size: tuple[int, int]) -> None:
     model = tinypssr(*size)
     needed = arena.arena_bytes(model)
     runtime.Interpreter.from_bytes(model, arena_size=needed)

@@ -22,7 +22,7 @@ sys.path[:0] = [str(TESTS.parent)]
 with atheris.instrument_imports(include=["edge_sr"]):
     from edge_sr import zoo
     from edge_sr.codec import codec, container, network, planes, quantizer  # noqa: F401
-    from edge_sr.codec.container import Colour
+    from edge_sr.codec.header import Colour
     from edge_sr.engine import coder  # noqa: F401
     from edge_sr.errors import UserError
 

@@ -1,9 +1,10 @@
-"""Write untrained TinyCompress networks, laid out like the shipped ones, as stand-ins in tests.
+"""Write untrained TinyCompress networks, in the layout of the shipped ones, for tests.
 
 python tests/golden/make_codec_parts.py     (needs TensorFlow; writes tests/golden/tinycompress-*)
 
-A pass starts near the mean of 2x2 pixels and near repeating them, so that images stay images. int8
-is plain post-training quantization; latents get the one scale and zero point that both parts share.
+Untrained, an encoder approximates the mean of 2x2 pixels and a decoder their repetition, so that
+decoded images resemble the originals. int8 is post-training quantization; both parts share the
+scale and zero point of the latents.
 """
 
 import tempfile
@@ -34,7 +35,7 @@ def main() -> None:
         sides = {"encoder": SIDE, "decoder": SIDE // scale}
         for part, side in sides.items():
             keras.utils.set_random_seed(rate)
-            # Where int8 latents end, they are clipped: by the range of their tensor.
+            # int8 latents are clipped by the range of their tensor.
             for kind, clip in (("float32", 1), ("int8", 0)):
                 config = tinycompress.CodecConfig(rate=rate, clip=clip)
                 build = getattr(tinycompress, f"build_{part}")
@@ -45,7 +46,7 @@ def main() -> None:
 
 
 def convert(model: Any, side: int, int8: bool) -> bytes:
-    """The network as a .tflite for images of `side` pixels."""
+    """Return the network as a .tflite for images of `side` x `side` pixels."""
     with tempfile.TemporaryDirectory() as folder:
         archive = keras.export.ExportArchive()
         archive.track(model)
@@ -63,19 +64,19 @@ def convert(model: Any, side: int, int8: bool) -> bytes:
 
 
 def crops(side: int) -> Iterator[list[np.ndarray]]:
-    """Crops of a photograph, and black beside white for the ends of the range."""
-    photograph = skimage.data.astronaut().astype(np.float32) / 255
+    """Yield crops of an image, then one that is half black and half white, for the full range."""
+    image = skimage.data.astronaut().astype(np.float32) / 255
     rng = np.random.default_rng(0)
     for _ in range(30):
         top, left = rng.integers(0, 512 - side, 2)
-        yield [photograph[np.newaxis, top : top + side, left : left + side]]
+        yield [image[np.newaxis, top : top + side, left : left + side]]
     ends = np.zeros((1, side, side, 3), np.float32)
     ends[:, :, side // 2 :] = 1
     yield [ends]
 
 
 def with_output_range(data: bytes) -> bytes:
-    """The same network, its output from 0 to 1 in 256 steps."""
+    """Return the same network with an output range of 0 to 1 in 256 steps."""
     import flatbuffers
 
     model = schema.ModelT.InitFromPackedBuf(data)

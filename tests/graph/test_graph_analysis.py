@@ -35,7 +35,7 @@ def test_tinypssr_costs_what_is_published(
 
 @given(networks, st.data())
 @settings(max_examples=40, deadline=None)
-def test_a_tile_with_its_halo_has_the_bits_of_the_whole(network: Network, data) -> None:
+def test_a_tile_with_its_halo_equals_that_part_of_the_whole_image(network: Network, data) -> None:
     height, width = (data.draw(st.integers(1, 24)) for _ in "hw")
     top, left = (data.draw(st.integers(0, size - 1)) for size in (height, width))
     bottom, right = data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width))
@@ -68,9 +68,9 @@ def test_strides_count_in_macs_and_have_no_halo() -> None:
     network = graph.read_graph(writer.finish(writer.conv(writer.input, 3, 3, stride=2)))
     assert graph.macs(network) == 4 * 4 * 3 * 9
     assert graph.macs_per_pixel(network) == 6.75
-    with pytest.raises(UserError, match="cannot be cut into tiles"):
+    with pytest.raises(UserError, match="cannot be tiled"):
         graph.halo(network)
-    with pytest.raises(UserError, match="no enlargement"):
+    with pytest.raises(UserError, match="changes the proportions"):
         graph.scale(network)
 
 
@@ -100,12 +100,12 @@ def test_a_tensor_without_a_scale_and_a_wide_bias_are_named() -> None:
 
 
 @pytest.mark.parametrize(("rate", "halo"), [(4, 6), (16, 18), (64, 42)])
-def test_an_encoder_shrinks_and_its_tiles_have_the_bits_of_the_whole(rate: int, halo: int) -> None:
+def test_an_encoder_shrinks_and_its_tiles_equal_the_whole_image(rate: int, halo: int) -> None:
     step = round(rate**0.5)
     model = standins.encoder(rate, 128, 8)
     network = graph.read_graph(model)
     assert (graph.ratio(network), graph.halo(network)) == (Fraction(1, step), halo)
-    with pytest.raises(UserError, match=f"enlarges by 1/{step}, which is no enlargement"):
+    with pytest.raises(UserError, match=f"enlarges by 1/{step}, which is not a whole number"):
         graph.scale(network)
     image = np.random.default_rng(rate).integers(-128, 128, (1, 128, 8, 3), dtype=np.int8)
     whole, margin = run_tflm(model, image), -(-halo // step) * step

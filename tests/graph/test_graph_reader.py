@@ -19,7 +19,7 @@ NETWORK = Network(((4, 3),), stages=1, anchored=True, activation="NONE", seed=1)
 
 @given(networks, sizes)
 @settings(max_examples=25, deadline=None)
-def test_tensors_are_those_that_litert_reads(network: Network, size: tuple[int, int]) -> None:
+def test_tensors_equal_those_that_litert_reads(network: Network, size: tuple[int, int]) -> None:
     model = network.write(*size)
     graph = read_graph(model)
     interpreter = Interpreter(model_content=model, num_threads=1)
@@ -36,7 +36,7 @@ def test_tensors_are_those_that_litert_reads(network: Network, size: tuple[int, 
     assert graph.output.index == interpreter.get_output_details()[0]["index"]
 
 
-def test_operators_and_constants_are_those_that_were_written() -> None:
+def test_operators_and_constants_equal_those_written() -> None:
     writer = TfliteWriter(6, 7)
     image = writer.conv(writer.input, 3, (1, 5), "RELU", padding="VALID", stride=2, dilation=1)
     graph = read_graph(writer.finish(image))
@@ -150,17 +150,17 @@ def subgraphs(model, graph) -> None:
     model.subgraphs.append(graph)
 
 
-@tampering("nothing has computed")
+@tampering("before it is computed")
 def operator_input(model, graph) -> None:
     graph.operators[0].inputs = [999, *graph.operators[0].inputs[1:]]
 
 
-@tampering("nothing has computed")
+@tampering("before it is computed")
 def order(model, graph) -> None:
     graph.operators.reverse()
 
 
-@tampering("may not")
+@tampering("already has a value")
 def operator_writes_weights(model, graph) -> None:
     graph.operators[0].outputs = [graph.operators[0].inputs[1]]
 
@@ -216,7 +216,7 @@ def buffer_index(model, graph) -> None:
     graph.tensors[1].buffer = 500
 
 
-@tampering("outside of the flatbuffer")
+@tampering("outside the flatbuffer")
 def external_data(model, graph) -> None:
     model.buffers[1].offset, model.buffers[1].size = 4096, 36
 
@@ -241,7 +241,7 @@ def tiny_scale(model, graph) -> None:
     graph.tensors[graph.operators[-1].outputs[0]].quantization.scale = [1e-40]
 
 
-@tampering("zero point outside of int8")
+@tampering("zero point outside int8")
 def zero_point(model, graph) -> None:
     graph.tensors[0].quantization.zeroPoint = [300]
 

@@ -62,7 +62,7 @@ def test_an_open_signature_stays_open() -> None:
 @pytest.mark.parametrize(
     ("height", "width"), [(0, 8), (8, 0), (-1, 8), (65537, 8), (8, 10**12), (65536, 65536)]
 )
-def test_absurd_sizes_are_refused(height: int, width: int) -> None:
+def test_sizes_out_of_range_are_refused(height: int, width: int) -> None:
     with pytest.raises(UserError):
         resize(tinypssr(), height, width)
 
@@ -84,6 +84,6 @@ def test_an_operator_that_may_depend_on_the_size_is_refused() -> None:
 
 @given(st.binary(max_size=64))
 @settings(max_examples=20, deadline=None)
-def test_what_is_no_model_is_refused(data: bytes) -> None:
+def test_other_files_are_refused(data: bytes) -> None:
     with pytest.raises(UserError):
         resize(data, 4, 4)

@@ -7,7 +7,7 @@ import pytest
 
 from edge_sr import graph
 from edge_sr.codec import network
-from edge_sr.codec.container import RATES
+from edge_sr.codec.header import RATES
 from edge_sr.data.images import read_image
 from edge_sr.models import checkpoint, tinycompress
 from edge_sr.zoo import codecs

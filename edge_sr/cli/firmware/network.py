@@ -129,6 +129,6 @@ def open_codec(encoder: Path, decoder: Path | None) -> "Codec":
 
 def _own_id(decoder: Path) -> str:
     """Return the network id that files carry for a decoder outside a codec's folder."""
-    from edge_sr.codec.container import ID_BYTES
+    from edge_sr.codec.header import ID_BYTES
 
     return "".join(c if c.isascii() and c.isprintable() else "_" for c in decoder.stem)[:ID_BYTES]
