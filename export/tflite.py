@@ -67,12 +67,12 @@ def convert_part(checkpoint: Checkpoint, part: str, height: int, width: int, int
 
         with quiet_native():
             return _integer(*codec.concrete_function(checkpoint, part, height, width))
-    alone = replace(
+    part_checkpoint = replace(
         checkpoint,
         spec=registry.get(f"tinycompress-{part}"),
         weights=tinycompress.part_of(checkpoint.weights, part),
     )
-    return _convert_float32(alone, height, width)
+    return _convert_float32(part_checkpoint, height, width)
 
 
 def _prepare(checkpoint: Checkpoint, int8: bool) -> None:

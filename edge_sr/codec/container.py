@@ -167,38 +167,38 @@ def unpack(
         UserError: the data is not a .tcz file, of another version, damaged or too large, or no
             plane is intact.
     """
-    found = inspect(data, max_pixels)
+    contents = inspect(data, max_pixels)
     if not salvage:
-        _check_intact(found, planes)
-    if found.intact == 0:
+        _check_intact(contents, planes)
+    if contents.intact == 0:
         raise UserError("no bit plane of this .tcz file is intact; fetch the file again")
-    segments = tuple(plane.segment for plane in found.planes[: found.intact])
-    return File(found.header, len(found.planes), segments, _note(found))
+    segments = tuple(plane.segment for plane in contents.planes[: contents.intact])
+    return File(contents.header, len(contents.planes), segments, _note(contents))
 
 
-def _check_intact(found: Inspection, needed: int | None) -> None:
+def _check_intact(contents: Inspection, needed: int | None) -> None:
     """Raise an error on surplus bytes, and on damage within the planes that are needed."""
-    intact, count = found.intact, len(found.planes)
-    if intact == count and found.extra:
+    intact, count = contents.intact, len(contents.planes)
+    if intact == count and contents.extra:
         raise UserError(f"{_SURPLUS}; its planes can be salvaged")
     enough = needed is not None and needed <= intact
-    if intact < count and found.planes[intact].state is State.DAMAGED and not enough:
+    if intact < count and contents.planes[intact].state is State.DAMAGED and not enough:
         advice = (
             "fetch the file again" if intact == 0 else f"the {intact} before it can be salvaged"
         )
         raise UserError(f"plane {intact + 1} of {count} is damaged; {advice}")
 
 
-def _note(found: Inspection) -> str:
+def _note(contents: Inspection) -> str:
     """One sentence on missing planes or surplus bytes; empty if the file is intact."""
-    intact, count = found.intact, len(found.planes)
+    intact, count = contents.intact, len(contents.planes)
     if intact == count:
         return (
             "the file has surplus bytes after its last plane; its planes are intact"
-            if found.extra
+            if contents.extra
             else ""
         )
-    plane = found.planes[intact]
+    plane = contents.planes[intact]
     if plane.state is State.DAMAGED:
         return f"plane {intact + 1} of {count} is damaged; those before it are intact"
     if not plane.segment:

@@ -1,7 +1,7 @@
-"""The two networks of a codec: pixels to latents, latents to pixels.
+"""The two networks of a codec: the encoder (pixels to latents) and the decoder.
 
-int8 parts run in the engine, whose bits are the same on every machine; float32 parts in LiteRT.
-Both work piece by piece, so that memory grows with the image alone.
+int8 parts run in the engine, which gives the same bits on every machine; float32 parts in LiteRT.
+Both work by rows or tiles, so that the memory of the runtime does not grow with the image.
 """
 
 import hashlib
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_sr.codec.header import HASH_BYTES, ID_BYTES, RATES, Header
 from edge_sr.codec.quantizer import Kind, Quantizer, clipping, normalizing
+from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError
 from edge_sr.graph import read_bytes
 from edge_sr.runtime.opening import open_part
@@ -22,22 +22,20 @@ from edge_sr.runtime.tiles import run_tiled
 from edge_sr.zoo import codecs
 from edge_sr.zoo.codecs import Codec
 
-Pixels = NDArray[np.uint8]
-
 CHANNELS = 3
 DEFAULT_RATE = 16
 
 
 @dataclass(frozen=True)
 class Network:
-    """An encoder and a decoder, or a decoder alone.
+    """An encoder and a decoder, or only a decoder.
 
     Attributes:
-        id: what files call it: 1 to 16 printable ASCII characters.
-        hash: of the decoder: the first 8 bytes of its file's SHA-256.
-        rate: pixels of the image for each sample of a channel.
-        encoder: None where nothing is to be compressed.
-        decoder: its input has the encoder's output's scale and zero point.
+        id: the name in the header of files: 1 to 16 printable ASCII characters.
+        hash: the first 8 bytes of the SHA-256 of the decoder's file.
+        rate: image pixels per sample of a channel.
+        encoder: None if nothing will be compressed.
+        decoder: its input has the scale and zero point of the encoder's output.
     """
 
     id: str
@@ -48,37 +46,36 @@ class Network:
 
     @property
     def is_int8(self) -> bool:
-        """Whether it computes in int8."""
+        """Whether both parts are int8."""
         return self.decoder.input.dtype == "int8"
 
     @property
     def step(self) -> int:
-        """Pixels for a sample along a side."""
+        """Image pixels per sample along each axis."""
         return self.decoder.scale
 
     def encode(self, pixels: Pixels, kind: Kind = Kind.CLIPPING) -> tuple[Pixels, Quantizer]:
-        """Make 8-bit samples.
+        """Compute 8-bit samples of an image.
 
         Args:
-            pixels: (H, W, 3) uint8; sides that are no multiples of `step` are padded by edge
-                replication.
+            pixels: (H, W, 3) uint8; padded to multiples of `step` by edge replication.
             kind: of the quantizer; int8 latents are 8-bit samples already, which is clipping.
 
         Returns:
-            (3, h, w) uint8, and what they stand for.
+            (3, h, w) uint8, and the quantizer that restores latents from them.
 
         Raises:
-            UserError: there is no encoder, or no such quantizer for it.
+            UserError: there is no encoder, or int8 networks do not support the quantizer.
         """
         check_kind(kind, self.is_int8)
         if self.is_int8:
-            return _to_samples(self._run_encoder(pixels)), _whole_range(self.decoder.input)
+            return _to_samples(self._run_encoder(pixels)), _full_range(self.decoder.input)
         latents = self.latents(pixels)
         quantizer = clipping(CHANNELS) if kind is Kind.CLIPPING else normalizing(latents)
         return quantizer.quantize(latents), quantizer
 
     def latents(self, pixels: Pixels) -> np.ndarray:
-        """Latents before the quantizer, those of int8 as the numbers they stand for.
+        """Compute the latents of an image before quantization; int8 values are dequantized.
 
         Args:
             pixels: as in `encode`.
@@ -87,64 +84,64 @@ class Network:
             float32 (3, h, w).
 
         Raises:
-            UserError: there is no encoder, or it gives values that are not finite.
+            UserError: there is no encoder, or its output is not finite.
         """
-        made = self._run_encoder(pixels)
+        output = self._run_encoder(pixels)
         if self.is_int8:
-            return _whole_range(self.decoder.input).restore(_to_samples(made))
-        if not np.isfinite(made).all():
+            return _full_range(self.decoder.input).restore(_to_samples(output))
+        if not np.isfinite(output).all():
             raise UserError("the encoder gives values that are not finite; its weights are damaged")
-        return np.ascontiguousarray(made.transpose(2, 0, 1))
+        return np.ascontiguousarray(output.transpose(2, 0, 1))
 
     def decode(self, latents: np.ndarray, height: int, width: int) -> Pixels:
-        """Make pixels.
+        """Compute an image from latents.
 
         Args:
             latents: float32 (3, h, w), finite.
-            height: of the image, h * step at most, and more than (h - 1) * step.
-            width: likewise.
+            height: of the image, at most h * step and more than (h - 1) * step.
+            width: of the image, at most w * step and more than (w - 1) * step.
 
         Returns:
             uint8 (height, width, 3).
 
         Raises:
-            UserError: the latents are not those of an image of this size, or far from any image's.
+            UserError: the latents do not have the shape for this size, or the output is not finite.
         """
-        due = CHANNELS, -(-height // self.step), -(-width // self.step)
-        if latents.shape != due:
-            raise UserError(f"the latents are {latents.shape}; this image's are {due}")
+        expected = CHANNELS, -(-height // self.step), -(-width // self.step)
+        if latents.shape != expected:
+            raise UserError(f"the latents are {latents.shape}; this image needs {expected}")
         source = _to_input(latents, self.decoder.input)
-        made = _run(self.decoder, source)[:height, :width]
-        if not self.is_int8 and not np.isfinite(made).all():
+        output = _run(self.decoder, source)[:height, :width]
+        if not self.is_int8 and not np.isfinite(output).all():
             raise UserError(
-                "the decoder gives values that are not finite; the latents lie far from any "
-                "image's, or its weights are damaged"
+                "the decoder gives values that are not finite; the latents are not those of an "
+                "image, or its weights are damaged"
             )
-        return decode(made, self.decoder.output)
+        return decode(output, self.decoder.output)
 
     def _run_encoder(self, pixels: Pixels) -> np.ndarray:
         """The encoder's output (h, w, 3)."""
         if self.encoder is None:
-            raise UserError(f"there is no encoder of {self.id} here; it only decompresses")
+            raise UserError(f"{self.id} has no encoder here; it can only decompress")
         if pixels.ndim != 3 or pixels.shape[2] != CHANNELS or pixels.dtype != np.uint8:
-            raise UserError(f"pixels are uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
-        bottom, right = (-side % self.step for side in pixels.shape[:2])
+            raise UserError(f"pixels must be uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
+        bottom, right = (-size % self.step for size in pixels.shape[:2])
         padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "edge")
         return _run(self.encoder, encode(padded, self.encoder.input))
 
 
 def check_kind(kind: Kind, int8: bool) -> None:
-    """Refuse a quantizer that int8 networks lack.
+    """Check that a network supports a quantizer.
 
     Raises:
-        UserError: so.
+        UserError: the network is int8 and the quantizer normalizes.
     """
     if int8 and kind is not Kind.CLIPPING:
-        raise UserError("int8 latents are clipped by the network; to normalize them use --float32")
+        raise UserError("int8 networks clip their latents; use --float32 to normalize them")
 
 
 def _run(session: Session, image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) through the network; the engine streams rows, LiteRT would hold all at once."""
+    """Run a network on (H, W, 3): the engine streams rows, LiteRT runs tiles to save memory."""
     if session.input.dtype == "int8":
         return session.run(image[np.newaxis])[0]
     out = np.empty(session.out_shape((1, *image.shape))[1:], np.float32)
@@ -153,12 +150,12 @@ def _run(session: Session, image: np.ndarray) -> np.ndarray:
 
 
 def _to_samples(values: np.ndarray) -> Pixels:
-    """int8 (h, w, 3) as uint8 samples (3, h, w)."""
+    """Convert int8 (h, w, 3) to uint8 samples (3, h, w)."""
     return np.ascontiguousarray(values.transpose(2, 0, 1)).view(np.uint8) ^ np.uint8(0x80)
 
 
 def _to_input(latents: np.ndarray, spec: TensorSpec) -> np.ndarray:
-    """(3, h, w) as the decoder's input (h, w, 3)."""
+    """Convert latents (3, h, w) to the decoder's input (h, w, 3)."""
     nhwc = np.ascontiguousarray(latents.transpose(1, 2, 0), np.float32)
     if spec.dtype == "float32":
         return nhwc
@@ -166,8 +163,8 @@ def _to_input(latents: np.ndarray, spec: TensorSpec) -> np.ndarray:
     return (np.rint(np.clip(nhwc, low, high) / spec.scale) + spec.zero_point).astype(np.int8)
 
 
-def _whole_range(spec: TensorSpec) -> Quantizer:
-    """The quantizer whose samples are the values of an int8 tensor, -128 as 0."""
+def _full_range(spec: TensorSpec) -> Quantizer:
+    """The quantizer whose samples are the values of an int8 tensor plus 128."""
     ends = (float(np.float32((q - spec.zero_point) * spec.scale)) for q in (-128, 127))
     return clipping(CHANNELS, *ends)
 
@@ -182,25 +179,25 @@ def open_parts(
     """Open the parts of a codec.
 
     Args:
-        encoder: its .tflite; None where nothing is to be compressed.
-        decoder: its .tflite.
-        model_id: what files are to call the two.
-        rate: that they must have, if it matters.
+        encoder: path or bytes of a .tflite; None if nothing will be compressed.
+        decoder: path or bytes of a .tflite.
+        model_id: the name in the header of files.
+        rate: that the decoder must have; None for any.
         threads: 1 to 64.
 
     Raises:
-        UserError: a part is missing, damaged or something else, or the two do not belong together.
+        UserError: a part is missing, damaged or of another kind, or the two do not fit.
     """
     data, large = _open(decoder, threads, "decoder")
     small = None if encoder is None else _open(encoder, threads, "encoder")[1]
-    found = large.scale**2
-    if large.shrink != 1 or found not in RATES:
-        raise UserError(f"the decoder of {model_id} enlarges nothing; it may be an encoder")
-    if rate not in (None, found):
-        raise UserError(f"the decoder of {model_id} has rate {found}, not {rate}")
+    own_rate = large.scale**2
+    if large.shrink != 1 or own_rate not in RATES:
+        raise UserError(f"the decoder of {model_id} does not enlarge; it may be an encoder")
+    if rate not in (None, own_rate):
+        raise UserError(f"the decoder of {model_id} has rate {own_rate}, not {rate}")
     if small is not None and (small.shrink != large.scale or small.output != large.input):
-        raise UserError(f"the encoder and the decoder of {model_id} do not belong together")
-    return Network(model_id, _hash(data), found, small, large)
+        raise UserError(f"the encoder and the decoder of {model_id} do not fit each other")
+    return Network(model_id, _hash(data), own_rate, small, large)
 
 
 def _open(part: Path | bytes, threads: int, role: str) -> tuple[bytes, Session]:
@@ -208,8 +205,8 @@ def _open(part: Path | bytes, threads: int, role: str) -> tuple[bytes, Session]:
     try:
         return data, open_part(data, threads)
     except UserError as error:
-        place = part if isinstance(part, Path) else f"the {role}"
-        raise UserError(f"{place}: {error}") from None
+        name = part if isinstance(part, Path) else f"the {role}"
+        raise UserError(f"{name}: {error}") from None
 
 
 def find(
@@ -306,10 +303,10 @@ def find_for(header: Header, model: str | None = None, threads: int = 1) -> Netw
 
 
 def check_made_by(header: Header, network: Network) -> None:
-    """Refuse a file of another network.
+    """Check that a file was compressed by this network.
 
     Raises:
-        UserError: its decoder, its rate or its channels are others.
+        UserError: the file has another decoder, rate or number of channels.
     """
     if header.model_hash != network.hash:
         raise _other_network(header, network.id, network.hash)
@@ -317,14 +314,14 @@ def check_made_by(header: Header, network: Network) -> None:
     if (header.rate, channels) != (network.rate, CHANNELS):
         raise UserError(
             f"this file claims rate {header.rate} and {channels} channels, and its network "
-            f"{network.id} has rate {network.rate} and {CHANNELS}; get the file anew"
+            f"{network.id} has rate {network.rate} and {CHANNELS}; fetch the file again"
         )
 
 
 def _other_network(header: Header, name: str, digest: bytes) -> UserError:
     return UserError(
-        f"this file was made by the network {header.model_id} with decoder "
-        f"{header.model_hash.hex()}, and {name} here has {digest.hex()}; only that one decodes it"
+        f"this file needs the network {header.model_id} with decoder {header.model_hash.hex()}, "
+        f"and {name} here has {digest.hex()}"
     )
 
 

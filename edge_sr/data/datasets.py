@@ -81,9 +81,9 @@ def _layout(folder: Path, scale: int) -> tuple[Path, Path | None, str]:
 
 
 def _div2k(folder: Path) -> Path | None:
-    whole = folder.absolute()  # "." has no name
-    if whole.name.startswith("DIV2K_") and whole.name.endswith("_HR"):
-        return whole
+    absolute = folder.absolute()  # "." has no name
+    if absolute.name.startswith("DIV2K_") and absolute.name.endswith("_HR"):
+        return absolute
     for pattern in ("DIV2K_train_HR", "DIV2K_*_HR", "*/DIV2K_train_HR", "*/DIV2K_*_HR"):
         for high in sorted(folder.glob(pattern)):
             if high.is_dir():

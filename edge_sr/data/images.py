@@ -165,15 +165,15 @@ def list_images(folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; a folder with images is needed")
-    found = sorted(
+    files = sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in READ_SUFFIXES
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    if not found:
+    if not files:
         raise UserError(
             f"{folder} holds no image; known suffixes: {', '.join(sorted(READ_SUFFIXES))}"
         )
-    return found
+    return files

@@ -91,7 +91,7 @@ def test_a_decoder_that_does_not_belong_is_refused(edge_sr: EdgeSr, parts: Path)
     wrong = parts / "wrong.tflite"
     wrong.write_bytes(standins.decoder(4))
     text = edge_sr.refuses(*build(parts, "--decoder", wrong))
-    assert "the encoder and the decoder of wrong do not belong together" in text
+    assert "the encoder and the decoder of wrong do not fit each other" in text
     (parts / "decoder-int8.tflite").rename(wrong)
     assert "decoder-int8.tflite" in edge_sr.refuses(*build(parts))
     encoder = (parts / "encoder-int8.tflite").rename(parts / "mine.tflite")

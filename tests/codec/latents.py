@@ -1,10 +1,10 @@
-"""Stand-ins for latents, without any image."""
+"""Synthetic latents."""
 
 import numpy as np
 
 
 def smooth(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Waves with a little noise: what a network makes of photographs is rather like that."""
+    """Return waves with a little noise, similar to the latents of images."""
     rng = np.random.default_rng(seed)
     c, y, x = np.indices(shape)
     pitch, noise = rng.uniform(0.05, 0.6, 3), rng.normal(0, rng.uniform(0, 12), shape)

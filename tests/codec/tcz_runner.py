@@ -1,4 +1,4 @@
-"""esr_tcz of the engine, on the desk, with guards beside all memory that it is given."""
+"""Runs the engine's esr_tcz on the host, with guard bytes around all memory that it gets."""
 
 import ctypes
 from ctypes import POINTER, Structure, byref, c_char, c_float, c_size_t, c_uint8, c_uint32, c_void_p
@@ -42,7 +42,7 @@ def network(name: str = "tc-test", low: float = 0.0, high: float = 1.0) -> Netwo
 
 
 class Guarded:
-    """`size` bytes between bytes that must stay as they are."""
+    """`size` bytes between guard bytes that must not change."""
 
     def __init__(self, size: int) -> None:
         self.memory = np.full(size + 2 * GUARD, 0xA5, np.uint8)
@@ -58,9 +58,9 @@ class Guarded:
 
 
 class Camera:
-    """An engine, an esr_tcz, and exactly the memory that esr_tcz.h asks for."""
+    """An engine and an esr_tcz with exactly the memory that esr_tcz.h requires."""
 
-    def __init__(self, plan: Plan, width: int, height: int, lacking: tuple[int, int] = (0, 0)):
+    def __init__(self, plan: Plan, width: int, height: int, missing: tuple[int, int] = (0, 0)):
         self.esr = binding.load()
         self.esr.esr_tcz_bytes.restype = c_size_t
         step = plan.pixels_per_unit
@@ -69,13 +69,14 @@ class Camera:
         self.plan[:] = np.frombuffer(plan.blob, np.uint8)
         self.arena = binding.aligned(plan.arena_bytes(wide))
         self.engine = c_void_p()
-        place = self.plan.ctypes.data, len(self.plan), wide, self.arena.ctypes.data, len(self.arena)
-        assert self.esr.esr_open(byref(self.engine), *place) == 0
+        arena = self.arena.ctypes.data, len(self.arena)
+        plan_bytes = self.plan.ctypes.data, len(self.plan)
+        assert self.esr.esr_open(byref(self.engine), *plan_bytes, wide, *arena) == 0
         channels = next(
             ring for ring in plan.rings if plan.nodes[-1].output in ring.tensors
         ).channels
-        self.latents = Guarded(wide // step * (tall // step) * channels - lacking[0])
-        self.row = Guarded(3 * wide - lacking[1])
+        self.latents = Guarded(wide // step * (tall // step) * channels - missing[0])
+        self.row = Guarded(3 * wide - missing[1])
         self.tcz = Guarded(self.esr.esr_tcz_bytes())
         self.network = network()
         self.width, self.height = width, height
@@ -104,7 +105,7 @@ class Camera:
         return int(self.esr.esr_tcz_end(c_void_p(self.tcz.address)))
 
     def write(self, planes: int = 8, most: int | None = None) -> int:
-        """Into `parts`; stops when there are `most` of them."""
+        """Write the file to `parts`; the output refuses more than `most` of them."""
         self.parts = []
 
         def put(_: int, data: "ctypes._Pointer[c_uint8]", count: int) -> int:
@@ -116,7 +117,7 @@ class Camera:
         return int(self.esr.esr_tcz_write(c_void_p(self.tcz.address), planes, Put(put), c_void_p()))
 
     def feed(self, pixels: np.ndarray) -> None:
-        """A whole image, (H,W,3) uint8."""
+        """Push a whole image, (H,W,3) uint8."""
         assert self.begin() == 0
         for y, row in enumerate(pixels):
             assert self.push(y, row) == 0

@@ -1,4 +1,4 @@
-"""esr_tcz: an encoder in the engine, from a camera's rows to a file, on the desk."""
+"""esr_tcz: an encoder in the engine, from the rows of a camera to a file, on the host."""
 
 import struct
 import subprocess
@@ -32,12 +32,12 @@ def plan_of(rate: int) -> Plan:
     return make_plan(read_graph(ENCODERS[rate]))
 
 
-def photograph(height: int, width: int) -> np.ndarray:
+def image(height: int, width: int) -> np.ndarray:
     return skimage.data.astronaut()[60 : 60 + height, 150 : 150 + width]
 
 
 def by_tflm(rate: int, pixels: np.ndarray) -> np.ndarray:
-    """(C,h,w) uint8: TFLM's latents of the image, whose edge numpy repeats."""
+    """Return TFLM's latents of the image padded by edge replication, (C,h,w) uint8."""
     step = round(rate**0.5)
     margins = [(0, -side % step) for side in pixels.shape[:2]]
     padded = np.pad(pixels, (*margins, (0, 0)), "edge")
@@ -48,7 +48,7 @@ def by_tflm(rate: int, pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", [(24, 32), (8, 8), (37, 50), (1, 1), (5, 41), (40, 3)])
 @pytest.mark.parametrize("rate", RATES)
 def test_files_hold_the_latents_of_tflm(rate: int, size: tuple[int, int]) -> None:
-    pixels = photograph(*size)
+    pixels = image(*size)
     camera = Camera(plan_of(rate), size[1], size[0])
     camera.feed(pixels)
     assert camera.write() == OK
@@ -72,10 +72,10 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("size", [(24, 32), (37, 50), (1, 1), (5, 41), (40, 3)])
 @pytest.mark.parametrize("rate", RATES)
-def test_files_made_under_sanitizers_are_the_same(
+def test_files_written_under_sanitizers_are_the_same(
     driver: Path, rate: int, size: tuple[int, int], tmp_path: Path
 ) -> None:
-    pixels, plan = photograph(*size), plan_of(rate)
+    pixels, plan = image(*size), plan_of(rate)
     head = struct.pack("<5I", len(plan.blob), size[1], size[0], plan.pixels_per_unit, 3)
     (tmp_path / "dump").write_bytes(head + plan.blob + pixels.tobytes())
     camera = Camera(plan, size[1], size[0])
@@ -88,17 +88,17 @@ def test_files_made_under_sanitizers_are_the_same(
         assert done.stdout == camera.file
 
 
-def test_the_stand_ins_are_alive() -> None:
-    """Latents that say something of the image: else equal ones would prove nothing."""
+def test_the_stand_ins_preserve_the_image() -> None:
+    """If all latents were alike, equal ones would prove nothing."""
     for rate in RATES:
-        latents = by_tflm(rate, photograph(128, 128))
+        latents = by_tflm(rate, image(128, 128))
         assert (latents.std((1, 2)) > 5).all()
 
 
 @settings(deadline=None, max_examples=40)
 @given(height=st.integers(1, 20), width=st.integers(1, 20), kept=st.integers(1, 8))
 def test_any_size_and_number_of_planes(height: int, width: int, kept: int) -> None:
-    pixels = photograph(height, width)
+    pixels = image(height, width)
     camera = Camera(plan_of(4), width, height)
     camera.feed(pixels)
     assert camera.write(kept) == OK
@@ -109,28 +109,27 @@ def test_any_size_and_number_of_planes(height: int, width: int, kept: int) -> No
     assert camera.intact
 
 
-def test_a_camera_takes_image_after_image_and_writes_each_as_often_as_asked() -> None:
+def test_a_camera_compresses_several_images_and_writes_each_several_times() -> None:
     camera = Camera(plan_of(4), 21, 18)
     files = []
-    for pixels in (photograph(18, 21), photograph(18, 21)[::-1], photograph(18, 21)):
+    for pixels in (image(18, 21), image(18, 21)[::-1], image(18, 21)):
         camera.feed(pixels)
         assert [camera.write(3), camera.write()] == [OK, OK]
         files.append(camera.file)
     assert files[0] == files[2] != files[1]
 
 
-def test_ranges_and_name_are_written_as_they_are_told() -> None:
+def test_ranges_and_name_are_written_unchanged() -> None:
     camera = Camera(plan_of(4), 8, 6)
     camera.network = network("sixteen-letters!", -0.125, 1.75)
-    camera.feed(photograph(6, 8))
+    camera.feed(image(6, 8))
     assert camera.write(1) == OK
     header = container.unpack(camera.file).header
     assert header.model_id == "sixteen-letters!"
     assert (header.quantizer.low, header.quantizer.high) == ((-0.125,) * 3, (1.75,) * 3)
 
 
-def test_the_python_side_knows_how_large_the_state_is() -> None:
-    """Beside the coder there are few bytes."""
+def test_the_state_is_little_larger_than_the_coder() -> None:
     camera = Camera(plan_of(4), 8, 6)
     assert 0 < camera.tcz.size - coder._library().esr_coder_bytes() <= 160
 
@@ -140,7 +139,7 @@ def test_the_python_side_knows_how_large_the_state_is() -> None:
 
 def test_calls_out_of_order() -> None:
     camera = Camera(plan_of(4), 8, 6)
-    pixels = photograph(6, 8)
+    pixels = image(6, 8)
     assert camera.begin() == OK
     assert camera.write() == STATE
     assert camera.push(0, pixels[0]) == OK
@@ -157,44 +156,44 @@ def test_calls_out_of_order() -> None:
 
 
 @pytest.mark.parametrize("height", [5, 6])
-def test_a_row_too_many_is_refused_even_where_the_edge_would_be_repeated(height: int) -> None:
+def test_a_surplus_row_is_refused_even_if_the_edge_is_padded(height: int) -> None:
     camera = Camera(plan_of(4), 8, height)
     assert camera.begin() == OK
-    pixels = photograph(7, 8)
+    pixels = image(7, 8)
     for y in range(height):
         assert camera.push(y, pixels[y]) == OK
     assert camera.push(height, pixels[height]) == ROWS
 
 
-def test_sizes_and_memory_that_do_not_fit() -> None:
+def test_wrong_sizes_and_too_little_memory_are_refused() -> None:
     camera = Camera(plan_of(4), 8, 6)
     for width, height in ((0, 6), (8, 0), (9, 6), (6, 6), (8, 65536), (2**32 - 1, 6)):
         assert camera.begin(width, height) == SIZE
     assert camera.begin(7, 5) == OK
-    for lacking in ((1, 0), (0, 1)):
-        assert Camera(plan_of(4), 8, 6, lacking).begin() == MEMORY
+    for missing in ((1, 0), (0, 1)):
+        assert Camera(plan_of(4), 8, 6, missing).begin() == MEMORY
 
 
 @pytest.mark.parametrize("model", [standins.decoder(4), standins.encoder(4, channels=1)])
-def test_networks_that_are_no_encoder(model: bytes) -> None:
+def test_other_networks_are_refused(model: bytes) -> None:
     assert Camera(make_plan(read_graph(model)), 8, 6).begin() == NETWORK
 
 
-def test_a_put_that_stops_leaves_the_latents_as_they_are() -> None:
+def test_an_output_that_stops_leaves_the_latents_unchanged() -> None:
     camera = Camera(plan_of(4), 40, 30)
-    camera.feed(photograph(30, 40))
+    camera.feed(image(30, 40))
     assert camera.write() == OK
-    whole = camera.file
+    expected = camera.file
     for most in (0, 1, len(camera.parts) - 1):
         assert camera.write(most=most) == STOPPED
         assert len(camera.parts) == most
     assert camera.write() == OK
-    assert camera.file == whole
+    assert camera.file == expected
 
 
-def test_the_head_is_put_at_once_before_the_planes() -> None:
+def test_the_header_is_written_in_one_call_before_the_planes() -> None:
     camera = Camera(plan_of(4), 8, 6)
-    camera.feed(photograph(6, 8))
+    camera.feed(image(6, 8))
     assert camera.write(2) == OK
     assert len(camera.parts[0]) == 44 + 3 * 8 + 2 * 8 + 4
     sizes = struct.unpack_from("<IIII", camera.parts[0], 68)[::2]

@@ -1,4 +1,4 @@
-"""Images to files and back: sizes, planes and kinds; damage; files of other networks."""
+"""Compressing and decompressing images: sizes, planes, quantizers, damage, other networks."""
 
 import functools
 import struct
@@ -33,7 +33,7 @@ HEAD = 44 + 8 * 3 + 8 * 8 + 4
 
 
 def forged(at: int, data: bytes, file: bytes = FILE) -> bytes:
-    """A file with other bytes in its header, and the CRC that goes with them."""
+    """Return a file with other bytes in its header and a matching CRC."""
     head = bytearray(file[: HEAD - 4])
     head[at : at + len(data)] = data
     return bytes(head) + struct.pack("<I", zlib.crc32(head)) + file[HEAD:]
@@ -50,7 +50,7 @@ def forged(at: int, data: bytes, file: bytes = FILE) -> bytes:
     noisy=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_files_come_back_as_decoded_by_hand(
+def test_files_decode_as_by_hand(
     size: tuple[int, int],
     rate: int,
     int8: bool,
@@ -82,14 +82,14 @@ def test_files_come_back_as_decoded_by_hand(
 
 
 @given(planes=st.integers(1, 8))
-def test_fewer_planes_are_those_of_a_smaller_file(planes: int) -> None:
+def test_decoding_fewer_planes_equals_a_smaller_file(planes: int) -> None:
     whole = codec.decompress(FILE, INT8, planes).pixels
     fewer = codec.decompress(codec.compress(PIXELS, INT8, planes), INT8).pixels
     assert np.array_equal(whole, fewer)
 
 
 @pytest.mark.parametrize("planes", [0, 9, -1])
-def test_planes_that_there_are_not(planes: int) -> None:
+def test_impossible_numbers_of_planes_are_refused(planes: int) -> None:
     with pytest.raises(UserError, match="available: 8"):
         codec.decompress(FILE, INT8, planes)
     with pytest.raises(UserError, match=f"{planes} bit planes cannot be kept"):
@@ -98,7 +98,7 @@ def test_planes_that_there_are_not(planes: int) -> None:
         codec.decompress(codec.compress(PIXELS, INT8, 4), INT8, 5)
 
 
-def test_as_many_planes_as_fit() -> None:
+def test_a_size_limit_keeps_as_many_planes_as_fit() -> None:
     sizes = [len(codec.compress(PIXELS, INT8, planes)) for planes in range(1, 9)]
     count = PIXELS.shape[0] * PIXELS.shape[1]
     for planes, size in enumerate(sizes, 1):
@@ -154,11 +154,14 @@ def test_the_network_is_found_by_its_header(stand_ins: Path) -> None:
         (forged(20, b"my-net\0\0\0\0\0\0\0\0\0\0" + b"\0" * 8), "network 'my-net', which is not"),
         (forged(36, b"\1" * 8), "tc-16-int8 with decoder 0101010101010101, and tc-16-int8 here"),
         (forged(10, b"\4\0"), "claims rate 4 and 3 channels, and its network tc-16-int8"),
-        (forged(12, struct.pack("<2I", 60000, 60000)), "claims 60000x60000 pixels; 100000000"),
+        (
+            forged(12, struct.pack("<2I", 60000, 60000)),
+            "60000x60000 pixels; the limit is 100000000",
+        ),
     ],
     ids=["unknown id", "another hash", "another rate", "gigapixels"],
 )
-def test_files_of_other_networks(stand_ins: Path, data: bytes, words: str) -> None:
+def test_files_of_other_networks_are_refused(stand_ins: Path, data: bytes, words: str) -> None:
     with pytest.raises(UserError, match=words) as caught:
         codec.decompress(data)
     assert "\n" not in str(caught.value)
@@ -169,16 +172,16 @@ def test_a_file_is_not_decoded_by_another_network() -> None:
         codec.decompress(FILE, opened(16, False))
 
 
-def test_ranges_that_no_image_has() -> None:
+def test_impossible_ranges_are_refused() -> None:
     most = float(np.finfo(np.float32).max)
     file = codec.compress(PIXELS, opened(16, False))
     wide = forged(44, struct.pack("<6f", *(-most, most) * 3), file)
-    with pytest.raises(UserError, match="far from any image's"):
+    with pytest.raises(UserError, match="not those of an image"):
         codec.decompress(wide, opened(16, False))
     wide = forged(44, struct.pack("<6f", *(-most, most) * 3))
     assert codec.decompress(wide, INT8).pixels.shape == PIXELS.shape
 
 
-def test_an_image_too_large_for_the_file() -> None:
+def test_an_image_too_large_for_a_file_is_refused() -> None:
     with pytest.raises(UserError, match=r"65536x1; .tcz files hold at most 65535"):
         codec.compress(np.zeros((1, 65536), np.uint8), INT8)

@@ -187,7 +187,7 @@ def test_forged_headers_give_a_file_or_a_sentence(data: bytes, at: int, salvage:
         ({"model_hash": b"1234567"}, "8 bytes, not 7"),
         ({"rate": 8}, "no rate 8"),
         ({"width": 65536}, "pixels in width"),
-        ({"width": 60}, "this image's are"),
+        ({"width": 60}, "this image needs"),
         ({"quantizer": clipping(5)}, "channels, not 5"),
     ],
 )

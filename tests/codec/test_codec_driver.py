@@ -21,16 +21,16 @@ TARGET = HERE.parent / "fuzz" / "fuzz_coder.c"
 
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The fuzzer's target, built with sanitizers, for files that are named."""
+    """The fuzz target, built with sanitizers, which reads the files on its command line."""
     program = tmp_path_factory.mktemp("replay") / "replay"
     return sanitized.build(program, [HERE / "replay.c", TARGET, SOURCES / "esr_coder.c"])
 
 
 def inputs() -> list[bytes]:
-    """Noise, runs of one byte, and segments of real samples, whole, cut and with bits flipped."""
+    """Return noise, runs of one byte, and coded samples, some truncated or with flipped bits."""
     rng = random.Random(3)
-    made = [bytes(rng.choices(range(256), k=rng.randrange(4, 600))) for _ in range(60)]
-    made += [
+    result = [bytes(rng.choices(range(256), k=rng.randrange(4, 600))) for _ in range(60)]
+    result += [
         bytes([c, h, 7, 20]) + bytes([v]) * 200 for c in (0, 3) for h in (0, 8) for v in (0, 255)
     ]
     for seed in range(20):
@@ -38,12 +38,12 @@ def inputs() -> list[bytes]:
         segments = coder.encode(smooth(shape, seed))
         head = bytes(size - 1 for size in shape) + bytes([min(255, len(segments[0]))])
         data = bytearray(b"".join(segments))
-        made.append(head + data)
-        made.append(head + data[: rng.randrange(len(data))])
+        result.append(head + data)
+        result.append(head + data[: rng.randrange(len(data))])
         for _ in range(3):
             data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-            made.append(head + data)
-    return made
+            result.append(head + data)
+    return result
 
 
 def test_hostile_segments_under_sanitizers(replay: Path, tmp_path: Path) -> None:

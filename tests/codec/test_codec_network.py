@@ -1,4 +1,4 @@
-"""The networks of a codec against TensorFlow Lite Micro and LiteRT, called without our code."""
+"""The networks of a codec, against TensorFlow Lite Micro and LiteRT called without our code."""
 
 import hashlib
 import shutil
@@ -38,7 +38,7 @@ def crop(height: int, width: int) -> np.ndarray:
 
 
 def padded(pixels: np.ndarray, rate: int) -> np.ndarray:
-    """Extended to multiples by repeating the last row and column."""
+    """Return pixels padded to multiples by edge replication."""
     step = int(rate**0.5)
     rows, columns = (np.arange(-(-side // step) * step) for side in pixels.shape[:2])
     rows, columns = rows.clip(max=pixels.shape[0] - 1), columns.clip(max=pixels.shape[1] - 1)
@@ -62,7 +62,7 @@ def in_litert(model: bytes, image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("rate", [4, 16])
-def test_int8_has_the_bits_of_tflm(rate: int, size: tuple[int, int], threads: int) -> None:
+def test_int8_is_bit_identical_to_tflm(rate: int, size: tuple[int, int], threads: int) -> None:
     codec, pixels = opened(rate, "int8", threads), crop(*size)
     image = (padded(pixels, rate).astype(np.int16) - 128).astype(np.int8)
     latents = in_tflm(part(rate, "encoder-int8"), image)
@@ -76,7 +76,7 @@ def test_int8_has_the_bits_of_tflm(rate: int, size: tuple[int, int], threads: in
 
 
 @pytest.mark.parametrize("rate", [4, 16])
-def test_float32_is_what_litert_computes(rate: int) -> None:
+def test_float32_equals_litert(rate: int) -> None:
     codec, pixels = opened(rate, "float32"), crop(21, 38)
     image = padded(pixels, rate).astype(np.float32) / np.float32(255)
     latents = in_litert(part(rate, "encoder-float32"), image)
@@ -98,9 +98,7 @@ def test_float32_gives_the_same_bytes_twice() -> None:
 
 
 @pytest.mark.parametrize("rate", [4, 16])
-def test_windows_give_what_the_whole_image_gives(
-    rate: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_windows_equal_the_whole_image(rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
     codec, pixels = opened(rate, "float32"), crop(140, 200)
     whole = codec.latents(pixels)
     image = codec.decode(whole, 140, 200)
@@ -109,7 +107,7 @@ def test_windows_give_what_the_whole_image_gives(
     assert np.abs(codec.decode(whole, 140, 200).astype(int) - image).max() <= 1
 
 
-def test_latents_of_int8_are_what_the_samples_stand_for() -> None:
+def test_int8_latents_are_the_values_of_their_samples() -> None:
     codec, pixels = opened(4, "int8"), crop(9, 9)
     samples, quantizer = codec.encode(pixels)
     assert np.array_equal(codec.latents(pixels), quantizer.restore(samples))
@@ -117,10 +115,10 @@ def test_latents_of_int8_are_what_the_samples_stand_for() -> None:
 
 
 @given(scale=st.floats(1e-4, 10), zero_point=st.integers(-128, 127))
-def test_every_int8_value_survives_the_file(scale: float, zero_point: int) -> None:
+def test_every_int8_value_is_restored_from_a_file(scale: float, zero_point: int) -> None:
     spec = TensorSpec("int8", float(np.float32(scale)), zero_point)
     samples = np.arange(768, dtype=np.uint8).reshape(3, 16, 16)
-    back = network._to_input(network._whole_range(spec).restore(samples), spec)
+    back = network._to_input(network._full_range(spec).restore(samples), spec)
     assert np.array_equal(back.transpose(2, 0, 1), samples.astype(np.int16) - 128)
 
 
@@ -134,12 +132,12 @@ def test_normalizing_is_for_float32() -> None:
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 4)])
 def test_pixels_of_another_kind_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UserError, match=r"pixels are uint8 \(H, W, 3\)"):
+    with pytest.raises(UserError, match=r"pixels must be uint8 \(H, W, 3\)"):
         opened(4, "int8").encode(np.zeros(shape, np.uint8))
 
 
 def test_latents_of_another_size_are_refused() -> None:
-    with pytest.raises(UserError, match=r"this image's are \(3, 3, 5\)"):
+    with pytest.raises(UserError, match=r"this image needs \(3, 3, 5\)"):
         opened(4, "int8").decode(np.zeros((3, 3, 4), np.float32), 5, 9)
 
 
@@ -150,7 +148,7 @@ def test_latents_far_from_any_image_are_refused_or_clipped() -> None:
     assert opened(4, "int8").decode(far, 4, 4).shape == (4, 4, 3)
 
 
-def test_the_hash_is_of_the_decoders_file() -> None:
+def test_the_hash_is_that_of_the_decoder_file() -> None:
     digest = hashlib.sha256(part(16, "decoder-int8")).digest()
     assert opened(16, "int8").hash == digest[:8]
 
@@ -164,12 +162,12 @@ def test_a_decoder_alone_only_decompresses() -> None:
 @pytest.mark.parametrize(
     ("encoder", "decoder", "words"),
     [
-        ((4, "encoder-int8"), (16, "decoder-int8"), "do not belong together"),
-        ((4, "encoder-int8"), (4, "decoder-float32"), "do not belong together"),
+        ((4, "encoder-int8"), (16, "decoder-int8"), "do not fit each other"),
+        ((4, "encoder-int8"), (4, "decoder-float32"), "do not fit each other"),
         ((4, "decoder-int8"), (4, "encoder-int8"), "may be an encoder"),
     ],
 )
-def test_parts_that_do_not_belong_together(
+def test_parts_of_different_codecs_are_refused(
     encoder: tuple[int, str], decoder: tuple[int, str], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
@@ -188,12 +186,12 @@ def test_parts_that_do_not_belong_together(
     ],
     ids=["empty", "cut", "super-resolution"],
 )
-def test_a_part_that_is_none(data: bytes, words: str) -> None:
+def test_files_that_are_not_parts_are_refused(data: bytes, words: str) -> None:
     with pytest.raises(UserError, match=words):
         network.open_parts(None, data, "tc")
 
 
-def test_threads_that_there_are_not() -> None:
+def test_impossible_thread_counts_are_refused() -> None:
     with pytest.raises(UserError, match="1 to 64 threads, not 0"):
         opened(4, "int8", 0)
 
@@ -223,14 +221,14 @@ def test_shipped_codecs_are_found(stand_ins: Path) -> None:
         (None, str(FOLDER), "cannot read .*decoder-int8.tflite: No such file"),
     ],
 )
-def test_codecs_that_there_are_not(
+def test_unknown_codecs_are_refused(
     stand_ins: Path, rate: int | None, model: str | None, words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
         network.find(rate, model=model)
 
 
-def test_a_folder_of_ones_own(
+def test_a_folder_can_be_given(
     stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(stand_ins / "tinycompress-4", tmp_path / "mine")
@@ -253,7 +251,7 @@ def test_ids_fit_into_a_file() -> None:
     assert ids[4:] == ["a folder wi-int8", "a folder with a ", "gr__e-int8", "gr__e"]
 
 
-def test_a_codec_without_int8_says_so():
+def test_a_codec_without_int8_is_refused():
     with pytest.raises(UserError, match="no int8 networks here; give --float32"):
         network.find(model="tinycompress-rd")
     assert not network.find(model="tinycompress-rd", int8=False).is_int8

@@ -1,4 +1,4 @@
-"""A file's pixels, from what docs/reference/tcz.md says and TFLM alone."""
+"""The pixels of a file, from docs/reference/tcz.md and TFLM only."""
 
 import struct
 from pathlib import Path
@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 @pytest.mark.parametrize("rate", [4, 16])
 @pytest.mark.parametrize("planes", [8, 3])
-def test_an_int8_file_has_the_pixels_of_the_page(rate: int, planes: int) -> None:
+def test_an_int8_file_decodes_as_documented(rate: int, planes: int) -> None:
     folder = GOLDEN / f"tinycompress-{rate}"
     coding = network.find(model=str(folder))
     pixels = skimage.data.astronaut()[100:141, 200:258]
@@ -28,14 +28,14 @@ def test_an_int8_file_has_the_pixels_of_the_page(rate: int, planes: int) -> None
     model = graph.resize((folder / "decoder-int8.tflite").read_bytes(), height, width)
     output = graph.read_graph(model).output.quantization
     assert output is not None
-    made = run_tflm(model, (samples - 128).astype(np.int8).transpose(1, 2, 0)[np.newaxis])
-    shares = (made[0].astype(float) - output.zero_point[0]) * output.scale[0]
+    decoded = run_tflm(model, (samples - 128).astype(np.int8).transpose(1, 2, 0)[np.newaxis])
+    shares = (decoded[0].astype(float) - output.zero_point[0]) * output.scale[0]
     expected = np.rint(255 * np.clip(shares, 0, 1))[:41, :58]
     assert np.array_equal(codec.decompress(data, coding).pixels, expected)
 
 
 def samples_of(data: bytes, planes: int, shape: tuple[int, int, int]) -> np.ndarray:
-    """A whole file's, the middle put in for what was dropped."""
+    """Return the samples of a file, dropped bits replaced by the middle of their range."""
     segments, start = [], 44 + 8 * 3 + 8 * planes + 4
     for plane in range(planes):
         (size,) = struct.unpack_from("<I", data, 44 + 8 * 3 + 8 * plane)

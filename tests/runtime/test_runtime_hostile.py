@@ -1,4 +1,4 @@
-"""Damaged model files end in one sentence, whatever runtime opens them, never in a crash."""
+"""Damaged model files give one sentence in every runtime, never a crash."""
 
 import random
 from pathlib import Path
@@ -20,7 +20,7 @@ def intact(runtime: str) -> bytes:
 
 
 def opened_and_run(path: Path, runtime: str) -> bool:
-    """Whether the file runs; False when it is refused as a user's error."""
+    """Whether the file runs; False if it is refused with a UserError."""
     try:
         session = open_session(path, runtime)
         run_plane(session, np.full((9, 17), 77, np.uint8))
@@ -30,25 +30,25 @@ def opened_and_run(path: Path, runtime: str) -> bool:
 
 
 def damaged(data: bytes, source: random.Random) -> bytes:
-    """One to three bytes or words changed, or the end missing."""
+    """Return a copy with one to three changed bytes or words, or truncated."""
     changed = bytearray(data)
     for _ in range(source.randint(1, 3)):
-        place = source.randrange(len(changed))
+        position = source.randrange(len(changed))
         kind = source.randrange(4)
         if kind == 0:
-            changed[place] = source.randrange(256)
+            changed[position] = source.randrange(256)
         elif kind == 1:
-            changed[place] ^= 1 << source.randrange(8)
+            changed[position] ^= 1 << source.randrange(8)
         elif kind == 2:
             word = source.choice([0, 1, 2, 255, 65536, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
-            changed[place & ~3 : (place & ~3) + 4] = word.to_bytes(4, "little")
+            changed[position & ~3 : (position & ~3) + 4] = word.to_bytes(4, "little")
         elif len(changed) > 8:
-            del changed[max(8, place) :]
+            del changed[max(8, position) :]
     return bytes(changed)
 
 
 def try_damaged(path: Path, runtime: str, data: bytes, count: int, seed: int) -> None:
-    """Open and run `count` damaged versions of `data`; an error other than a user's gets out."""
+    """Open and run `count` damaged copies of `data`; any error but a UserError is raised."""
     source = random.Random(seed)
     for _ in range(count):
         path.write_bytes(damaged(data, source))
@@ -59,7 +59,7 @@ def try_damaged(path: Path, runtime: str, data: bytes, count: int, seed: int) ->
 def test_damaged_files_are_refused_or_run(
     processes: Processes, runtime: str, tmp_path: Path
 ) -> None:
-    # In a process of its own: a crash must not take the tests along.
+    # In a separate process: a crash must not end the tests.
     path = tmp_path / f"damaged{SUFFIXES[runtime]}"
     assert processes.call(try_damaged, path, runtime, intact(runtime), 150, 1) == 0
 

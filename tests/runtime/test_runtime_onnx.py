@@ -1,4 +1,4 @@
-"""What the ONNX session accepts and finds out, on graphs built here by hand."""
+"""The ONNX session and its interface, on graphs built by hand."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def network(
     order: tuple[int, ...] = (0, 3, 1, 2),
     **conv: object,
 ) -> onnx.ModelProto:
-    """x2: one 3x3 convolution to 4 channels, NHWC outside."""
+    """Return an x2 network: one 3x3 convolution to 4 channels, NHWC at both ends."""
     double = [2 * side if isinstance(side, int) else f"large_{side}" for side in (height, width)]
     nodes = [
         helper.make_node("Transpose", ["x"], ["nchw"], perm=order),
@@ -51,7 +51,7 @@ def save(model: onnx.ModelProto, folder: Path) -> Path:
 
 
 def convolve(plane: np.ndarray) -> np.ndarray:
-    """The same network in float64, written out."""
+    """Compute the same network in float64."""
     height, width = plane.shape
     padded = np.pad(plane / 255, 1)
     large = np.zeros((2 * height, 2 * width))
@@ -78,7 +78,7 @@ def test_halo_counts_dilation(dilation: int, pad: int) -> None:
     assert read_interface(model.SerializeToString()).halo == dilation
 
 
-def test_a_fixed_size_takes_larger_images_in_windows(tmp_path: Path) -> None:
+def test_a_network_of_fixed_size_upscales_larger_images_in_windows(tmp_path: Path) -> None:
     fixed = open_session(save(network(16, 24), tmp_path), "onnx")
     assert fixed.fixed_size == (16, 24)
     image = np.random.default_rng(1).integers(0, 256, (53, 40), np.uint8)
@@ -86,7 +86,7 @@ def test_a_fixed_size_takes_larger_images_in_windows(tmp_path: Path) -> None:
     assert np.abs(upscale(fixed, image) - expected).max() <= 0.5 + 1e-3
 
 
-def test_a_fixed_size_refuses_smaller_images(tmp_path: Path) -> None:
+def test_a_network_of_fixed_size_refuses_smaller_images(tmp_path: Path) -> None:
     fixed = open_session(save(network(16, 24), tmp_path), "onnx")
     with pytest.raises(UserError, match="24x16 pixels only, and the image is 30x9"):
         upscale(fixed, np.zeros((9, 30), np.uint8))
@@ -121,14 +121,14 @@ def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
         open_session(save(model, tmp_path), "onnx")
 
 
-def test_threads_that_wait_take_no_core(tmp_path: Path) -> None:
+def test_waiting_threads_do_not_spin(tmp_path: Path) -> None:
     session = open_session(save(network(), tmp_path), "onnx", threads=2)
     options = session.native.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.intra_op_num_threads == 2
 
 
-def test_what_onnx_runtime_refuses_is_one_plain_sentence(tmp_path: Path) -> None:
+def test_errors_of_onnx_runtime_become_one_sentence(tmp_path: Path) -> None:
     model = network()
     model.opset_import[0].version = 999
     with pytest.raises(UserError) as caught:

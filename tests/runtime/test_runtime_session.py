@@ -1,4 +1,4 @@
-"""Sessions against the runtimes called directly, against each other, and against bad files."""
+"""Sessions against the runtimes called directly, and against each other."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
 
 
-def test_8_bit_pixels_pass_the_input_quantizer_without_loss() -> None:
+def test_8_bit_pixels_are_quantized_without_loss() -> None:
     assert np.array_equal(
         encode(ALL_PIXELS, LOSSLESS), (ALL_PIXELS.astype(int) - 128).astype(np.int8)
     )
@@ -56,7 +56,7 @@ def test_values_that_are_not_finite_are_refused() -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_litert_equals_the_interpreter_called_by_hand(scale: int) -> None:
+def test_litert_equals_the_interpreter_called_directly(scale: int) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
     path = artifact("int8", ".tflite", scale)
@@ -115,7 +115,7 @@ def test_a_batch_of_the_wrong_dtype_is_a_programming_error() -> None:
         session.run(np.zeros((1, 8, 8, 1), np.uint8))
 
 
-def test_what_cannot_be_opened_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_errors_on_opening_are_one_sentence(tmp_path: Path) -> None:
     path = artifact("int8", ".tflite")
     with pytest.raises(UserError, match="unknown runtime 'tpu'; available: litert, onnx"):
         open_session(path, "tpu")
