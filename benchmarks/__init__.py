@@ -1,1 +1,1 @@
-"""Measurements, kept as records, and reports, which are made from records alone."""
+"""Measures networks, keeps the measurements as records, and reports records."""

@@ -1,6 +1,6 @@
-"""Costs that are the same each time, kept as data: a change that makes one worse is seen in review.
+"""Compares deterministic costs with `regression.toml`, so that a review sees every change.
 
-`regression.toml` holds them; `python scripts/regression_gate.py --write` writes it anew.
+`python scripts/regression_gate.py --write` writes the file.
 """
 
 import tomllib
@@ -15,7 +15,7 @@ from edge_sr.zoo import codecs
 FILE = Path(__file__).parent / "regression.toml"
 WIDTHS = (160, 320, 640)
 OTHER_COMPILER = 0.1
-"""Share by which code of another compiler's version may differ."""
+"""Largest difference of code from another compiler version, as a share."""
 
 _COMPILED = ("flash_bytes", "stack_bytes", "open_instructions", "frame_instructions")
 
@@ -23,12 +23,12 @@ Costs = dict[str, int | float | str]
 
 
 def expected() -> dict[str, Costs]:
-    """What the data say, by the name of what costs it."""
+    """Return the stored costs by the name of a network or case."""
     return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
 def static() -> dict[str, Costs]:
-    """What every shipped network costs, computed from its files."""
+    """Return the costs of every shipped network, computed from its files."""
     return {name: _costs(path) for name, path in _artifacts()}
 
 
@@ -62,9 +62,9 @@ def _costs(path: Path) -> Costs:
 
 
 def differences(due: dict[str, Costs], found: dict[str, Costs]) -> list[str]:
-    """Where two differ, each as one text; compiled code may, by a little, with another compiler."""
-    texts = [f"{name} is not in the data" for name in found.keys() - due.keys()]
-    texts += [f"{name} is in the data and is no more" for name in due.keys() - found.keys()]
+    """Return a text for each difference; tolerates small ones of another compiler version."""
+    texts = [f"{name} is new" for name in found.keys() - due.keys()]
+    texts += [f"{name} is missing" for name in due.keys() - found.keys()]
     for name in due.keys() & found.keys():
         mine, theirs = found[name], due[name]
         for key in mine.keys() | theirs.keys():

@@ -1,8 +1,8 @@
-"""The schema of a measurement: what was run, where, how long every sample took.
+"""The schema of a measurement: cases, device, software, and the time of every sample.
 
-A record is the JSON of a `Record`. Raw samples are kept, in nanoseconds; what reports say of them
-(`Timing.percentile`) is computed, never stored. A record that is read is treated as hostile input,
-and one that was changed by hand is refused.
+A record is the JSON of a `Record`. It keeps raw samples in nanoseconds; figures such as
+`Timing.percentile` are computed and never stored. A record file is treated as hostile input, and an
+edited one is refused.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 MAX_BYTES = 128 * 2**20
 MAX_ITEMS = 1_000_000
 MAX_NS = 10**16
-"""Of a duration: four months."""
+"""The longest duration: four months."""
 
 Part = Literal["upscaler", "encoder", "decoder"]
 Precision = Literal["int8", "float32"]
@@ -32,7 +32,7 @@ RuntimeName = Literal["litert", "onnx", "keras", "engine", "tflm"]
 Delegate = Literal["none", "xnnpack", "cuda"]
 Status = Literal["measured", "not measured", "failed"]
 Scope = Literal["run", "device", "end-to-end"]
-Mark = Literal["emulated", "noisy", "throttled", "unstable", "wrong"]
+Flag = Literal["emulated", "noisy", "throttled", "unstable", "wrong"]
 Figure = Literal["psnr difference", "largest difference", "rms difference"]
 Kernels = Literal["portable", "avx2", "avx512"]
 MemoryKind = Literal[
@@ -67,16 +67,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Network:
-    """What is run.
+    """A network.
 
     Attributes:
-        name: for people: "tinypssr x2", "tinycompress-4", or the file's name.
+        name: "tinypssr x2", "tinycompress-4", or the file's name.
         part: an upscaler, or a part of a codec.
         precision: of its arithmetic.
-        parameters: None where the file does not tell.
-        macs: multiply-accumulates of one run at the case's size; None where the file does not tell.
-        artifact: the file; None where there is none.
-        quality: empty where no card is shipped.
+        parameters: None if the file does not contain the number.
+        macs: multiply-accumulates of one run at the case's size; None if unknown.
+        artifact: the file, or None.
+        quality: empty without a card.
     """
 
     name: str
@@ -94,18 +94,18 @@ _RUNTIME_NAMES = {("litert", "xnnpack"): "litert", ("litert", "none"): "litert-p
 
 @dataclass(frozen=True)
 class Case:
-    """One row: a network, how it is run, on what size.
+    """A network with its runtime and image size.
 
     Attributes:
-        network: see there.
+        network: to run.
         runtime: one of edge_sr.runtime.
-        delegate: of the runtime: "xnnpack" of litert, "cuda" of onnx; else "none", its own kernels.
-        threads: that the runtime was told to use.
-        pinned: the cores that the process was bound to; empty if to none.
-        height: of the input, pixels.
-        width: of the input, pixels.
-        channels: of the input.
-        board: that was emulated; None where the runtime ran on the device itself.
+        delegate: "xnnpack" of litert or "cuda" of onnx; "none" for the runtime's own kernels.
+        threads: number that the runtime was set to.
+        pinned: cores that the process was bound to; empty: all.
+        height: of the image, pixels.
+        width: of the image, pixels.
+        channels: of the image.
+        board: the emulated board; None for a run on the device itself.
     """
 
     network: Network
@@ -120,13 +120,13 @@ class Case:
 
     @property
     def runtime_name(self) -> str:
-        """The runtime and its delegate, as options name them."""
+        """The runtime and its delegate, by their name on the command line."""
         plain = self.runtime if self.delegate == "none" else f"{self.runtime}-{self.delegate}"
         return _RUNTIME_NAMES.get((self.runtime, self.delegate), plain)
 
     @property
     def key(self) -> str:
-        """A text that is the same for the same case in other records, whatever its file holds."""
+        """A text that identifies the case in all records, whatever its file contains."""
         network = self.network
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         where = f"{self.board} (emulated)" if self.board else threads
@@ -139,12 +139,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Cold:
-    """The start of a fresh process, in nanoseconds, each step after the one before.
+    """The steps of a cold start in a fresh process, in nanoseconds.
 
     Attributes:
         import_ns: importing the runtime's package.
         load_ns: opening the artifact.
-        first_ns: the first run, where runtimes allocate for the size.
+        first_ns: the first run, in which runtimes allocate memory.
     """
 
     import_ns: int
@@ -154,16 +154,16 @@ class Cold:
 
 @dataclass(frozen=True)
 class Timing:
-    """Samples of one thing, all of them, in nanoseconds and in order.
+    """All samples of one scope, in nanoseconds and in order.
 
     Attributes:
         scope: "run" is from an input array to an output array in the host's memory, copies and
             transfers included; "device" the same without transfers to and from a GPU;
             "end-to-end" from 8-bit pixels to 8-bit pixels.
-        counts: a sentence that says what is inside.
+        counts: a sentence that says what the time includes.
         warmup_ns: runs before the samples.
-        samples_ns: runs that count.
-        stable: whether the warm-up ended because runs took alike, not because its time was over.
+        samples_ns: the measured runs.
+        stable: whether the times became stable during warm-up.
     """
 
     scope: Scope
@@ -173,7 +173,7 @@ class Timing:
     stable: bool
 
     def percentile(self, percent: float) -> float:
-        """Milliseconds that `percent` (0..100) of the samples take at most, interpolated."""
+        """Return a percentile (0..100) of the samples in milliseconds, interpolated."""
         return float(np.percentile(np.array(self.samples_ns), percent)) / 1e6
 
     @property
@@ -188,15 +188,13 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """The middle half's width over the median: 0 for samples that are all alike."""
+        """The interquartile range divided by the median; 0 for equal samples."""
         return (self.percentile(75) - self.percentile(25)) / self.p50
 
 
 @dataclass(frozen=True)
 class OperatorTime:
-    """Nanoseconds that operators of a kind took in one run, as the runtime says; `device` it ran
-    on, as the runtime calls it.
-    """
+    """The time of all operators of a kind in one run, and their device, both from the runtime."""
 
     name: str
     device: str
@@ -206,7 +204,7 @@ class OperatorTime:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of something; `counts` is a sentence that says of what, and who says so."""
+    """A memory size; `counts` is a sentence on what it includes and where it is from."""
 
     kind: MemoryKind
     bytes: int
@@ -214,20 +212,21 @@ class Memory:
 
 
 _OF_FIGURE: dict[Figure, str] = {
-    "psnr difference": "dB of PSNR away from the reference",
-    "largest difference": "steps away from the reference at most",
-    "rms difference": "steps (root mean square) away from the reference",
+    "psnr difference": "dB PSNR difference from the reference",
+    "largest difference": "steps largest difference from the reference",
+    "rms difference": "steps RMS difference from the reference",
 }
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The figure that is closest to its bound, or farthest beyond, and so decides.
+    """The figure that decides whether an output is right: the one nearest to or beyond its bound.
 
     Attributes:
-        figure: in dB of PSNR; else in steps, one int8 step, or 1/255 of the range of float32.
+        figure: its kind. PSNR is in dB, others in steps: one int8 step, or 1/255 of the range of
+            float32.
         value: of the output.
-        bound: up to which the output is right.
+        bound: largest value of a right output.
     """
 
     figure: Figure
@@ -236,32 +235,31 @@ class Decision:
 
     @property
     def kept(self) -> bool:
-        """Whether it is within the bound."""
+        """Whether the value is within the bound."""
         return self.value <= self.bound
 
     @property
     def sentence(self) -> str:
-        """For people."""
-        return f"{self.value:.3g} {_OF_FIGURE[self.figure]}, {self.bound:g} is the bound"
+        """The figure and its bound as text."""
+        return f"{self.value:.3g} {_OF_FIGURE[self.figure]}, the bound is {self.bound:g}"
 
 
 @dataclass(frozen=True)
 class Output:
-    """What came out, and whether it is right.
+    """The output of a case, and whether it is right.
 
     Attributes:
         sha256: of the output's bytes (NHWC, int8 or little-endian float32), hexadecimal.
         bytes: of the output.
-        reference: the runtime that it was compared with; None if there is none.
+        reference: the runtime that it was compared with, or None.
         reference_sha256: of the reference's output.
         max_difference: in steps: one int8 step, or 1/255 of the range of float32.
-        differing_share: of the values, 0..1.
-        psnr_difference: dB between the two against the picture that the output should be; None
-            where there is no such picture.
-        right: whether it is within the bounds of edge_sr.runtime.agreement, and the same in each
-            run.
-        decision: None without a reference, of an output that is not finite, and in records of
-            edge-sr before it was kept.
+        differing_share: share of the values that differ, 0..1.
+        psnr_difference: difference in dB of the PSNR of both outputs against the original image;
+            None without an original.
+        right: whether it is within the bounds of edge_sr.runtime.agreement and equal in each run;
+            None if it was not compared.
+        decision: None without a reference, for an output that is not finite, and in old records.
     """
 
     sha256: str
@@ -276,17 +274,17 @@ class Output:
 
     @property
     def problem(self) -> str:
-        """What is wrong with one that is not right."""
+        """Why the output is wrong."""
         if self.decision is not None and not self.decision.kept:
             return self.decision.sentence
         if self.decision is None and self.reference is not None:
-            return "not a finite number everywhere"
-        return "not the same in each run"
+            return "some values are not finite"
+        return "the output differs between runs"
 
 
 @dataclass(frozen=True)
 class Instructions:
-    """Executed by an emulated board, to open the network and for one frame; they are not cycles."""
+    """Instructions of an emulated board to open the network and for a frame; not cycles."""
 
     core: str
     open: int
@@ -295,15 +293,14 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The device at one moment; what it does not tell is None or empty.
+    """The state of the device at one moment; None or empty where unknown.
 
     Attributes:
         frequencies_mhz: of each core.
-        temperature_c: the hottest zone's.
-        throttling: what holds a Raspberry Pi back, such as "under-voltage now".
-        load: processes that wanted to run, mean of a minute.
-        busy_ns: nanoseconds that all cores together worked since the system started, this process
-            included.
+        temperature_c: of the hottest zone.
+        throttling: flags of a Raspberry Pi, such as "under-voltage now".
+        load: load average of a minute.
+        busy_ns: busy time of all cores together since the system started, with this process.
     """
 
     frequencies_mhz: tuple[float, ...]
@@ -315,28 +312,26 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a case.
+    """The result of a case.
 
     Attributes:
-        case: what was to be run.
-        status: "not measured" is for what is not there (a GPU, a package, a network that does not
-            ship); "failed" for what was refused or ended early.
+        case: that was run.
+        status: "not measured" if a GPU, a package or a network is missing; "failed" if the
+            network was refused or the process ended early.
         reason: one sentence; None if measured.
         started: UTC, ISO 8601.
         cold: None unless measured on the device itself.
-        timings: one for each scope that was measured.
-        operators: of one run with profiling on, which is no sample; empty where the runtime gives
-            none.
-        memory: see there.
+        timings: one for each measured scope.
+        operators: of a profiled run, which is not a sample; empty if the runtime reports none.
+        memory: figures of several kinds.
         output: None unless measured.
         instructions: of an emulated board, else None.
         before: conditions before the first sample.
         after: conditions after the last one.
-        other_load: cores that other processes kept busy meanwhile; None where not known.
-        marks: "emulated"; "noisy": other processes or a wide spread; "throttled"; "unstable": the
-            warm-up did not settle; "wrong": the output is beyond the bounds.
-        kernels: the set that the engine ran on a desk; None for all else, and in records of edge-sr
-            before it was kept.
+        other_load: cores that other processes kept busy meanwhile; None if unknown.
+        marks: flags: "emulated"; "noisy": other processes or a wide spread; "throttled";
+            "unstable": the warm-up did not become stable; "wrong": the output is out of bounds.
+        kernels: that the engine used on the host; None for other runtimes and in old records.
     """
 
     case: Case
@@ -352,27 +347,27 @@ class Result:
     before: Conditions | None
     after: Conditions | None
     other_load: float | None
-    marks: tuple[Mark, ...]
+    marks: tuple[Flag, ...]
     kernels: Kernels | None = None
 
     def timing(self, scope: Scope) -> Timing | None:
-        """The samples of one scope, if it was measured."""
+        """Return the timing of a scope, or None."""
         return next((timing for timing in self.timings if timing.scope == scope), None)
 
 
 @dataclass(frozen=True)
 class Device:
-    """What does not change while cases run; what is not known is None.
+    """The constant facts of the device; None where unknown.
 
     Attributes:
-        name: the board's as it calls itself ("Raspberry Pi 4 Model B Rev 1.4"), or None.
-        cpu: the model's name.
+        name: of a board ("Raspberry Pi 4 Model B Rev 1.4"), from its device tree.
+        cpu: name of the processor.
         architecture: such as "x86_64".
         cores: that this process may use.
         governor: of the frequency, such as "performance".
         ram_bytes: of the system.
-        gpu: as its driver calls it.
-        emulated: what emulates the device, if anything does; its times are not a board's.
+        gpu: its name and driver version.
+        emulated: the emulator of the device, or None; emulated times are not those of a board.
     """
 
     name: str | None
@@ -387,8 +382,14 @@ class Device:
 
 @dataclass(frozen=True)
 class Software:
-    """Versions. `git_revision` is that of edge-sr's sources, "-dirty" if they were changed; None
-    where they are not in a git repository. `packages` are the runtimes' by distribution name.
+    """Versions of the software.
+
+    Attributes:
+        edge_sr: version of edge-sr.
+        git_revision: of its sources, with "-dirty" after changes; None outside a git repository.
+        os: the operating system.
+        python: version of Python.
+        packages: versions of the runtimes by distribution name.
     """
 
     edge_sr: str
@@ -400,9 +401,10 @@ class Software:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How samples were taken: warm-up for `warmup_s`, and on until runs took alike, but not for
-    more than four times as long; then at least `samples` and `seconds`, but no more than
-    `max_samples` or `max_seconds`.
+    """How samples are taken.
+
+    Warm-up takes at least `warmup_s`, until the times are stable, and at most about four times as
+    long. Then come at least `samples` and `seconds`, and at most `max_samples` or `max_seconds`.
     """
 
     warmup_s: float
@@ -417,14 +419,14 @@ class Record:
     """A measurement.
 
     Attributes:
-        suite: its name; None where cases were named one by one.
+        suite: its name; None where the cases are not those of a suite.
         started: UTC, ISO 8601.
-        complete: False while cases are missing: it was interrupted.
-        planned: cases that there were to be.
-        device: see there.
-        software: see there.
-        sampling: see there.
-        results: in the order in which they were made.
+        complete: whether all cases have a result.
+        planned: number of cases.
+        device: that ran the cases.
+        software: that ran on it.
+        sampling: of each case.
+        results: in the order of the cases.
     """
 
     suite: str | None
@@ -452,15 +454,15 @@ def now() -> str:
 
 
 def dumps(record: Record) -> str:
-    """The record as JSON, the same text for equal records."""
+    """Return the record as JSON; equal records give equal text."""
     return schema.dumps(_Sealed(SCHEMA_VERSION, _seal(dataclasses.asdict(record)), record))
 
 
 def write(path: Path, record: Record) -> None:
-    """Write a record, whole or not at all.
+    """Write a record atomically.
 
     Raises:
-        UserError: the system refuses, perhaps because the disk is full.
+        UserError: the file cannot be written, for example because the disk is full.
     """
     with replacing(path) as temporary:
         temporary.write_text(dumps(record), encoding="utf-8")
@@ -470,8 +472,8 @@ def read(path: Path) -> Record:
     """Read and check a record.
 
     Raises:
-        UserError: it cannot be read, is not a record of this schema version, was edited, or does
-            not hold what it should.
+        UserError: it cannot be read, is not a record of this schema version, was edited, or is
+            inconsistent.
     """
     return schema.read(path, MAX_BYTES, loads)
 
@@ -483,7 +485,7 @@ def loads(data: bytes) -> Record:
     sealed: _Sealed = schema.decode(values, _Sealed, "record", MAX_ITEMS)
     if sealed.sha256 != _seal(values["record"]):
         raise UserError(
-            "its checksum does not fit its content: it was edited or damaged; measure again"
+            "its checksum does not match its content: it was edited or damaged; measure again"
         )
     _check(sealed.record)
     return sealed.record
@@ -495,9 +497,9 @@ def _seal(values: dict[str, Any]) -> str:
 
 
 def _check(record: Record) -> None:
-    """What types cannot say."""
+    """Check what types cannot express."""
     if record.complete != (len(record.results) == record.planned):
-        raise UserError("the record does not have as many results as it says")
+        raise UserError("the record's number of results contradicts its completeness")
     for index, result in enumerate(record.results):
         problem = _problem(result)
         if problem:
@@ -505,22 +507,22 @@ def _check(record: Record) -> None:
 
 
 def _problem(result: Result) -> str | None:
-    """What is wrong with a result, or None."""
+    """Return what is wrong with a result, or None."""
     case = result.case
     if min(case.height, case.width, case.channels, case.threads) < 1:
         return "has a size or a number of threads that is not positive"
     if (result.status == "measured") != (result.reason is None):
-        return "gives a reason for having been measured, or none for not having been"
+        return "has a reason although it was measured, or no reason although it was not"
     if result.status == "measured" and not result.timings and result.instructions is None:
-        return "says measured and has no samples"
+        return "was measured but has no samples"
     if any(not 0 < ns <= MAX_NS for timing in result.timings for ns in _durations(timing)):
-        return "has a sample that is no duration"
+        return "has a sample that is not a duration"
     if any(not timing.samples_ns for timing in result.timings):
         return "has a timing without samples"
     if any(memory.bytes < 0 for memory in result.memory):
         return "has a negative size"
     if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in _digests(result)):
-        return "has a sha256 that is none"
+        return "has an invalid sha256"
     if len({timing.scope for timing in result.timings}) != len(result.timings):
         return "has two timings of one scope"
     return None

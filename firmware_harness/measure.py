@@ -88,6 +88,6 @@ def _memory(model_bytes: int, flash: Flash, ram: StaticRam, run: Run) -> tuple[M
     return (
         Memory("file", model_bytes, "the .tflite file"),
         Memory("flash", flash.engine_and_model, "the engine's code and the model in the image"),
-        Memory("engine ram", ram.arena, "the engine's arena in the image, frames left out"),
-        Memory("stack", run.stack_used, "stack at most, start-up and test program included"),
+        Memory("engine ram", ram.arena, "the engine's arena in the image, without frames"),
+        Memory("stack", run.stack_used, "largest stack use, with start-up and test program"),
     )

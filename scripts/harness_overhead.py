@@ -1,9 +1,9 @@
-"""Say what `edge-sr bench` adds to a piece of work that takes a known time.
+"""Measure what `edge-sr bench` adds to a workload of a known time.
 
     python scripts/harness_overhead.py [--milliseconds 1] [--samples 500]
 
-The work waits in a loop until the clock has advanced that far: it takes that long, and no less, on
-any machine. It is timed by hand, and by the harness through a session, in turns.
+The workload loops until the clock has advanced by that time, on any machine. It is timed directly,
+and by the harness through a session, in turns.
 """
 
 import argparse
@@ -20,7 +20,7 @@ _TURNS = 5
 
 
 class Spin(Session):
-    """A session that makes its output and waits."""
+    """A session that takes a known time."""
 
     runtime = "engine"
 
@@ -41,8 +41,8 @@ class Spin(Session):
             pass
 
 
-def by_hand(session: Spin, count: int) -> list[int]:
-    """Nanoseconds of the bare work."""
+def directly(session: Spin, count: int) -> list[int]:
+    """Return nanoseconds of the bare workload."""
     times = []
     for _ in range(count):
         start = time.perf_counter_ns()
@@ -64,13 +64,13 @@ def main() -> None:
     bare: list[int] = []
     harness: list[int] = []
     for _ in range(_TURNS):
-        bare += by_hand(session, share)
+        bare += directly(session, share)
         harness += take(lambda: session.run(image), sampling)
     medians = statistics.median(bare) / 1e6, statistics.median(harness) / 1e6
-    print(f"known work {options.milliseconds:.4f} ms, {len(bare)} samples each")
-    print(f"by hand    median {medians[0]:.4f} ms")
-    print(f"harness    median {medians[1]:.4f} ms, the session's checks included")
-    print(f"added      {medians[1] / medians[0] - 1:.2%}")
+    print(f"workload {options.milliseconds:.4f} ms, {len(bare)} samples each")
+    print(f"directly   median {medians[0]:.4f} ms")
+    print(f"harness    median {medians[1]:.4f} ms, including the session's checks")
+    print(f"overhead   {medians[1] / medians[0] - 1:.2%}")
 
 
 if __name__ == "__main__":

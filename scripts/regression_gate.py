@@ -1,9 +1,9 @@
-"""Compare the deterministic costs with benchmarks/regression.toml, or write that file anew.
+"""Compare the deterministic costs with benchmarks/regression.toml, or write that file.
 
     python scripts/regression_gate.py [--write]
 
-MACs, parameters, file sizes and the engine's RAM of every shipped network; and for one of them, on
-emulated boards, flash, stack and executed instructions, which are not cycles.
+The costs are MACs, parameters, file sizes and the engine's RAM of every shipped network; and for
+one network on emulated boards flash, stack and executed instructions, which are not cycles.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _HEIGHT, _WIDTH = 48, 64
 
 
 def emulated(board: str) -> dict[str, Costs]:
-    """What tinypssr x2 costs on an emulated board, under its name.
+    """Return the costs of tinypssr x2 on an emulated board, by the name of the case.
 
     Raises:
         UserError: a compiler or an emulator is missing.
@@ -38,7 +38,7 @@ def emulated(board: str) -> dict[str, Costs]:
     pixels, _ = images.make("upscaler", _HEIGHT, _WIDTH, scale=2, channels=1)
     result = measure(case, model, pixels)
     assert result.output is not None
-    assert result.output.right, f"{board} gives another output than TFLM"
+    assert result.output.right, f"the output of {board} differs from that of TFLM"
     assert result.instructions is not None
     memory = {item.kind: item.bytes for item in result.memory}
     costs: Costs = {
@@ -54,14 +54,14 @@ def emulated(board: str) -> dict[str, Costs]:
 
 def _compiler(board: str) -> str:
     name = f"{ports.of(board_file.find(board)).compiler}gcc"
-    said = subprocess.run([name, "-dumpfullversion"], capture_output=True, text=True, check=True)
-    return f"{name} {said.stdout.strip()}"
+    printed = subprocess.run([name, "-dumpfullversion"], capture_output=True, text=True, check=True)
+    return f"{name} {printed.stdout.strip()}"
 
 
 def main() -> int:
-    """Compare, or write."""
+    """Compare the costs, or write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="write the file anew")
+    parser.add_argument("--write", action="store_true", help="write the file")
     options = parser.parse_args()
     found = regression.static()
     for board in BOARDS:
@@ -71,7 +71,7 @@ def main() -> int:
         regression.FILE.write_text(text + tomli_w.dumps(found), encoding="utf-8")
         return 0
     texts = regression.differences(regression.expected(), found)
-    print("\n".join(texts) or "nothing has changed")
+    print("\n".join(texts) or "no differences")
     return 1 if texts else 0
 
 

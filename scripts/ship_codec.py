@@ -21,7 +21,7 @@ import tomli_w
 
 from benchmarks.rate_distortion import codecs as measured
 from benchmarks.rate_distortion.quality import compare
-from benchmarks.rate_distortion.study import find_pictures
+from benchmarks.rate_distortion.study import find_images
 from edge_sr import zoo
 from edge_sr.data.images import read_image
 from edge_sr.models import checkpoint as checkpoints
@@ -163,7 +163,7 @@ def _describe(notes: dict[str, Any], run: Path) -> dict[str, Any]:
 def measure(folder: Path, kodak: Path) -> dict[str, Any]:
     """Means over the test images with all bit planes, as `edge-sr rd` prints them."""
     networks = measured.open_networks([str(folder)], tinycompress.RATES)
-    images = [read_image(picture.path).pixels for picture in find_pictures(kodak)]
+    images = [read_image(image.path).pixels for image in find_images(kodak)]
     return {
         "int8" if network.name.endswith("int8") else "float32": {"kodak": _mean(network, images)}
         for network in networks

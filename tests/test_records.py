@@ -128,7 +128,7 @@ def example() -> records.Record:
 
 
 def seal(values: dict) -> bytes:
-    """A file whose checksum fits whatever it holds, as an enemy would write it."""
+    """Return a file with the right checksum of any content, as an attacker would write it."""
     content = json.dumps(values["record"], sort_keys=True, separators=(",", ":"))
     return json.dumps(values | {"sha256": hashlib.sha256(content.encode()).hexdigest()}).encode()
 
@@ -174,7 +174,7 @@ def test_a_file_without_a_version_is_refused():
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"[" * 100_000, b"NaN", b"{", b"null"])
-def test_what_is_no_json_is_refused(data):
+def test_text_that_is_not_json_is_refused(data):
     with pytest.raises(UserError, match=r"not JSON|schema version"):
         records.loads(data)
 
@@ -182,14 +182,14 @@ def test_what_is_no_json_is_refused(data):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("planned",), 2, "as many results as it says"),
-        (("complete",), False, "as many results as it says"),
+        (("planned",), 2, "contradicts its completeness"),
+        (("complete",), False, "contradicts its completeness"),
         (("complete",), 1, "complete must be of type bool"),
         (("planned",), True, "planned must be of type int"),
         (("results", 0, "timings", 0, "samples_ns"), [], "timing without samples"),
-        (("results", 0, "timings", 0, "samples_ns"), [0], "no duration"),
-        (("results", 0, "timings", 0, "samples_ns"), [2**62], "no duration"),
-        (("results", 0, "timings", 0, "warmup_ns"), [-1], "no duration"),
+        (("results", 0, "timings", 0, "samples_ns"), [0], "not a duration"),
+        (("results", 0, "timings", 0, "samples_ns"), [2**62], "not a duration"),
+        (("results", 0, "timings", 0, "warmup_ns"), [-1], "not a duration"),
         (("results", 0, "timings", 0, "samples_ns"), [1.5], "must be of type int"),
         (("results", 0, "timings"), [], "no samples"),
         (("results", 0, "reason"), "why", "reason"),

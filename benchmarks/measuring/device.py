@@ -1,6 +1,6 @@
-"""The facts of the device: what it is, what runs on it, and how it is at this moment.
+"""Reads the device: its hardware, its software, and its present conditions.
 
-Everything comes from /proc, /sys, vcgencmd and nvidia-smi; what is not there is None.
+The sources are /proc, /sys, vcgencmd and nvidia-smi; a fact without a source is None.
 """
 
 import importlib.metadata
@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import edge_sr
+from edge_sr.errors import UserError
 from edge_sr.records import Conditions, Device, Software
 
 PACKAGES = (
     *("ai-edge-litert", "tflite-runtime", "onnxruntime", "onnxruntime-gpu", "tensorflow", "keras"),
     *("tflite-micro", "numpy"),
 )
-"""Distributions whose versions bear on times."""
+"""Distributions whose versions affect times."""
 
 _ROOT = Path("/")
 _THROTTLING = (
@@ -37,13 +38,44 @@ _THROTTLING = (
 
 
 def cores() -> tuple[int, ...]:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return tuple(sorted(affinity(0))) if affinity else tuple(range(os.cpu_count() or 1))
 
 
+def parse_cores(text: str, here: bool) -> tuple[int, ...]:
+    """Return the core numbers of a text such as "0,1", sorted.
+
+    Args:
+        text: numbers with commas.
+        here: whether this machine must have the cores.
+
+    Raises:
+        UserError: the text is not a list of cores, or this machine lacks one of them.
+    """
+    try:
+        chosen = tuple(sorted({int(core) for core in text.split(",")}))
+    except ValueError:
+        raise UserError(f"{text!r} is not a list of cores; write it like 0,1") from None
+    if here:
+        require_cores(chosen)
+    return chosen
+
+
+def require_cores(chosen: Iterable[int]) -> None:
+    """Check that this process may use the cores.
+
+    Raises:
+        UserError: it may not use all of them.
+    """
+    available = cores()
+    if not set(chosen) <= set(available):
+        listed = ", ".join(map(str, available))
+        raise UserError(f"--pin names cores that this machine lacks; available: {listed}")
+
+
 def read_device(root: Path = _ROOT) -> Device:
-    """What does not change. `root` is where proc and sys are."""
+    """Return the facts that do not change. `root` is the folder of proc and sys."""
     policy = root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
     return Device(
         name=_text(root / "proc/device-tree/model"),
@@ -58,7 +90,7 @@ def read_device(root: Path = _ROOT) -> Device:
 
 
 def _text(path: Path) -> str | None:
-    """A file's text without the zeros and line ends that the kernel puts after it."""
+    """Return a file's text without the kernel's trailing zeros and line ends."""
     try:
         return path.read_text(errors="replace").strip("\0\n ") or None
     except OSError:
@@ -66,12 +98,12 @@ def _text(path: Path) -> str | None:
 
 
 def _cpu(root: Path) -> str:
-    """The processor's name; ARM's /proc/cpuinfo gives none, but lscpu knows their numbers."""
+    """Return the processor's name; on ARM lscpu has it, and /proc/cpuinfo has not."""
     cpuinfo = _text(root / "proc/cpuinfo") or ""
     found = re.search(r"^(?:model name|Processor|cpu model)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     if found:
         return found[1].strip()
-    listed = re.search(r"^Model name:\s*(.+)$", _said("lscpu") or "", re.MULTILINE)
+    listed = re.search(r"^Model name:\s*(.+)$", _output_of("lscpu") or "", re.MULTILINE)
     return listed[1].strip() if listed else platform.processor() or platform.machine()
 
 
@@ -81,12 +113,12 @@ def _ram(root: Path) -> int | None:
 
 
 def _gpu() -> str | None:
-    said = _said("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
-    return said.splitlines()[0].strip() if said else None
+    output = _output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    return output.splitlines()[0].strip() if output else None
 
 
 def _emulator(root: Path) -> str | None:
-    """QEMU's user mode shows an ARM program the PC's own files in /proc."""
+    """Return "QEMU" in its user mode, which shows a program the host's own files in /proc."""
     machine = platform.machine()
     if machine not in ("aarch64", "armv7l", "riscv64"):
         return None
@@ -95,8 +127,8 @@ def _emulator(root: Path) -> str | None:
     return "QEMU" if translated or re.search("AuthenticAMD|GenuineIntel", cpuinfo) else None
 
 
-def _said(*command: str) -> str | None:
-    """What a program prints, or None if it is missing or fails."""
+def _output_of(*command: str) -> str | None:
+    """Return the output of a program, or None if it is missing or fails."""
     if shutil.which(command[0]) is None:
         return None
     try:
@@ -107,7 +139,7 @@ def _said(*command: str) -> str | None:
 
 
 def read_software() -> Software:
-    """The versions of what runs."""
+    """Return the versions of the software."""
     return Software(
         edge_sr=edge_sr.__version__,
         git_revision=_revision(),
@@ -134,17 +166,17 @@ def _os() -> str:
 
 
 def _revision() -> str | None:
-    """Of the repository whose sources run; a wheel has none, wherever it is installed."""
+    """Return the git revision of the running sources; None for an installed wheel."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
-    revision = _said("git", "-C", str(folder), "rev-parse", "HEAD")
-    changed = _said("git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no")
+    revision = _output_of("git", "-C", str(folder), "rev-parse", "HEAD")
+    changed = _output_of("git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no")
     return f"{revision}-dirty" if revision and changed else revision
 
 
 def read_conditions(root: Path = _ROOT) -> Conditions:
-    """How the device is now. `root` is where proc and sys are."""
+    """Return the present conditions. `root` is the folder of proc and sys."""
     return Conditions(
         frequencies_mhz=_frequencies(root),
         temperature_c=_temperature(root),
@@ -170,9 +202,9 @@ def _temperature(root: Path) -> float | None:
 
 
 def _throttling(root: Path) -> tuple[str, ...]:
-    """A Raspberry Pi's flags, from the kernel (hexadecimal) or from the firmware's own program."""
+    """Return a Raspberry Pi's flags, from the kernel (hexadecimal) or from vcgencmd."""
     text = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
-    text = text or (_said("vcgencmd", "get_throttled") or "").removeprefix("throttled=")
+    text = text or (_output_of("vcgencmd", "get_throttled") or "").removeprefix("throttled=")
     try:
         bits = int(text, 16)
     except ValueError:
@@ -186,7 +218,7 @@ def _load(root: Path) -> float | None:
 
 
 def _busy(root: Path) -> int | None:
-    """Nanoseconds of user, nice, system, irq, softirq and steal of all cores."""
+    """Return nanoseconds of user, nice, system, irq, softirq and steal of all cores."""
     text = _text(root / "proc/stat")
     if text is None or not text.startswith("cpu "):
         return None

@@ -1,4 +1,4 @@
-"""The picture that every case runs on: made here, the same everywhere, of any size."""
+"""Makes the image that every case runs on: the same on every machine, of any size."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from edge_sr.records import Part
 
 
 def original(height: int, width: int, channels: int) -> Pixels:
-    """Rings that become finer towards one corner, flat discs before them, and a little noise.
+    """Return rings that become finer towards one corner, with flat discs and a little noise.
 
     Returns:
         uint8 (H, W, channels).
@@ -23,14 +23,14 @@ def original(height: int, width: int, channels: int) -> Pixels:
 
 
 def make(part: Part, height: int, width: int, scale: int, channels: int) -> tuple[Pixels, Pixels]:
-    """What goes into a network as 8-bit pixels (H, W, channels), and the picture behind it.
+    """Return a network's input and the original, both uint8 (H, W, channels).
 
     Args:
-        part: an upscaler takes the picture made small as photographs are, a decoder every
-            `scale`-th pixel in place of latents, an encoder the picture itself.
-        height: of the image: an upscaler's and an encoder's input, a decoder's output.
-        width: likewise.
-        scale: by which the network enlarges; 1 for an encoder.
+        part: an upscaler takes the original downscaled bicubically, a decoder every `scale`-th
+            pixel in place of latents, an encoder the original itself.
+        height: of the image: the input of an upscaler or encoder, the output of a decoder.
+        width: of the image, likewise.
+        scale: of the network; 1 for an encoder.
         channels: 1 or 3.
     """
     if part == "upscaler":

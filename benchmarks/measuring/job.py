@@ -1,4 +1,4 @@
-"""What a fresh process is told to run, and what it answers; both are pickled by this package."""
+"""The job of a fresh process and its answer; both are pickled by this package."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +27,14 @@ class Job:
         runtime: that opens it.
         delegate: of the runtime.
         threads: for the runtime.
-        pinned: cores to be bound to; none if empty.
-        part: decides which picture is made.
-        interface: of the artifact; of keras's, scale and channels are what counts.
+        pinned: cores to bind to; empty: all.
+        part: decides which image is made.
+        interface: of the artifact; Keras uses only its scale and channels.
         height: of the image, pixels.
         width: of the image, pixels.
         sampling: None to run once, for a reference.
-        end_to_end: whether to time pixels to pixels as well.
-        output: where the output goes, .npy.
+        end_to_end: whether to time 8-bit pixels to 8-bit pixels as well.
+        output: file to write the output to, .npy.
     """
 
     artifact: Path
@@ -53,14 +53,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the process found.
+    """What the process measured.
 
     Attributes:
-        error: one sentence, and all the rest is empty; None if it went well.
-        repeats: whether the last run's output equals the first one's.
+        error: one sentence, with all else empty; None on success.
+        repeats: whether the last run's output equals the first run's.
         own_ns: processor time of this process between `before` and `after`.
         wall_ns: time between them.
-        kernels: the engine's set; None for other runtimes.
+        kernels: of the engine; None for other runtimes.
     """
 
     error: str | None = None

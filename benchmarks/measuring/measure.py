@@ -1,4 +1,4 @@
-"""Measures cases, each in a fresh process, and makes a record of them."""
+"""Measures cases, each in a fresh process, and returns a record of them."""
 
 import hashlib
 import importlib.util
@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.measuring import device, flags, images, process, subject
+from benchmarks.measuring import device, flags, images, process
+from benchmarks.measuring import subject as subjects
 from benchmarks.measuring.job import Answer, Job
 from benchmarks.measuring.reference import References
 from benchmarks.measuring.subject import Subject
-from benchmarks.measuring.suites import BACKENDS, Wanted
+from benchmarks.measuring.suites import BACKENDS, CaseRequest
 from edge_sr import graph, records
 from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError, VerificationError
@@ -21,7 +22,7 @@ from edge_sr.records import (
     Case,
     Device,
     File,
-    Mark,
+    Flag,
     Memory,
     Network,
     Record,
@@ -33,7 +34,7 @@ from edge_sr.runtime.interfaces import PART_CHANNELS
 from edge_sr.runtime.runtimes import RUNTIMES
 
 Converter = Callable[[bytes], bytes]
-"""Makes an .onnx of a .tflite."""
+"""Converts a .tflite to an .onnx."""
 
 Emulator = Callable[[Case, bytes, Pixels], Result]
 """Runs a case's .tflite on its emulated board, with an image as its input."""
@@ -44,108 +45,108 @@ class Task:
     """What to measure and how.
 
     Attributes:
-        suite: its name; None where cases were named one by one.
-        wanted: the cases.
-        sampling: of each.
-        convert: makes the .onnx of networks that ship without one.
-        emulate: runs what names a board.
+        suite: its name; None where the cases are not those of a suite.
+        cases: to measure.
+        sampling: of each case.
+        convert: makes the .onnx of networks that are shipped without one.
+        emulate: runs the cases that name a board.
     """
 
     suite: str | None
-    wanted: tuple[Wanted, ...]
+    cases: tuple[CaseRequest, ...]
     sampling: Sampling
     convert: Converter | None = None
     emulate: Emulator | None = None
 
 
 class _NotHereError(Exception):
-    """What a case needs is not there; one sentence."""
+    """Something that a case needs is missing here; one sentence."""
 
 
-def measure(task: Task, keep: Callable[[Record], None], former: Record | None = None) -> Record:
+def measure(task: Task, keep: Callable[[Record], None], previous: Record | None = None) -> Record:
     """Measure all cases.
 
     Args:
         task: what to measure.
-        keep: gets the record so far: at the start, and after each case.
-        former: a record that was interrupted; what it measured of the same files is taken over,
-            and nothing of it leaves the record before it is replaced.
+        keep: receives the record so far: at the start, and after each case.
+        previous: an interrupted record. Its results of the same files are reused, and each of its
+            results stays in the record until a new one replaces it.
 
     Raises:
-        UserError: `former` was made on another device, with other software or sampling, or of
-            other cases; nothing was kept then.
+        UserError: `previous` is of another device, other software, other sampling or other cases;
+            `keep` was not called then.
     """
     record = Record(
         suite=task.suite,
         started=records.now(),
         complete=False,
-        planned=len(task.wanted),
+        planned=len(task.cases),
         device=device.read_device(),
         software=device.read_software(),
         sampling=task.sampling,
         results=(),
     )
-    places: list[Result | None] = [None] * record.planned
-    if former is not None:
-        _check_former(former, record)
-        places = _in_place(former, task.wanted)
-    known = {result.case: result for result in places if result and result.status == "measured"}
-    keep(_with(record, places))
+    results: list[Result | None] = [None] * record.planned
+    if previous is not None:
+        _check_previous(previous, record)
+        results = _match(previous, task.cases)
+    known = {result.case: result for result in results if result and result.status == "measured"}
+    keep(_with(record, results))
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as folder:
         bench = _Bench(task, record.device, Path(folder))
-        for index, wanted in enumerate(task.wanted):
-            places[index] = bench.run(wanted, known)
-            keep(_with(record, places))
-    return _with(record, places)
+        for index, request in enumerate(task.cases):
+            results[index] = bench.run(request, known)
+            keep(_with(record, results))
+    return _with(record, results)
 
 
-def _with(record: Record, places: Sequence[Result | None]) -> Record:
-    """The record with the results that there are."""
-    results = tuple(result for result in places if result is not None)
-    return replace(record, results=results, complete=len(results) == record.planned)
+def _with(record: Record, results: Sequence[Result | None]) -> Record:
+    """Return the record with the results so far."""
+    measured = tuple(result for result in results if result is not None)
+    return replace(record, results=measured, complete=len(measured) == record.planned)
 
 
-def _check_former(former: Record, record: Record) -> None:
-    same = (former.device, former.software, former.sampling)
+def _check_previous(previous: Record, record: Record) -> None:
+    same = (previous.device, previous.software, previous.sampling)
     if same != (record.device, record.software, record.sampling):
         raise UserError(
-            "the record to go on with was made on another device, or with other software or "
-            "sampling; measure anew"
+            "the record to resume was measured on another device, or with other software or "
+            "sampling; start a new record"
         )
 
 
-def _in_place(former: Record, wanted: Sequence[Wanted]) -> list[Result | None]:
-    """The former results where those of the same cases will be.
+def _match(previous: Record, requests: Sequence[CaseRequest]) -> list[Result | None]:
+    """Return the previous result of each request, or None.
 
     Raises:
-        UserError: some have no place.
+        UserError: some previous results belong to no request.
     """
-    found = {result.case.key: result for result in former.results}
-    places = [found.pop(_unseen(item).key, None) for item in wanted]
-    if found:
+    left = {result.case.key: result for result in previous.results}
+    matched = [left.pop(_unseen(request).key, None) for request in requests]
+    if left:
         raise UserError(
-            f"the record to go on with holds other cases, such as {next(iter(found))}; name all "
-            "of its cases again, or measure anew"
+            f"the record to resume holds other cases, such as {next(iter(left))}; name all of its "
+            "cases again, or start a new record"
         )
-    return places
+    return matched
 
 
-def _unseen(wanted: Wanted) -> Case:
-    """A case whose network was not looked for."""
-    network = Network(wanted.network, wanted.part, wanted.precision, None, None, None, ())
-    return _case(wanted, network, _channels(wanted))
+def _unseen(request: CaseRequest) -> Case:
+    """Return the case of a request, its network not yet opened."""
+    network = Network(request.network, request.part, request.precision, None, None, None, ())
+    return _case(request, network, _channels(request))
 
 
-def _channels(wanted: Wanted) -> int:
-    """How many a network takes that may not be at hand."""
+def _channels(request: CaseRequest) -> int:
+    """Return the channels of a network's image; the network may not be shipped."""
     for name in registry.names("super-resolution"):
-        if wanted.network.rpartition(" x")[0] == name:
+        if request.network.rpartition(" x")[0] == name:
             return registry.get(name).channels
-    return 1 if wanted.part == "upscaler" else PART_CHANNELS
+    return 1 if request.part == "upscaler" else PART_CHANNELS
 
 
 class _Bench:
-    """Runs cases; converted files and references are kept between them."""
+    """Runs cases; keeps converted files and reference outputs between them."""
 
     def __init__(self, task: Task, machine: Device, folder: Path) -> None:
         self._task = task
@@ -153,131 +154,141 @@ class _Bench:
         self._folder = folder
         self._references = References(folder)
 
-    def run(self, wanted: Wanted, known: dict[Case, Result]) -> Result:
-        """One case, whatever becomes of it."""
-        case = _unseen(wanted)
+    def run(self, request: CaseRequest, known: dict[Case, Result]) -> Result:
+        """Return the result of one case, also of one that fails."""
+        case = _unseen(request)
         try:
-            found = wanted.subject or self._find(wanted)
-            artifact = self._artifact(found, wanted)
-            case = _case(wanted, _network(found, artifact, wanted), found.interface.channels)
+            subject = request.subject or self._find(request)
+            artifact = self._artifact(subject, request)
+            case = _case(request, _network(subject, artifact, request), subject.interface.channels)
             if case in known:
                 return known[case]
-            self._check_here(wanted)
+            self._check_here(request)
             if case.board is not None and self._task.emulate is not None:
                 pixels, _ = images.make(
-                    case.network.part, case.height, case.width, found.interface.scale, case.channels
+                    case.network.part,
+                    case.height,
+                    case.width,
+                    subject.interface.scale,
+                    case.channels,
                 )
                 return self._task.emulate(case, read_bytes(artifact), pixels)
         except _NotHereError as error:
             return _without(case, "not measured", str(error))
         except (UserError, VerificationError) as error:
             return _without(case, "failed", str(error))
-        return self._measure(case, found, artifact, wanted)
+        return self._measure(case, subject, artifact, request)
 
-    def _find(self, wanted: Wanted) -> Subject:
+    def _find(self, request: CaseRequest) -> Subject:
         try:
-            return subject.find(wanted.network, wanted.part, wanted.precision)
+            return subjects.find(request.network, request.part, request.precision)
         except UserError as error:
             raise _NotHereError(f"not shipped: {error}") from None
 
-    def _artifact(self, found: Subject, wanted: Wanted) -> Path:
-        """The file for the runtime; an .onnx is made of the .tflite where none ships."""
-        suffix = BACKENDS[wanted.backend].suffix
-        path = found.files.get(suffix)
+    def _artifact(self, subject: Subject, request: CaseRequest) -> Path:
+        """Return the file for the runtime; converts the .tflite where no .onnx is shipped."""
+        suffix = BACKENDS[request.backend].suffix
+        path = subject.files.get(suffix)
         if path is not None:
             return path
-        if suffix != ".onnx" or self._task.convert is None or ".tflite" not in found.files:
-            raise _NotHereError(f"{found.name} has no {suffix} file, which {wanted.backend} opens")
-        made = self._folder / f"{found.name}-{found.part}-{found.precision}.onnx"
-        if not made.exists():
+        if suffix != ".onnx" or self._task.convert is None or ".tflite" not in subject.files:
+            raise _NotHereError(
+                f"{subject.name} has no {suffix} file, which {request.backend} opens"
+            )
+        converted = self._folder / f"{subject.name}-{subject.part}-{subject.precision}.onnx"
+        if not converted.exists():
             try:
-                made.write_bytes(self._task.convert(read_bytes(found.files[".tflite"])))
+                converted.write_bytes(self._task.convert(read_bytes(subject.files[".tflite"])))
             except VerificationError as error:
                 raise UserError(str(error)) from None
-        return made
+        return converted
 
-    def _check_here(self, wanted: Wanted) -> None:
-        backend = BACKENDS[wanted.backend]
+    def _check_here(self, request: CaseRequest) -> None:
+        backend = BACKENDS[request.backend]
         runtime = RUNTIMES[backend.runtime]
         if importlib.util.find_spec(runtime.package) is None:
             raise _NotHereError(
                 f"this needs {runtime.package}, which is missing; "
-                f"`pip install 'edge-sr[{runtime.extra}]'` brings it"
+                f"`pip install 'edge-sr[{runtime.extra}]'` installs it"
             )
         if backend.delegate == "cuda" and self._device.gpu is None:
-            raise _NotHereError("there is no CUDA GPU here")
-        if wanted.threads > self._device.cores:
+            raise _NotHereError("no CUDA GPU was found")
+        if request.threads > self._device.cores:
             raise _NotHereError(
-                f"{wanted.threads} threads are more than the {self._device.cores} cores here"
+                f"{request.threads} threads are more than the {self._device.cores} cores here"
             )
 
-    def _measure(self, case: Case, found: Subject, artifact: Path, wanted: Wanted) -> Result:
+    def _measure(
+        self, case: Case, subject: Subject, artifact: Path, request: CaseRequest
+    ) -> Result:
         job = Job(
             artifact=artifact.resolve(),
             runtime=case.runtime,
             delegate=case.delegate,
             threads=case.threads,
             pinned=case.pinned,
-            part=found.part,
-            interface=found.interface,
+            part=subject.part,
+            interface=subject.interface,
             height=case.height,
             width=case.width,
             sampling=self._task.sampling,
-            end_to_end=wanted.end_to_end,
+            end_to_end=request.end_to_end,
             output=self._folder / "output.npy",
         )
         started = records.now()
         answer = process.do(job)
         if answer.error is not None:
             return _without(case, "failed", answer.error)
-        made = _result(case, started, answer, _file_memory(found, artifact))
-        output = self._references.judge(job, found, answer.repeats)
-        more: list[Mark] = ["emulated"] if self._device.emulated else []
-        more += ["wrong"] if output.right is False else []
-        return replace(made, output=output, marks=(*more, *made.marks))
+        result = _result(case, started, answer, _file_memory(subject, artifact))
+        output = self._references.judge(job, subject, answer.repeats)
+        added: list[Flag] = ["emulated"] if self._device.emulated else []
+        added += ["wrong"] if output.right is False else []
+        return replace(result, output=output, marks=(*added, *result.marks))
 
 
-def _case(wanted: Wanted, network: Network, channels: int) -> Case:
-    backend = BACKENDS[wanted.backend]
+def _case(request: CaseRequest, network: Network, channels: int) -> Case:
+    backend = BACKENDS[request.backend]
     return Case(
         network=network,
         runtime=backend.runtime,
         delegate=backend.delegate,
-        threads=wanted.threads,
-        pinned=wanted.pinned,
-        height=wanted.height,
-        width=wanted.width,
+        threads=request.threads,
+        pinned=request.pinned,
+        height=request.height,
+        width=request.width,
         channels=channels,
-        board=wanted.board,
+        board=request.board,
     )
 
 
-def _network(found: Subject, artifact: Path, wanted: Wanted) -> Network:
-    height, width = found.sides(wanted.height, wanted.width)
+def _network(subject: Subject, artifact: Path, request: CaseRequest) -> Network:
+    height, width = subject.sides(request.height, request.width)
     data = read_bytes(artifact)
     parameters = macs = None
-    if ".tflite" in found.files:
-        network = read_graph(found.files[".tflite"])
+    if ".tflite" in subject.files:
+        network = read_graph(subject.files[".tflite"])
         parameters = graph.parameters(network)
         macs = round(graph.macs_per_pixel(network) * height * width)
     file = File(artifact.name, len(data), hashlib.sha256(data).hexdigest())
-    return Network(found.name, found.part, found.precision, parameters, macs, file, found.quality)
+    return Network(
+        subject.name, subject.part, subject.precision, parameters, macs, file, subject.quality
+    )
 
 
-def _file_memory(found: Subject, artifact: Path) -> list[Memory]:
-    made = [Memory("file", artifact.stat().st_size, f"the {artifact.suffix} file")]
+def _file_memory(subject: Subject, artifact: Path) -> list[Memory]:
+    figures = [Memory("file", artifact.stat().st_size, f"the {artifact.suffix} file")]
     if artifact.suffix == ".tflite":
         weights = sum(
             tensor.data.nbytes
             for tensor in read_graph(artifact).constants()
             if tensor.data is not None
         )
-        made.append(Memory("weights", weights, "all constants of the .tflite as it stores them"))
-    return made
+        figures.append(Memory("weights", weights, "all constants of the .tflite as it stores them"))
+    return figures
 
 
 def _without(case: Case, status: Status, reason: str) -> Result:
-    """A result without samples; what a runtime says may have several lines."""
+    """Return a result without samples; a runtime's message may have several lines."""
     sentence = " ".join(reason.split())
     return Result(
         case, status, sentence, records.now(), None, (), (), (), *(None,) * 5, marks=()

@@ -1,4 +1,4 @@
-"""What a process and a runtime take of memory, each figure with what it counts."""
+"""Measures the memory of a process and of a runtime; each figure says what it counts."""
 
 import contextlib
 import resource
@@ -20,26 +20,26 @@ class Baseline:
     """The memory of this process before the runtime is imported.
 
     Attributes:
-        bytes: resident now; Python, NumPy, the input and the harness.
+        bytes: resident memory of Python, NumPy, the input and the harness.
     """
 
     bytes: int
 
     @classmethod
     def now(cls) -> "Baseline":
-        """Read it, and let the kernel forget the peak until now, where it can."""
+        """Read the resident memory, and reset the kernel's peak where that is possible."""
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")
         return cls(_status("VmRSS") or _peak())
 
     def peak(self) -> Memory:
-        """The most that was resident since then, less what was resident then."""
+        """Return the peak of resident memory since then, less the baseline."""
         most = _status("VmHWM") or _peak()
         return Memory(
             "peak rss",
             max(0, most - self.bytes),
-            "most resident memory of the process from importing the runtime to the last sample, "
-            f"less the {self.bytes} bytes of Python, NumPy, the input and the harness before it",
+            "peak resident memory of the process from importing the runtime to the last sample, "
+            f"minus the {self.bytes} bytes of Python, NumPy, the input and the harness before it",
         )
 
 
@@ -53,14 +53,14 @@ def _status(field: str) -> int | None:
 
 
 def _peak() -> int:
-    """Where there is no /proc: the peak since the process began; macOS counts bytes, not KiB."""
+    """Return the peak since the process began, without /proc; macOS counts bytes, not KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
     )
 
 
 def runtime_memory(job: Job, session: Session) -> list[Memory]:
-    """What the runtime itself says, after a run."""
+    """Return the figures of the runtime itself, after a run."""
     if job.runtime == "litert":
         return [_litert(session, job)]
     if job.runtime == "engine":
@@ -76,8 +76,8 @@ def _litert(session: Session, job: Job) -> Memory:
     return Memory(
         "runtime arena",
         session.arena_bytes(constants),
-        "LiteRT's activations and scratch, input and output included, shared memory counted once; "
-        "what XNNPACK keeps for itself is not in it",
+        "LiteRT's activations and scratch, with input and output, shared memory counted once, "
+        "without the memory that XNNPACK manages itself",
     )
 
 
@@ -90,18 +90,18 @@ def _engine(session: Session, job: Job) -> list[Memory]:
         Memory(
             "runtime arena",
             sum(session.arenas),
-            f"the engine's arenas of {len(session.arenas)} strips, one for each thread, without "
+            f"the engine's arenas of all strips ({len(session.arenas)}, one per thread), without "
             "input and output",
         ),
         Memory(
             "engine ram",
             session.plan.arena_bytes(width),
-            "the engine's arena for frames of this width on a microcontroller, frames left out",
+            "the engine's arena on a microcontroller for frames of this width, without the frames",
         ),
         Memory(
             "flash",
             session.plan.flash_bytes,
-            "the engine's plan, weights included, at most; the engine's code comes on top",
+            "upper bound of the engine's plan with weights, without the engine's code",
         ),
     ]
 
@@ -111,5 +111,5 @@ def _tflm(job: Job) -> Memory:
 
     step = job.interface.scale if job.part == "decoder" else 1
     model = graph.resize(read_bytes(job.artifact), job.height // step, job.width // step)
-    what = f"TFLM's arena, input and output included, as it says itself, {host_abi()}"
+    what = f"TFLM's arena as TFLM reports it, with input and output, {host_abi()}"
     return Memory("tflm arena", arena_bytes(model), what)

@@ -1,4 +1,4 @@
-"""Opens an artifact in a runtime as a case asks for it, and what only some runtimes can tell."""
+"""Opens an artifact in a case's runtime, and reads what only some runtimes report."""
 
 import importlib
 import json
@@ -22,10 +22,10 @@ _PROFILED_RUNS = 5
 
 
 def import_runtime(job: Job) -> None:
-    """Import what the runtime needs, which is the first part of a cold start.
+    """Import the packages of the runtime, which is the first part of a cold start.
 
     Raises:
-        UserError: it is missing.
+        UserError: a package is missing.
     """
     if job.runtime == "keras":
         from edge_sr.models.namespaces import import_keras
@@ -48,7 +48,7 @@ def open_session(job: Job, profile: Path | None = None) -> Session:
     """Open the artifact.
 
     Raises:
-        UserError: the runtime refuses it, or the delegate is not there.
+        UserError: the runtime rejects the artifact, or the delegate is missing.
     """
     if job.runtime == "keras":
         from edge_sr.runtime.keras import KerasSession
@@ -81,15 +81,15 @@ def _check_cuda() -> None:
 
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         raise UserError(
-            "this ONNX Runtime has no CUDA provider; `pip install onnxruntime-gpu` in place of "
-            "onnxruntime brings it"
+            "this ONNX Runtime has no CUDA provider; install onnxruntime-gpu in place of "
+            "onnxruntime: `pip install onnxruntime-gpu`"
         )
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
 
 
 def on_device(session: Session, image: np.ndarray, device: str = "cuda") -> Callable[[], object]:
-    """One run of an ONNX session whose input and output stay in the device's memory, waited for."""
+    """Return a function that runs an ONNX session on data in the device's memory, and waits."""
     import onnxruntime as ort
 
     from edge_sr.runtime.onnx import ONNXSession
@@ -105,13 +105,13 @@ def on_device(session: Session, image: np.ndarray, device: str = "cuda") -> Call
     def work() -> object:
         native.run_with_iobinding(binding)
         binding.synchronize_outputs()
-        return source  # which must live as long as the binding
+        return source  # must live as long as the binding
 
     return work
 
 
 def operators(job: Job, image: np.ndarray) -> tuple[OperatorTime, ...]:
-    """Mean times of operators, of a few runs of a session of their own; only ONNX Runtime says."""
+    """Return mean times of operators, from a few profiled runs; only ONNX Runtime has them."""
     if job.runtime != "onnx":
         return ()
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as folder:
@@ -124,18 +124,18 @@ def operators(job: Job, image: np.ndarray) -> tuple[OperatorTime, ...]:
 
 
 def _sum_up(events: list[dict[str, Any]]) -> tuple[OperatorTime, ...]:
-    """Events of the profiled runs by kind of operator and device; the first run is left out."""
+    """Sum events of the profiled runs by kind of operator and device, without the first run."""
     spans: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             about = event["args"]
             key = about["op_name"], about.get("provider", "").removesuffix("ExecutionProvider")
             spans[key][event["name"]].append(event["dur"])
-    made = [
+    sums = [
         OperatorTime(name, device, len(nodes), round(1000 * sum(map(_mean, nodes.values()))))
         for (name, device), nodes in spans.items()
     ]
-    return tuple(sorted(made, key=lambda operator: -operator.ns))
+    return tuple(sorted(sums, key=lambda operator: -operator.ns))
 
 
 def _mean(microseconds: list[int]) -> float:
@@ -144,7 +144,7 @@ def _mean(microseconds: list[int]) -> float:
 
 
 def kernels(session: Session) -> Kernels | None:
-    """The engine's set, after a run; None for other runtimes."""
+    """Return which kernels the engine used, after a run; None for other runtimes."""
     if session.runtime != "engine":
         return None
     from edge_sr.runtime.engine import EngineSession

@@ -1,4 +1,4 @@
-"""The output that a case's output is compared with: another runtime's, of the same network."""
+"""Compares a case's output with a reference: the same network in another runtime."""
 
 import hashlib
 import importlib.util
@@ -17,28 +17,28 @@ from edge_sr.records import Delegate, Output, RuntimeName
 from edge_sr.runtime.agreement import agreement
 from edge_sr.runtime.runtimes import RUNTIMES
 
-_MAX_TFLM_BYTES = 2**29  # of the arena of a frame that TFLM is asked about
+_MAX_TFLM_BYTES = 2**29  # arena size up to which TFLM serves as the reference
 _CHOICES: dict[str, tuple[tuple[RuntimeName, Delegate], ...]] = {
     "int8": (("engine", "none"), ("tflm", "none"), ("litert", "none"), ("litert", "xnnpack")),
     "float32": (("litert", "none"), ("onnx", "none"), ("litert", "xnnpack")),
 }
-"""In order of preference: the engine's bits are TFLM's, which takes long over a large frame."""
+"""In order of preference. The engine gives TFLM's bits, and TFLM is slow on large frames."""
 
 
 class References:
-    """Outputs by what made them, kept in a folder."""
+    """Reference outputs, kept in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made: dict[tuple[object, ...], Path | None] = {}
+        self._files: dict[tuple[object, ...], Path | None] = {}
 
     def judge(self, job: Job, subject: Subject, repeats: bool) -> Output:
-        """What to say of the output that a job left.
+        """Compare the output of a job with a reference.
 
         Args:
-            job: that was done.
-            subject: what it ran.
-            repeats: whether it gave the same output again and again; if not, it is wrong.
+            job: that was run.
+            subject: its network.
+            repeats: whether every run gave the same output; if not, the output is wrong.
         """
         output = np.load(job.output)
         digest = _digest(output)
@@ -51,21 +51,21 @@ class References:
     def _make(
         self, job: Job, subject: Subject, runtime: RuntimeName, delegate: Delegate
     ) -> Path | None:
-        """Where the output of a reference is; None if it is the job's own runtime or not here."""
+        """Return the file of a reference output; None for the job's own or a missing runtime."""
         artifact = subject.files.get(RUNTIMES[runtime].suffix)
         if artifact is None or (runtime, delegate) == (job.runtime, job.delegate):
             return None
         if not _possible(job, subject, artifact, runtime):
             return None
         key = (artifact, runtime, delegate, job.height, job.width)
-        if key not in self._made:
-            path = self._folder / f"reference-{len(self._made)}.npy"
-            made = replace(
+        if key not in self._files:
+            path = self._folder / f"reference-{len(self._files)}.npy"
+            reference = replace(
                 job, artifact=artifact, runtime=runtime, delegate=delegate, threads=1, pinned=(),
                 sampling=None, end_to_end=False, output=path,
             )  # fmt: skip
-            self._made[key] = path if process.do(made).error is None else None
-        return self._made[key]
+            self._files[key] = path if process.do(reference).error is None else None
+        return self._files[key]
 
 
 def _possible(job: Job, subject: Subject, artifact: Path, runtime: str) -> bool:
@@ -94,22 +94,22 @@ def _compare(
         _, original = images.make("upscaler", job.height, job.width, scale, channels)
         original = original[..., 0] if channels == 1 else original
     spec, passes = subject.interface.output, _passes(subject)
-    found = agreement(output, reference, spec, original, scale, passes)
+    agreed = agreement(output, reference, spec, original, scale, passes)
     return Output(
         sha256=_digest(output),
         bytes=output.nbytes,
         reference=runtime,
         reference_sha256=_digest(reference),
-        max_difference=found.max_difference,
-        differing_share=found.differing_share,
-        psnr_difference=found.psnr_difference,
-        right=found.right and repeats,
-        decision=found.decision,
+        max_difference=agreed.max_difference,
+        differing_share=agreed.differing_share,
+        psnr_difference=agreed.psnr_difference,
+        right=agreed.right and repeats,
+        decision=agreed.decision,
     )
 
 
 def _passes(subject: Subject) -> int:
-    """Of a codec's part: how often it halves or doubles both sides."""
+    """Return how often a codec's part halves or doubles both sides; 1 for an upscaler."""
     if subject.part == "upscaler":
         return 1
     ratio = max(subject.interface.scale, subject.interface.shrink)

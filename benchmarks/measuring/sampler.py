@@ -1,7 +1,7 @@
-"""Times a function again and again: warm-up until it takes alike, then samples, all of them kept.
+"""Times a function repeatedly: warm-up until its times are stable, then samples, all kept.
 
-The loop around the function is two readings of the clock and an append; garbage is collected
-before it and not during it.
+The loop around the function reads the clock twice and appends to a list. Garbage is collected
+before the loop and not during it.
 """
 
 import gc
@@ -12,33 +12,33 @@ from collections.abc import Callable
 from edge_sr.records import Sampling, Scope, Timing
 
 TOLERANCE = 0.02
-"""How much the medians of two stretches of warm-up may differ."""
+"""Largest difference of the medians of two stretches of a stable warm-up, as a share."""
 
 PATIENCE = 4
-"""Times `warmup_s` after which warm-up ends even if runs do not take alike."""
+"""Multiple of `warmup_s` after which warm-up ends even if the times are not stable."""
 
-_LEAST_WARMUP = 6
-_MOST_ALIKE = 50  # runs in each of the stretches that are compared
+_MIN_WARMUP_RUNS = 6
+_MAX_STRETCH = 50  # runs in each of the two stretches that are compared
 
 
 def measure(function: Callable[[], object], sampling: Sampling, scope: Scope, what: str) -> Timing:
     """Warm up and take samples.
 
     Args:
-        function: to be timed.
+        function: to time.
         sampling: when to stop.
         scope: of the timing.
-        what: a sentence that says what is inside.
+        what: a sentence that says what the time includes.
     """
     warm, stable = warm_up(function, sampling.warmup_s)
     return Timing(scope, what, tuple(warm), tuple(take(function, sampling)), stable)
 
 
 def warm_up(function: Callable[[], object], seconds: float) -> tuple[list[int], bool]:
-    """Run until runs take alike.
+    """Run until the times are stable.
 
     Returns:
-        nanoseconds of each run, and whether they did in the end.
+        nanoseconds of each run, and whether the times became stable.
     """
     clock = time.perf_counter_ns
     times: list[int] = []
@@ -49,16 +49,16 @@ def warm_up(function: Callable[[], object], seconds: float) -> tuple[list[int], 
         end = clock()
         times.append(end - start)
         spent = (end - begin) / 1e9
-        if spent >= seconds and alike(times):
+        if spent >= seconds and is_stable(times):
             return times, True
-        if spent >= PATIENCE * seconds and len(times) >= _LEAST_WARMUP:
+        if spent >= PATIENCE * seconds and len(times) >= _MIN_WARMUP_RUNS:
             return times, False
 
 
-def alike(times: list[int]) -> bool:
-    """Whether the last stretch of runs takes as long as the one before it."""
-    length = min(len(times) // 3, _MOST_ALIKE)
-    if len(times) < _LEAST_WARMUP:
+def is_stable(times: list[int]) -> bool:
+    """Return whether the last stretch of runs takes as long as the one before it."""
+    length = min(len(times) // 3, _MAX_STRETCH)
+    if len(times) < _MIN_WARMUP_RUNS:
         return False
     last, before = (
         statistics.median(times[-length:]),
@@ -68,10 +68,10 @@ def alike(times: list[int]) -> bool:
 
 
 def take(function: Callable[[], object], sampling: Sampling) -> list[int]:
-    """Nanoseconds of each run."""
+    """Return the nanoseconds of each run."""
     clock = time.perf_counter_ns
     least, most = sampling.samples, sampling.max_samples
-    enough, over = round(sampling.seconds * 1e9), round(sampling.max_seconds * 1e9)
+    least_ns, most_ns = round(sampling.seconds * 1e9), round(sampling.max_seconds * 1e9)
     times: list[int] = []
     gc.collect()
     gc.disable()
@@ -83,7 +83,7 @@ def take(function: Callable[[], object], sampling: Sampling) -> list[int]:
             end = clock()
             times.append(end - start)
             spent, count = end - begin, len(times)
-            if (count >= least and spent >= enough) or count >= most or spent >= over:
+            if (count >= least and spent >= least_ns) or count >= most or spent >= most_ns:
                 return times
     finally:
         gc.enable()

@@ -1,4 +1,4 @@
-"""What can be measured: shipped networks by name, and files."""
+"""Finds what can be measured: shipped networks by name, and files."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +18,14 @@ PARTS: tuple[Part, ...] = ("upscaler", "encoder", "decoder")
 
 @dataclass(frozen=True)
 class Subject:
-    """A network in one precision, as files that must compute the same.
+    """A network in one precision, as files that must give the same output.
 
     Attributes:
-        name: for people.
+        name: as reports show it.
         part: what it does.
         precision: of its arithmetic.
-        files: by suffix: .tflite, .onnx, .safetensors; those that there are.
-        interface: of all of them.
+        files: by suffix: .tflite, .onnx, .safetensors; some may be missing.
+        interface: of all files.
         quality: from its card.
     """
 
@@ -37,15 +37,18 @@ class Subject:
     quality: tuple[Score, ...] = field(default=())
 
     def sides(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the network's input for an image of that size.
+        """Return height and width of the network's input for an image of that size.
 
         Raises:
-            UserError: the network does not take such an image.
+            UserError: the sides are not multiples of the network's step.
         """
         step = self.interface.scale if self.part == "decoder" else 1
-        due = step * self.interface.shrink
-        if height % due or width % due:
-            raise UserError(f"{self.name} takes multiples of {due} pixels, not {width}x{height}")
+        multiple = step * self.interface.shrink
+        if height % multiple or width % multiple:
+            raise UserError(
+                f"{self.name} needs sides that are multiples of {multiple} pixels, not "
+                f"{width}x{height}"
+            )
         return height // step, width // step
 
 
@@ -80,7 +83,7 @@ def find(name: str, part: Part, precision: Precision) -> Subject:
         return Subject(name, part, precision, {".tflite": path}, _interface(path, part))
     model, _, scale = name.rpartition(" x")
     if not model or not scale.isdecimal():
-        raise UserError(f"{name!r} is no network; one is named like 'tinypssr x2'")
+        raise UserError(f"{name!r} is not a network; networks are named like 'tinypssr x2'")
     entry = zoo.find(model, int(scale))
     files = {suffix: entry.artifact(precision, suffix) for suffix in (".tflite", ".onnx")}
     if precision == "float32":
@@ -92,10 +95,10 @@ def find(name: str, part: Part, precision: Precision) -> Subject:
 
 
 def open_file(path: Path) -> Subject:
-    """A user's own file.
+    """Open a user's own file.
 
     Raises:
-        UserError: it is missing, damaged, or nothing that can be measured.
+        UserError: the file is missing, damaged, or not a model that can be measured.
     """
     suffix = path.suffix.lower()
     readers = {".tflite": _read_tflite, ".onnx": _read_onnx, ".safetensors": _read_checkpoint}
@@ -120,7 +123,7 @@ def _read_tflite(path: Path) -> tuple[Part, Interface]:
 
 
 def _is_decoder(network: graph.Graph) -> bool:
-    """Whether an RGB network ends in a sigmoid, which among the networks here only decoders do."""
+    """Return whether an RGB network ends in a sigmoid; of our networks only decoders do."""
     return network.input.shape[-1:] == (PART_CHANNELS,) and graph.ends_in_sigmoid(network)
 
 

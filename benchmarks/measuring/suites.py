@@ -1,4 +1,4 @@
-"""What is to be measured, as data: suites/*.toml, each a list of products.
+"""Suites of cases as data: suites/*.toml, each a list of products.
 
 title = "Encoding and decoding"
 [sampling]                         # see edge_sr.records.Sampling
@@ -7,7 +7,7 @@ samples = 30
 seconds = 1.0
 max_samples = 20000
 max_seconds = 4.0
-[[case]]                           # every combination of the lists, but for those that cannot be
+[[case]]                           # every combination of the lists that a runtime supports
 networks = ["tinycompress-4"]      # or upscalers, such as "tinypssr x2"
 parts = ["encoder", "decoder"]     # of codecs; of upscalers ["upscaler"]
 precisions = ["int8", "float32"]
@@ -31,16 +31,16 @@ from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
 FOLDER = Path(__file__).parents[1] / "suites"
 MAX_SIDE = 16_384
 QUICK = Sampling(warmup_s=0.3, samples=20, seconds=1.0, max_samples=20_000, max_seconds=6.0)
-"""What one case takes by default: a second or two."""
+"""The default sampling: one case takes a second or two."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A runtime with a delegate, under the name that users type.
+    """A runtime with a delegate, as one name on the command line.
 
     Attributes:
-        precisions: that it computes in.
-        threaded: whether it can be told a number of threads.
+        precisions: that it supports.
+        threaded: whether its number of threads can be set.
     """
 
     runtime: RuntimeName
@@ -62,15 +62,15 @@ BACKENDS = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A case that is asked for; what it names may not be there.
+class CaseRequest:
+    """A case to measure; its network or runtime may be missing.
 
     Attributes:
         network: its name.
         backend: one of `BACKENDS`.
-        pinned: cores; none if empty.
-        subject: of a user's own file; None for what ships.
-        board: to be emulated; the backend is then the engine.
+        pinned: cores to bind to; empty: all.
+        subject: of a user's own file; None for a shipped network.
+        board: to emulate; the backend is then the engine.
     """
 
     network: str
@@ -93,23 +93,23 @@ class Suite:
     name: str
     title: str
     sampling: Sampling
-    wanted: tuple[Wanted, ...]
+    cases: tuple[CaseRequest, ...]
 
 
 def names() -> list[str]:
-    """All suites that ship."""
+    """Return the names of all shipped suites."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def read(name: str) -> Suite:
-    """A suite that ships, or a user's own file.
+    """Read a shipped suite, or a user's own file.
 
     Raises:
-        UserError: there is none of that name, or the file is no suite.
+        UserError: no suite has that name, or the file is not a suite.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and name not in names():
-        raise UserError(f"there is no suite {name!r}; there are {', '.join(names())}")
+        raise UserError(f"unknown suite {name!r}; available: {', '.join(names())}")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -126,24 +126,24 @@ def _suite(name: str, values: dict[str, Any]) -> Suite:
     _check_keys(values, {"title", "sampling", "case"}, "a suite")
     cases, title = values["case"], values["title"]
     if not isinstance(cases, list) or not isinstance(title, str):
-        raise UserError("a suite has a title, which is text, and [[case]] tables")
-    wanted = [item for case in cases for item in _product(case)]
-    return Suite(name, title, _sampling(values["sampling"]), tuple(dict.fromkeys(wanted)))
+        raise UserError("a suite needs a title, which is text, and [[case]] tables")
+    requests = [item for case in cases for item in _product(case)]
+    return Suite(name, title, _sampling(values["sampling"]), tuple(dict.fromkeys(requests)))
 
 
 def _check_keys(values: Any, due: set[str], what: str) -> None:
     if not isinstance(values, dict) or set(values) != due:
-        raise UserError(f"{what} has exactly {', '.join(sorted(due))}")
+        raise UserError(f"{what} must have exactly the keys {', '.join(sorted(due))}")
 
 
 def _sampling(values: Any) -> Sampling:
     _check_keys(values, {field.name for field in dataclasses.fields(Sampling)}, "[sampling]")
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-            raise UserError(f"{key} of [sampling] is a positive number")
+            raise UserError(f"{key} of [sampling] must be a positive number")
     for key in ("samples", "max_samples"):
         if type(values[key]) is not int:
-            raise UserError(f"{key} of [sampling] is a whole number")
+            raise UserError(f"{key} of [sampling] must be a whole number")
     for key in ("samples", "seconds"):
         if values[f"max_{key}"] < values[key]:
             raise UserError(f"max_{key} of [sampling] is less than {key}")
@@ -159,14 +159,14 @@ def _sampling(values: Any) -> Sampling:
 _LISTS = ("networks", "parts", "precisions", "backends", "sizes", "threads")
 
 
-def _product(case: Any) -> list[Wanted]:
+def _product(case: Any) -> list[CaseRequest]:
     _check_keys(case, set(_LISTS), "[[case]]")
     for key in _LISTS:
         kind, name = (int, "whole numbers") if key == "threads" else (str, "texts")
         values = case[key]
         listed = isinstance(values, list) and len(values) > 0
         if not listed or not all(type(value) is kind for value in values):
-            raise UserError(f"{key} of [[case]] is a list of {name}, of one at least")
+            raise UserError(f"{key} of [[case]] must be a list of {name} and not empty")
     _check_known(case)
     sizes = [parse_size(size) for size in case["sizes"]]
     combinations = itertools.product(
@@ -174,7 +174,7 @@ def _product(case: Any) -> list[Wanted]:
         case["threads"],
     )  # fmt: skip
     return [
-        want(network, part, precision, backend, threads, size)
+        request(network, part, precision, backend, threads, size)
         for network, size, part, precision, backend, threads in combinations
         if precision in BACKENDS[backend].precisions
         and not (is_codec(network) and backend == "keras")
@@ -185,42 +185,44 @@ def _check_known(case: dict[str, Any]) -> None:
     for network in case["networks"]:
         if not is_known(network):
             raise UserError(
-                f"there is no network {network!r}; one is named like 'tinypssr x2' or "
+                f"unknown network {network!r}; networks are named like 'tinypssr x2' or "
                 "'tinycompress-4'"
             )
     kinds = {is_codec(network) for network in case["networks"]}
     if len(kinds) > 1:
-        raise UserError("codecs and upscalers have other parts; give each a [[case]] of its own")
+        raise UserError("codecs and upscalers need separate [[case]] tables: their parts differ")
     parts = {"encoder", "decoder"} if kinds == {True} else {"upscaler"}
     known = {"parts": parts, "precisions": {"int8", "float32"}, "backends": set(BACKENDS)}
     for key, values in known.items():
         unknown = [value for value in case[key] if value not in values]
         if unknown:
-            raise UserError(f"{unknown[0]!r} is none of the {key}, {', '.join(sorted(values))}")
+            raise UserError(
+                f"unknown {key}: {unknown[0]!r}; available: {', '.join(sorted(values))}"
+            )
     if not all(1 <= threads <= 64 for threads in case["threads"]):
-        raise UserError("threads are 1 to 64")
+        raise UserError("threads must be 1 to 64")
 
 
-def want(
+def request(
     network: str,
     part: Part,
     precision: Precision,
     backend: str,
     threads: int,
     size: tuple[int, int],
-) -> Wanted:
-    """A case of one (height, width); a runtime that cannot be told takes one thread."""
+) -> CaseRequest:
+    """Return a case; `size` is (height, width). A runtime with fixed threads gets one thread."""
     threads = threads if BACKENDS[backend].threaded else 1
-    return Wanted(network, part, precision, backend, threads, *size)
+    return CaseRequest(network, part, precision, backend, threads, *size)
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """(height, width) of a text like "768x512", which is width x height.
+    """Return (height, width) of a text like "768x512", which is width x height.
 
     Raises:
-        UserError: it is no size.
+        UserError: the text is not a size, or a side is larger than `MAX_SIDE`.
     """
     found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
     if found is None or max(map(int, found.groups())) > MAX_SIDE:
-        raise UserError(f"{text!r} is no size; one is WIDTHxHEIGHT, like 768x512")
+        raise UserError(f"{text!r} is not a size; write WIDTHxHEIGHT, like 768x512")
     return int(found[2]), int(found[1])

@@ -1,8 +1,7 @@
-"""The fresh process of a case: `python -m benchmarks.measuring.worker JOB ANSWER`.
+"""Runs one case in a fresh process: `python -m benchmarks.measuring.worker JOB ANSWER`.
 
-Both files are pickled by this package.
-
-Nothing of a runtime is imported before the clock of the cold start runs.
+Both files are pickled by this package. No runtime is imported before the clock of the cold start
+runs.
 """
 
 import os
@@ -25,13 +24,13 @@ from edge_sr.records import Cold, Sampling, Timing
 from edge_sr.runtime.pixels import decode, encode
 from edge_sr.runtime.session import Session
 
-RUN = "input array to output array in the host's memory, copies and transfers included"
-_DEVICE = "the network on the GPU, waited for; transfers to and from it are left out"
-_END_TO_END = "8-bit pixels to 8-bit pixels: values written, network run, values read"
+RUN = "input array to output array in the host's memory, with copies and transfers"
+_DEVICE = "the network on the GPU, synchronized, without transfers"
+_END_TO_END = "8-bit pixels to 8-bit pixels: conversion, network, conversion"
 
 
 def main() -> None:
-    """Read the job, do it, write the answer."""
+    """Read the job, run it, write the answer."""
     job_path, answer_path = map(Path, sys.argv[1:])
     job: Job = pickle.loads(job_path.read_bytes())
     try:
@@ -39,12 +38,12 @@ def main() -> None:
     except (UserError, VerificationError) as error:
         answer = Answer(error=str(error))
     except MemoryError:
-        answer = Answer(error=f"{job.artifact} at {job.width}x{job.height} takes too much memory")
+        answer = Answer(error=f"{job.artifact} at {job.width}x{job.height} needs too much memory")
     answer_path.write_bytes(pickle.dumps(answer))
 
 
 def run(job: Job) -> Answer:
-    """Do a job in this process.
+    """Run a job in this process.
 
     Raises:
         UserError: the runtime or its device is missing, or the artifact is refused.
@@ -84,7 +83,7 @@ def _steady(
     cold: Cold,
     baseline: Baseline,
 ) -> Answer:
-    """Everything but the cold start; what costs memory of its own comes after memory was read."""
+    """Measure all but the cold start; memory is read before steps that need memory themselves."""
     assert job.sampling is not None
     warm, stable = warm_up(lambda: session.run(image), job.sampling.warmup_s)
     before, own, begin = read_conditions(), own_ns(), time.perf_counter_ns()
@@ -109,12 +108,12 @@ def _steady(
 def _more_timings(
     job: Job, session: Session, image: np.ndarray, pixels: np.ndarray, sampling: Sampling
 ) -> list[Timing]:
-    made = []
+    timings = []
     if job.delegate == "cuda":
-        made.append(measure(on_device(session, image), sampling, "device", _DEVICE))
+        timings.append(measure(on_device(session, image), sampling, "device", _DEVICE))
     if job.end_to_end:
-        made.append(measure(_whole(session, pixels), sampling, "end-to-end", _END_TO_END))
-    return made
+        timings.append(measure(_whole(session, pixels), sampling, "end-to-end", _END_TO_END))
+    return timings
 
 
 def _whole(session: Session, pixels: np.ndarray) -> Callable[[], object]:

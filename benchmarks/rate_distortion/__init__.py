@@ -1,1 +1,1 @@
-"""What a codec keeps of an image for how many bits: TinyCompress beside JPEG, WebP and AVIF."""
+"""Rate and distortion of TinyCompress, JPEG, WebP and AVIF."""

@@ -1,4 +1,4 @@
-"""The codecs that are compared, each behind one small interface."""
+"""The codecs to compare, behind one small interface."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ from edge_sr.errors import UserError
 from edge_sr.zoo import codecs
 
 HASH_DIGITS = 16
-"""Of a file's SHA-256 that records keep, hexadecimal."""
+"""Hexadecimal digits of a SHA-256 in records."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class LatentBits:
 
 @dataclass(frozen=True)
 class Coded:
-    """An image as a file, and what the file decodes to.
+    """A coded image and its decoded pixels.
 
     Attributes:
-        setting: planes kept, or quality.
+        setting: number of planes, or quality.
         size: of the file, bytes.
         pixels: uint8, of the original's shape.
-        latents: a network's alone.
+        latents: None for formats.
     """
 
     setting: int
@@ -51,11 +51,11 @@ class Coded:
 
 
 class Codec(Protocol):
-    """What is measured.
+    """A codec to measure.
 
     Attributes:
-        name: for people and records.
-        identity: of what codes: changes where its files or images may.
+        name: in records and tables.
+        identity: of its software: differs where its files or images may differ.
     """
 
     name: str
@@ -67,10 +67,10 @@ class Codec(Protocol):
 
 
 class TinyCompress:
-    """A network with our coder; its settings are the planes kept, 1 to 8."""
+    """A network with our coder; its settings are the number of planes, 1 to 8."""
 
     def __init__(self, coding: Network, identity: str, kind: Kind = Kind.CLIPPING) -> None:
-        """Take a network that has an encoder; `identity` names its files, `kind` its quantizer."""
+        """Wrap a network that has an encoder; `identity` is of its files, `kind` its quantizer."""
         self._network, self._kind = coding, kind
         self.name = coding.id if kind is Kind.CLIPPING else f"{coding.id}-normalized"
         self.rate = coding.rate
@@ -78,7 +78,7 @@ class TinyCompress:
 
     @property
     def normalized(self) -> "TinyCompress | None":
-        """The same network with normalized latents, if it has other than 8-bit samples."""
+        """The same network with normalized latents; None for int8."""
         if self._network.is_int8:
             return None
         return TinyCompress(self._network, self.identity, Kind.NORMALIZATION)
@@ -95,22 +95,22 @@ class TinyCompress:
 
 
 def open_networks(models: Sequence[str], rates: Container[int]) -> list[TinyCompress]:
-    """Open codecs, each in float32 and int8 where both parts are there.
+    """Open codecs, each in float32 and int8 where it has both parts.
 
     Args:
-        models: shipped codecs, or folders laid out like one; all that are shipped if empty.
-        rates: of those that are wanted.
+        models: shipped codecs, or folders laid out like one; empty: all shipped codecs.
+        rates: to select.
 
     Raises:
-        UserError: there is no such codec, or none of these rates.
+        UserError: a codec is unknown, or none has one of the rates.
     """
     names = models or [entry.name for entry in codecs.entries()]
     opened = [_open(name, kind) for name in names for kind in ("float32", "int8")]
-    found = [each for each in opened if each is not None and each.rate in rates]
-    if not found:
-        there = ", ".join(names) or "none"
-        raise UserError(f"no codec of these rates is here; there are {there}")
-    return found
+    selected = [each for each in opened if each is not None and each.rate in rates]
+    if not selected:
+        available = ", ".join(names) or "none"
+        raise UserError(f"no codec has one of these rates; available: {available}")
+    return selected
 
 
 def _open(name: str, kind: str) -> TinyCompress | None:
@@ -118,19 +118,19 @@ def _open(name: str, kind: str) -> TinyCompress | None:
     parts = [entry.part(part, kind) for part in ("encoder", "decoder")]
     if not all(part.is_file() for part in parts):
         return None
-    # The engine holds the coder, and what computes in int8.
-    made_by = [*(part.read_bytes() for part in parts), build.library_name().encode()]
-    digest = hashlib.sha256(b"".join(made_by)).hexdigest()
+    # The engine contains the coder and the int8 kernels.
+    contents = [*(part.read_bytes() for part in parts), build.library_name().encode()]
+    digest = hashlib.sha256(b"".join(contents)).hexdigest()
     opened = network.find(model=name, int8=kind == "int8")
     return TinyCompress(opened, digest[:HASH_DIGITS])
 
 
 def latent_bits(samples: np.ndarray, segments: Sequence[bytes]) -> LatentBits:
-    """What different codes need for the most significant planes of latents.
+    """Return the bits of different codes for the most significant planes of latents.
 
     Args:
         samples: (channels, height, width) uint8.
-        segments: a coded one for each plane that is kept.
+        segments: a coded one for each plane.
     """
     planes = len(segments)
     symbols = samples >> (BITS - planes)
@@ -144,7 +144,7 @@ def latent_bits(samples: np.ndarray, segments: Sequence[bytes]) -> LatentBits:
 
 @dataclass(frozen=True)
 class _Format:
-    """A format of Pillow: its name there, the library behind it, its least quality and options."""
+    """A format of Pillow: its name, its library, its lowest quality and its options."""
 
     pillow: str
     library: str
@@ -155,7 +155,7 @@ class _Format:
 BEST = 100
 """The highest quality of every format."""
 
-# Pillow's defaults but for the quality: JPEG and AVIF halve chroma (4:2:0), as WebP does always.
+# Pillow's defaults except for the quality; JPEG and AVIF then use 4:2:0, as WebP always does.
 _FORMATS = {
     "jpeg": _Format("JPEG", "libjpeg_turbo", 1, {}),
     "jpeg-444": _Format("JPEG", "libjpeg_turbo", 1, {"subsampling": 0}),
@@ -163,17 +163,17 @@ _FORMATS = {
     "avif": _Format("AVIF", "avif", 0, {}),
 }
 FORMATS = ("jpeg", "webp", "avif")
-"""Those that a network is compared with."""
+"""The formats that a network is compared with."""
 
 JPEGS = ("jpeg", "jpeg-444")
-"""Pillow's JPEG by default, with chroma halved, and with chroma whole."""
+"""JPEG with 4:2:0, which is Pillow's default, and with 4:4:4."""
 
 
 class PhotoFormat:
-    """A format through Pillow; its settings are qualities, `least` to 100."""
+    """An image format of Pillow; its settings are qualities, `least` to 100."""
 
     def __init__(self, name: str) -> None:
-        """Choose one.
+        """Choose a format.
 
         Raises:
             UserError: this Pillow cannot write it.
@@ -183,9 +183,7 @@ class PhotoFormat:
         self.least = self._format.least
         Image.init()
         if self._format.pillow not in Image.SAVE:
-            raise UserError(
-                f"this Pillow cannot write {name}; `pip install -U pillow` may bring it"
-            )
+            raise UserError(f"this Pillow cannot write {name}; try `pip install -U pillow`")
         library = self._format.library
         self.identity = f"Pillow {PIL.__version__} {library} {features.version(library)}"
 
@@ -193,13 +191,14 @@ class PhotoFormat:
         """Code an image."""
         for quality in settings:
             file = self.encode(pixels, quality)
-            with Image.open(io.BytesIO(file)) as picture:
+            with Image.open(io.BytesIO(file)) as image:
                 mode = "L" if pixels.ndim == 2 else "RGB"
-                yield Coded(quality, len(file), np.asarray(picture.convert(mode)))
+                yield Coded(quality, len(file), np.asarray(image.convert(mode)))
 
     def encode(self, pixels: np.ndarray, quality: int) -> bytes:
-        """Make a file of an image."""
+        """Return the file of an image."""
         file = io.BytesIO()
-        picture = Image.fromarray(pixels)
-        picture.save(file, self._format.pillow, quality=quality, **self._format.options)
+        Image.fromarray(pixels).save(
+            file, self._format.pillow, quality=quality, **self._format.options
+        )
         return file.getvalue()

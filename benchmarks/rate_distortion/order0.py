@@ -1,23 +1,23 @@
-"""What codes of order 0 need for latents: no sample's neighbours are looked at."""
+"""Bits of order-0 codes of latents, which use no context."""
 
 import numpy as np
 
 
 def static_bits(symbols: np.ndarray) -> float:
-    """Entropy of all symbols together, with no table counted; symbols are unsigned integers."""
+    """Return the entropy of all symbols in bits, without a table; unsigned integers."""
     counts = np.bincount(symbols.ravel())
     counts = counts[counts > 0]
     return float((counts * np.log2(counts.sum() / counts)).sum())
 
 
 def adaptive_bits(symbols: np.ndarray, alphabet: int) -> float:
-    """Of an adaptive code with Laplace's estimate, counts that start at 1.
+    """Return the bits of an adaptive code with Laplace's estimate: counts start at 1.
 
-    It is the same in whatever order the symbols come.
+    The order of the symbols does not matter.
 
     Args:
         symbols: unsigned integers below `alphabet`.
-        alphabet: how many symbols there could be.
+        alphabet: number of possible symbols.
     """
     counts = np.bincount(symbols.ravel(), minlength=alphabet)
     rising = sum(np.log2(np.arange(1, count + 1)).sum() for count in counts)

@@ -1,4 +1,4 @@
-"""Curves of quality against bits per pixel."""
+"""Draws curves of quality against bits per pixel."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,15 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rate_distortion.study import Mean
+from benchmarks.rate_distortion.survey import Survey
 from edge_sr.files import replacing
 
 FIGURES = {"psnr_y": "PSNR-Y, dB", "psnr_rgb": "PSNR-RGB, dB", "ms_ssim": "MS-SSIM"}
-"""What is drawn, each as a picture."""
+"""The plots, each as a PNG file."""
 
 
 def file_name(collection: str, figure: str) -> str:
-    """Of the picture of a set."""
+    """Return the file name of a set's plot."""
     return f"{collection}-{figure.replace('_', '-')}.png"
+
+
+def draw_survey(folder: Path, survey: Survey) -> tuple[list[Path], list[Path]]:
+    """Draw a set's plots.
+
+    Returns:
+        the files, and those that were not drawn because no image has their figure.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    drawn = draw(folder, survey.collection, survey.curves, survey.formats)
+    paths = [folder / file_name(survey.collection, name) for name in FIGURES]
+    return drawn, [path for path in paths if path not in drawn]
 
 
 def draw(
@@ -23,19 +38,19 @@ def draw(
     curves: Sequence[Sequence[Mean]],
     formats: Mapping[str, Sequence[Mean]],
 ) -> list[Path]:
-    """Draw a set's pictures, PSNR-Y, PSNR-RGB and MS-SSIM, of these what is known.
+    """Draw a set's plots of PSNR-Y, PSNR-RGB and MS-SSIM; figures without data are left out.
 
     Args:
-        folder: takes them.
+        folder: for the files; existing files are replaced.
         collection: the set's name.
         curves: of each network, means by planes.
         formats: means of each format, by quality.
 
     Returns:
-        The files, which replace those of their names.
+        the files.
 
     Raises:
-        UserError: they cannot be written.
+        UserError: a file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -62,7 +77,7 @@ def draw(
 
 
 def _points(name: str, means: Sequence[Mean]) -> list[tuple[float, float]]:
-    """Bits per pixel and the figure, where that is known."""
+    """Return bits per pixel and the figure, where it is finite."""
     points = [(mean.bpp, getattr(mean.quality, name)) for mean in means]
     return [(bpp, y) for bpp, y in points if y is not None and math.isfinite(y)]
 

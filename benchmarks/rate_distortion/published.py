@@ -1,4 +1,4 @@
-"""The slides' figures, from published.toml."""
+"""Reads the slides' figures from published.toml."""
 
 import tomllib
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ ONE_IMAGE, BESIDE_JPEG, JPEG = "one_image", "beside_jpeg", "jpeg"
 """Tables of `points` by rate."""
 
 BIT_PLANES = "bit_planes"
-"""The table of `points` by planes kept."""
+"""The table of `points` by number of planes."""
 
 BIT_PLANES_RATE = 4
-"""That its points are of."""
+"""The rate of its points."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ def _tables() -> dict[str, Any]:
 
 
 def source() -> str:
-    """Where all of them are printed."""
+    """Return the source of all figures."""
     return str(_tables()["source"])
 
 
 def points(table: str) -> dict[int, Point]:
-    """A table of triples by rate, or by planes kept."""
+    """Return a table of triples by rate, or by number of planes."""
     return {int(key): Point(**point) for key, point in _tables()[table].items()}
 
 
 def kodak_bpp() -> dict[int, tuple[float, float]]:
-    """Mean bpp over Kodak by rate: static, and with adaptive arithmetic coding."""
+    """Return mean bpp over Kodak by rate: static, and with adaptive arithmetic coding."""
     table = _tables()["kodak_bpp"]
     return {int(rate): (line["static"], line["aac"]) for rate, line in table.items()}

@@ -1,4 +1,4 @@
-"""How near a decoded image is to its original, as the field measures it and as the slides do."""
+"""Measures a decoded image against its original, as usual and as in the slides."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from edge_sr import metrics
 from edge_sr.data.colour import luminance
 
 MS_SSIM_SIDE = 161
-"""Pixels that each side of an image must have for MS-SSIM: five octaves of a window of 11."""
+"""Smallest side of an image for MS-SSIM: five octaves of a window of 11 pixels."""
 
 _LUMA = (65481, 128553, 24966)  # ITU-R BT.601-7, studio range; Y = 16 + this . RGB / 255000
 
@@ -21,10 +21,10 @@ class Quality:
         psnr_y: dB, of BT.601 luma (16..235), peak 255; infinite for identical luma.
         psnr_rgb: dB, of the mean squared error over all samples of all three channels.
         ms_ssim: of luma, 0..1; None where the image is smaller than 161x161.
-        slides_psnr: dB, of luma whose fractions were cut off instead of rounded.
-        slides_ms_ssim: the mean of R's, G's and B's; None as `ms_ssim`.
+        slides_psnr: dB, of luma truncated instead of rounded.
+        slides_ms_ssim: the mean over R, G and B; None as `ms_ssim`.
 
-    That the slides of TinyCompress measure so is what their JPEG files prove: `search.py`.
+    The JPEG files in the slides of TinyCompress show that they measure so: see `search.py`.
     """
 
     psnr_y: float
@@ -39,10 +39,10 @@ def compare(original: np.ndarray, decoded: np.ndarray) -> Quality:
 
     Args:
         original: uint8 (H, W) or (H, W, 3).
-        decoded: uint8 of the same shape. Of a gray image the channels are three equal ones.
+        decoded: uint8 of the same shape. A gray image counts as three equal channels.
 
     Raises:
-        UserError: they differ in shape, or are no such images.
+        UserError: the shapes differ, or are not those of images.
     """
     luma, other = luminance(original), luminance(decoded)
     large = min(luma.shape) >= MS_SSIM_SIDE
@@ -50,18 +50,18 @@ def compare(original: np.ndarray, decoded: np.ndarray) -> Quality:
         psnr_y=metrics.psnr(luma, other),
         psnr_rgb=metrics.psnr(_side_by_side(original), _side_by_side(decoded)),
         ms_ssim=metrics.ms_ssim(luma, other) if large else None,
-        slides_psnr=metrics.psnr(_cut_luma(original), _cut_luma(decoded)),
+        slides_psnr=metrics.psnr(_truncated_luma(original), _truncated_luma(decoded)),
         slides_ms_ssim=_channels_ms_ssim(original, decoded) if large else None,
     )
 
 
 def _side_by_side(pixels: np.ndarray) -> np.ndarray:
-    """All channels as one plane (H, W * channels)."""
+    """Return all channels as one plane (H, W * channels)."""
     return pixels.reshape(len(pixels), -1)
 
 
-def _cut_luma(pixels: np.ndarray) -> np.ndarray:
-    """Luma in 16..235, its fraction cut off; a gray image passes unchanged."""
+def _truncated_luma(pixels: np.ndarray) -> np.ndarray:
+    """Return luma in 16..235, truncated; a gray image stays unchanged."""
     if pixels.ndim == 2:
         return pixels
     return ((pixels @ np.array(_LUMA, np.int32) + 16 * 255_000) // 255_000).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Measurements of single images, kept as lines of a CSV file, so that none is made twice."""
+"""Keeps measurements of single images as lines of a CSV file, so that they can be reused."""
 
 import csv
 import io
@@ -16,27 +16,27 @@ Key = tuple[str, str, str, int]
 
 @dataclass(frozen=True)
 class Record:
-    """An image, coded and decoded.
+    """The measurement of an image with one codec and setting.
 
     Attributes:
-        collection: the set that the image is of: its folder's name.
-        image: its path below that folder, without suffix.
+        collection: name of the image's set, which is that of its folder.
+        image: its path in that folder, without suffix.
         image_hash: of its file.
         width: in pixels.
         height: in pixels.
         codec: a network's id, or the name of a format.
-        codec_hash: of what coded it.
-        setting: planes kept, or the quality that was asked for.
+        codec_hash: identity of the codec.
+        setting: number of planes, or quality.
         size: of the file, bytes.
         psnr_y: dB; this and the next four are those of `quality.Quality`.
         psnr_rgb: dB.
         ms_ssim: None where the image is too small.
         slides_psnr: dB.
         slides_ms_ssim: None where the image is too small.
-        raw_bits: the planes as they are; this and the next three are a network's alone.
-        static_bits: their entropy of order 0, channel by channel, no table counted.
-        adaptive_bits: of an adaptive code of order 0, channel by channel.
-        coded_bits: the file's planes, in whole bytes, without its header.
+        raw_bits: of the uncoded planes; None for formats, as the next three.
+        static_bits: entropy of order 0 of each channel, without tables.
+        adaptive_bits: of an adaptive code of order 0 of each channel.
+        coded_bits: of the planes in the file, in whole bytes, without its header.
     """
 
     collection: str
@@ -60,11 +60,11 @@ class Record:
 
     @property
     def key(self) -> Key:
-        """What there is one record of."""
+        """The identity of the measurement."""
         return self.collection, self.image, self.codec, self.setting
 
     def per_pixel(self, bits: float) -> float:
-        """Bits for each pixel of the image."""
+        """Return bits per pixel of the image."""
         return bits / (self.width * self.height)
 
     @property
@@ -80,39 +80,39 @@ _NEEDED = ("psnr_y", "psnr_rgb", "slides_psnr")
 
 
 class Log:
-    """The records of one file; new ones are appended, whole lines at a time."""
+    """The records of a file; new ones are appended as whole lines."""
 
     def __init__(self, path: Path) -> None:
-        """Read a file, which need not exist.
+        """Read a file, which may be missing.
 
         Raises:
-            UserError: it holds something else than records.
+            UserError: the file does not hold records.
         """
         self._path = path
         self._records = {record.key: record for record in _read(path)}
 
     def find(self, key: Key, image_hash: str, codec_hash: str) -> Record | None:
-        """The record of an image, if it was made.
+        """Return the record of an image, or None.
 
         Raises:
-            UserError: it was made from another file, or by another codec of that name.
+            UserError: the record is of another image or another codec of that name.
         """
         record = self._records.get(key)
         if record is None:
             return None
-        for found, wanted, what in (
+        for actual, expected, what in (
             (record.image_hash, image_hash, f"image {record.image} of {record.collection}"),
             (record.codec_hash, codec_hash, f"{record.codec}"),
         ):
-            if found != wanted:
+            if actual != expected:
                 raise UserError(
-                    f"{self._path} holds figures of another {what} ({found}, not {wanted}); "
+                    f"{self._path} holds figures of another {what} ({actual}, not {expected}); "
                     "name another --out, or remove that file"
                 )
         return record
 
     def add(self, records: Iterable[Record]) -> None:
-        """Append records; whatever interrupts it, no part of a line is taken for a line."""
+        """Append records; after an interruption a partial line is not read as a record."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         if not self._path.exists() or not self._path.stat().st_size:
@@ -125,7 +125,7 @@ class Log:
 
 
 def _read(path: Path) -> list[Record]:
-    """The lines of a file; a last one that was cut is removed."""
+    """Return the records of a file; removes a partial last line."""
     if not path.exists():
         return []
     data = path.read_bytes()
@@ -135,9 +135,9 @@ def _read(path: Path) -> list[Record]:
     try:
         lines = list(csv.reader(io.StringIO(whole.decode(), newline="")))
     except (ValueError, csv.Error):
-        raise UserError(f"{path} is no CSV file; name another --out") from None
+        raise UserError(f"{path} is not a CSV file; name another --out") from None
     if not lines or tuple(lines[0]) != COLUMNS:
-        raise UserError(f"{path} does not start as the records of edge-sr do; name another --out")
+        raise UserError(f"{path} does not have the header of records; name another --out")
     records = [_parse(path, number, line) for number, line in enumerate(lines[1:], start=2)]
     if len(whole) < len(data):
         os.truncate(path, len(whole))
@@ -151,7 +151,7 @@ def _parse(path: Path, number: int, line: list[str]) -> Record:
         if min(record.width, record.height, record.size) < 1:
             raise ValueError
     except ValueError:
-        raise UserError(f"line {number} of {path} is no record; remove it") from None
+        raise UserError(f"line {number} of {path} is not a record; remove it") from None
     return record
 
 

@@ -1,4 +1,4 @@
-"""Measures codecs on sets of images; what a log already holds is not measured again."""
+"""Measures codecs on sets of images; records in the log are reused."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,12 @@ from edge_sr.errors import UserError
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageFile:
     """An image file of a set.
 
     Attributes:
-        collection: the set: its folder's name.
-        name: path below the folder, without suffix.
+        collection: name of the set, which is that of its folder.
+        name: path in the folder, without suffix.
         path: the file.
         hash: the start of its SHA-256, hexadecimal.
     """
@@ -39,11 +39,11 @@ class Mean:
 
     Attributes:
         bpp: of whole files.
-        quality: MS-SSIM is over those that are large enough, None where there are none.
-        raw: bits per pixel of the planes as they are; this and the next three are a network's.
-        static: bpp of their entropy of order 0.
+        quality: MS-SSIM is the mean over images that are large enough, None without any.
+        raw: bits per pixel of uncoded planes; None for formats, as the next three.
+        static: bpp of the planes' entropy of order 0.
         adaptive: bpp of an adaptive code of order 0.
-        coded: bpp of the file's planes without its header.
+        coded: bpp of the planes in the file, without its header.
     """
 
     codec: str
@@ -56,48 +56,65 @@ class Mean:
     coded: float | None = None
 
 
-def find_pictures(folder: Path) -> list[Picture]:
-    """The images of a set: of its folder hr/, if it has one, or all below it.
+def find_images(folder: Path) -> list[ImageFile]:
+    """Return the images of a set: those in its folder hr/, or all where it has none.
 
     Raises:
-        UserError: no such folder, no image in it, or two whose names differ by the suffix alone.
+        UserError: the folder is missing or empty, or two images differ only in their suffix.
     """
-    pictures: dict[str, Picture] = {}
+    images: dict[str, ImageFile] = {}
     for pair in find_pairs(folder, 1):
-        if pair.name in pictures:
+        if pair.name in images:
             raise UserError(
-                f"{pair.hr} and {pictures[pair.name].path} differ by their suffixes alone; "
-                "rename one"
+                f"{pair.hr} and {images[pair.name].path} differ only in their suffix; rename one"
             )
         digest = hashlib.sha256(pair.hr.read_bytes()).hexdigest()[:HASH_DIGITS]
-        pictures[pair.name] = Picture(folder.resolve().name, pair.name, pair.hr, digest)
-    return list(pictures.values())
+        images[pair.name] = ImageFile(folder.resolve().name, pair.name, pair.hr, digest)
+    return list(images.values())
 
 
-def measure(log: Log, picture: Picture, codec: Codec, settings: Sequence[int]) -> list[Record]:
-    """The records of an image; those that the log lacks are made, and added to it.
+def find_sets(folders: Sequence[Path], out: Path) -> list[list[ImageFile]]:
+    """Return the images of several sets.
 
     Raises:
-        UserError: the image cannot be read or coded, or the log's records are of other files.
+        UserError: a set has no images, two have the same name, or `out` lies in one of them.
     """
-    found = {}
+    sets: dict[str, list[ImageFile]] = {}
+    for folder in folders:
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"{out} lies in the image folder {folder}; name another --out")
+        images = find_images(folder)
+        name = images[0].collection
+        if name in sets:
+            raise UserError(f"two folders have the name {name}; rename one")
+        sets[name] = images
+    return list(sets.values())
+
+
+def measure(log: Log, image: ImageFile, codec: Codec, settings: Sequence[int]) -> list[Record]:
+    """Return the records of an image; measures those that the log lacks, and logs them.
+
+    Raises:
+        UserError: the image cannot be read or coded, or the log holds records of other files.
+    """
+    records = {}
     for setting in settings:
-        key = (picture.collection, picture.name, codec.name, setting)
-        found[setting] = log.find(key, picture.hash, codec.identity)
-    missing = [setting for setting, record in found.items() if record is None]
+        key = (image.collection, image.name, codec.name, setting)
+        records[setting] = log.find(key, image.hash, codec.identity)
+    missing = [setting for setting, record in records.items() if record is None]
     if missing:
-        original = read_image(picture.path).pixels
-        make = partial(_record, picture, codec, original)
-        made = [make(coded) for coded in codec.code(original, missing)]
-        log.add(made)
-        found.update((record.setting, record) for record in made)
-    return [record for record in found.values() if record is not None]
+        original = read_image(image.path).pixels
+        make = partial(_record, image, codec, original)
+        measured = [make(coded) for coded in codec.code(original, missing)]
+        log.add(measured)
+        records.update((record.setting, record) for record in measured)
+    return [record for record in records.values() if record is not None]
 
 
-def _record(picture: Picture, codec: Codec, original: np.ndarray, coded: Coded) -> Record:
+def _record(image: ImageFile, codec: Codec, original: np.ndarray, coded: Coded) -> Record:
     bits = coded.latents
     return Record(
-        *(picture.collection, picture.name, picture.hash, original.shape[1], original.shape[0]),
+        *(image.collection, image.name, image.hash, original.shape[1], original.shape[0]),
         *(codec.name, codec.identity, coded.setting, coded.size),
         *astuple(compare(original, coded.pixels)),
         *(astuple(bits) if bits else ()),
@@ -105,7 +122,7 @@ def _record(picture: Picture, codec: Codec, original: np.ndarray, coded: Coded) 
 
 
 def mean(records: Sequence[Record]) -> Mean:
-    """Means over records of one codec and setting; there is at least one."""
+    """Return means over records of one codec and setting, at least one."""
     quality = Quality(
         psnr_y=float(np.mean([record.psnr_y for record in records])),
         psnr_rgb=float(np.mean([record.psnr_rgb for record in records])),
@@ -119,7 +136,7 @@ def mean(records: Sequence[Record]) -> Mean:
 
 
 def means(records: Iterable[Record]) -> list[Mean]:
-    """Means over records of one codec, for each of its settings, in order."""
+    """Return means over records of one codec, for each setting in order."""
     by_setting: dict[int, list[Record]] = {}
     for record in records:
         by_setting.setdefault(record.setting, []).append(record)

@@ -1,10 +1,10 @@
-"""What runs on another machine before anything of ours is there: the standard library alone.
+"""Sets up a measurement on the target: the first program there, of the standard library alone.
 
-Its source is sent as text and run by that machine's python3. It takes files from standard input,
-makes a virtual environment for them in a temporary folder, measures there, and removes the folder,
-whatever happens: standard input that ends means that the desk has gone.
+The host sends its source as text to the target's python3. The program reads files from standard
+input, makes a virtual environment for them in a temporary folder, measures there, and always
+removes the folder: standard input that ends means that the host has disconnected.
 
-To the desk go frames: a line of JSON, {"kind": ..., "bytes": N}, and N bytes.
+It sends frames to the host: a line of JSON, {"kind": ..., "bytes": N}, and N bytes.
 """
 
 import errno
@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 GREETING = b"edge-sr target 1\n"
-"""Comes first; what the machine's shell says of itself may come before it."""
+"""The first line; the target's shell may print text before it."""
 
 _GRACE_SECONDS = 10
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _RefusedError(Exception):
-    """One sentence for the desk."""
+    """One sentence for the host."""
 
 
 def send(kind: str, content: bytes | str) -> None:
-    """Send a frame to the desk."""
+    """Send a frame to the host."""
     content = content.encode() if isinstance(content, str) else content
     sys.stdout.buffer.write(json.dumps({"kind": kind, "bytes": len(content)}).encode() + b"\n")
     sys.stdout.buffer.write(content)
@@ -40,8 +40,8 @@ def send(kind: str, content: bytes | str) -> None:
 
 
 def main() -> None:
-    """Greet, take the order, measure, leave nothing behind; what went wrong is said last."""
-    _on_signals(_leave)
+    """Greet, read the request, measure, remove all files; report an error last."""
+    _on_signals(_exit)
     problem = folder = None
     try:
         folder = Path(tempfile.mkdtemp(prefix="edge-sr-"))
@@ -53,7 +53,7 @@ def main() -> None:
     except OSError as error:
         where = folder or "its temporary folder"
         problem = f"the disk is full at {where}" if error.errno in _FULL else str(error)
-        problem += "; TMPDIR there may name a folder with more room"
+        problem += "; set TMPDIR there to a folder with more space"
     finally:
         _on_signals(signal.SIG_IGN)
         if folder is not None:
@@ -63,13 +63,13 @@ def main() -> None:
     send("end", b"")
 
 
-def _on_signals(what: Any) -> None:
+def _on_signals(handler: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, what)
+        signal.signal(number, handler)
 
 
-def _leave(*_: object) -> NoReturn:
-    """Once; on the way out nothing may stop us."""
+def _exit(*_: object) -> NoReturn:
+    """Exit; further signals must not interrupt the cleanup."""
     _on_signals(signal.SIG_IGN)
     sys.exit(1)
 
@@ -78,16 +78,16 @@ def _serve(folder: Path) -> None:
     sys.stdout.buffer.write(GREETING)
     machine = {"machine": platform.machine(), "system": platform.system()}
     send("hello", json.dumps(machine))
-    order = json.loads(_line())
-    for name, size in order["files"]:
-        _take(folder / name, size)
+    request = json.loads(_line())
+    for name, size in request["files"]:
+        _receive(folder / name, size)
     threading.Thread(target=_watch, daemon=True).start()
-    _install(folder, order["wheel"], order["extras"], bool(order["offline"]))
+    _install(folder, request["wheel"], request["extras"], bool(request["offline"]))
     send("step", "measuring")
     python = folder / "venv" / "bin" / "python"
-    # -P: a folder of the name "benchmarks" where the user stands is none of ours.
+    # -P: a folder "benchmarks" in the current folder must not be imported.
     module = "benchmarks.remote.target"
-    _run(folder, [python, "-P", "-m", module, folder / "task.json"], own_words=True)
+    _run(folder, [python, "-P", "-m", module, folder / "task.json"], sends_frames=True)
 
 
 def _line() -> bytes:
@@ -97,8 +97,8 @@ def _line() -> bytes:
     return line
 
 
-def _take(path: Path, size: int) -> None:
-    """Write so many bytes of standard input."""
+def _receive(path: Path, size: int) -> None:
+    """Write `size` bytes of standard input to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         while size:
@@ -110,73 +110,73 @@ def _take(path: Path, size: int) -> None:
 
 
 def _watch() -> None:
-    """End this process when the desk has gone."""
+    """End this process when the host has disconnected."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _install(folder: Path, wheel: str, extras: list[str], offline: bool) -> None:
-    """Make the virtual environment; an extra that does not install leaves its cases unmeasured."""
+    """Make the virtual environment. The cases of an extra that does not install stay unmeasured."""
     send("step", "making a virtual environment")
-    code, said = _run(folder, [sys.executable, "-m", "venv", folder / "venv"])
+    code, output = _run(folder, [sys.executable, "-m", "venv", folder / "venv"])
     if code != 0:
-        raise _RefusedError(_without_venv(said))
+        raise _RefusedError(_without_venv(output))
     index = ["--no-index", "--find-links", folder / "wheels"] if offline else []
     pip = [folder / "venv/bin/python", "-m", "pip", "install", "--no-input", "--no-cache-dir"]
     pip += ["--disable-pip-version-check", "--quiet", *index]
     send("step", "installing edge-sr")
-    code, said = _run(folder, [*pip, folder / wheel])
+    code, output = _run(folder, [*pip, folder / wheel])
     if code != 0:
-        raise _RefusedError(_without_packages(said, offline))
+        raise _RefusedError(_without_packages(output, offline))
     for extra in extras:
         send("step", f"installing edge-sr[{extra}]")
-        code, said = _run(folder, [*pip, f"{folder / wheel}[{extra}]"])
+        code, output = _run(folder, [*pip, f"{folder / wheel}[{extra}]"])
         if code != 0:
-            send("step", f"going on without edge-sr[{extra}]: {_last(said)}")
+            send("step", f"continuing without edge-sr[{extra}]: {_last(output)}")
 
 
-def _without_venv(said: list[str]) -> str:
-    _check_room(said)
-    if any("ensurepip" in line for line in said):
-        return "its python3 makes no virtual environments; `sudo apt install python3-venv` there"
-    return f"its python3 cannot make a virtual environment: {_last(said)}"
+def _without_venv(output: list[str]) -> str:
+    _check_space(output)
+    if any("ensurepip" in line for line in output):
+        return "its python3 has no venv module; run `sudo apt install python3-venv` there"
+    return f"its python3 cannot make a virtual environment: {_last(output)}"
 
 
-def _without_packages(said: list[str], offline: bool) -> str:
-    _check_room(said)
-    errors = [line for line in said if line.startswith("ERROR:")]
-    reason = (errors[-1].removeprefix("ERROR:") if errors else _last(said)).strip().rstrip(".")
-    more = "add it to --wheels" if offline else "--wheels DIR sends wheels where it has no network"
+def _without_packages(output: list[str], offline: bool) -> str:
+    _check_space(output)
+    errors = [line for line in output if line.startswith("ERROR:")]
+    reason = (errors[-1].removeprefix("ERROR:") if errors else _last(output)).strip().rstrip(".")
+    more = "add it to --wheels" if offline else "without a network there, use --wheels DIR"
     return f"pip cannot install edge-sr there: {reason}; {more}"
 
 
-def _check_room(said: list[str]) -> None:
-    if any("No space left on device" in line for line in said):
+def _check_space(output: list[str]) -> None:
+    if any("No space left on device" in line for line in output):
         raise OSError(errno.ENOSPC, "disk full")
 
 
-def _last(said: list[str]) -> str:
-    return said[-1] if said else "it said nothing"
+def _last(output: list[str]) -> str:
+    return output[-1] if output else "no output"
 
 
-def _run(folder: Path, command: list[Any], own_words: bool = False) -> tuple[int, list[str]]:
-    """Run a program to its end, or end it when we are to leave.
+def _run(folder: Path, command: list[Any], sends_frames: bool = False) -> tuple[int, list[str]]:
+    """Run a program to its end, or end it when this process must exit.
 
     Args:
         folder: for its temporary files.
-        command: the program; it hears of no signal but through us.
-        own_words: it talks to the desk itself; that it failed without a word is an error.
+        command: the program; signals reach it through this process alone.
+        sends_frames: whether it sends frames to the host; if so, a failure without one is an error.
 
     Returns:
-        its exit code and what it said.
+        its exit code and its output.
     """
     environment = {**os.environ, "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
     for name in ("PYTHONPATH", "PYTHONHOME"):
         environment.pop(name, None)
     with tempfile.TemporaryFile(dir=folder) as log:
         process = subprocess.Popen(
-            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=None if own_words else log,
+            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=None if sends_frames else log,
             stderr=log, env=environment, start_new_session=True,
         )  # fmt: skip
         try:
@@ -184,15 +184,15 @@ def _run(folder: Path, command: list[Any], own_words: bool = False) -> tuple[int
         finally:
             _end(process)
         log.seek(0)
-        said = log.read().decode(errors="replace").strip().splitlines()
-    if own_words and code not in (0, 2):
-        _check_room(said)
-        raise _RefusedError(f"the measurement ended with exit code {code}: {_last(said)}")
-    return code, said
+        output = log.read().decode(errors="replace").strip().splitlines()
+    if sends_frames and code not in (0, 2):
+        _check_space(output)
+        raise _RefusedError(f"the measurement ended with exit code {code}: {_last(output)}")
+    return code, output
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let it put its own house in order, then insist."""
+    """End a process: ask it to clean up, then kill it."""
     if process.poll() is not None:
         return
     process.terminate()

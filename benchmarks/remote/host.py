@@ -1,6 +1,7 @@
-"""Measures on another machine over SSH: sends the wheel and the artifacts, brings the record back.
+"""Measures on a target over SSH: sends the wheel and the artifacts, and receives the record.
 
-All of it is one connection to a program (bootstrap.py) that cleans up whenever the connection ends.
+Everything goes over one connection to a program (bootstrap.py) that cleans up when the connection
+ends.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 from benchmarks.measuring.measure import Task
 from benchmarks.measuring.suites import BACKENDS
 from benchmarks.remote import bootstrap, ssh, task_file, wheel
-from benchmarks.remote.ssh import Host, Remote, printable
+from benchmarks.remote.ssh import Address, Connection, printable
 from edge_sr import records
 from edge_sr.errors import UserError
 from edge_sr.records import Record
@@ -25,15 +26,15 @@ _BLOCK = 2**18
 
 @dataclass(frozen=True)
 class Target:
-    """Another machine, and what it gets.
+    """The machine to measure on.
 
     Attributes:
-        host: where it is.
-        wheel: of edge-sr; None to build one of these sources.
-        wheels: a folder with wheels of all that edge-sr needs, for a machine without a network.
+        address: where it is.
+        wheel: of edge-sr; None to build one from these sources.
+        wheels: a folder with wheels of all that edge-sr needs, for a target without a network.
     """
 
-    host: Host
+    address: Address
     wheel: Path | None = None
     wheels: Path | None = None
 
@@ -42,48 +43,50 @@ def measure(
     target: Target,
     task: Task,
     keep: Callable[[Record], None],
-    former: Record | None,
+    previous: Record | None,
     tell: Callable[[str], None],
 ) -> Record:
-    """Measure all cases there, as `benchmarks.measuring.measure.measure` does here.
+    """Measure all cases on the target, as `benchmarks.measuring.measure.measure` does here.
 
     Args:
-        target: where.
-        task: what; no case names an emulated board.
-        keep: gets the record so far: at the start, and after each case.
-        former: a record that was interrupted.
-        tell: gets a line for each step.
+        target: the machine.
+        task: what to measure; no case names an emulated board.
+        keep: receives the record so far: at the start, and after each case.
+        previous: an interrupted record.
+        tell: receives a line for each step.
 
     Raises:
-        UserError: the machine is not reached, refuses, lacks what is needed, or is lost on the way.
+        UserError: the target is unreachable, refuses, lacks a requirement, or disconnects.
     """
-    ssh.check(target.host)
+    ssh.check(target.address)
     wheels = _wheels(target.wheels)
     tell("connecting")
-    remote = Remote(target.host, Path(bootstrap.__file__).read_bytes())
+    connection = Connection(target.address, Path(bootstrap.__file__).read_bytes())
     started = False
     try:
-        machine = _machine(remote)
+        machine = _machine(connection)
         started = True
         with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
-            files = _files(target, task, former, _wheel(target, machine, Path(name), tell), wheels)
-            _send(remote, files, task, bool(wheels), tell)
-        return _follow(remote, task, keep, tell)
+            files = _files(
+                target, task, previous, _wheel(target, machine, Path(name), tell), wheels
+            )
+            _send(connection, files, task, bool(wheels), tell)
+        return _follow(connection, task, keep, tell)
     except _LostError as error:
-        raise UserError(f"the connection to {target.host.name} was lost {error}") from None
-    except _ThereError as error:
-        raise UserError(f"{target.host.name}: {error}") from None
+        raise UserError(f"the connection to {target.address.name} was lost {error}") from None
+    except _TargetError as error:
+        raise UserError(f"{target.address.name}: {error}") from None
     finally:
-        if not remote.close() and started:
-            tell("not seen to clean up; it does so when it notices that the connection has ended")
+        if not connection.close() and started:
+            tell("cleanup not confirmed; the board removes its files once it sees the disconnect")
 
 
 class _LostError(Exception):
-    """When."""
+    """The connection was lost; says when."""
 
 
-class _ThereError(Exception):
-    """What the other machine says went wrong there."""
+class _TargetError(Exception):
+    """An error on the target."""
 
 
 def _wheels(folder: Path | None) -> list[Path]:
@@ -91,27 +94,28 @@ def _wheels(folder: Path | None) -> list[Path]:
         return []
     found = sorted(path for path in folder.glob("*.whl") if not path.name.startswith("edge_sr-"))
     if not found:
-        raise UserError(f"{folder} holds no .whl; `pip download` brings them there")
+        raise UserError(f"{folder} holds no .whl files; download them with `pip download`")
     return found
 
 
-def _machine(remote: Remote) -> str:
-    """The kind of machine that greets; what its shell says before that is passed over.
+def _machine(connection: Connection) -> str:
+    """Return the target's machine type from its greeting; skips what its shell prints before.
 
     Raises:
-        UserError: there is no greeting, or it is not Linux.
+        UserError: the target sends no greeting.
+        _TargetError: the target does not run Linux.
     """
     noise = 0
-    while (line := remote.output.readline(MAX_NOISE)) != bootstrap.GREETING:
+    while (line := connection.output.readline(MAX_NOISE)) != bootstrap.GREETING:
         noise += len(line)
         if not line or noise > MAX_NOISE:
-            raise UserError(remote.why_not_started())
-    kind, content = next(_frames(remote), ("", b""))
+            raise UserError(connection.why_not_started())
+    kind, content = next(_frames(connection), ("", b""))
     if kind != "hello":
-        raise _ThereError(_text(content)) if kind == "error" else _LostError("at the start")
+        raise _TargetError(_text(content)) if kind == "error" else _LostError("at the start")
     facts = _json(content)
     if facts.get("system") != "Linux" or not isinstance(facts.get("machine"), str):
-        raise _ThereError(f"this is {printable(str(facts.get('system')))}; Linux is needed")
+        raise _TargetError(f"the system is {printable(str(facts.get('system')))}; Linux is needed")
     return printable(str(facts["machine"]))
 
 
@@ -124,38 +128,38 @@ def _wheel(target: Target, machine: str, folder: Path, tell: Callable[[str], Non
 
 
 def _files(
-    target: Target, task: Task, former: Record | None, own: Path, wheels: list[Path]
+    target: Target, task: Task, previous: Record | None, own: Path, wheels: list[Path]
 ) -> dict[str, bytes | Path]:
-    """All that is sent, by the names that it has there; the wheel of edge-sr comes first."""
-    text, models = task_file.write(task, former is not None)
+    """Return all files to send by their names on the target; the wheel of edge-sr is first."""
+    text, models = task_file.write(task, previous is not None)
     files: dict[str, bytes | Path] = {own.name: own, "task.json": text, **models}
-    if former is not None:
-        files["former.json"] = records.dumps(former).encode()
+    if previous is not None:
+        files["previous.json"] = records.dumps(previous).encode()
     return files | {f"wheels/{path.name}": path for path in wheels}
 
 
 def _send(
-    remote: Remote,
+    connection: Connection,
     files: dict[str, bytes | Path],
     task: Task,
     offline: bool,
     tell: Callable[[str], None],
 ) -> None:
-    """Send the order and all files; what stops that is heard of later."""
+    """Send the request and all files; an error on the target is reported later."""
     sizes = {
         name: len(content) if isinstance(content, bytes) else content.stat().st_size
         for name, content in files.items()
     }
-    asked = {
+    request = {
         "files": list(sizes.items()),
         "wheel": next(iter(files)),
         "extras": _extras(task),
         "offline": offline,
     }
     tell(f"sending {len(files)} files, {sum(sizes.values()) / 1e6:.1f} MB")
-    remote.write(json.dumps(asked).encode() + b"\n")
+    connection.write(json.dumps(request).encode() + b"\n")
     for content in files.values():
-        if not all(map(remote.write, _blocks(content))):
+        if not all(map(connection.write, _blocks(content))):
             return
 
 
@@ -169,8 +173,8 @@ def _blocks(content: bytes | Path) -> Iterator[bytes]:
 
 
 def _extras(task: Task) -> list[str]:
-    """Of edge-sr, for the runtimes of the cases; "all" is what LiteRT needs, and comes anyway."""
-    backends = {wanted.backend for wanted in task.wanted}
+    """Return the extras of edge-sr that the cases need; LiteRT needs none."""
+    backends = {case.backend for case in task.cases}
     extras = {
         "gpu" if BACKENDS[name].delegate == "cuda" else RUNTIMES[BACKENDS[name].runtime].extra
         for name in backends
@@ -179,11 +183,11 @@ def _extras(task: Task) -> list[str]:
 
 
 def _follow(
-    remote: Remote, task: Task, keep: Callable[[Record], None], tell: Callable[[str], None]
+    connection: Connection, task: Task, keep: Callable[[Record], None], tell: Callable[[str], None]
 ) -> Record:
-    """Keep what comes until the other side has ended and cleaned up."""
+    """Keep the records that arrive until the target has finished and cleaned up."""
     record = problem = None
-    for kind, content in _frames(remote):
+    for kind, content in _frames(connection):
         if kind == "step":
             tell(_text(content))
         elif kind == "record":
@@ -195,11 +199,11 @@ def _follow(
             break
     else:
         done = len(record.results) if record else 0
-        raise _LostError(f"with {done} of {len(task.wanted)} cases measured")
+        raise _LostError(f"with {done} of {len(task.cases)} cases measured")
     if problem is not None:
-        raise _ThereError(problem)
+        raise _TargetError(problem)
     if record is None or not record.complete:
-        raise _ThereError("the measurement ended early")
+        raise _TargetError("the measurement ended early")
     return record
 
 
@@ -207,21 +211,21 @@ def _record(content: bytes, task: Task) -> Record:
     try:
         record = records.loads(content)
     except UserError as error:
-        raise _ThereError(f"it sent a record that is none: {error}") from None
-    if (record.suite, record.planned) != (task.suite, len(task.wanted)):
-        raise _ThereError("it sent a record of something else")
+        raise _TargetError(f"it sent an invalid record: {error}") from None
+    if (record.suite, record.planned) != (task.suite, len(task.cases)):
+        raise _TargetError("it sent a record of other cases")
     return record
 
 
-def _frames(remote: Remote) -> Iterator[tuple[str, bytes]]:
-    """What the guest sends, as long as it is whole."""
-    while (line := remote.output.readline(_MAX_TEXT)).endswith(b"\n"):
+def _frames(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    """Yield the complete frames that the target sends."""
+    while (line := connection.output.readline(_MAX_TEXT)).endswith(b"\n"):
         header = _json(line)
         kind, size = header.get("kind"), header.get("bytes")
         limit = records.MAX_BYTES if kind == "record" else _MAX_TEXT
         if not isinstance(kind, str) or type(size) is not int or not 0 <= size <= limit:
-            raise _ThereError("it sends what edge-sr never sends")
-        content = remote.output.read(size)
+            raise _TargetError("it sent an invalid frame")
+        content = connection.output.read(size)
         if len(content) < size:
             return
         yield kind, content
@@ -233,7 +237,7 @@ def _json(data: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise _ThereError("it sends what edge-sr never sends")
+        raise _TargetError("it sent an invalid frame")
     return values
 
 

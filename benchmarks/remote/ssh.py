@@ -1,5 +1,7 @@
-"""A Python program on another machine, by the system's OpenSSH: the user's own configuration, agent
-and jump hosts serve, but only keys open the door and only a known host is spoken to.
+"""Runs a Python program on another machine through the system's OpenSSH.
+
+The user's SSH configuration, agent and jump hosts apply. Only key authentication is used, and only
+hosts with a known key are accepted.
 """
 
 import contextlib
@@ -46,13 +48,13 @@ _NOT_FOUND = 127
 
 
 @dataclass(frozen=True)
-class Host:
-    """Where to go.
+class Address:
+    """The SSH address of a machine.
 
     Attributes:
         name: "user@board", "board", or a name from the user's ssh configuration.
-        port: None for the configuration's.
-        identity: the private key; None for the configuration's and the agent's.
+        port: None for that of the configuration.
+        identity: file of the private key; None for those of the configuration and the agent.
     """
 
     name: str
@@ -60,35 +62,37 @@ class Host:
     identity: Path | None = None
 
     @property
-    def plain(self) -> str:
-        """As one would type it after ssh."""
+    def arguments(self) -> str:
+        """The arguments that follow `ssh` on a command line."""
         return f"-p {self.port} {self.name}" if self.port else self.name
 
 
-def check(host: Host) -> None:
-    """Refuse what cannot be a host, before any work is done.
+def check(address: Address) -> None:
+    """Check an address before any work is done.
 
     Raises:
-        UserError: so, or there is no such key, or no ssh here.
+        UserError: it is not a host name, its key does not exist, or ssh is not installed.
     """
-    if not re.fullmatch(r"([\w.][\w.+-]*@)?[\w:][\w.:%-]*", host.name, re.ASCII):
-        raise UserError(f"{host.name!r} is no host; one is like pi@board or pi@192.168.0.17")
-    if host.identity is not None and not host.identity.is_file():
-        raise UserError(f"{host.identity} is not a file; --identity takes a private key")
+    if not re.fullmatch(r"([\w.][\w.+-]*@)?[\w:][\w.:%-]*", address.name, re.ASCII):
+        raise UserError(
+            f"{address.name!r} is not a host; write it like pi@board or pi@192.168.0.17"
+        )
+    if address.identity is not None and not address.identity.is_file():
+        raise UserError(f"{address.identity} is not a file; --identity takes a private key")
     if shutil.which("ssh") is None:
-        raise UserError("there is no ssh here; install OpenSSH's client")
+        raise UserError("ssh is missing; install the OpenSSH client")
 
 
-class Remote:
-    """A program of Python that runs on a host, with pipes to its standard input and output."""
+class Connection:
+    """A Python program that runs on a host, with pipes to its standard input and output."""
 
-    def __init__(self, host: Host, source: bytes) -> None:
-        self._host = host
+    def __init__(self, address: Address, source: bytes) -> None:
+        self._address = address
         self._tail = bytearray()
-        # In a session of its own it hears of no Ctrl-C, so that the program can clean up.
+        # In its own session ssh gets no Ctrl-C, so that the program can clean up.
         self._process = subprocess.Popen(
-            _command(host), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,
+            _command(address), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -96,12 +100,12 @@ class Remote:
 
     @property
     def output(self) -> IO[bytes]:
-        """What the program writes."""
+        """The program's standard output."""
         assert self._process.stdout is not None
         return self._process.stdout
 
     def write(self, data: bytes) -> bool:
-        """Send to the program; False if nobody listens any more."""
+        """Send to the program; returns False if the connection has ended."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(data)
@@ -111,7 +115,7 @@ class Remote:
         return True
 
     def close(self) -> bool:
-        """Let the program know that we leave, and wait for its end; False if that is not seen."""
+        """Close the program's input and wait for its end; returns False if it is not confirmed."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -126,62 +130,66 @@ class Remote:
             self.output.close()
 
     def why_not_started(self) -> str:
-        """One sentence on why the program did not come to speak; ends the connection."""
+        """End the connection; returns a sentence on why the program did not start."""
         self.close()
-        said = self._tail.decode(errors="replace")
+        output = self._tail.decode(errors="replace")
         if self._process.returncode == _FAILED:
-            return _refusal(self._host, said)
+            return _refusal(self._address, output)
         if self._process.returncode == _NOT_FOUND:
-            return f"there is no python3 on {self._host.name}; `sudo apt install python3` there"
-        old = re.search(r"python3 is (\d+\.\d+)", said)
+            return (
+                f"python3 is missing on {self._address.name}; run `sudo apt install python3` there"
+            )
+        old = re.search(r"python3 is (\d+\.\d+)", output)
         if old:
             due = ".".join(map(str, _OLDEST))
-            return f"python3 on {self._host.name} is {old[1]}; edge-sr needs {due} or newer there"
-        return f"python3 does not start on {self._host.name}: {_last(said)}"
+            return (
+                f"python3 on {self._address.name} is {old[1]}; edge-sr needs {due} or newer there"
+            )
+        return f"python3 does not start on {self._address.name}: {_last(output)}"
 
     def _listen(self) -> None:
-        """Keep the end of what ssh and the program say on standard error."""
+        """Keep the end of the standard error of ssh and the program."""
         assert self._process.stderr is not None
         while data := os.read(self._process.stderr.fileno(), 4096):
             self._tail = (self._tail + data)[-_TAIL:]
 
 
-def _command(host: Host) -> list[str]:
+def _command(address: Address) -> list[str]:
     options = [f"-o{name}={value}" for name, value in _OPTIONS.items()]
-    if host.port is not None:
-        options += ["-p", str(host.port)]
-    if host.identity is not None:
-        options += ["-i", str(host.identity), "-oIdentitiesOnly=yes"]
-    return ["ssh", "-T", *options, "--", host.name, f"python3 -I -c {shlex.quote(_BOOT)}"]
+    if address.port is not None:
+        options += ["-p", str(address.port)]
+    if address.identity is not None:
+        options += ["-i", str(address.identity), "-oIdentitiesOnly=yes"]
+    return ["ssh", "-T", *options, "--", address.name, f"python3 -I -c {shlex.quote(_BOOT)}"]
 
 
 def printable(text: str) -> str:
-    """Another machine's words on one line, without what would steer a terminal."""
+    """Return another machine's text on one line, without characters that control a terminal."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:1000]
 
 
-def _last(said: str) -> str:
-    lines = said.strip().splitlines() or ["it said nothing"]
+def _last(output: str) -> str:
+    lines = output.strip().splitlines() or ["no output"]
     return printable(lines[-1])
 
 
-def _refusal(host: Host, said: str) -> str:
-    """What ssh's words mean; they are English whatever the locale."""
-    if "IDENTIFICATION HAS CHANGED" in said:
+def _refusal(address: Address, output: str) -> str:
+    """Explain an error of ssh, whose messages are English in every locale."""
+    if "IDENTIFICATION HAS CHANGED" in output:
         return (
-            f"the host key of {host.name} has changed: another machine may stand in for it; if you "
-            "know why, remove the old key with `ssh-keygen -R`"
+            f"the host key of {address.name} has changed: another machine may impersonate it; if "
+            "you know why, remove the old key with `ssh-keygen -R`"
         )
-    if "Host key verification failed" in said:
+    if "Host key verification failed" in output:
         return (
-            f"the host key of {host.name} is not known; `ssh {host.plain}` shows its fingerprint "
-            "and keeps it"
+            f"the host key of {address.name} is not known; connect once with "
+            f"`ssh {address.arguments}` to check and accept its fingerprint"
         )
-    if "UNPROTECTED PRIVATE KEY" in said:
-        return f"ssh refuses the key {host.identity}: others may read it; chmod 600 it"
-    if "Permission denied" in said or "Too many authentication failures" in said:
+    if "UNPROTECTED PRIVATE KEY" in output:
+        return f"ssh rejects the key {address.identity}: others may read it; run `chmod 600` on it"
+    if "Permission denied" in output or "Too many authentication failures" in output:
         return (
-            f"{host.name} takes none of the keys offered; only keys are tried, "
-            f"`ssh-copy-id {host.plain}` brings yours there"
+            f"{address.name} accepts none of your keys, and passwords are not tried; copy your "
+            f"key there with `ssh-copy-id {address.arguments}`"
         )
-    return f"cannot reach {host.name}: {_last(said)}"
+    return f"cannot reach {address.name}: {_last(output)}"

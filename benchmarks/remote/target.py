@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from benchmarks.measuring.device import cores
-from benchmarks.measuring.measure import Task, measure
+from benchmarks.measuring.device import require_cores
+from benchmarks.measuring.measure import measure
 from benchmarks.remote import task_file
 from benchmarks.remote.bootstrap import send
 from edge_sr import records
@@ -14,28 +14,22 @@ from edge_sr.errors import UserError
 
 
 def main() -> None:
-    """Send the record to the desk after each case."""
+    """Measure the task and send the record to the host after each case."""
     signal.signal(signal.SIGTERM, _terminate)
     path = Path(sys.argv[1])
     try:
         task, resumes = task_file.read(path)
-        _check_cores(task)
-        former = records.read(path.with_name("former.json")) if resumes else None
-        measure(task, lambda record: send("record", records.dumps(record)), former)
+        for case in task.cases:
+            require_cores(case.pinned)
+        previous = records.read(path.with_name("previous.json")) if resumes else None
+        measure(task, lambda record: send("record", records.dumps(record)), previous)
     except UserError as error:
         send("error", str(error))
         sys.exit(2)
 
 
-def _check_cores(task: Task) -> None:
-    here = cores()
-    if any(not set(wanted.pinned) <= set(here) for wanted in task.wanted):
-        listed = ", ".join(map(str, here))
-        raise UserError(f"--pin names cores that are not there; there are {listed}")
-
-
 def _terminate(number: int, _: object) -> NoReturn:
-    """End by an exception, so that the case's process ends too."""
+    """Exit by an exception, so that the process of the case ends too."""
     signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 

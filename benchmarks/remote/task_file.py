@@ -1,4 +1,4 @@
-"""What a desk asks another machine to measure, as JSON: the schema of task.json."""
+"""The task that a host sends to a target, as JSON: the schema of task.json."""
 
 import dataclasses
 import json
@@ -7,19 +7,19 @@ from pathlib import Path
 
 from benchmarks.measuring import subject
 from benchmarks.measuring.measure import Task
-from benchmarks.measuring.suites import BACKENDS, Wanted
+from benchmarks.measuring.suites import BACKENDS, CaseRequest
 from edge_sr import schema
 from edge_sr.errors import UserError
 from edge_sr.records import Part, Precision, Sampling
 
-ORDER_VERSION = 1
+VERSION = 1
 MAX_BYTES = 2**20
 MAX_ITEMS = 10_000
 
 
 @dataclass(frozen=True)
 class Item:
-    """A case, as `benchmarks.measuring.suites.Wanted`; `file` is the user's, beside the order."""
+    """A case, as `suites.CaseRequest`; `file` is the user's model, sent with the task."""
 
     network: str
     part: Part
@@ -34,60 +34,62 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Order:
+class TaskFile:
     """All cases.
 
     Attributes:
-        suite: its name; None where cases were named one by one.
+        suite: its name; None where the cases are not those of a suite.
         sampling: of each case.
         items: the cases.
-        former: whether there is a record to go on with, former.json.
+        previous: whether a record to resume lies beside it, previous.json.
     """
 
     schema_version: int
     suite: str | None
     sampling: Sampling
     items: tuple[Item, ...]
-    former: bool
+    previous: bool
 
 
-def write(task: Task, former: bool) -> tuple[bytes, dict[str, Path]]:
-    """An order, and the user's files that go with it, by the names under which it knows them."""
+def write(task: Task, previous: bool) -> tuple[bytes, dict[str, Path]]:
+    """Return the JSON of a task, and the user's files by the names that the JSON gives them."""
     files: dict[Path, str] = {}
-    items = tuple(_item(wanted, files) for wanted in task.wanted)
-    order = Order(ORDER_VERSION, task.suite, task.sampling, items, former)
-    text = json.dumps(dataclasses.asdict(order), allow_nan=False)
+    items = tuple(_item(case, files) for case in task.cases)
+    file = TaskFile(VERSION, task.suite, task.sampling, items, previous)
+    text = json.dumps(dataclasses.asdict(file), allow_nan=False)
     return text.encode(), {name: path for path, name in files.items()}
 
 
-def _item(wanted: Wanted, files: dict[Path, str]) -> Item:
+def _item(request: CaseRequest, files: dict[Path, str]) -> Item:
     name = None
-    if wanted.subject is not None:
-        path = wanted.subject.files[BACKENDS[wanted.backend].suffix]
+    if request.subject is not None:
+        path = request.subject.files[BACKENDS[request.backend].suffix]
         name = files.setdefault(path, f"models/{len(files)}/{path.name}")
     known = {field.name for field in dataclasses.fields(Item)} - {"file"}
-    return Item(file=name, **{key: value for key, value in vars(wanted).items() if key in known})
+    return Item(file=name, **{key: value for key, value in vars(request).items() if key in known})
 
 
 def read(path: Path) -> tuple[Task, bool]:
-    """The task of an order, and whether a record to go on with lies beside it.
+    """Return the task, and whether a record to resume lies beside the file.
 
     Raises:
-        UserError: it is no order of this version, or a file that it names is none.
+        UserError: the file is not of this version, or a model file in it is invalid.
     """
-    values = schema.parse(path.read_bytes(), MAX_BYTES, "an order")
+    values = schema.parse(path.read_bytes(), MAX_BYTES, "a task")
     try:
-        schema.check_version(values, ORDER_VERSION)
-        order: Order = schema.decode(values, Order, "order", MAX_ITEMS)
+        schema.check_version(values, VERSION)
+        file: TaskFile = schema.decode(values, TaskFile, "task", MAX_ITEMS)
     except UserError as error:
-        raise UserError(f"the wheel sent is of another edge-sr than the desk's: {error}") from None
-    wanted = tuple(_wanted(item, path.parent) for item in order.items)
-    return Task(order.suite, wanted, order.sampling), order.former
+        raise UserError(
+            f"the wheel is of another version of edge-sr than the host: {error}"
+        ) from None
+    cases = tuple(_request(item, path.parent) for item in file.items)
+    return Task(file.suite, cases, file.sampling), file.previous
 
 
-def _wanted(item: Item, folder: Path) -> Wanted:
+def _request(item: Item, folder: Path) -> CaseRequest:
     if item.backend not in BACKENDS:
-        raise UserError(f"there is no runtime {item.backend!r}")
+        raise UserError(f"unknown runtime {item.backend!r}")
     values = {key: value for key, value in vars(item).items() if key != "file"}
     found = None if item.file is None else subject.open_file(folder / item.file)
-    return Wanted(**values, subject=found)
+    return CaseRequest(**values, subject=found)

@@ -1,4 +1,4 @@
-"""The wheel of edge-sr for a Linux machine: the user's own, or one built of these sources."""
+"""Builds or checks the wheel of edge-sr for a Linux machine."""
 
 import importlib.metadata
 import os
@@ -19,10 +19,10 @@ _SETUPTOOLS = 77
 
 
 def check(path: Path, machine: str) -> None:
-    """Refuse what is not a wheel of edge-sr for Linux on such a machine, as `uname -m` calls it.
+    """Check that a file is a wheel of edge-sr for Linux on a machine of this type (`uname -m`).
 
     Raises:
-        UserError: so.
+        UserError: it is another file, or a wheel for another machine.
     """
     if not path.is_file():
         raise UserError(f"{path} is not a file; --wheel takes a wheel of edge-sr")
@@ -35,18 +35,18 @@ def check(path: Path, machine: str) -> None:
         raise UserError(f"{path} is not a wheel of this edge-sr")
     tag = path.stem.rpartition("-")[2]
     if tag != "any" and not ("linux" in tag and tag.endswith(f"_{machine}")):
-        raise UserError(f"{path.name} is for {tag}, but Linux on {machine} is there")
+        raise UserError(f"{path.name} is for {tag}, but the target is Linux on {machine}")
 
 
 def build(folder: Path, machine: str) -> Path:
-    """Build a wheel for Linux on a machine into a folder, with the machine's compiler.
+    """Build a wheel for Linux on a machine of this type (`uname -m`) into a folder.
 
     Raises:
-        UserError: there are no sources here, or no compiler for that machine, or pip fails.
+        UserError: sources or the compiler for the machine are missing, or pip fails.
     """
     if not (_SOURCES / "setup.py").is_file():
-        raise UserError("this edge-sr runs from no sources that a wheel could be built of; name a "
-                        "wheel with --wheel")  # fmt: skip
+        raise UserError("this edge-sr has no sources to build a wheel from; name a wheel with "
+                        "--wheel")  # fmt: skip
     sources = folder / "sources"
     _copy(sources)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
@@ -57,8 +57,8 @@ def build(folder: Path, machine: str) -> Path:
     )  # fmt: skip
     made = next(folder.glob("edge_sr-*.whl"), None)
     if done.returncode != 0 or made is None:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-        raise UserError(f"pip cannot build a wheel of {_SOURCES}: {said[-1]}")
+        output = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+        raise UserError(f"pip cannot build a wheel from {_SOURCES}: {output[-1]}")
     with zipfile.ZipFile(made) as archive:
         if f"edge_sr/engine/lib/{engine.library_name()}" not in archive.namelist():
             raise UserError(f"the engine cannot be compiled for {machine} here; install gcc")
@@ -66,7 +66,7 @@ def build(folder: Path, machine: str) -> Path:
 
 
 def _copy(sources: Path) -> None:
-    """A copy: builds leave files behind, and take what they find of an earlier one."""
+    """Copy the sources: builds leave files behind and reuse those of earlier builds."""
     ignored = shutil.ignore_patterns("__pycache__", "lib")
     for name in _PACKAGES:
         shutil.copytree(_SOURCES / name, sources / name, ignore=ignored)
@@ -75,7 +75,7 @@ def _copy(sources: Path) -> None:
 
 
 def _isolation() -> list[str]:
-    """What builds wheels need not be fetched where it is already."""
+    """Return pip's option that builds with the installed setuptools, where it is new enough."""
     try:
         version = importlib.metadata.version("setuptools")
     except importlib.metadata.PackageNotFoundError:
@@ -84,14 +84,13 @@ def _isolation() -> list[str]:
 
 
 def _environment(machine: str) -> dict[str, str]:
-    """Nothing for this machine's own kind; else the compiler, and the platform that pip is told."""
+    """Return compiler and platform for pip; nothing for a machine of this type."""
     if (platform.system(), platform.machine()) == ("Linux", machine):
         return {}
     compiler = f"{machine}-linux-gnu-gcc"
     if platform.system() != "Linux" or shutil.which(compiler) is None:
         raise UserError(
-            f"there is no {compiler} here that could build the wheel for {machine}; on Debian, "
-            f"`apt install gcc-{machine.replace('_', '-')}-linux-gnu` brings it, or name a wheel "
-            "with --wheel"
+            f"{compiler} is missing, which builds the wheel for {machine}; on Debian run "
+            f"`apt install gcc-{machine.replace('_', '-')}-linux-gnu`, or name a wheel with --wheel"
         )
     return {"CC": compiler, "_PYTHON_HOST_PLATFORM": f"linux-{machine}"}

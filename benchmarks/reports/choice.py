@@ -1,4 +1,4 @@
-"""Which runtime to choose on a device: the fastest whose output is right."""
+"""Recommends a runtime for a device: the fastest one with a right output."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,12 @@ from edge_sr.records import Precision, Record, Result, Timing
 
 @dataclass(frozen=True)
 class Choice:
-    """Of two ways to run a network, the faster one.
+    """The fastest way to run a network.
 
     Attributes:
-        best: the fastest.
-        next: the fastest of the others; None where there is none.
-        ratio: how many times as fast as the next the best is; None where there is no next.
+        best: the fastest result.
+        next: the fastest of the others; or None.
+        ratio: the speed-up of the best over the next; or None.
     """
 
     best: Result
@@ -25,31 +25,31 @@ class Choice:
 
     @property
     def clear(self) -> bool:
-        """Whether the best is so by more than noise."""
+        """Whether the best is faster by more than noise."""
         return self.ratio is None or not self.ratio.small
 
     @property
     def sentence(self) -> str:
-        """For people."""
-        best = f"choose {way(self.best)}: {run_timing(self.best).p50:.3g} ms"
+        """The recommendation as a sentence."""
+        best = f"use {label(self.best)}: {run_timing(self.best).p50:.3g} ms"
         if self.next is None or self.ratio is None:
             return f"{best}, the only one measured"
         if not self.ratio.known:
-            return f"{best}; {TOO_FEW} whether {way(self.next)} is slower"
+            return f"{best}; {TOO_FEW} to compare it with {label(self.next)}"
         if not self.clear:
-            return f"{best}; {way(self.next)} is as fast within the noise"
-        return f"{best}, {self.ratio.value:.2f} times as fast as {way(self.next)}"
+            return f"{best}; {label(self.next)} is equally fast within the noise"
+        return f"{best}, speed-up {self.ratio.value:.2f}x over {label(self.next)}"
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to choose for a network on an image.
+    """The recommendation for a network and an image size.
 
     Attributes:
         network: its name and part.
         image: its size.
-        threads: at most.
-        best: of everything, whatever its precision.
+        threads: maximum number.
+        best: of all precisions.
         by_precision: the best runtime and the next of each precision.
         duel: the best of int8 and the best of float32; None where one has none.
     """
@@ -63,9 +63,9 @@ class Advice:
 
 
 def advise(record: Record) -> list[Advice]:
-    """For each network, image and number of threads, from what is right in a record.
+    """Return the recommendations of a record, from its right outputs.
 
-    Times of emulated boards are none, and have no part in it.
+    Emulated boards have no times and take no part.
     """
     right = [it for it in record.results if is_right(it) and it.timing("run")]
     groups: dict[tuple[str, str], list[Result]] = {}
@@ -81,19 +81,19 @@ def advise(record: Record) -> list[Advice]:
 def _advise(network: str, image: str, threads: int, results: Iterable[Result]) -> Advice:
     within = [result for result in results if result.case.threads <= threads]
     precisions: tuple[Precision, ...] = ("int8", "float32")
-    ways = {
+    candidates = {
         precision: fastest_each([it for it in within if it.case.network.precision == precision])
         for precision in precisions
     }
-    choices = {precision: choose(found) for precision, found in ways.items() if found}
+    choices = {precision: choose(found) for precision, found in candidates.items() if found}
     bests = [choice.best for choice in choices.values()]
     duel = choose(bests) if len(bests) == 2 else None
-    best = choose([*ways["int8"], *ways["float32"]])
+    best = choose([*candidates["int8"], *candidates["float32"]])
     return Advice(network, image, threads, best, choices, duel)
 
 
 def fastest_each(results: Iterable[Result]) -> list[Result]:
-    """Of each runtime its fastest result, whatever number of threads that takes."""
+    """Return the fastest result of each runtime, with any number of threads."""
     ordered = sorted(results, key=lambda result: result.case.runtime_name)
     return [
         min(group, key=lambda result: run_timing(result).p50)
@@ -102,7 +102,7 @@ def fastest_each(results: Iterable[Result]) -> list[Result]:
 
 
 def choose(results: Sequence[Result]) -> Choice:
-    """The fastest against the next."""
+    """Compare the fastest result with the next."""
     best, *others = sorted(results, key=lambda result: run_timing(result).p50)
     if not others:
         return Choice(best, None, None)
@@ -111,14 +111,14 @@ def choose(results: Sequence[Result]) -> Choice:
 
 
 def run_timing(result: Result) -> Timing:
-    """From array to array; the caller knows that it was measured."""
+    """Return the timing from array to array of a measured result."""
     timing = result.timing("run")
     assert timing is not None
     return timing
 
 
-def way(result: Result) -> str:
-    """How to run it: "engine int8, 2 threads", with what makes its time doubtful."""
+def label(result: Result) -> str:
+    """Return how it ran, with its flags: "engine int8, 2 threads [noisy]"."""
     case = result.case
-    doubts = f" [{', '.join(result.marks)}]" if result.marks else ""
-    return f"{case.runtime_name} {case.network.precision}, {where(case)}{doubts}"
+    flags = f" [{', '.join(result.marks)}]" if result.marks else ""
+    return f"{case.runtime_name} {case.network.precision}, {where(case)}{flags}"

@@ -1,4 +1,4 @@
-"""Whether two measurements differ: ratios of medians with intervals, case by case."""
+"""Compares two records case by case: ratios of medians with confidence intervals."""
 
 import collections
 import dataclasses
@@ -13,25 +13,25 @@ from edge_sr.errors import UserError
 from edge_sr.records import Record, Result, Scope
 
 LEVEL = 95
-"""Per cent of intervals that hold the true ratio."""
+"""Confidence level of the intervals in per cent."""
 
 MIN_SAMPLES = 10
-"""Of fewer, nothing can be said about how much their median is due to chance."""
+"""Fewer samples get no interval."""
 
-TOO_FEW = "too few samples to say"
+TOO_FEW = "too few samples"
 
 REPEATS_WITHIN = 0.05
-"""Share by which the median of a case differs from one process to the next on a quiet machine."""
+"""Share by which a case's median varies between processes on an idle machine."""
 
 _RESAMPLES = 1000
-_AT_ONCE = 10**6  # samples of resamples that are in memory
+_AT_ONCE = 10**6  # resampled values in memory at once
 _DEVICE = ("name", "cpu", "architecture", "cores", "gpu", "emulated")
-"""Fields that make another device; the others are conditions."""
+"""Fields that identify a device; the others are conditions."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of two medians, with a confidence interval; it is 0 to infinity where nothing is known."""
+    """The ratio of two medians with its interval, which is 0 to infinity where it is unknown."""
 
     value: float
     low: float
@@ -44,36 +44,36 @@ class Ratio:
 
     @property
     def small(self) -> bool:
-        """Whether another process might as well have had the other's median."""
+        """Whether the difference is within what varies between processes."""
         return self.low <= 1 + REPEATS_WITHIN and self.high >= 1 / (1 + REPEATS_WITHIN)
 
     @property
     def doubt(self) -> str:
-        """Why the two may as well be equal; empty if they differ."""
+        """Why the two may be equal; empty if they differ."""
         if not self.known:
             return TOO_FEW
         return "noise" if self.small else ""
 
     @property
     def known(self) -> bool:
-        """Whether there were samples enough for an interval."""
+        """Whether there were enough samples for an interval."""
         return not math.isinf(self.high)
 
     @property
     def interval(self) -> str:
-        """For people."""
+        """The interval as text."""
         if not self.known:
             return f"fewer than {MIN_SAMPLES} samples"
         return f"{self.low:.3f} to {self.high:.3f}"
 
 
 def ratio(above: Sequence[int], below: Sequence[int]) -> Ratio:
-    """The ratio of two medians of samples in the order in which they were taken.
+    """Return the ratio of the medians of two series of samples, each in order of time.
 
-    The interval is the percentile interval of a moving-block bootstrap (Künsch 1989, blocks of the
-    cube root of the number of samples): samples that follow each other are alike, and a bootstrap
-    of single samples would be too sure. It knows nothing of what differs from one process to the
-    next: see `REPEATS_WITHIN`.
+    The interval is the percentile interval of a moving-block bootstrap (Künsch 1989), with blocks
+    of the cube root of the number of samples: successive samples are correlated, and a bootstrap
+    of single samples would give too narrow an interval. It does not include the variation between
+    processes: see `REPEATS_WITHIN`.
     """
     value = float(np.median(above) / np.median(below))
     if min(len(above), len(below)) < MIN_SAMPLES:
@@ -86,7 +86,7 @@ def ratio(above: Sequence[int], below: Sequence[int]) -> Ratio:
 
 
 def _medians(samples: Sequence[int], generator: np.random.Generator) -> np.ndarray:
-    """Medians of resamples made of blocks."""
+    """Return medians of resamples of blocks."""
     values = np.asarray(samples, np.float64)
     length = round(len(values) ** (1 / 3))
     blocks = np.lib.stride_tricks.sliding_window_view(values, length)
@@ -100,14 +100,14 @@ def _medians(samples: Sequence[int], generator: np.random.Generator) -> np.ndarr
 
 @dataclass(frozen=True)
 class Pair:
-    """A case that both records hold.
+    """A case of both records.
 
     Attributes:
         key: names the case.
-        scope: of the timing; None for what has none: counted instructions, or no measurement.
+        scope: of the timing; None for counted instructions or no measurement.
         a: the case in the first record.
         b: the case in the second record.
-        ratio: how many times as fast as A B is; None where one of them is missing or wrong.
+        ratio: the speed-up of B over A; None where one of them is missing or wrong.
     """
 
     key: str
@@ -118,7 +118,7 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """In a few words."""
+        """The result of the comparison in a few words."""
         named = (("A", self.a), ("B", self.b))
         for reason, values in (
             ("not measured", [name for name, it in named if it.status != "measured"]),
@@ -132,13 +132,13 @@ class Pair:
 
     def _difference(self, found: Ratio) -> str:
         if self.scope is None:
-            return "equal" if found.value == 1 else f"B {_direction(found)} (counted, no chance)"
+            return "equal" if found.value == 1 else f"B {_direction(found)} (counted exactly)"
         if not found.known:
             return TOO_FEW
         if found.noise:
             return "noise"
         if found.small:
-            return f"noise: runs repeat within {REPEATS_WITHIN:.0%}"
+            return f"noise: processes vary by {REPEATS_WITHIN:.0%}"
         return f"B {_direction(found)}"
 
 
@@ -147,17 +147,17 @@ def _direction(found: Ratio) -> str:
 
 
 def _doubts(named: Iterable[tuple[str, Result]]) -> list[str]:
-    return [f"{name} {mark}" for name, result in named for mark in result.marks]
+    return [f"{name} {flag}" for name, result in named for flag in result.marks]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two records.
+    """The comparison of two records.
 
     Attributes:
-        pairs: in the order of the first.
-        barriers: what makes them measurements of different things, a sentence each.
-        notes: what else differs, a sentence each.
+        pairs: in the order of the first record.
+        barriers: differences of device or files, a sentence each.
+        notes: other differences, a sentence each.
     """
 
     pairs: tuple[Pair, ...]
@@ -169,7 +169,7 @@ def compare(a: Record, b: Record) -> Comparison:
     """Compare the cases that two records share.
 
     Raises:
-        UserError: they share none, or one holds a case twice.
+        UserError: they share no case, or one holds a case twice.
     """
     first, second = _by_key(a, "A"), _by_key(b, "B")
     shared = [key for key in first if key in second]
@@ -193,7 +193,7 @@ def _by_key(record: Record, name: str) -> dict[str, Result]:
 
 
 def _pairs(key: str, a: Result, b: Result) -> list[Pair]:
-    """A pair for each scope that both measured, or one without."""
+    """Return a pair for each scope that both measured, or one pair without a ratio."""
     usable = _both_measured(a, b) and "wrong" not in (*a.marks, *b.marks)
     if a.instructions and b.instructions and min(a.instructions.frame, b.instructions.frame) > 0:
         value = a.instructions.frame / b.instructions.frame
@@ -228,7 +228,7 @@ def _fields(what: str, a: object, b: object, names: Iterable[str]) -> list[str]:
 
 
 def _kernels(first: dict[str, Result], second: dict[str, Result]) -> Iterable[str]:
-    """A sentence for each two sets of kernels that the engine ran cases with."""
+    """Yield a sentence for each difference of the engine's kernels."""
     counts = collections.Counter(
         (first[key].kernels, second[key].kernels)
         for key in first

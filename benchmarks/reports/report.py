@@ -1,4 +1,4 @@
-"""What records say, as tables; a report never times anything."""
+"""Makes tables of records; a report never times anything."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reports.choice import Advice, Choice, advise, choose, fastest_each, way
+from benchmarks.reports.choice import Advice, Choice, advise, choose, fastest_each, label
 from benchmarks.reports.compare import LEVEL, Comparison, Ratio
 from benchmarks.reports.sources import (
     Source,
@@ -17,42 +17,23 @@ from benchmarks.reports.sources import (
     size,
     where,
 )
+from benchmarks.reports.table import Row, Table, milliseconds
 from edge_sr.records import Conditions, MemoryKind, Part, Precision, Record, Result, Scope, Timing
 
 NOT_MEASURED = "not measured"
-MOST_OPERATORS = 5
+MAX_OPERATORS = 5
 _PUBLISHED = Path(__file__).parent / "published.toml"
 
 
 @dataclass(frozen=True)
-class Row:
-    """Cells as texts; `marks` keep them from their face value, `reason` says why there is none."""
-
-    cells: tuple[str, ...]
-    marks: tuple[str, ...] = ()
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns after the first are figures unless `prose`; `note` says what they count."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[Row, ...]
-    note: str = ""
-    prose: bool = False
-
-
-@dataclass(frozen=True)
 class Section:
-    """What one record says.
+    """The report of one record.
 
     Attributes:
         source: the record.
-        warnings: sentences about all of it.
-        advice: a sentence for each network, image and number of threads.
-        summaries: tables for everyone.
+        warnings: sentences about the whole record.
+        advice: a case and a recommendation for each network, image and number of threads.
+        summaries: tables that summarize all cases.
         results: a table for each network and image.
         facts: tables about the device.
     """
@@ -66,12 +47,12 @@ class Section:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """All of them."""
+        """All tables."""
         return (*self.summaries, *self.results, *self.facts)
 
 
 def sections(sources: Sequence[Source]) -> list[Section]:
-    """What the records say, one by one: times of two records are not of one run."""
+    """Return a section for each record: times of two records are not of one run."""
     return [_section(source) for source in sources]
 
 
@@ -92,24 +73,27 @@ def _section(source: Source) -> Section:
 def _warnings(record: Record) -> Iterable[str]:
     if not record.complete:
         yield (
-            f"This record is partial: {len(record.results)} of {record.planned} cases were made "
-            "before it was interrupted."
+            f"This record is partial: {len(record.results)} of {record.planned} cases were "
+            "measured before an interruption."
         )
     if record.device.emulated:
-        yield f"The device is emulated by {record.device.emulated}: its times are not a board's."
+        yield (
+            f"The device is emulated by {record.device.emulated}: these are not the times of a "
+            "board."
+        )
     timed = [result for result in record.results if result.timings]
-    for mark, meaning in (
-        ("wrong", "gave a wrong output, and have no part in what is advised"),
-        ("throttled", "ran while the device was held back"),
-        ("noisy", "ran while other processes did, or their samples spread widely"),
-        ("unstable", "did not settle while warming up"),
+    for flag, meaning in (
+        ("wrong", "failed the output check and are excluded from recommendations"),
+        ("throttled", "ran while the device was throttled"),
+        ("noisy", "ran while other processes did, or have widely spread samples"),
+        ("unstable", "did not become stable during warm-up"),
     ):
-        count = sum(mark in result.marks for result in timed)
+        count = sum(flag in result.marks for result in timed)
         if count:
-            yield f"{mark.capitalize()}: {count} of {plural(len(timed), 'timed case')} {meaning}."
+            yield f"{flag.capitalize()}: {count} of {plural(len(timed), 'timed case')} {meaning}."
 
 
-# --- what to choose
+# --- recommendations
 
 
 def _within(item: Advice) -> str:
@@ -127,20 +111,20 @@ def _choices(advice: Iterable[Advice]) -> Table:
         for item in advice
         for precision, choice in item.by_precision.items()
     ]
-    headings = ("network", "image", "threads at most", "precision", "choose", "ms", "times as fast")
+    headings = ("network", "image", "max threads", "precision", "recommended", "ms", "speed-up")
     note = (
-        "The fastest runtime whose output was compared and found right; times as fast as the next "
-        f"one, with the {LEVEL} % interval of the ratio of medians; noise: it may as well be 1."
+        "The fastest runtime that passed the output check. Speed-up: ratio of medians to the next "
+        f"runtime, with its {LEVEL} % interval; noise: the ratio may be 1."
     )
-    return Table("Which runtime to choose", (*headings, "as"), tuple(rows), note)
+    return Table("Recommended runtimes", (*headings, "over"), tuple(rows), note)
 
 
 def _choice(choice: Choice) -> tuple[str, ...]:
-    best = (way(choice.best), _p50(choice.best))
+    best = (label(choice.best), _p50(choice.best))
     if choice.next is None or choice.ratio is None:
-        return (*best, "", "nothing else was measured")
-    times = f"{choice.ratio.value:.2f} ({choice.ratio.interval})"
-    return (*best, _doubted(times, choice.ratio), way(choice.next))
+        return (*best, "", "no other was measured")
+    speed_up = f"{choice.ratio.value:.2f}x ({choice.ratio.interval})"
+    return (*best, _doubted(speed_up, choice.ratio), label(choice.next))
 
 
 def _doubted(text: str, found: Ratio) -> str:
@@ -151,15 +135,15 @@ def _overall(advice: Iterable[Advice]) -> Table:
     rows = []
     for item in advice:
         if item.duel is not None and item.duel.ratio is not None:
-            ways = {it.best.case.network.precision: it.best for it in item.by_precision.values()}
-            int8, float32 = ways["int8"], ways["float32"]
+            bests = {it.best.case.network.precision: it.best for it in item.by_precision.values()}
+            int8, float32 = bests["int8"], bests["float32"]
             value = item.duel.ratio.value
-            times = value if item.duel.best is int8 else 1 / value
-            cells = (way(int8), _p50(int8), way(float32), _p50(float32))
-            verdict = _doubted(f"{times:.2f}", item.duel.ratio)
+            speed_up = value if item.duel.best is int8 else 1 / value
+            cells = (label(int8), _p50(int8), label(float32), _p50(float32))
+            verdict = _doubted(f"{speed_up:.2f}x", item.duel.ratio)
             rows.append(Row((item.network, item.image, str(item.threads), *cells, verdict)))
-    headings = ("network", "image", "threads at most", "best int8", "ms", "best float32", "ms")
-    return Table("int8 against float32", (*headings, "int8 times as fast"), tuple(rows))
+    headings = ("network", "image", "max threads", "best int8", "ms", "best float32", "ms")
+    return Table("int8 against float32", (*headings, "speed-up of int8"), tuple(rows))
 
 
 def _p50(result: Result, scope: Scope = "run") -> str:
@@ -167,42 +151,39 @@ def _p50(result: Result, scope: Scope = "run") -> str:
     return NOT_MEASURED if timing is None else milliseconds(timing.p50)
 
 
-def milliseconds(value: float) -> str:
-    """Three or four figures."""
-    return f"{value:.{0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 10 else 3}f}"
-
-
 # --- the published table
 
 
 @cache
 def published() -> dict[str, Any]:
-    """The slides' execution times, and where they are from."""
+    """Return the execution times in the slides, and their source."""
     return tomllib.loads(_PUBLISHED.read_text(encoding="utf-8"))
 
 
 def _published(record: Record) -> Table:
-    """Theirs beside ours; without rows where the record is of another suite."""
-    theirs = published()
+    """Return published and measured times; no rows where the record is of another suite."""
+    printed = published()
     headings = (
-        *("network", "theirs, CPU", "ours, CPU int8", "ours, CPU float32"),
-        *("theirs, GPU", "ours, GPU", "ours, GPU without transfers"),
+        *("network", "published, CPU", "ours, CPU int8", "ours, CPU float32"),
+        *("published, GPU", "ours, GPU", "ours, GPU without transfers"),
     )
-    times = theirs["execution_time_ms"].items() if record.suite == theirs["suite"] else ()
+    times = printed["execution_time_ms"].items() if record.suite == printed["suite"] else ()
     rows = [
-        Row((f"{network} {part}", *_beside(record, network, part, figures)))
+        Row((f"{network} {part}", *_measured(record, network, part, figures)))
         for network, parts in times
         for part, figures in parts.items()
     ]
     note = (
-        f"Milliseconds for an image of {theirs['size']}. Theirs: {theirs['source']}; their devices "
-        "are not named, so no ratio is given. Ours: the median of the fastest runtime whose output "
-        "is right."
+        f"Milliseconds for an image of {printed['size']}. Published: {printed['source']}; its "
+        "devices are not named, so there is no ratio. Ours: the median of the fastest runtime that "
+        "passed the output check."
     )
-    return Table("Execution time beside the published one", headings, tuple(rows), note)
+    return Table("Execution time, published and measured", headings, tuple(rows), note)
 
 
-def _beside(record: Record, network: str, part: Part, figures: dict[str, float]) -> tuple[str, ...]:
+def _measured(
+    record: Record, network: str, part: Part, figures: dict[str, float]
+) -> tuple[str, ...]:
     of_case = [
         result
         for result in record.results
@@ -223,7 +204,7 @@ def _fastest(results: Iterable[Result], scope: Scope = "run") -> str:
     if not timed:
         return NOT_MEASURED
     best = choose(fastest_each(timed)).best
-    return f"{_p50(best, scope)} ({way(best)})"
+    return f"{_p50(best, scope)} ({label(best)})"
 
 
 # --- results
@@ -245,7 +226,7 @@ def _results(record: Record) -> Iterable[Table]:
 
 
 def _about(results: Sequence[Result]) -> Iterable[str]:
-    """What the network is, from the first result that tells."""
+    """Yield facts of the network, from the first result that has them."""
     networks = [result.case.network for result in results]
     if parameters := next((it.parameters for it in networks if it.parameters is not None), None):
         yield f"{parameters:,} parameters"
@@ -254,11 +235,11 @@ def _about(results: Sequence[Result]) -> Iterable[str]:
     scores = {it.precision: it.quality for it in networks if it.quality}
     for precision, quality in scores.items():
         shown = (f"{score.dataset} {score.psnr:.2f} dB" for score in quality)
-        yield f"{precision} by its card: {', '.join(shown)}"
+        yield f"{precision} quality (card): {', '.join(shown)}"
 
 
 def _rows(result: Result) -> Iterable[Row]:
-    """One for each timing, or one that says why there is none."""
+    """Yield a row for each timing, or one that says why there is none."""
     case = result.case
     kernels = f" ({result.kernels})" if result.kernels else ""
     name = f"{case.runtime_name}{kernels} {case.network.precision}, {where(case)}"
@@ -268,7 +249,7 @@ def _rows(result: Result) -> Iterable[Row]:
     for index, timing in enumerate(result.timings):
         named = name if timing.scope == "run" else f"{name}: {timing.scope}"
         more = ("", "", "", "") if index else _per_case(result)
-        yield Row((named, *_percentiles(timing), *more), _marks(result))
+        yield Row((named, *_percentiles(timing), *more), _flags(result))
 
 
 def _percentiles(timing: Timing) -> tuple[str, ...]:
@@ -289,21 +270,21 @@ def _per_case(result: Result) -> tuple[str, ...]:
 
 
 def memory(result: Result, *kinds: MemoryKind) -> int | None:
-    """Bytes of the first of these kinds that the result tells."""
+    """Return the bytes of the first of these kinds that the result has, or None."""
     return next((item.bytes for kind in kinds for item in result.memory if item.kind == kind), None)
 
 
-def _marks(result: Result) -> tuple[str, ...]:
-    """The result's own, and whether nothing confirms its output."""
+def _flags(result: Result) -> tuple[str, ...]:
+    """Return the result's flags, and "unchecked" where its output was not compared."""
     unchecked = result.output is None or result.output.right is None
     return (*result.marks, "unchecked") if unchecked else result.marks
 
 
 def _boards(record: Record) -> Table:
-    headings = ("network", "image", "board", "instructions a frame", "a MAC", "to open")
+    headings = ("network", "image", "board", "instructions/frame", "per MAC", "to open")
     rows = [_board_row(result) for result in record.results if result.case.board is not None]
     note = (
-        "Executed instructions, counted by an emulator; they are not cycles, and say nothing of "
+        "Executed instructions, counted by an emulator; they are not cycles and say nothing about "
         "time."
     )
     kinds = ("engine RAM kB", "stack kB", "flash kB")
@@ -324,7 +305,7 @@ def _board_row(result: Result) -> Row:
         f"{counted.open:,}",
         *("" if item is None else f"{item / 1e3:,.1f}" for item in sizes),
     )
-    return Row((*names, *cells), _marks(result))
+    return Row((*names, *cells), _flags(result))
 
 
 # --- the device
@@ -335,26 +316,26 @@ def _facts(record: Record) -> Table:
     conditions = [it for result in record.results for it in (result.before, result.after) if it]
     loads = [it.other_load for it in record.results if it.other_load is not None]
     facts = {
-        "device": device.name or "not told",
-        "CPU": f"{device.cpu}, {device.architecture}, {plural(device.cores, 'core')} to be used",
+        "device": device.name or "unknown",
+        "CPU": f"{device.cpu}, {device.architecture}, {plural(device.cores, 'usable core')}",
         "GPU": device.gpu or "none",
-        "memory": f"{device.ram_bytes / 2**30:.1f} GiB" if device.ram_bytes else "not told",
-        "governor": device.governor or "not told",
+        "memory": f"{device.ram_bytes / 2**30:.1f} GiB" if device.ram_bytes else "unknown",
+        "governor": device.governor or "unknown",
         "emulated": f"by {device.emulated}" if device.emulated else "no",
         "frequency": _range([it.frequencies_mhz for it in conditions], "MHz"),
         "temperature": _range([_known(it.temperature_c) for it in conditions], "°C"),
-        "held back": _held_back(conditions),
-        "other processes": f"at most {max(loads):.2f} cores busy" if loads else "not told",
+        "throttling": _throttling(conditions),
+        "other processes": f"at most {max(loads):.2f} cores busy" if loads else "unknown",
         "system": f"{software.os}, Python {software.python}",
         "packages": ", ".join(f"{name} {it}" for name, it in software.packages.items()) or "none",
-        "edge-sr": f"{software.edge_sr}, revision {software.git_revision or 'not told'}",
-        "record": f"suite {record.suite or 'none, single cases'}, {record.started}, "
+        "edge-sr": f"{software.edge_sr}, revision {software.git_revision or 'unknown'}",
+        "record": f"suite {record.suite or 'none'}, {record.started}, "
         f"{len(record.results)} of {plural(record.planned, 'case')}",
         "samples": f"at least {sampling.samples} and {sampling.seconds:g} s, after at least "
         f"{sampling.warmup_s:g} s of warm-up",
     }
     rows = tuple(Row(item) for item in facts.items())
-    return Table("The device and its software", ("fact", "value"), rows, prose=True)
+    return Table("Device and software", ("fact", "value"), rows, prose=True)
 
 
 def _known(value: float | None) -> tuple[float, ...]:
@@ -362,36 +343,36 @@ def _known(value: float | None) -> tuple[float, ...]:
 
 
 def _range(moments: Iterable[tuple[float, ...]], unit: str) -> str:
-    """Of the fastest core, or hottest zone, over the moments."""
+    """Return the range of the fastest core, or hottest zone, over all moments."""
     highest = [max(values) for values in moments if values]
     if not highest:
-        return "not told"
+        return "unknown"
     return f"{min(highest):.0f} to {max(highest):.0f} {unit}"
 
 
-def _held_back(conditions: Iterable[Conditions]) -> str:
-    return ", ".join(sorted({flag for it in conditions for flag in it.throttling})) or "not told"
+def _throttling(conditions: Iterable[Conditions]) -> str:
+    return ", ".join(sorted({flag for it in conditions for flag in it.throttling})) or "unknown"
 
 
 def _operators(record: Record) -> Table:
-    """The most expensive ones of each case whose runtime times them."""
+    """Return the slowest operators of each case whose runtime times them."""
     rows = []
     for result in record.results:
         whole = sum(it.ns for it in result.operators)
-        for it in sorted(result.operators, key=lambda it: -it.ns)[:MOST_OPERATORS]:
+        for it in sorted(result.operators, key=lambda it: -it.ns)[:MAX_OPERATORS]:
             share = f"{it.ns / whole:.0%}" if whole else ""
             figures = (str(it.count), f"{it.ns / 1e6:.3f}", share)
             rows.append(Row((result.case.key, f"{it.name} ({it.device})", *figures)))
     note = (
-        f"Of each case the {MOST_OPERATORS} kinds that took longest in a run with profiling on, "
-        "which makes it slower; only ONNX Runtime tells."
+        f"The {MAX_OPERATORS} slowest kinds of operators of each case, from a profiled run, which "
+        "is slower; only ONNX Runtime reports them."
     )
     headings = ("case", "operator", "count", "ms", "share")
-    return Table("The most expensive operators", headings, tuple(rows), note)
+    return Table("Slowest operators", headings, tuple(rows), note)
 
 
 def _counts(record: Record) -> Table:
-    """What each figure counts, in the record's own words, once for each runtime."""
+    """Return what each figure counts, in the record's words, once for each runtime."""
     found: dict[tuple[str, str], str] = {}
     for result in record.results:
         name = where(result.case) if result.case.board else result.case.runtime_name
@@ -407,14 +388,16 @@ def _counts(record: Record) -> Table:
 
 
 def compared(comparison: Comparison) -> Table:
-    """Two records' cases side by side."""
+    """Return a table of two records' cases."""
     rows = []
     for pair in comparison.pairs:
         scope = f": {pair.scope}" if pair.scope not in (None, "run") else ""
-        ratio = ("", "") if pair.ratio is None else (f"{pair.ratio.value:.3f}", pair.ratio.interval)
+        ratio = (
+            ("", "") if pair.ratio is None else (f"{pair.ratio.value:.3f}x", pair.ratio.interval)
+        )
         figures = (_figure(pair.a, pair.scope), _figure(pair.b, pair.scope))
         rows.append(Row((pair.key + scope, *figures, *ratio, pair.verdict)))
-    headings = ("case", "A, p50 ms", "B, p50 ms", "B times as fast", f"{LEVEL} % interval")
+    headings = ("case", "A, p50 ms", "B, p50 ms", "speed-up of B", f"{LEVEL} % interval")
     return Table("", (*headings, "verdict"), tuple(rows))
 
 

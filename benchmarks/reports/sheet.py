@@ -1,4 +1,4 @@
-"""Records as CSV: a line for each timing, all figures without rounding."""
+"""Writes records as CSV: a line for each timing, without rounding."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ _FORMULAS = ("=", "+", "-", "@")
 
 
 def write(sources: Sequence[Source]) -> str:
-    """The sheet. Texts that a spreadsheet would take for formulas begin with an apostrophe."""
+    """Return the CSV. A text that a spreadsheet would read as a formula gets an apostrophe."""
     lines = [
         {key: _cell(value) for key, value in line.items()}
         for source in sources

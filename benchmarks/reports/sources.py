@@ -1,4 +1,4 @@
-"""Records as reports take them: named, and without characters that terminals or pages obey."""
+"""Reads records for reports: labelled, and without control characters."""
 
 import collections
 import dataclasses
@@ -13,14 +13,14 @@ from edge_sr.errors import UserError
 from edge_sr.records import Case, Record, Result
 
 MAX_TEXT = 500
-"""Characters of a text that a report shows."""
+"""Maximum length of a text in a report."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A record with its file's name, and how reports call it, which no two of them share."""
+    """A record with its file's name and a unique label."""
 
     file: str
     label: str
@@ -28,10 +28,10 @@ class Source:
 
 
 def load(paths: Sequence[Path]) -> list[Source]:
-    """Read records to be reported together.
+    """Read the records of a report.
 
     Raises:
-        UserError: one is not a record, or is named twice.
+        UserError: a file is not a record, or is named twice.
     """
     if len({path.resolve() for path in paths}) < len(paths):
         raise UserError("a record is named twice; name each once")
@@ -43,7 +43,7 @@ def load(paths: Sequence[Path]) -> list[Source]:
 
 
 def _labels(read: Sequence[Record], paths: Sequence[Path]) -> list[str]:
-    """The device's name; more, where several records are of one device."""
+    """Return the devices' names, with details where several records share a device."""
     names = [device_name(record) for record in read]
     suites = [f"{record.suite or 'single cases'}, {record.started}" for record in read]
     for details in (suites, [plain(str(path)) for path in paths]):
@@ -56,14 +56,14 @@ def _labels(read: Sequence[Record], paths: Sequence[Path]) -> list[str]:
 
 
 def device_name(record: Record) -> str:
-    """What people call the device; an emulated one says so."""
+    """Return the device's name; an emulated device says so."""
     device = record.device
     name = device.name or f"{device.cpu}, {plural(device.cores, 'core')}"
     return f"{name}, emulated by {device.emulated}" if device.emulated else name
 
 
 def harmless(value: _T) -> _T:
-    """A record, or a part of one, with `plain` texts."""
+    """Return a record, or a part of one, with `plain` texts."""
     made: Any = value
     if isinstance(value, str):
         made = plain(value)
@@ -80,20 +80,20 @@ def harmless(value: _T) -> _T:
 
 
 def plain(text: str) -> str:
-    """A text without control and format characters (escape sequences, line ends, reversed
-    writing), and not too long.
+    """Return a text without control and format characters, such as escape sequences, line ends
+    and changes of writing direction; long texts are cut.
     """
     shown = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
-    return "".join("\ufffd" if _obeyed(sign) else sign for sign in shown)
+    return "".join("\ufffd" if _is_control(sign) else sign for sign in shown)
 
 
-def _obeyed(sign: str) -> bool:
+def _is_control(sign: str) -> bool:
     kind = unicodedata.category(sign)
     return kind[0] == "C" or kind in ("Zl", "Zp")
 
 
 def where(case: Case) -> str:
-    """What of the device a case uses: "2 threads on cores 0,1"."""
+    """Return what of the device a case uses: "2 threads on cores 0,1"."""
     if case.board is not None:
         return f"{case.board} (emulated)"
     pinned = f" on cores {','.join(map(str, case.pinned))}" if case.pinned else ""
@@ -101,22 +101,22 @@ def where(case: Case) -> str:
 
 
 def network_name(case: Case) -> str:
-    """Which network: "tinycompress-4 encoder"; an upscaler's name says all."""
+    """Return the network's name, with its part for a codec: "tinycompress-4 encoder"."""
     network = case.network
     return network.name if network.part == "upscaler" else f"{network.name} {network.part}"
 
 
 def size(case: Case) -> str:
-    """Of the image, width x height."""
+    """Return the image size, width x height."""
     return f"{case.width}x{case.height}"
 
 
 def is_right(result: Result) -> bool:
-    """Whether it was measured and its output compared and found right."""
+    """Return whether it was measured and passed the output check."""
     checked = result.output is not None and result.output.right is True
     return result.status == "measured" and checked and "wrong" not in result.marks
 
 
 def plural(count: int, what: str) -> str:
-    """Such as "1 core", "2 cores"."""
+    """Return a count with its noun, such as "1 core" or "2 cores"."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

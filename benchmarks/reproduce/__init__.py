@@ -1,1 +1,1 @@
-"""The papers' studies, run here: studies/*.toml say what, this package does it for all of them."""
+"""Repeats the papers' studies, which studies/*.toml describe."""

@@ -1,4 +1,4 @@
-"""Runs jobs as tasks of Ray, on as many machines as it has; all of them see one folder."""
+"""Runs jobs as Ray tasks, on all machines of a cluster, which share one folder."""
 
 import platform
 import socket
@@ -18,16 +18,16 @@ _CONNECT_SECONDS, _ANSWER_SECONDS = 3, 10
 
 
 class Cluster:
-    """A Ray cluster; a task whose worker dies is started again, and goes on from its state."""
+    """A Ray cluster; a task whose worker dies is restarted and resumes from its state."""
 
     def __init__(self, address: str) -> None:
         """Connect.
 
         Args:
-            address: HOST:PORT, "auto" for one of this machine, or "local" to start one.
+            address: HOST:PORT, "auto" for a cluster on this machine, or "local" to start one.
 
         Raises:
-            UserError: Ray is not installed, or does not answer.
+            UserError: Ray is not installed or does not answer.
         """
         self._ray: Any = require("ray", "ray")
         if address not in (LOCAL, AUTO):
@@ -40,8 +40,8 @@ class Cluster:
             raise UserError(f"Ray does not answer at {address!r}: {_first(error)}") from None
 
     def run(self, jobs: Sequence[Job]) -> Generator[Outcome]:
-        """The outcomes, as they come; tasks end when the caller leaves."""
-        # A process for each, as TensorFlow's seed and settings are those of a process.
+        """Yield the outcome of each job when it ends; ends all tasks when it is closed."""
+        # A process for each task: TensorFlow's seed and settings belong to the process.
         task = self._ray.remote(num_cpus=1, max_calls=1, max_retries=TRIES - 1)(attempt)
         try:
             pending = {task.remote(work.to_json(job)): job for job in jobs}
@@ -59,11 +59,11 @@ class Cluster:
 
 
 def attempt(text: str) -> str:
-    """The task: does a job, and returns what a user did wrong, or nothing."""
+    """Run a job as a task; returns a user's error, or an empty text."""
     job = work.from_json(text)
-    # The study's own file stands two folders above a run's: see drive.py.
+    # The study's results are two folders above a run's: see drive.py.
     if not any(Path(job.folder).parent.parent.glob("*.json")):
-        return f"{platform.node()} does not see {job.folder}; share it, at that path"
+        return f"{platform.node()} cannot see {job.folder}; share this folder between all machines"
     try:
         work.do(job)
     except UserError as error:
@@ -74,14 +74,14 @@ def attempt(text: str) -> str:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself would try for two minutes, and end the process.
+    """Check the address; Ray itself would try for two minutes and then end the process.
 
     Raises:
-        UserError: there is no Ray at the address.
+        UserError: Ray does not answer at the address.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535 or "/" in host:
-        raise UserError(f"{address!r} is no address of Ray: it is HOST:PORT, {AUTO} or {LOCAL}")
+        raise UserError(f"{address!r} is not an address of Ray; write HOST:PORT, {AUTO} or {LOCAL}")
     try:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
@@ -90,7 +90,7 @@ def _require_answer(address: str) -> None:
     try:
         subprocess.run(command, capture_output=True, timeout=_ANSWER_SECONDS, check=True)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        raise UserError(f"what answers at {address} is not Ray, or of another version") from None
+        raise UserError(f"the server at {address} is not Ray, or another version of it") from None
 
 
 def _first(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Runs a study: plans its jobs, gives them to processes, and keeps what they find."""
+"""Runs a study: plans its jobs, runs them in processes, and collects their results."""
 
 import importlib.metadata
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Protocol
 from benchmarks.reproduce import results, work
 from benchmarks.reproduce.pool import Outcome
 from benchmarks.reproduce.results import Result, Results
-from benchmarks.reproduce.reuse import find_runs, take_over
-from benchmarks.reproduce.study import BICUBIC, Study, require_networks
+from benchmarks.reproduce.reuse import find_runs, reuse_runs
+from benchmarks.reproduce.study import BICUBIC, Study, require_networks, results_file
 from benchmarks.reproduce.work import Job
 from edge_sr.data import thermal
 from edge_sr.data.datasets import Pair, find_pairs, split_validation
@@ -25,24 +25,24 @@ _SOFTWARE = ("edge-sr", "keras", "tensorflow", "numpy")
 
 
 class Executor(Protocol):
-    """What runs jobs."""
+    """Runs jobs."""
 
     def run(self, jobs: Sequence[Job]) -> Generator[Outcome]:
-        """The outcomes, as they come."""
+        """Yield the outcome of each job when it ends."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """A study to run, with its options.
 
     Attributes:
-        study: to be run.
-        quick: whether as shortened.
-        seeds: of every run: 0, 1...
-        folder: that takes it all.
+        study: to run.
+        quick: whether to run the shortened study.
+        seeds: number of seeds of every run: 0, 1...
+        folder: for all files of the study.
         data: folder of training images.
         sets: folders by the names of image sets.
-        reuse: folders of other studies, whose runs serve where they are the same.
+        reuse: folders of other studies, whose identical runs are reused.
     """
 
     study: Study
@@ -55,21 +55,21 @@ class Request:
 
 
 def reproduce(
-    request: Request, executor: Executor, told: Callable[[Outcome, int, int], None]
+    request: Request, executor: Executor, report: Callable[[Outcome, int, int], None]
 ) -> Results:
-    """Run what has no result yet.
+    """Run all jobs that have no result yet.
 
     Args:
-        request: what.
+        request: the study and its options.
         executor: runs the jobs.
-        told: is told what became of a job, how many have ended, and of how many.
+        report: receives the outcome of a job, how many have ended, and their total.
 
     Returns:
-        All there is; it stands in `results.json` as well, which grows with every run.
+        all results; `results.json` holds them too, and is written after every run.
 
     Raises:
-        UserError: a network or an image is missing, the folder is another study's or in use, the
-            training images have changed, or a run failed; results that there are stay.
+        UserError: a network or an image is missing, the folder is in use or of another study, the
+            training images have changed, or a run failed; results so far are kept.
     """
     require_networks(request.study)
     _require_sets(request)
@@ -79,8 +79,8 @@ def reproduce(
         found = _begin(request, pairs)
         jobs = _plan(request, found.data)
         for job in jobs:
-            work.former(job)
-        take_over(jobs, known)
+            work.previous_result(job)
+        reuse_runs(jobs, known)
         failed: list[Outcome] = []
         with closing(executor.run(jobs)) as outcomes:
             for count, outcome in enumerate(outcomes, start=1):
@@ -88,13 +88,56 @@ def reproduce(
                     failed.append(outcome)
                 else:
                     found = _collect(request, found, jobs)
-                told(outcome, count, len(jobs))
+                report(outcome, count, len(jobs))
     if failed:
         last = failed[-1]
         raise UserError(
-            f"{len(failed)} of {len(jobs)} runs failed; once that is put right the same command "
-            f"goes on: {last.job.run.name} with seed {last.job.seed}: {last.error}"
+            f"{len(failed)} of {len(jobs)} runs failed; the same command resumes once the cause is "
+            f"fixed: {last.job.run.name} with seed {last.job.seed}: {last.error}"
         )
+    return found
+
+
+def named_sets(study: Study, texts: Sequence[str]) -> dict[str, Path]:
+    """Return folders by the names of test sets.
+
+    Args:
+        study: whose test sets they are.
+        texts: "NAME=DIR" each, or a folder that holds folders of the sets.
+
+    Raises:
+        UserError: a folder holds none of the study's sets.
+    """
+    sets: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if equals:
+            if not folder:
+                raise UserError(f"{text!r} names no folder; write {name}=DIR")
+            sets[name] = Path(folder)
+            continue
+        below = {name: Path(text) / name for name in study.sets if (Path(text) / name).is_dir()}
+        if not below:
+            raise UserError(f"{text} holds none of {', '.join(study.sets)}; write NAME=DIR")
+        sets = {**below, **sets}
+    return sets
+
+
+def stored_results(study: Study, quick: bool, folder: Path | None) -> Results:
+    """Return the results in a study's folder, or the shipped ones for None.
+
+    Raises:
+        UserError: there are none, or they are of another study.
+    """
+    path = results_file(study.name, quick) if folder is None else folder / RESULTS
+    if folder is None and not path.exists():
+        kind = "quick" if quick else "full"
+        raise UserError(
+            f"no results of the {kind} study {study.name} are shipped; name a folder with --out"
+        )
+    found = results.read(path)
+    if found.study != study.name:
+        raise UserError(f"{path} holds the study {found.study}, not {study.name}")
     return found
 
 
@@ -102,7 +145,7 @@ def _require_sets(request: Request) -> None:
     for name in request.sets:
         if name not in request.study.sets:
             raise UserError(
-                f"the study {request.study.name} is not judged on {name!r}; it is on "
+                f"the study {request.study.name} does not use {name!r}; its test sets: "
                 f"{', '.join(request.study.sets)}"
             )
         folder = request.sets[name]
@@ -110,12 +153,12 @@ def _require_sets(request: Request) -> None:
         layout = thermal.find(folder)
         if name in thermal.UNPACKED and (layout is None or layout.name != name):
             raise UserError(
-                f"{folder} is not {name} as it is unpacked; that has {thermal.UNPACKED[name]}"
+                f"{folder} is not the unpacked {name}, which has {thermal.UNPACKED[name]}"
             )
 
 
 def _require_images(request: Request) -> list[Pair]:
-    """The images to train on; before a study begins, they must do for all of its runs."""
+    """Return the training images; checks them for all runs before a study starts."""
     pairs = find_pairs(request.data, 1)
     if (request.folder / RESULTS).exists():
         return pairs
@@ -128,7 +171,11 @@ def _require_images(request: Request) -> list[Pair]:
 
 
 def _begin(request: Request, pairs: list[Pair]) -> Results:
-    """The results in the folder, or none as yet; refuses those of something else."""
+    """Return the results in the folder, which may be empty.
+
+    Raises:
+        UserError: they are of another study or other images.
+    """
     data = f"{len(pairs)} images, {work.digest_of(pairs)}"
     blank = Results(results.VERSION, request.study.name, request.quick, data, _software(), ())
     path = request.folder / RESULTS
@@ -143,7 +190,7 @@ def _begin(request: Request, pairs: list[Pair]) -> Results:
         )
     if found.data != data:
         raise UserError(
-            f"{request.data} has changed since the study in {request.folder} began, from "
+            f"{request.data} has changed since the study in {request.folder} started, from "
             f"{found.data} to {data}; name the same images, or another --out"
         )
     return found
@@ -154,7 +201,7 @@ def _software() -> dict[str, str]:
 
 
 def _plan(request: Request, data: str) -> list[Job]:
-    """Every run with every seed; all runs with one seed before the next."""
+    """Return the jobs of all runs and seeds: all runs with one seed, then the next seed."""
     sets = {name: str(path.resolve()) for name, path in request.sets.items()}
     jobs = []
     for seed in range(request.seeds):
@@ -163,23 +210,23 @@ def _plan(request: Request, data: str) -> list[Job]:
                 continue
             folder = request.folder.resolve() / "runs" / f"{run.name} {seed}"
             recipe = recipes.to_dict(request.study.recipe_of(run, request.quick))
-            place = (str(folder), str(request.data.resolve()))
+            folders = (str(folder), str(request.data.resolve()))
             columns, border = request.study.columns, request.study.border
-            jobs.append(Job(run, recipe, seed, *place, data, columns, border, sets))
+            jobs.append(Job(run, recipe, seed, *folders, data, columns, border, sets))
     return jobs
 
 
 def _collect(request: Request, found: Results, jobs: Iterable[Job]) -> Results:
-    """Put the results of all runs that have one into the study's file."""
+    """Collect the results of all finished runs into the study's file."""
     merged = {(result.run, result.seed): result for result in found.results}
     for job in jobs:
         path = Path(job.folder) / work.RESULT
         if path.exists():
             merged[job.run.name, job.seed] = results.read_result(path)
     ordered = _ordered(request.study, merged.values())
-    made = Results(**{**vars(found), "results": ordered})
-    results.write(request.folder / RESULTS, made)
-    return made
+    collected = Results(**{**vars(found), "results": ordered})
+    results.write(request.folder / RESULTS, collected)
+    return collected
 
 
 def _ordered(study: Study, found: Iterable[Result]) -> tuple[Result, ...]:

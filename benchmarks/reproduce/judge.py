@@ -1,4 +1,4 @@
-"""Whether what a paper says of an order holds here, and by what margin."""
+"""Judges whether a paper's claims about the order of runs hold here, and by what margin."""
 
 import math
 import statistics
@@ -14,7 +14,7 @@ _UNITS = {"psnr": " dB", "ssim": "", "wobble": " dB"}
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over seeds; one seed has no deviation."""
+    """The mean of a figure over seeds; one seed has no deviation."""
 
     mean: float
     deviation: float | None
@@ -22,7 +22,7 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of at least one value."""
+    """Return mean and standard deviation of at least one value."""
     deviation = statistics.stdev(values) if len(values) > 1 and _finite(values) else None
     return Spread(statistics.fmean(values), deviation, len(values))
 
@@ -32,7 +32,7 @@ def _finite(values: Iterable[float]) -> bool:
 
 
 def judge(study: Study, results: Sequence[Result], figures: Sequence[str]) -> list[str]:
-    """A sentence for each of the study's claims about these figures."""
+    """Return a sentence for each of the study's claims about these figures."""
     by_run: dict[str, list[Result]] = {}
     for result in results:
         by_run.setdefault(result.run, []).append(result)
@@ -52,11 +52,11 @@ def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) ->
     values = _values(claim, {name: by_run.get(name, []) for name in involved})
     lacking = [name for name in involved if not values[name]]
     if lacking:
-        return f"Not to be judged yet: {claim.about} (no figure of {', '.join(lacking)})."
+        return f"Not judged yet: {claim.about} (no results of {', '.join(lacking)})."
     spreads = {name: spread(found) for name, found in values.items()}
     upper, lower = min(pairs, key=lambda p: spreads[p[0]].mean - spreads[p[1]].mean)
     margin = spreads[upper].mean - spreads[lower].mean
-    exact = [run.name for run in study.run if run.model == BICUBIC]  # it has no seeds to differ
+    exact = [run.name for run in study.run if run.model == BICUBIC]  # which has no seeds
     trained = [spreads[name] for name in (upper, lower) if name not in exact]
     return _verdict(claim, upper, lower, margin, trained)
 
@@ -65,19 +65,19 @@ def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Seque
     noise = _noise(spreads)
     unit = _UNITS[claim.figure]
     seeds = min((found.seeds for found in spreads), default=1)
-    verdict = "Holds" if margin > 0 else "Does not hold here"  # nor where both diverged
+    verdict = "Holds" if margin > 0 else "Does not hold here"  # also if both diverged
     if seeds == 1:
         verdict += " with one seed"
     elif noise is not None and abs(margin) <= noise:
         verdict = "Undecided"
-    beside = (
-        "" if noise is None else f", beside a spread of {noise:.4f}{unit} between {seeds} seeds"
+    deviation = (
+        "" if noise is None else f" (standard deviation over {seeds} seeds: {noise:.4f}{unit})"
     )
-    return f"{verdict}: {claim.about}; {upper} over {lower} by {margin:+.4f}{unit}{beside}."
+    return f"{verdict}: {claim.about}; {upper} minus {lower}: {margin:+.4f}{unit}{deviation}."
 
 
 def _noise(spreads: Sequence[Spread]) -> float | None:
-    """The standard deviation between seeds, pooled."""
+    """Return the pooled standard deviation over seeds, or None if it is unknown."""
     known = [found.deviation for found in spreads if found.deviation is not None]
     if not known or len(known) < len(spreads):
         return None
@@ -85,7 +85,7 @@ def _noise(spreads: Sequence[Spread]) -> float | None:
 
 
 def _values(claim: Claim, by_run: Mapping[str, list[Result]]) -> dict[str, list[float]]:
-    """One value for each run and seed: the mean over the claim's columns that all of them have."""
+    """Return a value for each run and seed: the mean over the claim's columns that all have."""
     if claim.figure == "wobble":
         return {
             name: [value for result in found if (value := wobble(result)) is not None]
@@ -107,8 +107,8 @@ def _mean(result: Result, figure: str, columns: set[str]) -> float:
 
 
 def wobble(result: Result) -> float | None:
-    """How far the PSNR on the images held out moves from epoch to epoch in the second half of
-    training, dB: the mean of the absolute differences, infinite for a run that diverged.
+    """Return how unstable training is: the mean absolute difference of the validation PSNR between
+    epochs in the second half of training, in dB; infinite for a run that diverged.
     """
     if result.diverged:
         return math.inf

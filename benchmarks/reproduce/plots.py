@@ -1,4 +1,4 @@
-"""Training curves: quality on the images held out, epoch by epoch."""
+"""Draws training curves: the validation PSNR by epoch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ FILE = "curves.png"
 
 
 def draw(path: Path, study: Study, found: Results) -> bool:
-    """Draw the curves of all runs, a thin line for each seed; False where there is none.
+    """Draw the curves of all runs, a thin line for each seed; returns False without curves.
 
     Raises:
         UserError: the file cannot be written.
@@ -31,7 +31,7 @@ def draw(path: Path, study: Study, found: Results) -> bool:
     for number, run in enumerate(study.run):
         _draw_run(axis, f"C{number}", run.name, [r for r in trained if r.run == run.name])
     title = f"{study.title}{' (quick)' if found.quick else ''}"
-    axis.set(xlabel="epoch", ylabel="PSNR on the images held out, dB", title=title)
+    axis.set(xlabel="epoch", ylabel="validation PSNR, dB", title=title)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
     axis.legend(fontsize="small", ncols=2)

@@ -1,4 +1,4 @@
-"""Runs jobs in processes of this machine, some at a time; one that is killed is started again."""
+"""Runs jobs in processes of this machine, several at a time; restarts a killed process."""
 
 import contextlib
 import subprocess
@@ -16,22 +16,22 @@ from edge_sr.errors import UserError
 from edge_sr.files import make_folder
 
 LOG = "worker.log"
-"""In a run's folder: what its processes said besides."""
+"""In a run's folder: the standard error of its processes."""
 
 TRIES = 4
-"""How often a run is started before it is given up."""
+"""Maximum number of starts of a run."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job; `error` is a sentence, or empty."""
+    """The outcome of a job; `error` is a sentence, or empty."""
 
     job: Job
     error: str = ""
 
 
 class Pool:
-    """Processes side by side."""
+    """Runs a number of processes at a time."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -40,9 +40,9 @@ class Pool:
         self._ended = False
 
     def run(self, jobs: Sequence[Job]) -> Generator[Outcome]:
-        """The outcomes, as they come; what runs is ended when the caller leaves."""
+        """Yield the outcome of each job when it ends; ends all processes when it is closed."""
         with ThreadPoolExecutor(self._size) as threads:
-            pending = [threads.submit(self._do, job) for job in jobs]
+            pending = [threads.submit(self._run, job) for job in jobs]
             try:
                 for done in as_completed(pending):
                     yield done.result()
@@ -51,28 +51,28 @@ class Pool:
                     waiting.cancel()
                 self._end()
 
-    def _do(self, job: Job) -> Outcome:
+    def _run(self, job: Job) -> Outcome:
         for _ in range(TRIES):
             try:
-                code, said = self._attempt(job)
+                code, output = self._attempt(job)
             except (OSError, UserError) as error:
                 return Outcome(job, str(error))
             if code == 0:
                 return Outcome(job)
             if code == worker.REFUSED or self._ended:
-                return Outcome(job, said)
-        return Outcome(job, f"its process ended {TRIES} times: {said}")
+                return Outcome(job, output)
+        return Outcome(job, f"its process ended {TRIES} times: {output}")
 
     def _attempt(self, job: Job) -> tuple[int, str]:
-        """The exit code of a process, and what it said, or where its last words are."""
+        """Run a process; returns its exit code, and its output or the path of its log."""
         make_folder(Path(job.folder))
         with (Path(job.folder) / LOG).open("ab") as log:
             process = self._start(log)
             try:
-                said = _talk(process, job)
+                output = _send(process, job)
             finally:
                 self._processes.discard(process)
-        return process.returncode, said or f"see {job.folder}/{LOG}"
+        return process.returncode, output or f"see {job.folder}/{LOG}"
 
     def _start(self, log: BinaryIO) -> "subprocess.Popen[str]":
         with self._lock:
@@ -85,7 +85,7 @@ class Pool:
                 stderr=log,
                 text=True,
                 errors="replace",
-                start_new_session=True,  # Ctrl-C goes to us alone, and we end it
+                start_new_session=True,  # Ctrl-C reaches this process alone, which ends the others
             )
             self._processes.add(process)
             return process
@@ -97,8 +97,8 @@ class Pool:
                 process.terminate()
 
 
-def _talk(process: "subprocess.Popen[str]", job: Job) -> str:
-    """Hand over the job and wait; the process ends when its input does, so that stays open."""
+def _send(process: "subprocess.Popen[str]", job: Job) -> str:
+    """Send the job and wait. The process ends with its input, which therefore stays open."""
     assert process.stdin is not None
     assert process.stdout is not None
     with process:

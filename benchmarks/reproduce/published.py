@@ -1,4 +1,4 @@
-"""The papers' own figures, from published.toml."""
+"""Reads the papers' figures from published.toml."""
 
 import math
 import tomllib
@@ -13,11 +13,11 @@ from edge_sr.errors import UserError
 
 @dataclass(frozen=True)
 class Published:
-    """A table as it is printed.
+    """A published table.
 
     Attributes:
-        source: where.
-        figures: by figure, row and column; what is not printed lacks.
+        source: the publication.
+        figures: by figure, row and column; unpublished figures are left out.
         counts: by name ("parameters", "parameters_percent", "psnr_gain_percent") and row.
     """
 
@@ -26,7 +26,7 @@ class Published:
     counts: Mapping[str, Mapping[str, float]]
 
     def rows(self, figure: str) -> list[str]:
-        """The rows that have any such figure, in order."""
+        """Return the rows that have this figure, in order."""
         return [row for row, cells in self.figures.get(figure, {}).items() if cells]
 
 
@@ -37,15 +37,15 @@ def _tables() -> dict[str, Any]:
 
 
 def load(name: str) -> Published:
-    """The table of that name; one of nothing for "".
+    """Return the table of that name; an empty one for "".
 
     Raises:
-        UserError: there is none.
+        UserError: no table has that name.
     """
     if not name:
         return Published("", {}, {})
     if name not in _tables():
-        raise UserError(f"there is no published table {name!r}; there are {', '.join(_tables())}")
+        raise UserError(f"unknown published table {name!r}; available: {', '.join(_tables())}")
     table = dict(_tables()[name])
     source, columns = table.pop("source"), table.pop("columns")
     figures = {

@@ -1,4 +1,4 @@
-"""What a study found, as JSON: one file for each run, and one for the study made from those."""
+"""Results as JSON: one file for each run, and one for the study."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ _MAX_ITEMS = 100_000
 
 @dataclass(frozen=True)
 class Point:
-    """An epoch of training: mean loss, and the quality on the images held out."""
+    """An epoch of training: mean loss, and quality on the validation images."""
 
     epoch: int
     loss: float
@@ -28,9 +28,9 @@ class Score:
 
     Attributes:
         column: set and scale, like "set5 x2".
-        images: how many.
+        images: number of images.
         digest: of their files.
-        psnr: dB on Y; None where an image was exactly reproduced.
+        psnr: dB on Y; None if an image is exactly reproduced.
         ssim: on Y.
     """
 
@@ -43,18 +43,18 @@ class Score:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run with one seed gave.
+    """The result of a run with one seed.
 
     Attributes:
         run: its name in the study.
         seed: of weights and patches.
-        plan: digest of everything that decides what is trained, on what.
-        parameters: of the network, folded; 0 of bicubic.
-        steps: that were trained.
-        weights: digest of what was kept; empty if nothing was.
+        plan: digest of network, recipe, seed and training images.
+        parameters: of the folded network; 0 for bicubic.
+        steps: number of training steps.
+        weights: digest of the best weights; empty without any.
         diverged: why training ended early, or empty.
         curve: of the training.
-        scores: on the sets whose folders were named.
+        scores: on the test sets that had a folder.
     """
 
     run: str
@@ -70,15 +70,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """What a study gave until now.
+    """The results of a study so far.
 
     Attributes:
         schema_version: of this file.
         study: its name.
         quick: whether it was shortened.
-        data: how many training images, and a digest of their files.
-        software: versions of what trained.
-        results: of the runs that are done.
+        data: number of training images and a digest of their files.
+        software: versions of the packages.
+        results: of the finished runs.
     """
 
     schema_version: int
@@ -90,10 +90,10 @@ class Results:
 
 
 def write(path: Path, record: Result | Results) -> None:
-    """Write a file, whole or not at all.
+    """Write a file atomically.
 
     Raises:
-        UserError: it cannot be written; what was there is kept.
+        UserError: it cannot be written; an existing file is kept.
     """
     with replacing(path) as temporary:
         temporary.write_text(schema.dumps(record), encoding="utf-8")
@@ -103,7 +103,7 @@ def read_result(path: Path) -> Result:
     """Read a run's file.
 
     Raises:
-        UserError: it cannot be read, or holds no result.
+        UserError: it cannot be read, or is not a result.
     """
 
     def loads(data: bytes) -> Result:
@@ -118,7 +118,7 @@ def read(path: Path) -> Results:
     """Read a study's file.
 
     Raises:
-        UserError: it cannot be read, or holds no results.
+        UserError: it cannot be read, or does not hold results.
     """
 
     def loads(data: bytes) -> Results:

@@ -1,4 +1,4 @@
-"""Runs that another study has done: a network, recipe, images and seed give the same bits."""
+"""Reuses runs of other studies: network, recipe, images and seed determine all bits."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -13,30 +13,30 @@ from edge_sr.training.start import BEST
 
 
 def find_runs(folders: Iterable[Path]) -> dict[str, Path]:
-    """The folders of finished runs by their plans.
+    """Return the folders of finished runs by their plans.
 
     Args:
         folders: of studies.
 
     Raises:
-        UserError: a folder holds none, or a result that cannot be read.
+        UserError: a folder holds no finished run, or an unreadable result.
     """
     return {plan: run for folder in folders for plan, run in _runs(folder)}
 
 
-def take_over(jobs: Iterable[Job], known: Mapping[str, Path]) -> None:
-    """Put what other studies' runs came to where the jobs find it; they are judged anew.
+def reuse_runs(jobs: Iterable[Job], known: Mapping[str, Path]) -> None:
+    """Copy weights and results of identical runs into the folders of the jobs, without scores.
 
     Args:
-        jobs: of this study; those that have a result keep it.
+        jobs: of this study; existing results are kept.
         known: from `find_runs`.
 
     Raises:
-        UserError: a run that is wanted is damaged.
+        UserError: a run to reuse is damaged.
     """
     for job in jobs:
         if job.plan in known and not (Path(job.folder) / RESULT).exists():
-            _take_over(job, known[job.plan])
+            _copy(job, known[job.plan])
 
 
 def _runs(folder: Path) -> list[tuple[str, Path]]:
@@ -47,11 +47,11 @@ def _runs(folder: Path) -> list[tuple[str, Path]]:
     return [(result.plan, run) for result, run in found if result.weights]
 
 
-def _take_over(job: Job, run: Path) -> None:
+def _copy(job: Job, run: Path) -> None:
     found = results.read_result(run / RESULT)
     kept = checkpoint.read(run / BEST)
     if checkpoint.digest(kept.weights) != found.weights:
-        raise UserError(f"{run / BEST} is not what {run / RESULT} tells of; remove {run}")
+        raise UserError(f"{run / BEST} does not match {run / RESULT}; remove {run}")
     folder = Path(job.folder)
     make_folder(folder)
     checkpoint.write(folder / BEST, kept)

@@ -1,15 +1,15 @@
 """Studies as data: studies/*.toml.
 
 title = "TinyPSSR by loss"
-source = "Chiapputo & Bailey"        # who published it
-about = "1,000 epochs"               # what the full study is, for the tables
-recipe = "slides"                    # that all runs change
+source = "Chiapputo & Bailey"        # the publication
+about = "1,000 epochs"               # describes the full study in the tables
+recipe = "slides"                    # the base recipe of all runs
 published = "losses"                 # table of published.toml
 figures = ["ssim", "psnr"]           # one table each
-columns = ["set5 x2", "set5 x4"]     # image set and scale
-border = 4                           # pixels cropped from each side; the scale where it lacks
+columns = ["set5 x2", "set5 x4"]     # test set and scale
+border = 4                           # pixels cropped from each side; default: the scale
 
-[quick]                              # what --quick changes
+[quick]                              # changes of --quick
 about = "20 epochs"
 changes = { stop.epochs = 20 }       # of the recipe
 
@@ -19,7 +19,7 @@ model = "tinypssr"
 scale = 2
 options = { activation = "relu" }    # of the network
 changes = { loss = { mae = 1.0 } }   # of the recipe
-baseline = "mse"                     # that a table of percentages stands on
+baseline = "mse"                     # 100 % in a table of percentages
 
 [[run]]
 name = "mse"
@@ -27,14 +27,14 @@ model = "tinypssr"
 scale = 2
 changes = { loss = { mse = 1.0 } }
 
-[[claim]]                            # what the paper's figures say of their order
+[[claim]]                            # an order that the paper's figures have
 about = "MAE has the best PSNR on Set5"
 figure = "psnr"                      # or "ssim", or "wobble" of the training curve
 best = ["mae"]                       # above every other run
-columns = ["set5 x2"]                # over the mean of these; of all where it lacks
+columns = ["set5 x2"]                # the mean of these columns; default: all
 
 [[claim]]
-about = "MSE has more SSIM than MAE"
+about = "MSE has a higher SSIM than MAE"
 figure = "ssim"
 pairs = [["mse", "mae"]]             # the first above the second
 """
@@ -53,7 +53,7 @@ from edge_sr.training.recipe import Recipe
 
 FOLDER = Path(__file__).parent.parent / "studies"
 BICUBIC = "bicubic"
-"""In a model's place: the interpolation, which is not trained."""
+"""The model name of bicubic interpolation, which is not trained."""
 
 _MAX_ITEMS = 200
 _MAX_BYTES = 1 << 20
@@ -64,7 +64,7 @@ Figure = Literal["psnr", "ssim"]
 
 @dataclass(frozen=True)
 class Run:
-    """One row of a study's tables; see the module for the entries."""
+    """A row of a study's tables; the module describes the entries."""
 
     name: str
     model: str
@@ -76,7 +76,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Quick:
-    """What --quick changes: entries of the recipe."""
+    """The changes of --quick: entries of the recipe."""
 
     about: str
     changes: dict[str, Any]
@@ -84,7 +84,7 @@ class Quick:
 
 @dataclass(frozen=True)
 class Claim:
-    """An order of runs that the paper's figures have."""
+    """An order of runs in the paper's figures."""
 
     about: str
     figure: Literal["psnr", "ssim", "wobble"]
@@ -95,7 +95,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Entries:
-    """What a study's file says; see the module."""
+    """The entries of a study's file; the module describes them."""
 
     title: str
     source: str
@@ -111,11 +111,11 @@ class Entries:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """The image sets that it is judged on."""
+        """The test sets."""
         return tuple(dict.fromkeys(split_column(column)[0] for column in self.columns))
 
     def recipe_of(self, run: Run, quick: bool) -> Recipe:
-        """How a run is trained: the study's recipe, changed by the run, then by --quick."""
+        """Return the recipe of a run: the study's, changed by the run and then by --quick."""
         recipe = recipes.changed(recipes.load(self.recipe), run.changes)
         if quick:
             recipe = recipes.changed(recipe, self.quick.changes)
@@ -125,29 +125,29 @@ class Entries:
 
 @dataclass(frozen=True)
 class Study(Entries):
-    """A study, by the name of its file."""
+    """A study; its name is that of its file."""
 
     name: str = ""
 
 
 def names() -> list[str]:
-    """All studies that ship."""
+    """Return the names of all shipped studies."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def results_file(name: str, quick: bool) -> Path:
-    """Where the results of a study that ship are; it may not exist."""
+    """Return the path of a study's shipped results, which may be missing."""
     return FOLDER / "results" / f"{name}{'-quick' if quick else ''}.json"
 
 
 def load(name: str) -> Study:
-    """A study that ships, or a user's own .toml file.
+    """Read a shipped study, or a user's own .toml file.
 
     Raises:
-        UserError: there is none of that name, or the file is no study.
+        UserError: no study has that name, or the file is not a study.
     """
     if not name.endswith(".toml") and name not in names():
-        raise UserError(f"there is no study {name!r}; there are {', '.join(names())}")
+        raise UserError(f"unknown study {name!r}; available: {', '.join(names())}")
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     return Study(**vars(schema.read(path, _MAX_BYTES, _loads)), name=path.stem)
 
@@ -167,15 +167,15 @@ def _loads(data: bytes) -> Entries:
 def _check(study: Entries) -> None:
     known = [run.name for run in study.run]
     if not known or len(set(known)) < len(known) or not all(map(_is_file_name, known)):
-        raise UserError("a study has [[run]]s with different names, of letters, digits, .-+ _")
+        raise UserError("[[run]] tables need different names of letters, digits and .-+ _")
     for name in ("title", "figures", "columns"):
         if not getattr(study, name):
-            raise UserError(f"a study has some {name}; here it is empty")
+            raise UserError(f"{name} must not be empty")
     published.load(study.published)
     for column in study.columns:
         split_column(column)
     if study.border is not None and not 0 <= study.border <= _MAX_BORDER:
-        raise UserError(f"border is between 0 and {_MAX_BORDER}, not {study.border}")
+        raise UserError(f"border must be 0 to {_MAX_BORDER}, not {study.border}")
     for claim in study.claim:
         _check_claim(claim, study, known)
     for run in study.run:
@@ -184,24 +184,24 @@ def _check(study: Entries) -> None:
 
 def _check_claim(claim: Claim, study: Entries, known: list[str]) -> None:
     if bool(claim.best) == bool(claim.pairs):
-        raise UserError(f"the claim {claim.about!r} has either best or pairs")
+        raise UserError(f"the claim {claim.about!r} needs either best or pairs")
     if set(claim.best) >= set(known):
-        raise UserError(f"the claim {claim.about!r} leaves no other run to be better than")
+        raise UserError(f"the claim {claim.about!r} lists all runs as best; leave some out")
     if not set(claim.columns) <= set(study.columns):
-        raise UserError(f"the claim {claim.about!r} has columns that the study has not")
+        raise UserError(f"the claim {claim.about!r} has columns that the study lacks")
     if any(len(pair) != 2 for pair in claim.pairs):
-        raise UserError(f"pairs of the claim {claim.about!r} are of two runs each")
+        raise UserError(f"pairs of the claim {claim.about!r} must have two runs each")
     _check_names([*claim.best, *(name for pair in claim.pairs for name in pair)], known)
 
 
 def _check_run(run: Run, study: Entries, known: list[str]) -> None:
     _check_names([run.baseline] if run.baseline else [], known)
     if run.baseline == run.name:
-        raise UserError(f"the run {run.name!r} has itself as its baseline; name another run")
+        raise UserError(f"the run {run.name!r} is its own baseline; name another run")
     if "scale" in run.options:
-        raise UserError(f"the options of the run {run.name!r} have a scale; it stands beside them")
+        raise UserError(f"the options of the run {run.name!r} have a scale; it belongs to the run")
     if run.scale < 2:
-        raise UserError(f"the run {run.name!r} has a scale of {run.scale}; they start at 2")
+        raise UserError(f"the run {run.name!r} has a scale of {run.scale}; at least 2 is needed")
     for quick in (True, False):
         study.recipe_of(run, quick)
 
@@ -209,7 +209,7 @@ def _check_run(run: Run, study: Entries, known: list[str]) -> None:
 def _check_names(names: list[str], known: list[str]) -> None:
     for name in names:
         if name not in known:
-            raise UserError(f"the study names a run {name!r}; it has {', '.join(known)}")
+            raise UserError(f"unknown run {name!r}; available: {', '.join(known)}")
 
 
 def _is_file_name(name: str) -> bool:
@@ -217,19 +217,19 @@ def _is_file_name(name: str) -> bool:
 
 
 def split_column(column: str) -> tuple[str, int]:
-    """Image set and scale of a column like "set5 x2".
+    """Return test set and scale of a column like "set5 x2".
 
     Raises:
-        UserError: it is none.
+        UserError: the text is not a column.
     """
     name, _, scale = column.rpartition(" x")
     if not name or scale not in ("2", "3", "4", "8"):
-        raise UserError(f"{column!r} is no column; one is like 'set5 x2'")
+        raise UserError(f"{column!r} is not a column; write it like 'set5 x2'")
     return name, int(scale)
 
 
-def passes(run: Run, scale: int) -> int:
-    """How often the run's network is applied for that scale; 0: it cannot reach it."""
+def repetitions(run: Run, scale: int) -> int:
+    """Return how often the run's network is applied for a scale; 0 if it cannot reach it."""
     if run.model == BICUBIC:
         return 1
     reached, count = run.scale, 1
@@ -239,18 +239,18 @@ def passes(run: Run, scale: int) -> int:
 
 
 def require_networks(study: Study) -> None:
-    """Refuse a study whose networks are not all there, before any work is done.
+    """Check the networks of a study before any work is done.
 
     Raises:
-        UserError: so; or an option or a scale is none of its network.
+        UserError: a network is unknown, or does not have an option or scale.
     """
     for run in study.run:
         if run.model == BICUBIC:
             continue
         if run.model not in registry.names("super-resolution"):
             raise UserError(
-                f"the study {study.name} needs the network {run.model}, which this edge-sr does "
-                f"not have; it has {', '.join(registry.names('super-resolution'))}"
+                f"the study {study.name} needs the unknown network {run.model}; available: "
+                f"{', '.join(registry.names('super-resolution'))}"
             )
         try:
             registry.get(run.model).config_from_dict({"scale": run.scale, **run.options})

@@ -1,13 +1,13 @@
-"""A study's results as tables, with what the paper prints beside."""
+"""Makes tables of a study's results and the published figures."""
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.reports.report import Row, Table
+from benchmarks.reports.table import Row, Table
 from benchmarks.reproduce import published
 from benchmarks.reproduce.judge import judge, spread
 from benchmarks.reproduce.published import Published
 from benchmarks.reproduce.results import Result, Results
-from benchmarks.reproduce.study import Run, Study, passes, split_column
+from benchmarks.reproduce.study import Run, Study, repetitions, split_column
 
 _DIGITS = {"psnr": 2, "ssim": 4}
 _NAMES = {"psnr": "PSNR, dB", "ssim": "SSIM"}
@@ -15,15 +15,15 @@ MISSING, NONE = "missing", "-"
 
 
 def tables(study: Study, found: Results) -> list[Table]:
-    """One table for each figure, one of percentages where runs have a baseline."""
+    """Return a table for each figure, and one of percentages where runs have a baseline."""
     printed = published.load(study.published)
     by_run: dict[str, list[Result]] = {run.name: [] for run in study.run}
     for result in found.results:
         by_run.setdefault(result.run, []).append(result)
-    made = [_table(study, found, figure, by_run, printed) for figure in study.figures]
+    all_tables = [_table(study, found, figure, by_run, printed) for figure in study.figures]
     if any(run.baseline for run in study.run):
-        made.append(_percentages(study, found, by_run, printed))
-    return made
+        all_tables.append(_percentages(study, found, by_run, printed))
+    return all_tables
 
 
 def _title(study: Study, found: Results, what: str) -> str:
@@ -35,28 +35,28 @@ def _note(study: Study, found: Results, figure: str, printed: Published) -> str:
     lines = [
         *judge(study, found.results, ("psnr", "wobble") if figure == "psnr" else (figure,)),
         f"{shortened} {_images(study, found)}; mean over seeds ± standard deviation.",
-        f"In brackets what is printed in: {printed.source}." if printed.source else "",
-        _absent(study, found),
+        f"In brackets: published in {printed.source}." if printed.source else "",
+        _missing(study, found),
     ]
     return "\n".join(line for line in lines if line)
 
 
 def _images(study: Study, found: Results) -> str:
     held_out = study.recipe_of(study.run[-1], found.quick).data.validation_images
-    return f"Trained on {found.data.split(',')[0]}, of which {held_out} are held out"
+    return f"Trained on {found.data.split(',')[0]}, {held_out} of them for validation"
 
 
-def _absent(study: Study, found: Results) -> str:
-    """Why figures are missing."""
+def _missing(study: Study, found: Results) -> str:
+    """Return why figures are missing."""
     if not found.results:
-        return "Missing: no run has ended yet."
-    absent = [name for name in study.sets if not _judged_on(name, found)]
+        return "Missing: no run has finished yet."
+    absent = [name for name in study.sets if not _has_scores(name, found)]
     if not absent:
         return ""
-    return f"Missing: --test-data {absent[0]}=DIR names the images of {', '.join(absent)}."
+    return f"Missing: {', '.join(absent)}; name the images with --test-data {absent[0]}=DIR."
 
 
-def _judged_on(name: str, found: Results) -> bool:
+def _has_scores(name: str, found: Results) -> bool:
     columns = (score.column for result in found.results for score in result.scores)
     return any(split_column(column)[0] == name for column in columns)
 
@@ -80,21 +80,21 @@ def _table(
 
 
 def _row(study: Study, run: Run, figure: str, results: Sequence[Result], printed: Published) -> Row:
-    beside = printed.figures.get(figure, {}).get(run.name, {})
+    theirs = printed.figures.get(figure, {}).get(run.name, {})
     cells = [
-        _with(_cell(run, column, figure, results), _text(beside.get(column), figure))
+        _with(_cell(run, column, figure, results), _text(theirs.get(column), figure))
         for column in study.columns
     ]
     diverged = [result.seed for result in results if result.diverged]
-    marks = (f"diverged with seed {', '.join(map(str, diverged))}",) if diverged else ()
+    flags = (f"diverged with seed {', '.join(map(str, diverged))}",) if diverged else ()
     return Row(
-        (run.name, _parameters(run.name, results, printed), str(len(results)), *cells), marks
+        (run.name, _parameters(run.name, results, printed), str(len(results)), *cells), flags
     )
 
 
 def _printed_row(study: Study, name: str, figure: str, printed: Published) -> Row:
-    beside = printed.figures[figure][name]
-    cells = [_with("", _text(beside.get(column), figure)) or NONE for column in study.columns]
+    theirs = printed.figures[figure][name]
+    cells = [_with("", _text(theirs.get(column), figure)) or NONE for column in study.columns]
     return Row((name, _parameters(name, (), printed), NONE, *cells))
 
 
@@ -109,21 +109,21 @@ def _with(ours: str, theirs: str) -> str:
 
 
 def _text(value: float | None, figure: str) -> str:
-    # PSNR is printed with two digits here and three there; ours has as many as its spread allows.
+    # Papers print PSNR with two or three digits; ours has as many as its deviation allows.
     return "" if value is None else f"{value:.{_DIGITS[figure]}f}"
 
 
 def _cell(run: Run, column: str, figure: str, results: Sequence[Result]) -> str:
-    if not passes(run, split_column(column)[1]):
+    if not repetitions(run, split_column(column)[1]):
         return NONE
     scores = [score for result in results for score in result.scores if score.column == column]
     values = [getattr(score, figure) for score in scores]
     if not values or None in values:
         return NONE if values else MISSING
     digits = _DIGITS[figure]
-    all_of_it = spread(values)
-    deviation = "" if all_of_it.deviation is None else f" ± {all_of_it.deviation:.{digits}f}"
-    return f"{all_of_it.mean:.{digits}f}{deviation}"
+    seeds = spread(values)
+    deviation = "" if seeds.deviation is None else f" ± {seeds.deviation:.{digits}f}"
+    return f"{seeds.mean:.{digits}f}{deviation}"
 
 
 # --- percentages of a baseline
@@ -132,7 +132,7 @@ def _cell(run: Run, column: str, figure: str, results: Sequence[Result]) -> str:
 def _percentages(
     study: Study, found: Results, by_run: Mapping[str, list[Result]], printed: Published
 ) -> Table:
-    """Parameters as a share of the baseline's, and the gain in PSNR in percent of its dB."""
+    """Return parameters and PSNR gain in percent of the baseline's parameters and dB."""
     rows = []
     for run in study.run:
         if not run.baseline:
@@ -148,13 +148,13 @@ def _percentages(
         rows.append(Row((run.name, run.baseline, *cells)))
     return Table(
         _title(study, found, "in percent of the baseline"),
-        ("run", "baseline", "parameters", *(f"PSNR gained, {c}" for c in study.columns)),
+        ("run", "baseline", "parameters", *(f"PSNR gain, {c}" for c in study.columns)),
         tuple(rows),
         "\n".join(
             [
                 *judge(study, found.results, ("psnr",)),
-                "The gain is that of the figures in dB, as in the slides, which call the first of "
-                "these shares an increase.",
+                "The PSNR gain is in percent of the figure in dB, as in the slides. The slides "
+                "call the share of parameters an increase.",
             ]
         ),
     )

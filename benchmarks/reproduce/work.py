@@ -1,4 +1,4 @@
-"""One run of a study, from images to its result; what is there already is not done again."""
+"""Runs one job of a study, from images to its result; finished steps are reused."""
 
 import csv
 import dataclasses
@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.reproduce import results
 from benchmarks.reproduce.results import Point, Result, Score
-from benchmarks.reproduce.study import BICUBIC, Run, passes, split_column
+from benchmarks.reproduce.study import BICUBIC, Run, repetitions, split_column
 from edge_sr import evaluate
 from edge_sr.data.datasets import Pair, find_pairs
 from edge_sr.data.degradation import bicubic_upscale
@@ -29,7 +29,7 @@ from edge_sr.upscale import upscale
 
 RESULT = "result.json"
 
-# Sums of floats depend on how threads share them: one each, and a seed repeats itself anywhere.
+# Sums of floats depend on the number of threads: with one thread a seed is reproducible.
 _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
@@ -42,18 +42,18 @@ _Plane = np.ndarray
 
 @dataclass(frozen=True)
 class Job:
-    """A run with one seed, in values that JSON can hold.
+    """A run with one seed, in JSON values.
 
     Attributes:
         run: of the study.
-        recipe: as `recipes.to_dict` gives it.
+        recipe: from `recipes.to_dict`.
         seed: of weights and patches.
-        folder: of the run; all machines that take part see it by this name.
+        folder: of the run, at the same path on all machines.
         data: folder of training images.
         data_digest: of their files.
-        columns: that it is judged by.
-        border: pixels cropped where it is judged; None: as many as the scale.
-        sets: folders by the names of image sets; those without one are left out.
+        columns: test sets and scales.
+        border: pixels cropped before scoring; None: as many as the scale.
+        sets: folders by the names of test sets; sets without a folder are skipped.
     """
 
     run: Run
@@ -68,37 +68,37 @@ class Job:
 
     @property
     def plan(self) -> str:
-        """A digest of everything that decides what is trained, on what."""
+        """A digest of all that determines the weights: network, recipe, seed and images."""
         run = {"model": self.run.model, "scale": self.run.scale, "options": self.run.options}
         plan = {**run, "recipe": self.recipe, "seed": self.seed, "data": self.data_digest}
         return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def do(job: Job) -> Result:
-    """Train, judge, and write the result into the run's folder; go on where that was stopped.
+    """Train, score, and write the result into the run's folder; resumes an interrupted job.
 
     Raises:
-        UserError: another process has the folder, it holds another run, images have changed or
-            cannot be read, or the disk is full.
+        UserError: the folder is in use or holds another run, images have changed or cannot be
+            read, or the disk is full.
     """
     os.environ.update(_ONE_THREAD)
     folder = Path(job.folder)
     with locked(folder):
-        found = former(job)
-        if found is None:
-            found = _start(job, folder)
-            results.write(folder / RESULT, found)
-        judged = _judged(job, folder, found)
-        if judged != found:
-            results.write(folder / RESULT, judged)
-        return judged
+        result = previous_result(job)
+        if result is None:
+            result = _start(job, folder)
+            results.write(folder / RESULT, result)
+        scored = _scored(job, folder, result)
+        if scored != result:
+            results.write(folder / RESULT, scored)
+        return scored
 
 
-def former(job: Job) -> Result | None:
-    """The result that a run has already.
+def previous_result(job: Job) -> Result | None:
+    """Return the result in the job's folder, or None.
 
     Raises:
-        UserError: it is that of another run, or none.
+        UserError: it is of another run, or not a result.
     """
     folder = Path(job.folder)
     if not (folder / RESULT).exists():
@@ -112,17 +112,17 @@ def former(job: Job) -> Result | None:
 
 
 def _start(job: Job, folder: Path) -> Result:
-    """The result of training, with no score as yet."""
+    """Return the result of training, without scores."""
     blank = Result(job.run.name, job.seed, job.plan, 0, 0, "", "", (), ())
     return blank if job.run.model == BICUBIC else _train(job, folder, blank)
 
 
 class _Silence:
     def chunk(self, epoch: int, steps_done: int, loss: float) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def epoch(self, result: Epoch) -> None:
-        """Say nothing: the log has it."""
+        """Print nothing: the log has it."""
 
 
 def _train(job: Job, folder: Path, blank: Result) -> Result:
@@ -141,7 +141,7 @@ def _train(job: Job, folder: Path, blank: Result) -> Result:
     diverged = ""
     try:
         trainer.run(keep, _Silence())
-    except DivergedError as error:  # which is a result: some of what is studied does
+    except DivergedError as error:  # a valid result of some studies
         diverged = str(error)
     curve = _curve(folder / LOG)
     steps = len(curve) * recipe.stop.steps_per_epoch
@@ -165,18 +165,18 @@ def _curve(log: Path) -> tuple[Point, ...]:
     )
 
 
-# --- judging
+# --- scores
 
 
-def _judged(job: Job, folder: Path, result: Result) -> Result:
-    """The result with the scores that it lacked, of those sets whose folders are named."""
+def _scored(job: Job, folder: Path, result: Result) -> Result:
+    """Return the result with scores on all sets that have a folder."""
     if result.run != job.run.name or (job.run.model != BICUBIC and not result.weights):
         return result
     scores = {score.column: score for score in result.scores}
     open_upscaler = _opener(job, folder)
     for column in job.columns:
         name, scale = split_column(column)
-        if name not in job.sets or not passes(job.run, scale):
+        if name not in job.sets or not repetitions(job.run, scale):
             continue
         pairs = find_pairs(job.sets[name], scale, for_test=True)
         digest = digest_of(pairs, job.border)
@@ -188,15 +188,15 @@ def _judged(job: Job, folder: Path, result: Result) -> Result:
             scores[column] = Score(column, len(pairs), digest, psnr, found.ssim)
         elif scores[column].digest != digest:
             raise UserError(
-                f"{job.sets[name]} is not the {name} that {folder} was judged by, or the border is "
-                "another; name that one, or another --out"
+                f"{job.sets[name]} is not the {name} that the scores in {folder} are of, or the "
+                "border differs; name the same images, or another --out"
             )
     ordered = tuple(scores[column] for column in job.columns if column in scores)
     return dataclasses.replace(result, scores=ordered)
 
 
 def _opener(job: Job, folder: Path) -> Callable[[int], Any]:
-    """Gives what upscales by a factor; the network is opened when it is first needed."""
+    """Return a function that gives an upscaler by its scale; opens the network on first use."""
     if job.run.model == BICUBIC:
         return lambda scale: partial(bicubic_upscale, scale=scale)
     opened: dict[str, Any] = {}
@@ -207,21 +207,21 @@ def _opener(job: Job, folder: Path) -> Callable[[int], Any]:
 
         if not opened:
             opened["session"] = KerasSession(folder / BEST)
-        session, times = opened["session"], passes(job.run, scale)
+        session, times = opened["session"], repetitions(job.run, scale)
         return session if times == 1 else partial(_repeated, session, times)
 
     return give
 
 
 def _repeated(session: Any, times: int, plane: _Plane) -> _Plane:
-    """A plane through the network several times, 8-bit pixels in between."""
+    """Apply the network several times, with 8-bit pixels in between."""
     for _ in range(times):
         plane = upscale(session, plane)
     return plane
 
 
 def digest_of(pairs: list[Pair], border: int | None = None) -> str:
-    """A digest of the files of a set, with their names, and of the border if one is chosen."""
+    """Return a digest of a set's files and names, and of the border unless it is None."""
     found = hashlib.sha256(b"" if border is None else b"%d" % border)
     for pair in pairs:
         for path in (pair.hr, pair.lr):
@@ -231,12 +231,12 @@ def digest_of(pairs: list[Pair], border: int | None = None) -> str:
 
 
 def to_json(job: Job) -> str:
-    """The job as one line."""
+    """Return the job as one line of JSON."""
     return json.dumps(dataclasses.asdict(job))
 
 
 def from_json(text: str) -> Job:
-    """The inverse of `to_json`."""
+    """Return the job of a line; the inverse of `to_json`."""
     values: Mapping[str, Any] = json.loads(text)
     columns = tuple(values["columns"])
     return Job(**{**values, "run": Run(**values["run"]), "columns": columns})

@@ -1,6 +1,6 @@
-"""The process of one run: `python -m benchmarks.reproduce.worker`, a job as a line of input.
+"""Runs one job, a line of standard input: `python -m benchmarks.reproduce.worker`.
 
-It ends when its input does, so that it does not outlive what started it.
+The process ends with its standard input, so that it does not outlive the process that started it.
 """
 
 import os
@@ -13,11 +13,11 @@ from benchmarks.reproduce import work
 from edge_sr.errors import UserError
 
 REFUSED = 2
-"""The exit code that says: the line of output tells why, and trying again will not help."""
+"""The exit code after a user's error: the output says why, and a retry would not help."""
 
 
 def main() -> None:
-    """Do the job; what a user did wrong goes to standard output in one sentence."""
+    """Run the job; write a user's error to standard output as one sentence."""
     signal.signal(signal.SIGTERM, _terminate)
     job = work.from_json(sys.stdin.readline())
     threading.Thread(target=_watch, daemon=True).start()
@@ -30,12 +30,12 @@ def main() -> None:
 
 
 def _watch() -> None:
-    os.read(0, 1)  # past Python's buffer, whose lock would be missed at the end
+    os.read(0, 1)  # not through Python's buffer, whose lock would block the exit
     os._exit(1)
 
 
 def _terminate(number: int, _: object) -> NoReturn:
-    """End by an exception, so that temporary files are removed on the way out."""
+    """Exit by an exception, so that temporary files are removed."""
     sys.exit(128 + number)
 
 

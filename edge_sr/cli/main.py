@@ -13,8 +13,6 @@ import typer.main
 import edge_sr
 from edge_sr.cli import (
     bench,
-    bench_compare,
-    bench_report,
     compare,
     compress,
     decompress,
@@ -67,8 +65,6 @@ app.command("decompress")(decompress.decompress)
 app.command("info")(info.info)
 app.command("rd")(rd.rd)
 app.command("reproduce")(reproduce.reproduce)
-bench.app.command("report")(bench_report.report)
-bench.app.command("compare")(bench_compare.compare)
 app.add_typer(bench.app, name="bench")
 app.add_typer(firmware.app, name="firmware")
 

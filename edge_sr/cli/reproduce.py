@@ -1,4 +1,4 @@
-"""`edge-sr reproduce`: the papers' studies, ours beside the published figures."""
+"""`edge-sr reproduce`: repeats the papers' studies and compares with the published figures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,17 +22,17 @@ def reproduce(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(parser=parse_path, metavar="DIR", help="Images to train on, as for train."),
+        typer.Option(parser=parse_path, metavar="DIR", help="Folder of training images."),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Shortened to about an hour on two cores.")
+        bool, typer.Option("--quick", help="Run the shortened study, about an hour on two cores.")
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             parser=parse_path,
             metavar="DIR",
-            help="Folder of all runs; what is there is gone on with.",
+            help="Output folder; finished runs are reused.",
             show_default="runs/reproduce/NAME, or NAME-quick",
         ),
     ] = None,
@@ -40,21 +40,23 @@ def reproduce(
         list[str] | None,
         typer.Option(
             metavar="NAME=DIR",
-            help="Images of a test set, such as set5=DIR; or a folder of such folders; again for "
-            "more.",
+            help="Images of a test set, such as set5=DIR, or a folder of such folders; may be "
+            "repeated.",
             show_default="none: its figures are missing",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Runs of each row.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of seeds of each row.")] = 3,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, max=256, help="Processes side by side.", show_default="one per core"),
+        typer.Option(
+            min=1, max=256, help="Number of parallel processes.", show_default="one per core"
+        ),
     ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Run through Ray instead: HOST:PORT, auto, or local to start one here.",
+            help="Run on a Ray cluster: HOST:PORT, auto, or local to start one here.",
         ),
     ] = None,
     reuse: Annotated[
@@ -62,14 +64,13 @@ def reproduce(
         typer.Option(
             parser=parse_path,
             metavar="DIR",
-            help="The --out of another study, whose finished runs serve where they are the same; "
-            "again for more.",
+            help="Output folder of another study, to reuse identical runs; may be repeated.",
             show_default=False,
         ),
     ] = None,
     table: Annotated[
         bool,
-        typer.Option("--table", help="Print what there is, in --out or as shipped; run nothing."),
+        typer.Option("--table", help="Only print the results in --out, or the shipped ones."),
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     picture: Annotated[
@@ -77,17 +78,18 @@ def reproduce(
         typer.Option(
             parser=parse_path,
             metavar="PATH",
-            help="With --table: draw the training curves: .png, .pdf or .svg.",
+            help="With --table: draw the training curves to a .png, .pdf or .svg file.",
             show_default="curves.png in --out",
         ),
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Repeat a study of the papers: train every row with every seed, judge, print the table.
+    """Repeat a study: train every row with every seed, score the runs, print the tables.
 
-    Each row is a run in a process of its own. After Ctrl-C the same command goes on.
+    Each run has its own process. After Ctrl-C the same command resumes.
     """
     from benchmarks.reproduce import study as studies
+    from benchmarks.reproduce.drive import stored_results
 
     if name is None:
         if data or out or quick or table:
@@ -99,44 +101,29 @@ def reproduce(
     folder = out or Path("runs/reproduce") / f"{study.name}{'-quick' if quick else ''}"
     if picture is not None:
         if not table:
-            raise UserError("--picture goes with --table; a study that runs draws into --out")
+            raise UserError("--picture needs --table; a study that runs draws into --out")
         check_picture(picture, force)
     if table:
         if data is not None:
-            raise UserError("--table runs nothing: leave out --data")
-        _show(study, _stored(study, quick, out), _curves(out, picture), markdown)
+            raise UserError("--table runs nothing; leave --data out")
+        _show(study, stored_results(study, quick, out), _curves(out, picture), markdown)
         return
     if data is None:
-        raise UserError("the runs need images to train on: name their folder with --data")
+        raise UserError("training needs images; name their folder with --data")
     if jobs is not None and ray is not None:
-        raise UserError("--jobs is for processes of this machine: Ray knows how many it can run")
+        raise UserError("--jobs applies to this machine only; leave it out with --ray")
 
-    from benchmarks.reproduce.drive import Request
+    from benchmarks.reproduce.drive import Request, named_sets
     from benchmarks.reproduce.drive import reproduce as run
 
-    sets = _sets(study, test_data or [])
+    sets = named_sets(study, test_data or [])
     request = Request(study, quick, seeds, folder, data, sets, reuse or [])
     try:
-        found = run(request, _executor(ray, jobs), _tell)
+        found = run(request, _executor(ray, jobs), _report)
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on after the last whole epoch of each run")
+        say("interrupted; the same command resumes each run after its last finished epoch")
         raise typer.Exit(130) from None
     _show(study, found, _curves(folder, None), markdown)
-
-
-def _sets(study: "Study", named: list[str]) -> dict[str, Path]:
-    """Folders by the names of sets."""
-    found: dict[str, Path] = {}
-    for text in named:
-        name, equals, folder = text.partition("=")
-        if equals:
-            found[name] = parse_path(folder)
-            continue
-        below = {name: Path(text) / name for name in study.sets if (Path(text) / name).is_dir()}
-        if not below:
-            raise UserError(f"{text} holds none of {', '.join(study.sets)}; it is NAME=DIR")
-        found = {**below, **found}
-    return found
 
 
 def _executor(ray: str | None, jobs: int | None) -> "Executor":
@@ -149,45 +136,29 @@ def _executor(ray: str | None, jobs: int | None) -> "Executor":
     return Pool(jobs or cores())
 
 
-def _tell(outcome: "Outcome", count: int, total: int) -> None:
+def _report(outcome: "Outcome", count: int, total: int) -> None:
     job = outcome.job
-    what = "is done"
+    what = "is finished"
     if outcome.error:
-        # Where this is the last to end, the error that ends the study tells why.
+        # The error of the last one ends the study, and its message says why.
         what = f"failed: {outcome.error}" if count < total else "failed"
     say(f"{count} of {total}: {job.run.name} with seed {job.seed} {what}")
 
 
-def _stored(study: "Study", quick: bool, out: Path | None) -> "Results":
-    """The results in a folder, or those that ship."""
-    from benchmarks.reproduce import results
-    from benchmarks.reproduce import study as studies
-    from benchmarks.reproduce.drive import RESULTS
-
-    path = studies.results_file(study.name, quick) if out is None else out / RESULTS
-    if out is None and not path.exists():
-        kind = "quick" if quick else "full"
-        raise UserError(f"no results of the {kind} study {study.name} ship; name a folder by --out")
-    found = results.read(path)
-    if found.study != study.name:
-        raise UserError(f"{path} holds the study {found.study}, not {study.name}")
-    return found
-
-
 def _curves(folder: Path | None, picture: Path | None) -> Path | None:
-    """Where the training curves are drawn, if anywhere."""
+    """Return the file for the training curves, or None."""
     from benchmarks.reproduce.plots import FILE
 
     return picture or (None if folder is None else folder / FILE)
 
 
 def _show(study: "Study", found: "Results", curves: Path | None, markdown: bool) -> None:
-    """Tables on the terminal, and curves into a file, if there is one."""
+    """Print the tables, and draw the curves into a file unless it is None."""
     from benchmarks.reproduce.tables import tables
     from edge_sr.cli.tables import show
 
-    for made in tables(study, found):
-        show(made, markdown)
+    for table in tables(study, found):
+        show(table, markdown)
     if curves is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""The tables of reports on a terminal, or as Markdown."""
+"""Prints the tables of reports on a terminal or as Markdown."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as Drawn
 
-    from benchmarks.reports.report import Row, Table
+    from benchmarks.reports.table import Row, Table
 
 _WIDE = 1000
 _GAP = 3
@@ -27,7 +27,7 @@ def show(table: "Table", markdown: bool) -> None:
 
 
 def show_text(text: str) -> None:
-    """Print a text; on a terminal its words stay whole."""
+    """Print a text, wrapped between words on a terminal."""
     from rich.text import Text
 
     _console().print(Text(text))
@@ -40,7 +40,7 @@ def _console() -> "Console":
 
 
 def escape(text: str) -> str:
-    """A text that means itself in Markdown."""
+    """Escape a text for Markdown."""
     return _MARKDOWN.sub(r"\\\1", text)
 
 
@@ -53,7 +53,7 @@ def _cells(row: "Row", count: int) -> list[str]:
 
 
 def _remarks(row: "Row") -> str:
-    return ", ".join([*row.marks, *([row.reason] if row.reason else [])])
+    return ", ".join([*row.flags, *([row.reason] if row.reason else [])])
 
 
 def _show_markdown(table: "Table") -> None:
@@ -67,9 +67,7 @@ def _show_markdown(table: "Table") -> None:
 
 
 def _show(table: "Table") -> None:
-    """On a terminal words stay whole, and rows are stacked where columns do not fit; elsewhere
-    lines stay whole.
-    """
+    """Print a table; on a terminal, stack the rows where the columns do not fit."""
     from rich.text import Text
 
     console = _console()
@@ -85,7 +83,7 @@ def _show(table: "Table") -> None:
 
 
 def _widths(table: "Table", width: int) -> list[int] | None:
-    """Of the columns, so that no word is cut; None if there is not room enough."""
+    """Return column widths that cut no word, or None if the terminal is too narrow."""
     from rich.cells import cell_len
 
     columns = _columns(table)
@@ -126,11 +124,11 @@ def _drawn(table: "Table", widths: list[int]) -> "Drawn":
 
 
 def _style(row: "Row") -> str | None:
-    return "red" if "wrong" in row.marks else "dim" if row.reason else None
+    return "red" if "wrong" in row.flags else "dim" if row.reason else None
 
 
 def _print_stacked(table: "Table", console: "Console") -> None:
-    """Each row as a paragraph that begins with its first cell."""
+    """Print each row as a paragraph that begins with its first cell."""
     from rich.padding import Padding
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""A network that is none: means of blocks of pixels, and back by repeating them."""
+"""A substitute for a network: means of blocks of pixels, decoded by repeating them."""
 
 import math
 

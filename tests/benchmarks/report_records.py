@@ -66,7 +66,7 @@ def timed(of: Case, median_ms: float, *, marks=(), right=True, seed=0, count=60,
     )  # fmt: skip
 
 
-def missing(of: Case, reason="there is no CUDA GPU here", status="not measured") -> Result:
+def missing(of: Case, reason="no CUDA GPU was found", status="not measured") -> Result:
     return Result(
         of, status, reason, "2026-01-01T00:00:00Z", None, (), (), (), *(None,) * 5, marks=()
     )  # fmt: skip

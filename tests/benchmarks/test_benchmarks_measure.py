@@ -1,4 +1,4 @@
-"""Cases in fresh processes: what a record says is what another way of looking says too."""
+"""Cases in fresh processes: records agree with independent measurements."""
 
 import hashlib
 import os
@@ -32,13 +32,13 @@ HEIGHT, WIDTH = 24, 40
 INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
 
 
-def wanted(backend: str, precision: str = "int8", **more: object) -> suites.Wanted:
+def case(backend: str, precision: str = "int8", **more: object) -> suites.CaseRequest:
     return replace(
-        suites.want("tinypssr x2", "upscaler", precision, backend, 1, (HEIGHT, WIDTH)), **more
+        suites.request("tinypssr x2", "upscaler", precision, backend, 1, (HEIGHT, WIDTH)), **more
     )
 
 
-def run(*cases: suites.Wanted, **more: object) -> Record:
+def run(*cases: suites.CaseRequest, **more: object) -> Record:
     return measure(Task(None, cases, SHORT, **more), lambda _: None)
 
 
@@ -46,8 +46,8 @@ def run(*cases: suites.Wanted, **more: object) -> Record:
 def record() -> Record:
     """Every runtime that is here, once."""
     backends = ["litert", "litert-plain", "onnx", "engine", "tflm"]
-    int8 = [wanted(backend, end_to_end=backend == "engine") for backend in backends]
-    return run(*int8, wanted("litert", "float32"), wanted("onnx", "float32"))
+    int8 = [case(backend, end_to_end=backend == "engine") for backend in backends]
+    return run(*int8, case("litert", "float32"), case("onnx", "float32"))
 
 
 def test_every_runtime_is_measured_and_right(record):
@@ -81,7 +81,7 @@ def test_the_engine_and_tflm_give_the_same_bits(record):
     assert (engine.output.reference, tflm.output.reference) == ("tflm", "engine")
 
 
-def test_what_a_case_says_of_its_network_is_what_the_file_says(record):
+def test_the_facts_of_the_network_are_those_of_its_file(record):
     path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
     network = record.results[0].case.network
     sized = read_graph(resize(path.read_bytes(), HEIGHT, WIDTH))
@@ -92,7 +92,7 @@ def test_what_a_case_says_of_its_network_is_what_the_file_says(record):
     )
 
 
-def test_memory_says_what_it_counts(record):
+def test_memory_figures_of_each_runtime(record):
     litert, _, onnx, engine, tflm = record.results[:5]
     assert {item.kind for item in onnx.memory} == {"file", "peak rss"}
     assert {item.kind for item in engine.memory} > {"engine ram", "flash", "weights"}
@@ -118,24 +118,24 @@ def test_the_engines_kernels_are_recorded(record):
 
 def test_the_kernels_that_the_environment_allows_are_recorded(monkeypatch):
     monkeypatch.setenv("EDGE_SR_KERNELS", "portable")
-    assert run(wanted("engine")).results[0].kernels == "portable"
+    assert run(case("engine")).results[0].kernels == "portable"
 
 
-def test_pixels_to_pixels_is_timed_beside_the_run(record):
+def test_pixels_to_pixels_is_timed_in_addition_to_the_run(record):
     assert [timing.scope for timing in record.results[3].timings] == ["run", "end-to-end"]
     assert [timing.scope for timing in record.results[0].timings] == ["run"]
 
 
-def test_what_is_not_here_is_not_measured(monkeypatch):
+def test_missing_devices_and_networks_are_not_measured(monkeypatch):
     monkeypatch.setattr(device, "_gpu", lambda: None)
     made = run(
-        wanted("onnx-cuda"),
-        wanted("engine", threads=64),
-        suites.want("tinycompress-7", "encoder", "int8", "engine", 1, (HEIGHT, WIDTH)),
+        case("onnx-cuda"),
+        case("engine", threads=64),
+        suites.request("tinycompress-7", "encoder", "int8", "engine", 1, (HEIGHT, WIDTH)),
     )
     assert [result.status for result in made.results] == ["not measured"] * 3
     reasons = [result.reason for result in made.results]
-    assert reasons[0] == "there is no CUDA GPU here"
+    assert reasons[0] == "no CUDA GPU was found"
     assert "64 threads are more than the" in reasons[1]
     assert "not shipped" in reasons[2]
     assert made.complete
@@ -143,7 +143,7 @@ def test_what_is_not_here_is_not_measured(monkeypatch):
 
 def test_a_codecs_parts_are_measured_in_every_runtime(stand_ins):
     cases = [
-        suites.want("tinycompress-4", part, precision, backend, 1, (32, 48))
+        suites.request("tinycompress-4", part, precision, backend, 1, (32, 48))
         for part in ("encoder", "decoder")
         for precision, backend in (("int8", "engine"), ("int8", "onnx"), ("float32", "litert"))
     ]
@@ -156,7 +156,7 @@ def test_a_codecs_parts_are_measured_in_every_runtime(stand_ins):
 
 
 def test_without_a_converter_a_codec_has_no_onnx(stand_ins):
-    case = suites.want("tinycompress-4", "encoder", "int8", "onnx", 1, (32, 48))
+    case = suites.request("tinycompress-4", "encoder", "int8", "onnx", 1, (32, 48))
     (result,) = run(case).results
     assert (result.status, result.reason) == (
         "not measured",
@@ -164,30 +164,30 @@ def test_without_a_converter_a_codec_has_no_onnx(stand_ins):
     )
 
 
-def test_a_size_that_a_network_does_not_take_fails_alone(stand_ins):
-    case = suites.want("tinycompress-4", "encoder", "int8", "engine", 1, (33, 48))
+def test_an_unsupported_size_fails_alone(stand_ins):
+    case = suites.request("tinycompress-4", "encoder", "int8", "engine", 1, (33, 48))
     (result,) = run(case).results
     assert (result.status, result.reason) == (
         "failed",
-        "tinycompress-4 takes multiples of 2 pixels, not 48x33",
+        "tinycompress-4 needs sides that are multiples of 2 pixels, not 48x33",
     )
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
 def test_a_pinned_case_says_so():
     core = device.cores()[-1]
-    (result,) = run(wanted("engine", pinned=(core,))).results
+    (result,) = run(case("engine", pinned=(core,))).results
     assert result.status == "measured"
     assert result.case.pinned == (core,)
 
 
-def test_an_interrupted_record_is_taken_up(record):
-    cases = (wanted("engine"), wanted("litert"))
+def test_an_interrupted_record_is_resumed(record):
+    cases = (case("engine"), case("litert"))
     first = run(*cases)
-    former = replace(first, results=first.results[:1], complete=False)
+    previous = replace(first, results=first.results[:1], complete=False)
     seen: list[Record] = []
-    again = measure(Task(None, cases, SHORT), seen.append, former)
-    assert again.results[0] is former.results[0]
+    again = measure(Task(None, cases, SHORT), seen.append, previous)
+    assert again.results[0] is previous.results[0]
     assert [(len(step.results), step.complete) for step in seen] == [
         (1, False),
         (1, False),
@@ -195,28 +195,28 @@ def test_an_interrupted_record_is_taken_up(record):
     ]
 
 
-def refused_former(former: Record, *cases: suites.Wanted) -> str:
-    """Why it is not gone on with; nothing is kept, which would replace it."""
+def refused_resume(previous: Record, *cases: suites.CaseRequest) -> str:
+    """Return why it is not resumed; `keep` must not be called, which would replace it."""
     seen: list[Record] = []
     with pytest.raises(UserError) as refusal:
-        measure(Task(None, cases, SHORT), seen.append, former)
+        measure(Task(None, cases, SHORT), seen.append, previous)
     assert seen == []
     return str(refusal.value)
 
 
 def test_a_record_of_something_else_is_not_replaced(record):
-    cases = (wanted("engine"), wanted("litert"))
-    former = replace(record, results=(record.results[3], record.results[0]), planned=2)
-    other = replace(former, device=replace(former.device, cpu="another"))
-    assert "measure anew" in refused_former(other, *cases)
-    assert "holds other cases, such as tinypssr x2" in refused_former(former, cases[0])
+    cases = (case("engine"), case("litert"))
+    previous = replace(record, results=(record.results[3], record.results[0]), planned=2)
+    other = replace(previous, device=replace(previous.device, cpu="another"))
+    assert "start a new record" in refused_resume(other, *cases)
+    assert "holds other cases, such as tinypssr x2" in refused_resume(previous, cases[0])
 
 
-def test_former_results_stay_until_they_are_replaced(record, monkeypatch):
+def test_previous_results_stay_until_they_are_replaced(record, monkeypatch):
     """Whatever ends the command: what is measured again is not lost before."""
     failed = replace(record.results[3], status="failed", reason="a full disk", timings=())
-    former = replace(record, results=(failed, record.results[0]), planned=3, complete=False)
-    cases = (wanted("engine"), wanted("tflm"), wanted("litert"))
+    previous = replace(record, results=(failed, record.results[0]), planned=3, complete=False)
+    cases = (case("engine"), case("tflm"), case("litert"))
     seen: list[Record] = []
 
     def interrupt(job: Job) -> Answer:
@@ -224,8 +224,8 @@ def test_former_results_stay_until_they_are_replaced(record, monkeypatch):
 
     monkeypatch.setattr(process, "do", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        measure(Task(None, cases, SHORT), seen.append, former)
-    assert [step.results for step in seen] == [former.results]
+        measure(Task(None, cases, SHORT), seen.append, previous)
+    assert [step.results for step in seen] == [previous.results]
 
 
 # --- a process that goes wrong
@@ -242,12 +242,12 @@ def job(tmp_path: Path) -> Job:
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "SIGKILL; memory may have run out"),
+        ("import os; os.kill(os.getpid(), 9)", "SIGKILL; it may have run out of memory"),
         ("import os; os.abort()", "SIGABRT"),
         ("import sys; print('gone\\nbad luck'); sys.exit(3)", "exit code 3: bad luck"),
     ],
 )
-def test_a_process_that_ends_early_is_a_sentence(tmp_path, monkeypatch, program, reason):
+def test_a_process_that_ends_early_is_one_sentence(tmp_path, monkeypatch, program, reason):
     begin = subprocess.Popen
     monkeypatch.setattr(
         process.subprocess,
@@ -264,10 +264,10 @@ def test_a_process_that_does_not_end_is_stopped(tmp_path, monkeypatch):
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     monkeypatch.setattr(process.subprocess, "Popen", lambda _, **more: begin(command, **more))
     monkeypatch.setattr(process, "_limit", lambda _: 0.2)
-    assert process.do(job(tmp_path)).error == "the process did not end in time and was stopped"
+    assert process.do(job(tmp_path)).error == "the process took too long and was stopped"
 
 
-def test_a_folder_called_benchmarks_is_not_mistaken_for_ours(tmp_path, monkeypatch):
+def test_a_folder_called_benchmarks_is_not_imported(tmp_path, monkeypatch):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "__init__.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
@@ -370,12 +370,12 @@ def test_samples_end_by_count_and_by_time(sampling, least, most):
     assert min(times) >= 0
 
 
-def test_warm_up_goes_on_until_runs_take_alike():
-    assert sampler.alike([100] * 6)
-    assert not sampler.alike([100] * 5)
-    assert not sampler.alike([400, 300, 200, 100, 50, 25])
-    assert sampler.alike([900, 500, 100, 101, 100, 99])
-    assert not sampler.alike([100] * 20 + [110] * 13)
+def test_warm_up_lasts_until_the_times_are_stable():
+    assert sampler.is_stable([100] * 6)
+    assert not sampler.is_stable([100] * 5)
+    assert not sampler.is_stable([400, 300, 200, 100, 50, 25])
+    assert sampler.is_stable([900, 500, 100, 101, 100, 99])
+    assert not sampler.is_stable([100] * 20 + [110] * 13)
 
 
 # --- the device
@@ -419,18 +419,18 @@ def test_a_raspberry_pi_is_read(tmp_path, monkeypatch):
     assert now.busy_ns == 150 * 10**9 // os.sysconf("SC_CLK_TCK")
 
 
-def test_vcgencmd_is_asked_where_the_kernel_is_silent(tmp_path, monkeypatch):
-    monkeypatch.setattr(device, "_said", lambda *command: "throttled=0x8")
+def test_vcgencmd_is_used_where_the_kernel_has_no_flags(tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "_output_of", lambda *command: "throttled=0x8")
     assert device.read_conditions(tmp_path).throttling == ("soft temperature limit now",)
 
 
-def test_a_device_that_tells_nothing_is_read(tmp_path):
+def test_a_device_without_facts_is_read(tmp_path):
     now = device.read_conditions(tmp_path)
     assert now == Conditions((), None, (), None, None)
     assert device.read_device(tmp_path).ram_bytes is None
 
 
-def test_what_runs_in_qemu_says_so(tmp_path, monkeypatch):
+def test_qemu_is_recognized(tmp_path, monkeypatch):
     monkeypatch.setattr(device.platform, "machine", lambda: "aarch64")
     assert device.read_device(tmp_path).emulated is None
     system(tmp_path, {"proc/cpuinfo": "vendor_id\t: AuthenticAMD\n"})
@@ -454,16 +454,16 @@ STEADY = Timing("run", "", (), (100, 101, 102), True)
         (STEADY, CALM, replace(CALM, throttling=("throttled since start",)), 0.0, ["throttled"]),
     ],
 )
-def test_marks(timing, before, after, others, expected):
+def test_flags(timing, before, after, others, expected):
     assert flags.find((timing,), before, after, others) == expected
 
 
-def test_a_throttling_that_is_over_marks_nothing():
+def test_throttling_before_the_case_is_not_flagged():
     once = replace(CALM, throttling=("throttled since start",))
     assert flags.find((STEADY,), once, once, 0.0) == []
 
 
-def test_the_load_of_others_is_what_we_did_not_do():
+def test_the_load_of_others_excludes_our_own():
     busy = replace(CALM, busy_ns=3_000_000_000)
     assert flags.other_load(CALM, busy, 1_000_000_000, 2_000_000_000) == 1.0
     assert flags.other_load(CALM, busy, 4_000_000_000, 2_000_000_000) == 0.0

@@ -1,4 +1,4 @@
-"""Figures of decoded images beside scikit-image's and SciPy's."""
+"""Figures of decoded images against those of scikit-image and SciPy."""
 
 import numpy as np
 import pytest

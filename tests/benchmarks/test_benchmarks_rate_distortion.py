@@ -1,4 +1,4 @@
-"""Files of codecs, their matches and the search for the slides' image, beside Pillow."""
+"""Files of codecs, their matches, and the search for the slides' image, against Pillow."""
 
 import io
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from benchmarks.rate_distortion import published, search
 from benchmarks.rate_distortion.codecs import BEST, FORMATS, PhotoFormat, TinyCompress
 from benchmarks.rate_distortion.published import Point
 from benchmarks.rate_distortion.records import Log
-from benchmarks.rate_distortion.study import find_pictures, mean, measure
+from benchmarks.rate_distortion.study import find_images, mean, measure
 from benchmarks.rate_distortion.survey import Matcher, nearest_quality, survey
 from edge_sr.codec import codec
 from edge_sr.errors import UserError
@@ -38,7 +38,7 @@ def jpeg(pixels: np.ndarray, quality: int) -> tuple[int, np.ndarray]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     Image.fromarray(PIXELS).save(folder / "one.png")
     Image.fromarray(PIXELS[::-1, ::-1]).save(folder / "two.bmp")
@@ -78,43 +78,43 @@ def test_formats_are_the_files_that_pillow_saves(
     st.integers(0, 1),
 )
 def test_the_nearest_quality_is_the_nearest_of_all(
-    bpp: list[float], wanted: float, least: int
+    bpp: list[float], target: float, least: int
 ) -> None:
-    found = nearest_quality(bpp.__getitem__, wanted, least)
-    assert abs(bpp[found] - wanted) == min(abs(each - wanted) for each in bpp[least:])
+    found = nearest_quality(bpp.__getitem__, target, least)
+    assert abs(bpp[found] - target) == min(abs(each - target) for each in bpp[least:])
 
 
 def test_a_match_is_the_one_that_trying_all_qualities_finds(images: Path, tmp_path: Path) -> None:
-    pictures = find_pictures(images)
-    all_pixels = [np.asarray(Image.open(picture.path)) for picture in pictures]
+    images = find_images(images)
+    all_pixels = [np.asarray(Image.open(image.path)) for image in images]
     bpp = {
         quality: np.mean(
             [8 * jpeg(pixels, quality)[0] / pixels[..., 0].size for pixels in all_pixels]
         )
         for quality in range(1, 101)
     }
-    matcher = Matcher(Log(tmp_path / "records.csv"), pictures, PhotoFormat("jpeg"))
-    for wanted in (0.7, 1.5, 4.0):
-        found = matcher.match(wanted)
+    matcher = Matcher(Log(tmp_path / "records.csv"), images, PhotoFormat("jpeg"))
+    for target in (0.7, 1.5, 4.0):
+        found = matcher.match(target)
         assert found is not None
         assert found.bpp == pytest.approx(bpp[found.setting])
-        assert found.setting == min(bpp, key=lambda quality: abs(bpp[quality] - wanted))
+        assert found.setting == min(bpp, key=lambda quality: abs(bpp[quality] - target))
     assert matcher.match(0.05) is None
     assert matcher.match(50) is None
 
 
 def test_a_survey_goes_on_where_it_stopped(images: Path, tmp_path: Path) -> None:
-    path, pictures, network = tmp_path / "records.csv", find_pictures(images), BlockMeans(4, True)
+    path, images, network = tmp_path / "records.csv", find_images(images), BlockMeans(4, True)
     form = PhotoFormat("jpeg")
-    first = survey(Log(path), pictures, [TinyCompress(network, "a")], [form], silent)
+    first = survey(Log(path), images, [TinyCompress(network, "a")], [form], silent)
     assert network.encoded == 3
     assert [row.setting for row in first.curves[0]] == list(range(1, 9))
     assert first.small == ["three"]
     complete = path.read_bytes()
-    assert survey(Log(path), pictures, [TinyCompress(network, "a")], [form], silent) == first
+    assert survey(Log(path), images, [TinyCompress(network, "a")], [form], silent) == first
     assert (network.encoded, path.read_bytes()) == (3, complete)
     path.write_bytes(b"\n".join(complete.split(b"\n")[:12]) + b"\nset,tw")
-    assert survey(Log(path), pictures, [TinyCompress(network, "a")], [form], silent) == first
+    assert survey(Log(path), images, [TinyCompress(network, "a")], [form], silent) == first
     assert network.encoded == 5
     assert sorted(path.read_bytes().splitlines()) == sorted(complete.splitlines())
 
@@ -123,18 +123,18 @@ def test_records_of_an_image_or_network_that_changed_are_refused(
     images: Path, tmp_path: Path
 ) -> None:
     log, network = Log(tmp_path / "records.csv"), TinyCompress(BlockMeans(4, True), "a")
-    measure(log, find_pictures(images)[0], network, [8])
+    measure(log, find_images(images)[0], network, [8])
     other = TinyCompress(BlockMeans(4, True), "b")
     with pytest.raises(UserError, match="another tc-4-int8"):
-        measure(log, find_pictures(images)[0], other, [8])
+        measure(log, find_images(images)[0], other, [8])
     Image.fromarray(PIXELS[:50]).save(images / "one.png")
-    with pytest.raises(UserError, match="another image one of pictures"):
-        measure(log, find_pictures(images)[0], network, [8])
+    with pytest.raises(UserError, match="another image one of images"):
+        measure(log, find_images(images)[0], network, [8])
 
 
 def test_means_leave_out_the_ms_ssim_of_small_images(images: Path, tmp_path: Path) -> None:
     log, form = Log(tmp_path / "records.csv"), PhotoFormat("jpeg")
-    records = [measure(log, picture, form, [50])[0] for picture in find_pictures(images)]
+    records = [measure(log, image, form, [50])[0] for image in find_images(images)]
     found = mean(records)
     large = [record.ms_ssim for record in records if record.ms_ssim is not None]
     assert len(large) == 2
@@ -158,7 +158,7 @@ def test_the_search_finds_the_image_and_its_qualities(images: Path, tmp_path: Pa
     points = points_of(skimage.data.chelsea()[:100, :120], (95, 60, 8))
     forms = [PhotoFormat("jpeg"), PhotoFormat("jpeg-444")]
     found = search.candidates(
-        Log(tmp_path / "records.csv"), find_pictures(images), forms, points.values()
+        Log(tmp_path / "records.csv"), find_images(images), forms, points.values()
     )
     records = [record for some in found for record in some]
     identified = search.identify(records, points)
@@ -176,9 +176,9 @@ def test_the_slides_jpegs_are_of_kodim09(shared_data: Path, tmp_path: Path) -> N
     if not (kodak / "kodim09.png").exists():
         pytest.skip("no Kodak images")
     points = published.points(published.JPEG)
-    pictures = [each for each in find_pictures(kodak) if each.name in ("kodim03", "kodim09")]
+    images = [each for each in find_images(kodak) if each.name in ("kodim03", "kodim09")]
     log, forms = Log(tmp_path / "records.csv"), [PhotoFormat("jpeg")]
-    found = search.candidates(log, pictures, forms, points.values())
+    found = search.candidates(log, images, forms, points.values())
     identified = search.identify([record for some in found for record in some], points)
     assert identified is not None
     assert (identified.image, identified.psnr) == ("kodim09", "slides_psnr")
@@ -189,23 +189,23 @@ def test_the_slides_jpegs_are_of_kodim09(shared_data: Path, tmp_path: Path) -> N
 def test_names_that_differ_by_suffix_alone_are_refused(images: Path) -> None:
     Image.fromarray(PIXELS).save(images / "two.png")
     with pytest.raises(UserError, match="differ by their suffixes alone"):
-        find_pictures(images)
+        find_images(images)
 
 
 def test_of_a_test_set_the_originals_are_taken(tmp_path: Path) -> None:
     for name in ("hr", "lr_x2"):
         (tmp_path / name).mkdir()
         Image.fromarray(PIXELS).save(tmp_path / name / "a.png")
-    (picture,) = find_pictures(tmp_path)
-    assert (picture.collection, picture.path) == (tmp_path.name, tmp_path / "hr" / "a.png")
+    (image,) = find_images(tmp_path)
+    assert (image.collection, image.path) == (tmp_path.name, tmp_path / "hr" / "a.png")
 
 
 def test_qualities_end_at_100() -> None:
-    asked: list[int] = []
+    tried: list[int] = []
 
     def bpp(quality: int) -> float:
-        asked.append(quality)
+        tried.append(quality)
         return float(quality)
 
     assert nearest_quality(bpp, 1e9, 0) == BEST
-    assert max(asked) == BEST
+    assert max(tried) == BEST

@@ -58,14 +58,14 @@ def test_records_of_other_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("a,b\n1,2\n", "does not start as"),
-        ("\xff\n", "is no CSV file"),
+        ("a,b\n1,2\n", "does not have the header"),
+        ("\xff\n", "is not a CSV file"),
         (",".join(COLUMNS) + "\n1,2\n", "line 2 of"),
         (",".join(COLUMNS) + "\nset,a,1,0,20,jpeg,P,7,75,1,1,,1,,,,,\n", "line 2 of"),
         (",".join(COLUMNS) + "\nset,a,1,9,20,jpeg,P,7,75,nan,1,,1,,,,,\n", "line 2 of"),
     ],
 )
-def test_what_is_no_record_is_refused_and_left_alone(tmp_path: Path, text: str, word: str) -> None:
+def test_other_files_are_refused_and_kept(tmp_path: Path, text: str, word: str) -> None:
     path = tmp_path / "records.csv"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=word):

@@ -68,16 +68,16 @@ def last(result: object) -> str:
     return result.err.splitlines()[-1]
 
 
-# --- the whole way
+# --- a whole measurement
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels of what edge-sr needs, as they are installed here."""
     folder = tmp_path_factory.mktemp("wheels")
-    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in NEEDS]
+    packages = [f"{name}=={importlib.metadata.version(name)}" for name in NEEDS]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
-    subprocess.run([*command, "--dest", folder, *wanted], check=True)
+    subprocess.run([*command, "--dest", folder, *packages], check=True)
     return folder
 
 
@@ -118,7 +118,7 @@ def test_the_wheel_for_another_machine_holds_its_machine_code(tmp_path):
         names = [name for name in archive.namelist() if name.startswith("edge_sr/engine/lib/")]
         assert names == [f"edge_sr/engine/lib/{engine.library_name()}"]
         assert struct.unpack_from("<H", archive.read(names[0]), 18) == (AARCH64,)
-    with pytest.raises(UserError, match="is for linux_aarch64, but Linux on x86_64 is there"):
+    with pytest.raises(UserError, match="is for linux_aarch64, but the target is Linux on x86_64"):
         wheel.check(made, "x86_64")
 
 
@@ -127,7 +127,7 @@ def test_no_compiler_for_that_machine(tmp_path):
         wheel.build(tmp_path, "mips")
 
 
-# --- doors that stay closed
+# --- refused connections
 
 
 def test_a_host_key_that_is_not_known(edge_sr, server):
@@ -144,7 +144,7 @@ def test_a_host_key_that_changed(edge_sr, server):
 
 def test_a_key_that_is_refused(edge_sr, server):
     options = [*server.options()[:-1], server.stranger]
-    assert "takes none of the keys" in last(edge_sr("bench", *CASES, *options))
+    assert "accepts none of your keys" in last(edge_sr("bench", *CASES, *options))
 
 
 def test_a_key_that_others_may_read(edge_sr, server, tmp_path):
@@ -160,21 +160,21 @@ def test_nobody_listens(edge_sr, server):
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=id", "pi@", "a b", "pi@board;id", ""])
-def test_what_is_no_host(edge_sr, name):
-    assert "is no host" in last(edge_sr("bench", *CASES, f"--host={name}"))
+def test_a_name_that_is_not_a_host_is_refused(edge_sr, name):
+    assert "is not a host" in last(edge_sr("bench", *CASES, f"--host={name}"))
 
 
 def test_options_that_need_a_host_or_a_file(edge_sr, server, tmp_path):
-    assert "go with --host" in edge_sr.refuses("bench", *CASES, "--port", 22)
+    assert "need --host" in edge_sr.refuses("bench", *CASES, "--port", 22)
     board = ("--model", "tinypssr", "--board", "mps2-an386")
     if shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"):
         assert "leave --host out" in last(edge_sr("bench", *board, *server.options()))
-    assert "holds no .whl" in last(
+    assert "holds no .whl files" in last(
         edge_sr("bench", *CASES, *server.options(), "--wheels", tmp_path)
     )
 
 
-# --- machines that lack something
+# --- targets that lack something
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def stub(server: Server) -> Iterator[Path]:
 
 
 def test_no_python(edge_sr, server, stub):
-    assert "there is no python3" in last(edge_sr("bench", *CASES, *server.options()))
+    assert "python3 is missing" in last(edge_sr("bench", *CASES, *server.options()))
 
 
 def test_an_old_python(edge_sr, server, stub):
@@ -213,7 +213,7 @@ def test_a_disk_that_is_full_there(edge_sr, server, tmp_path):
         subprocess.run(["umount", str(server.temporary)], check=True)
 
 
-def test_packages_that_do_not_come(edge_sr, server, tmp_path):
+def test_packages_that_cannot_be_installed(edge_sr, server, tmp_path):
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / "other-1-py3-none-any.whl").write_bytes(b"")
     made = fake_wheel(tmp_path, "pass", needs="no-such-package-of-edge-sr")
@@ -225,7 +225,7 @@ def test_packages_that_do_not_come(edge_sr, server, tmp_path):
     assert server.is_clean()
 
 
-def test_a_wheel_that_is_none(edge_sr, server, tmp_path):
+def test_a_file_that_is_not_a_wheel(edge_sr, server, tmp_path):
     path = tmp_path / "edge_sr-1-py3-none-any.whl"
     path.write_bytes(b"PK")
     said = last(edge_sr("bench", *CASES, *server.options(), "--wheel", path))
@@ -233,7 +233,7 @@ def test_a_wheel_that_is_none(edge_sr, server, tmp_path):
     assert server.is_clean()
 
 
-# --- connections that end: a wheel whose measurement sends one of two results, and then waits
+# --- lost connections: the wheel's measurement sends one of two results, and then waits
 
 
 def fake_wheel(folder: Path, target: str, needs: str | None = None, padding: int = 0) -> Path:
@@ -257,7 +257,7 @@ def fake_wheel(folder: Path, target: str, needs: str | None = None, padding: int
 def partial() -> bytes:
     """A record with one of two results."""
     made: list[records.Record] = []
-    case = suites.want("tinynone x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
+    case = suites.request("tinynone x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
     from benchmarks.measuring.measure import measure
 
     measure(Task(None, (case, case), suites.QUICK), made.append)
@@ -305,11 +305,11 @@ def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(
     _, said = process.communicate()
     assert not any(server.temporary.iterdir())  # it waited until the other side had cleaned up
     assert process.returncode == 130, said
-    assert "keeps the 1 cases" in said
+    assert "holds the 1 cases" in said
     assert not records.read(out).complete
 
 
-# --- what another machine may send
+# --- what a target may send
 
 
 class Sent:
@@ -329,7 +329,7 @@ def frame(kind: str, content: bytes) -> bytes:
 HELLO = frame("hello", b'{"machine": "aarch64", "system": "Linux"}')
 
 
-def test_what_a_shell_says_of_itself_is_passed_over():
+def test_output_of_the_shell_before_the_greeting_is_skipped():
     sent = Sent(b"Welcome to this board\nno GREETING\n" + bootstrap.GREETING + HELLO)
     assert host._machine(sent) == "aarch64"
 
@@ -355,28 +355,28 @@ def test_no_greeting(data):
     ],
 )
 def test_hostile_greetings_are_refused(data):
-    with pytest.raises(host._ThereError):
+    with pytest.raises(host._TargetError):
         host._machine(Sent(bootstrap.GREETING + data))
 
 
 def follow(data: bytes, planned: int = 2) -> records.Record:
-    case = suites.want("tinypssr x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
+    case = suites.request("tinypssr x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
     task = Task(None, (case,) * planned, suites.QUICK)
     return host._follow(Sent(data), task, lambda _: None, lambda _: None)
 
 
 def test_a_record_is_checked(partial):
-    with pytest.raises(host._ThereError, match="a record that is none"):
+    with pytest.raises(host._TargetError, match="an invalid record"):
         follow(frame("record", partial.replace(b"x2", b"x3")) + frame("end", b""))
-    with pytest.raises(host._ThereError, match="of something else"):
+    with pytest.raises(host._TargetError, match="of other cases"):
         follow(frame("record", partial) + frame("end", b""), planned=3)
-    with pytest.raises(host._ThereError, match="ended early"):
+    with pytest.raises(host._TargetError, match="ended early"):
         follow(frame("record", partial) + frame("end", b""))
     with pytest.raises(host._LostError, match="with 1 of 2"):
         follow(frame("record", partial) + b'{"kind": "record", "bytes": 100}\n{')
 
 
-def test_what_it_says_cannot_steer_a_terminal():
-    with pytest.raises(host._ThereError) as caught:
+def test_messages_of_the_target_cannot_control_a_terminal():
+    with pytest.raises(host._TargetError) as caught:
         follow(frame("error", b"a\x1b[2J\r\n\xff b") + frame("end", b""))
     assert str(caught.value) == "a[2J � b"

@@ -13,6 +13,7 @@ import report_records as made
 from benchmarks.reports import page, report, sheet
 from benchmarks.reports.choice import advise
 from benchmarks.reports.sources import MAX_TEXT, Source, harmless, load, plain
+from benchmarks.reports.table import Table
 from edge_sr import records
 from edge_sr.errors import UserError
 from edge_sr.records import OperatorTime
@@ -60,7 +61,7 @@ def source(record: records.Record, label: str = "a board") -> Source:
     return Source("record.json", plain(label), harmless(record))
 
 
-def table(record: records.Record, title: str) -> report.Table:
+def table(record: records.Record, title: str) -> Table:
     (section,) = report.sections([source(record)])
     return next(table for table in section.tables if table.title == title)
 
@@ -91,8 +92,8 @@ def test_the_fastest_right_runtime_is_chosen_with_the_ratio_to_the_next():
     assert one.best.ratio is not None
     assert one.best.ratio.value == pytest.approx(medians[1] / medians[0])
     assert one.best.sentence == (
-        f"choose engine int8, 1 thread: {medians[0] / 1e6:.3g} ms, "
-        f"{medians[1] / medians[0]:.2f} times as fast as litert int8, 1 thread"
+        f"use engine int8, 1 thread: {medians[0] / 1e6:.3g} ms, "
+        f"speed-up {medians[1] / medians[0]:.2f}x over litert int8, 1 thread"
     )
     assert two.by_precision["int8"].best is results[2]
     assert two.by_precision["int8"].next is results[0]
@@ -107,7 +108,7 @@ def test_a_difference_within_the_noise_is_none():
         made.timed(made.case(runtime="tflm"), 2.0, seed=2),
     ]
     (advice,) = advise(made.record(*results))
-    assert "as fast within the noise" in advice.best.sentence
+    assert "equally fast within the noise" in advice.best.sentence
     assert not advice.best.clear
 
 
@@ -117,7 +118,7 @@ def test_nothing_is_advised_from_what_is_not_known_to_be_right():
     record = made.record(wrong, unchecked, made.emulated(made.case(board="mps2-an386"), 5))
     assert advise(record) == []
     rows = table(record, "tinypssr x2, image of 160x120").rows
-    assert [row.marks for row in rows] == [("wrong",), ("unchecked",)]
+    assert [row.flags for row in rows] == [("wrong",), ("unchecked",)]
 
 
 def test_figures_are_numpys(upscalers):
@@ -145,7 +146,7 @@ def test_the_published_times_stand_beside_ours():
     assert "Chiapputo & Bailey" in table(record, EXECUTION).note
 
 
-EXECUTION = "Execution time beside the published one"
+EXECUTION = "Execution time, published and measured"
 
 
 def test_a_gpu_has_two_columns():
@@ -169,7 +170,7 @@ def test_what_is_doubtful_says_so(upscalers):
     section = report.sections([source(replace(upscalers, device=emulated))])[0]
     said = " ".join(section.warnings)
     assert "partial: 40 of 44 cases" in said
-    assert "emulated by QEMU: its times are not a board's" in said
+    assert "emulated by QEMU: these are not the times of a board" in said
     assert "Wrong: 1 of 32" in said
     assert "Noisy: 6 of 32" in said
     boards = table(upscalers, "Emulated boards")
@@ -181,7 +182,7 @@ def test_what_was_not_measured_says_so_and_why(upscalers):
     rows = table(upscalers, "tinypssr x2, image of 160x120").rows
     cuda = next(row for row in rows if row.cells[0].startswith("onnx-cuda"))
     assert cuda.cells[1] == "not measured"
-    assert cuda.reason == "there is no CUDA GPU here"
+    assert cuda.reason == "no CUDA GPU was found"
 
 
 def test_the_page_needs_nothing_else(html):

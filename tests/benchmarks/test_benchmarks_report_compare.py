@@ -99,7 +99,7 @@ def test_counted_instructions_have_no_chance():
     ((_, same),) = pairs([a], [a])
     ((_, better),) = pairs([a], [b])
     assert same == "equal; A emulated; B emulated"
-    assert better.startswith("B faster (counted, no chance)")
+    assert better.startswith("B faster (counted exactly)")
 
 
 def test_other_files_and_devices_are_barriers():

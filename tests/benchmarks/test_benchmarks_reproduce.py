@@ -1,4 +1,4 @@
-"""Studies: their files, their runs in processes that may die, and what is made of results."""
+"""Studies: their files, their runs in processes that may die, and their tables."""
 
 import dataclasses
 import json
@@ -27,8 +27,8 @@ from benchmarks.reproduce.drive import RESULTS, Request, reproduce
 from benchmarks.reproduce.judge import judge, wobble
 from benchmarks.reproduce.pool import Outcome, Pool
 from benchmarks.reproduce.results import Point, Result, Results, Score
-from benchmarks.reproduce.reuse import find_runs, take_over
-from benchmarks.reproduce.study import Claim, Study, load, names, passes, results_file
+from benchmarks.reproduce.reuse import find_runs, reuse_runs
+from benchmarks.reproduce.study import Claim, Study, load, names, repetitions, results_file
 from benchmarks.reproduce.tables import tables
 from edge_sr.data.colour import luminance
 from edge_sr.data.degradation import bicubic_downscale, bicubic_upscale
@@ -91,7 +91,7 @@ def tiny(photographs: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_ships_is_whole(name: str) -> None:
+def test_shipped_studies_and_results_are_valid(name: str) -> None:
     study = load(name)
     printed = published.load(study.published)
     for figure, rows in printed.figures.items():
@@ -118,7 +118,7 @@ def test_the_order_in_print_is_what_the_studies_claim() -> None:
         found = [_printed_result(run.name, study, printed) for run in study.run]
         # Over all sets MSE has 0.0009 dB more than MAE in print: that claim is one about Set5.
         for sentence in judge(study, [f for f in found if f.scores], ("psnr", "ssim")):
-            assert sentence.startswith(("Holds", "Not to be judged")), (name, sentence)
+            assert sentence.startswith(("Holds", "Not judged")), (name, sentence)
 
 
 def _printed_result(name: str, study: Study, printed: published.Published) -> Result:
@@ -139,25 +139,25 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
     [
         ('title = "Smoke"', 'title = "Smoke"\ncolour = 3', "'colour' is unknown"),
         ("scale = 2", "scale = 2\nsize = 3", "'size' is unknown"),
-        ("scale = 2", "scale = 1", "they start at 2"),
+        ("scale = 2", "scale = 1", "at least 2 is needed"),
         ("changes.loss = { mae = 1.0 }", "changes.lost = 1", "no entry 'lost'"),
         ("batch = 2", "batches = 2", "no entry 'batches'"),
-        ('"set5 x4"', '"set5"', "'set5' is no column"),
-        ('best = ["mae"]', 'best = ["mse"]', "names a run 'mse'"),
-        ('best = ["mae"]', 'best = ["mae", "bicubic"]', "leaves no other run"),
-        ('best = ["mae"]', "", "has either best or pairs"),
+        ('"set5 x4"', '"set5"', "'set5' is not a column"),
+        ('best = ["mae"]', 'best = ["mse"]', "unknown run 'mse'"),
+        ('best = ["mae"]', 'best = ["mae", "bicubic"]', "lists all runs as best"),
+        ('best = ["mae"]', "", "needs either best or pairs"),
         ('name = "bicubic"', 'name = "mae"', "different names"),
         ('name = "bicubic"', 'name = "../mae"', "different names"),
         ('figures = ["psnr"]', 'figures = ["beauty"]', "must be one of psnr, ssim"),
-        ('title = "Smoke"', 'title = "Smoke"\nborder = -1', "border is between 0 and 100, not -1"),
+        ('title = "Smoke"', 'title = "Smoke"\nborder = -1', "border must be 0 to 100, not -1"),
         ('title = "Smoke"', 'title = "Smoke"\nname = "fog"', "the study must have exactly title"),
         ("[quick]", "[quick", "is not TOML"),
         ('title = "Smoke"', "title = " + 3000 * "[", "is not TOML: maximum recursion depth"),
-        ('title = "Smoke"', 'title = ""', "a study has some title"),
-        ('figures = ["psnr"]', "figures = []", "a study has some figures"),
-        ('"losses"', '"losess"', "no published table 'losess'"),
-        ('"gcu+prelu"', '"gcu+prelu", scale = 4', "have a scale; it stands beside"),
-        ("scale = 2", 'scale = 2\nbaseline = "mae"', "has itself as its baseline"),
+        ('title = "Smoke"', 'title = ""', "title must not be empty"),
+        ('figures = ["psnr"]', "figures = []", "figures must not be empty"),
+        ('"losses"', '"losess"', "unknown published table 'losess'"),
+        ('"gcu+prelu"', '"gcu+prelu", scale = 4', "have a scale; it belongs to the run"),
+        ("scale = 2", 'scale = 2\nbaseline = "mae"', "is its own baseline"),
     ],
 )
 def test_a_study_file_that_is_wrong(study_file: Path, old: str, new: str, message: str) -> None:
@@ -167,7 +167,7 @@ def test_a_study_file_that_is_wrong(study_file: Path, old: str, new: str, messag
     assert str(error.value).startswith(str(study_file))
 
 
-def test_what_the_documentation_shows_is_a_study(tmp_path: Path) -> None:
+def test_the_example_in_the_documentation_is_a_study(tmp_path: Path) -> None:
     assert studies.__doc__ is not None
     (tmp_path / "shown.toml").write_text(studies.__doc__.partition("\n")[2])
     shown = load(str(tmp_path / "shown.toml"))
@@ -177,8 +177,8 @@ def test_what_the_documentation_shows_is_a_study(tmp_path: Path) -> None:
 
 def test_a_network_of_one_scale_is_applied_until_it_reaches_another() -> None:
     run = load("training-scale").run[0]
-    assert [passes(run, scale) for scale in (2, 3, 4, 8)] == [1, 0, 2, 3]
-    assert passes(dataclasses.replace(run, scale=4), 2) == 0
+    assert [repetitions(run, scale) for scale in (2, 3, 4, 8)] == [1, 0, 2, 3]
+    assert repetitions(dataclasses.replace(run, scale=4), 2) == 0
 
 
 # --- runs
@@ -232,7 +232,7 @@ class Paused:
         self.driver = processes.edge_sr(*command, env=with_start_up(folder, code))
 
     def wait(self, number: int) -> set[int]:
-        """Wait until so many processes have paused; all of them."""
+        """Wait until `number` processes have paused; returns their ids."""
         wait_until(lambda: len(list(self._folder.iterdir())) >= number, self.driver)
         return {int(path.name) for path in self._folder.iterdir()}
 
@@ -271,7 +271,7 @@ def test_a_study_resumes_after_a_killed_worker_and_after_ctrl_c(
     paused.driver.send_signal(signal.SIGINT)
     _, message = paused.driver.communicate()
     assert paused.driver.returncode == 130, message
-    assert "the same command goes on" in message
+    assert "the same command resumes" in message
     assert processes.running() == []
     assert not list(out.rglob("*.part"))
     assert results.read(out / RESULTS).results == ()
@@ -333,7 +333,7 @@ def _renamed(request: Request, reuse: Path) -> Request:
 
 
 @pytest.mark.slow
-def test_runs_of_another_study_serve_where_they_are_the_same(
+def test_identical_runs_of_another_study_are_reused(
     finished: Path, study_file: Path, photographs: Path, tiny: Path, tmp_path: Path
 ) -> None:
     request = _request(study_file, photographs, tmp_path / "out", set5=tiny)
@@ -343,12 +343,12 @@ def test_runs_of_another_study_serve_where_they_are_the_same(
     there = results.read(finished / RESULTS).results[0]
     assert dataclasses.replace(found, run="mae", scores=()) == there
     other = work.Job(request.study.run[0], {}, 0, str(tmp_path / "other"), "", "", ())
-    take_over([other], find_runs([finished]))
+    reuse_runs([other], find_runs([finished]))
     assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.slow
-def test_runs_that_are_damaged_are_not_taken_over(
+def test_damaged_runs_are_not_reused(
     finished: Path, study_file: Path, photographs: Path, tmp_path: Path
 ) -> None:
     request = _request(study_file, photographs, tmp_path / "out")
@@ -359,12 +359,12 @@ def test_runs_that_are_damaged_are_not_taken_over(
     there = checkpoint.read(kept)
     weights = {name: array + 1 for name, array in there.weights.items()}
     checkpoint.write(kept, dataclasses.replace(there, weights=weights))
-    with pytest.raises(UserError, match=r"best.safetensors is not what .* tells of"):
+    with pytest.raises(UserError, match=r"best.safetensors does not match .*result.json"):
         _run(_renamed(request, tmp_path / "damaged"))
     assert not (tmp_path / "out" / "runs" / "l1 0").exists()
 
 
-# --- folders that are something else's
+# --- folders of other studies
 
 
 @pytest.fixture
@@ -398,10 +398,10 @@ def test_images_that_change_are_refused(
     out = tmp_path / "out"
     found = _run(_request(bicubic_alone, photographs, out, set5=tiny))
     assert [score.column for score in found.results[0].scores] == ["set5 x2", "set5 x4"]
-    with pytest.raises(UserError, match=r"has changed since the study in .* began, from 6 images"):
+    with pytest.raises(UserError, match=r"has changed since the study .* started, from 6 images"):
         _run(_request(bicubic_alone, tiny, out))
     Image.new("L", (40, 40), 7).save(tiny / "b.png")
-    with pytest.raises(UserError, match=r"is not the set5 that .* was judged by"):
+    with pytest.raises(UserError, match=r"is not the set5 that the scores in"):
         _run(_request(bicubic_alone, photographs, out, set5=tiny))
     assert results.read(out / RESULTS) == found
 
@@ -419,11 +419,11 @@ def test_the_border_is_the_studys(
         inner = (slice(4, -4), slice(4, -4))
         due = peak_signal_noise_ratio(luminance(high)[inner], large[inner], data_range=255)
         assert score.psnr == pytest.approx(due, abs=0.01)
-    with pytest.raises(UserError, match="or the border is another"):
+    with pytest.raises(UserError, match="or the border differs"):
         _run(request)
 
 
-def test_thermal_images_are_judged_by_their_own_half(
+def test_thermal_images_are_scored_on_their_validation_half(
     bicubic_alone: Path, photographs: Path, tmp_path: Path
 ) -> None:
     for half, count in (("train", 1), ("val", 2)):
@@ -436,7 +436,7 @@ def test_thermal_images_are_judged_by_their_own_half(
     assert [score.images for score in _run(request).results[0].scores] == [2, 2]
 
 
-def test_a_folder_is_judged_as_osu_only_as_it_is_unpacked(
+def test_osu_must_be_the_unpacked_archive(
     bicubic_alone: Path, photographs: Path, tmp_path: Path
 ) -> None:
     for name in ("00001", "00009", "00010"):
@@ -444,7 +444,7 @@ def test_a_folder_is_judged_as_osu_only_as_it_is_unpacked(
         Image.effect_noise((40, 40), 40).save(tmp_path / "osu" / name / "0.png")
     bicubic_alone.write_text(bicubic_alone.read_text().replace("set5", "osu"))
     request = _request(bicubic_alone, photographs, tmp_path / "out", osu=tmp_path / "osu")
-    with pytest.raises(UserError, match=r"is not osu as it is unpacked; .* 00001 to 00010, all"):
+    with pytest.raises(UserError, match=r"is not the unpacked osu, .*00001 to 00010, all"):
         _run(request)
 
 
@@ -456,10 +456,10 @@ def test_no_reason_of_a_failure_is_lost(
             yield from (Outcome(job, f"{job.run.name} went wrong") for job in jobs)
 
     request = _request(study_file, photographs, tmp_path / "out")
-    told: list[str] = []
+    reported: list[str] = []
     with pytest.raises(UserError, match=r"2 of 2 runs failed.*: bicubic went wrong$"):
-        reproduce(request, Unlucky(), lambda outcome, *_: told.append(outcome.error))
-    assert told == ["mae went wrong", "bicubic went wrong"]
+        reproduce(request, Unlucky(), lambda outcome, *_: reported.append(outcome.error))
+    assert reported == ["mae went wrong", "bicubic went wrong"]
 
 
 def test_damaged_images_are_refused_before_anything_is_trained(
@@ -484,7 +484,7 @@ def test_a_runs_folder_of_other_settings_is_refused(
         _run(_request(bicubic_alone, photographs, tmp_path / "out"))
 
 
-# --- what is made of results
+# --- judgements and tables
 
 
 def _result(run: str, seed: int, psnr: float, curve: Sequence[float] = ()) -> Result:
@@ -504,12 +504,12 @@ FOUND = [
 ]
 
 
-def test_an_order_is_judged_by_its_weakest_pair_beside_the_spread() -> None:
+def test_a_claim_is_judged_by_its_weakest_pair_and_the_deviation() -> None:
     (sentence,) = judge(_study(), FOUND, ("psnr",))
     noise = math.sqrt((statistics.variance((35.0, 35.2, 35.4)) + 0.1**2) / 2)
     assert sentence == (
-        "Holds: MAE has the best PSNR on Set5; mae over ssim by +0.3000 dB, beside a spread of "
-        f"{noise:.4f} dB between 3 seeds."
+        "Holds: MAE has the best PSNR on Set5; mae minus ssim: +0.3000 dB (standard deviation "
+        f"over 3 seeds: {noise:.4f} dB)."
     )
     for more in (0.2, 0.4):  # a little below and a little above
         near = [_result("ssim", n, psnr + more) for n, psnr in enumerate((34.8, 34.9, 35.0))]
@@ -523,20 +523,20 @@ def test_an_order_is_judged_by_its_weakest_pair_beside_the_spread() -> None:
         dataclasses.replace(fixed, claim=(pair,)), [*runs, _result("bicubic", 0, 34.0)], ("psnr",)
     )
     assert sentence.startswith("Holds: better")
-    assert sentence.endswith("beside a spread of 0.2000 dB between 3 seeds.")
+    assert sentence.endswith("(standard deviation over 3 seeds: 0.2000 dB).")
     better = [_result("ssim", seed, 36.0) for seed in range(3)]
     assert judge(_study(), [*FOUND[:6], *better], ("psnr",))[0].startswith("Does not hold here")
-    assert judge(_study(), FOUND[:6], ("psnr",))[0].startswith("Not to be judged yet")
+    assert judge(_study(), FOUND[:6], ("psnr",))[0].startswith("Not judged yet")
 
 
-def test_wobble_is_what_the_later_half_of_a_curve_moves_by() -> None:
+def test_wobble_is_the_mean_step_of_the_later_half_of_a_curve() -> None:
     assert wobble(_result("a", 0, 1, [0, 9, 20, 21, 19])) == pytest.approx(1.5)
     assert wobble(_result("a", 0, 1, [30])) is None
     gone = dataclasses.replace(_result("a", 0, 1), diverged="the loss is nan")
     assert wobble(gone) == math.inf
 
 
-def test_a_table_has_ours_beside_the_printed_and_says_what_is_missing() -> None:
+def test_a_table_has_our_and_published_figures_and_names_missing_sets() -> None:
     made = Results(1, "losses", True, "6 images, abc", {}, tuple(FOUND))
     ssim, psnr = tables(_study(), made)
     assert "quick" in ssim.title
@@ -545,7 +545,7 @@ def test_a_table_has_ours_beside_the_printed_and_says_what_is_missing() -> None:
         assert part in psnr.note
     assert "Holds: MAE" not in ssim.note
     waiting, _ = tables(_study(), dataclasses.replace(made, results=()))
-    assert "Missing: no run has ended yet" in waiting.note
+    assert "Missing: no run has finished yet" in waiting.note
     assert "--test-data" not in waiting.note
 
 

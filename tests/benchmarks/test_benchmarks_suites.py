@@ -1,4 +1,4 @@
-"""Suites as data: those that ship, and files that are no suites."""
+"""Suites as data: shipped ones, and files that are not suites."""
 
 import json
 from pathlib import Path
@@ -52,8 +52,8 @@ def write(path: Path, values: dict) -> str:
 def test_a_shipped_suite_is_read(name):
     suite = suites.read(name)
     assert suite.title
-    assert len(set(suite.wanted)) == len(suite.wanted) > 5
-    for case in suite.wanted:
+    assert len(set(suite.cases)) == len(suite.cases) > 5
+    for case in suite.cases:
         assert case.precision in BACKENDS[case.backend].precisions
 
 
@@ -71,8 +71,8 @@ def test_the_suites_are_those_that_the_help_names():
 
 
 def test_super_resolution_has_every_architecture_that_ships():
-    asked = {case.network for case in suites.read("super-resolution").wanted}
-    assert asked == {
+    requested = {case.network for case in suites.read("super-resolution").cases}
+    assert requested == {
         f"{entry.model} x{entry.scale}" for entry in zoo.entries() if not entry.thermal
     }
 
@@ -81,34 +81,34 @@ def test_execution_time_is_the_published_table():
     published = report.published()
     suite = suites.read(published["suite"])
     size = suites.parse_size(published["size"])
-    asked = {(case.network, case.part) for case in suite.wanted}
+    requested = {(case.network, case.part) for case in suite.cases}
     table = published["execution_time_ms"]
-    assert asked == {(name, part) for name, parts in table.items() for part in parts}
-    assert {(case.height, case.width) for case in suite.wanted} == {size} == {(512, 768)}
+    assert requested == {(name, part) for name, parts in table.items() for part in parts}
+    assert {(case.height, case.width) for case in suite.cases} == {size} == {(512, 768)}
     assert table["tinycompress-4"]["encoder"] == {"gpu": 2.7, "cpu": 29.7}
-    assert {"onnx-cuda", "engine"} <= {case.backend for case in suite.wanted}
+    assert {"onnx-cuda", "engine"} <= {case.backend for case in suite.cases}
 
 
 def test_a_users_own_suite_is_a_product_of_its_lists(tmp_path):
     suite = suites.read(write(tmp_path / "mine.toml", GOOD))
     assert suite.name == "mine"
-    kinds = [(case.precision, case.backend, case.threads) for case in suite.wanted]
+    kinds = [(case.precision, case.backend, case.threads) for case in suite.cases]
     assert kinds == [
         *(("int8", "litert", 1), ("int8", "litert", 2), ("int8", "engine", 1)),
         *(("int8", "engine", 2), ("float32", "litert", 1), ("float32", "litert", 2)),
     ]
-    assert (suite.wanted[0].height, suite.wanted[0].width) == (48, 64)
+    assert (suite.cases[0].height, suite.cases[0].width) == (48, 64)
 
 
 def test_the_format_as_it_is_described_is_a_suite(tmp_path):
     (tmp_path / "mine.toml").write_text(suites.__doc__.partition("\n\n")[2])
-    assert len(suites.read(str(tmp_path / "mine.toml")).wanted) == 2 * (2 + 1) * 2
+    assert len(suites.read(str(tmp_path / "mine.toml")).cases) == 2 * (2 + 1) * 2
 
 
 def test_a_runtime_without_threads_is_asked_once(tmp_path):
     case = GOOD["case"][0] | {"backends": ["tflm"], "precisions": ["int8"]}
     suite = suites.read(write(tmp_path / "mine.toml", GOOD | {"case": [case]}))
-    assert [case.threads for case in suite.wanted] == [1]
+    assert [case.threads for case in suite.cases] == [1]
 
 
 @pytest.mark.parametrize(
@@ -116,24 +116,24 @@ def test_a_runtime_without_threads_is_asked_once(tmp_path):
     [
         (("title",), 5, "a title, which is text"),
         (("case",), {}, "tables"),
-        (("case",), [5], "has exactly"),
-        (("more",), 1, "a suite has exactly case, sampling, title"),
-        (("sampling", "samples"), 0, "samples of .* is a positive number"),
+        (("case",), [5], "must have exactly"),
+        (("more",), 1, "a suite must have exactly the keys case, sampling, title"),
+        (("sampling", "samples"), 0, "samples of .* must be a positive number"),
         (("sampling", "samples"), True, "positive number"),
         (("sampling", "seconds"), "long", "positive number"),
-        (("case", 0, "backends"), ["magic"], "'magic' is none of the backends"),
-        (("sampling", "samples"), 2.5, "samples of .* is a whole number"),
+        (("case", 0, "backends"), ["magic"], "unknown backends: 'magic'"),
+        (("sampling", "samples"), 2.5, "samples of .* must be a whole number"),
         (("sampling", "max_samples"), 1, "max_samples of .* is less than samples"),
         (("sampling", "max_seconds"), 0.1, "max_seconds of .* is less than seconds"),
-        (("case", 0, "networks"), [], "networks of .* is a list of texts, of one at least"),
-        (("case", 0, "networks"), ["tinypsr x2"], "there is no network 'tinypsr x2'"),
-        (("case", 0, "networks"), ["tinypssr"], "there is no network 'tinypssr'"),
-        (("case", 0, "networks"), ["tinycompress-7"], "there is no network 'tinycompress-7'"),
+        (("case", 0, "networks"), [], "networks of .* must be a list of texts and not empty"),
+        (("case", 0, "networks"), ["tinypsr x2"], "unknown network 'tinypsr x2'"),
+        (("case", 0, "networks"), ["tinypssr"], "unknown network 'tinypssr'"),
+        (("case", 0, "networks"), ["tinycompress-7"], "unknown network 'tinycompress-7'"),
         (("case", 0, "networks"), ["tinypssr x2", "tinycompress-4"], "a .* of its own"),
-        (("case", 0, "backends"), "litert", "backends of .* is a list of texts"),
-        (("case", 0, "precisions"), ["int4"], "'int4' is none of the precisions"),
-        (("case", 0, "parts"), ["encoder"], "'encoder' is none of the parts"),
-        (("case", 0, "sizes"), ["64"], "'64' is no size; one is WIDTHxHEIGHT"),
+        (("case", 0, "backends"), "litert", "backends of .* must be a list of texts"),
+        (("case", 0, "precisions"), ["int4"], "unknown precisions: 'int4'"),
+        (("case", 0, "parts"), ["encoder"], "unknown parts: 'encoder'"),
+        (("case", 0, "sizes"), ["64"], "'64' is not a size; write WIDTHxHEIGHT"),
         (("case", 0, "sizes"), ["99999x64"], "no size"),
         (("case", 0, "threads"), [0], "threads are 1 to 64"),
         (("case", 0, "threads"), [True], "list of whole numbers"),
@@ -150,7 +150,7 @@ def test_a_wrong_suite_is_refused(tmp_path, place, value, message):
 
 
 def test_a_suite_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(UserError, match="there is no suite 'slow'; there are execution-time"):
+    with pytest.raises(UserError, match="unknown suite 'slow'; available: execution-time"):
         suites.read("slow")
     with pytest.raises(UserError, match="No such file"):
         suites.read(str(tmp_path / "none.toml"))

@@ -35,7 +35,7 @@ def test_a_file_is_measured_and_recorded(edge_sr, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_options_say_how(edge_sr, tmp_path):
+def test_options_change_the_case(edge_sr, tmp_path):
     out = tmp_path / "record.json"
     core = str(device.cores()[0])
     options = ("--model", "tinypssr", "--float32", "--end-to-end", "--pin", core, "--out", out)
@@ -71,7 +71,7 @@ threads = [1]
 """
 
 
-def test_what_does_not_ship_is_said_and_is_no_error(edge_sr, tmp_path):
+def test_a_network_that_is_not_shipped_is_reported_without_an_error(edge_sr, tmp_path):
     suite = tmp_path / "mine.toml"
     suite.write_text(SUITE)
     result = edge_sr("bench", "--suite", suite)
@@ -83,11 +83,11 @@ def test_a_suite_of_which_nothing_is_measured_is_refused(edge_sr, tmp_path, monk
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
     out = tmp_path / "record.json"
     options = ("--suite", "execution-time", "--runtime", "engine", "--out", out)
-    assert "nothing was measured; tinycompress-4 encoder" in edge_sr.refuses("bench", *options)
+    assert "no case was measured; tinycompress-4 encoder" in edge_sr.refuses("bench", *options)
     assert not out.exists()
 
 
-def test_a_set_of_kernels_that_there_is_not_is_refused(edge_sr, monkeypatch):
+def test_unknown_kernels_are_refused(edge_sr, monkeypatch):
     monkeypatch.setenv("EDGE_SR_KERNELS", "foo")
     assert "EDGE_SR_KERNELS is 'foo'; it may be portable" in edge_sr.refuses("bench")
 
@@ -125,21 +125,24 @@ def test_an_emulated_board_says_so(edge_sr, tmp_path):
         (("bad.onnx",), "bad.onnx: this is not an ONNX model"),
         (("bad.safetensors",), "bad.safetensors is not a checkpoint"),
         ((INT8, "--runtime", "onnx"), "onnx does not open"),
-        ((INT8, "--runtime", "magic"), "there is no runtime 'magic'; there are litert,"),
+        ((INT8, "--runtime", "magic"), "unknown runtime 'magic'; available: litert,"),
         ((INT8, "--float32"), "computes in int8"),
-        ((INT8, "--size", "0x4"), "'0x4' is no size; one is WIDTHxHEIGHT"),
-        ((INT8, "--pin", "a"), "'a' is no list of cores"),
-        ((INT8, "--pin", "9999"), "--pin names cores that are not here"),
-        ((INT8, "--suite", "quick"), "three ways to say it; name one"),
-        ((INT8, "--scale", "2"), "--scale and --part go with --model"),
-        ((INT8, "--resume"), "--resume goes on with a record; name it with --out"),
+        ((INT8, "--size", "0x4"), "'0x4' is not a size; write WIDTHxHEIGHT"),
+        ((INT8, "--pin", "a"), "'a' is not a list of cores"),
+        ((INT8, "--pin", "9999"), "--pin names cores that this machine lacks"),
+        ((INT8, "--suite", "quick"), "exclude each other; name one of them"),
+        ((INT8, "--scale", "2"), "--scale and --part need --model"),
+        ((INT8, "--resume"), "--resume continues a record; name it with --out"),
         ((INT8, "--out", "none/record.json"), "there is no folder none"),
         ((INT8, "--threads", "0"), "threads"),
         ((INT8, "--board", "atari"), "atari"),
         ((INT8, "--board", "mps2-an386", "--runtime", "litert"), "a board runs the engine"),
-        (("--suite", "slow"), "there is no suite 'slow'"),
-        (("--suite", "quick", "--runtime", "tflm"), "the suite quick has no case like that"),
-        (("--board", "mps2-an386"), "--board goes with --model or a file"),
+        (("--suite", "slow"), "unknown suite 'slow'"),
+        (
+            ("--suite", "quick", "--runtime", "tflm"),
+            "no case of the suite quick matches the options",
+        ),
+        (("--board", "mps2-an386"), "--board needs --model or a file"),
         (("--model", "tinypssr", "--scale", "3"), "tinypssr has no scale 3; it has 2, 4"),
         (("--model", "tinypssr", "--part", "encoder"), "tinypssr has no encoder"),
         (("--model", "tinycompress-4", "--scale", "2"), "leave --scale out"),
@@ -154,7 +157,7 @@ def test_bad_input_is_one_sentence(edge_sr, tmp_path, monkeypatch, arguments, se
     assert sentence in edge_sr.refuses("bench", *arguments)
 
 
-def test_what_a_runtime_refuses_is_one_sentence(edge_sr, tmp_path, monkeypatch):
+def test_an_error_of_a_runtime_is_one_sentence(edge_sr, tmp_path, monkeypatch):
     answer = Answer(error="LiteRT cannot open the model: line one\nline two")
     monkeypatch.setattr(process, "do", lambda job: answer)
     refusal = edge_sr.refuses("bench", INT8, "--out", tmp_path / "record.json")
@@ -168,14 +171,14 @@ def test_a_wrong_output_ends_with_code_1_and_is_recorded(edge_sr, tmp_path, monk
     out = tmp_path / "record.json"
     result = edge_sr("bench", INT8, "--runtime", "engine", *SHORT, "--out", out)
     assert result.code == 1
-    said = "int8 40x24 engine 1 thread (3 dB of PSNR away from the reference, 0.05 is the bound)"
-    assert result.err.endswith(f"{said} is wrong\n")
+    said = "int8 40x24 engine 1 thread (3 dB PSNR difference from the reference, the bound is 0.05)"
+    assert result.err.endswith(f"wrong output: {said}\n")
     (made,) = records.read(out).results
     assert "wrong" in made.marks
     assert made.output.decision == wrong.decision
 
 
-def test_a_record_is_not_replaced_unless_asked(edge_sr, tmp_path):
+def test_a_record_is_replaced_only_with_force(edge_sr, tmp_path):
     out = tmp_path / "record.json"
     out.write_text("mine")
     assert "--force replaces it" in edge_sr.refuses("bench", INT8, "--out", out)
@@ -190,7 +193,7 @@ def test_a_record_is_not_replaced_unless_asked(edge_sr, tmp_path):
         (("{", ""), "it is not JSON"),
     ],
 )
-def test_a_record_that_is_none_is_not_resumed(edge_sr, tmp_path, edit, sentence):
+def test_an_invalid_record_is_not_resumed(edge_sr, tmp_path, edit, sentence):
     out = tmp_path / "record.json"
     here = device.read_device(), device.read_software(), QUICK
     records.write(out, Record(None, records.now(), False, 1, *here, results=()))
@@ -209,7 +212,7 @@ if record.exists() and json.loads(record.read_text())["record"]["results"]:
 """
 
 
-def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(edge_sr, processes, tmp_path):
+def test_ctrl_c_keeps_measured_cases_and_resume_continues(edge_sr, processes, tmp_path):
     out, waiting = tmp_path / "record.json", tmp_path / "waiting"
     code = WAIT_AFTER_THE_FIRST_CASE.format(record=str(out), waiting=str(waiting))
     arguments = ("bench", *SHORT, "--int8", "--out", out)
@@ -218,7 +221,7 @@ def test_ctrl_c_keeps_what_was_measured_and_resume_goes_on(edge_sr, processes, t
     process.send_signal(signal.SIGINT)
     _, message = process.communicate()
     assert process.returncode == 130
-    assert "--resume goes on" in message
+    assert "--resume continues" in message
     assert processes.running() == []
     partial = records.read(out)
     assert not partial.complete

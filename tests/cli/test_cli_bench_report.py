@@ -35,8 +35,8 @@ def test_report_writes_a_page_a_sheet_and_tables(edge_sr: EdgeSr, codecs: Path) 
     assert result.code == 0, result.err
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert sheet.read_text(encoding="utf-8").startswith("record,suite,")
-    assert "at most 2 threads: choose engine int8, 2 threads: " in result.out
-    assert "Execution time beside the published one" in result.out
+    assert "at most 2 threads: use engine int8, 2 threads: " in result.out
+    assert "Execution time, published and measured" in result.out
     assert "not measured" in result.out
     assert f"{sheet} exists; --force replaces it" in edge_sr.refuses(*arguments)
 

@@ -20,7 +20,7 @@ PIXELS = skimage.data.astronaut()[20:191, 100:263]
 
 @pytest.fixture
 def kodak(tmp_path: Path) -> Path:
-    """A folder of that name, so that published figures stand beside."""
+    """A folder of this name, which gets the published figures."""
     folder = tmp_path / "kodak"
     folder.mkdir()
     Image.fromarray(PIXELS).save(folder / "large.png")
@@ -41,7 +41,7 @@ def test_a_survey_prints_tables_and_writes_files(
         lacking.setitem(sys.modules, "matplotlib", None)
         result = edge_sr(*command)
     assert result.code == 0, result.err
-    assert "means leave out small" in result.err
+    assert "means exclude small" in result.err
     assert "no plots were drawn: this needs matplotlib" in result.err
     assert "pip install 'edge-sr[plot]'" in result.err
     for network in ("tc-4", "tc-4-int8"):
@@ -94,7 +94,7 @@ def test_the_size_is_that_of_the_file_that_compress_writes(
         ("quantizer", ("tc-4", "tc-16", "clipping", "normalization")),
         ("planes", ("0.9957 / 39.0109 / 4.5383", "large", "small", "tc-4-int8")),
         ("image", ("published, one image", "0.9819 / 31.9334 / 1.2758", "large")),
-        ("jpeg", ("none of these images has a JPEG file", "51.8739", "25.7558")),
+        ("jpeg", ("no image here has a matching JPEG file", "51.8739", "25.7558")),
     ],
 )
 def test_the_tables_of_the_slides(
@@ -168,10 +168,10 @@ def test_several_sets(edge_sr: EdgeSr, kodak: Path, tmp_path: Path) -> None:
     assert result.code == 0, result.err
     assert "kodak: bpp" in result.out
     assert "set5: bpp" in result.out
-    assert result.out.count("5.1043") == 2  # beside float32 and int8, for kodak alone
+    assert result.out.count("5.1043") == 2  # for float32 and int8, of kodak alone
 
 
-def test_an_interrupted_study_goes_on(
+def test_an_interrupted_study_resumes(
     edge_sr: EdgeSr, kodak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmarks.rate_distortion import study
@@ -197,19 +197,19 @@ def test_an_interrupted_study_goes_on(
 def test_bad_input(edge_sr: EdgeSr, kodak: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ("rd", kodak, *MODELS, "--out", out)
-    assert "there is no table 'x'; there are aac" in edge_sr.refuses(*command, "--table", "x")
-    assert "there is no rate '5'" in edge_sr.refuses(*command, "--rates", "4,5")
-    assert "no codec of these rates" in edge_sr.refuses(*command, "--rates", "256")
+    assert "unknown table 'x'; available: aac" in edge_sr.refuses(*command, "--table", "x")
+    assert "unknown rate '5'" in edge_sr.refuses(*command, "--rates", "4,5")
+    assert "no codec has one of these rates" in edge_sr.refuses(*command, "--rates", "256")
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "holds no image" in edge_sr.refuses("rd", empty, *command[2:])
     assert "is not a folder" in edge_sr.refuses("rd", tmp_path / "none", *command[2:])
-    assert "lies in" in edge_sr.refuses("rd", kodak, *MODELS, "--out", kodak / "rd")
-    assert "two of the folders are called kodak" in edge_sr.refuses("rd", kodak, *command[1:])
+    assert "lies in the image" in edge_sr.refuses("rd", kodak, *MODELS, "--out", kodak / "rd")
+    assert "two folders have the name kodak" in edge_sr.refuses("rd", kodak, *command[1:])
     assert not out.exists()
 
 
-def test_a_pillow_without_a_format_is_told_of(
+def test_a_pillow_without_a_format_is_reported(
     edge_sr: EdgeSr, kodak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.init()
@@ -226,7 +226,7 @@ def test_a_folder_with_other_files_is_refused(edge_sr: EdgeSr, kodak: Path, tmp_
     assert "holds thesis.txt, which" in edge_sr.refuses(*command)
     (out / "thesis.txt").unlink()
     (out / "records.csv").write_text("a,b\n")
-    assert "does not start as" in edge_sr.refuses(*command)
+    assert "does not have the header" in edge_sr.refuses(*command)
     (out / "records.csv").unlink()
     (out / "means.csv").mkdir()
     assert edge_sr(*command).code == 0

@@ -1,25 +1,25 @@
-"""The page of a report: one HTML file that needs nothing else, neither network nor script."""
+"""Makes the page of a report: one HTML file without scripts that loads nothing."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.reports.report import Section, Table, sections
+from benchmarks.reports.report import Section, sections
 from benchmarks.reports.sources import Source
+from benchmarks.reports.table import Table
 from edge_sr.errors import require
 
 
 def render(sources: Sequence[Source]) -> str:
-    """The page.
+    """Return the page as HTML.
 
     Raises:
-        UserError: a package that it is made with is missing.
+        UserError: Jinja or Matplotlib is missing.
     """
     jinja2 = require("jinja2", "plot")
     require("matplotlib", "plot")
     from benchmarks.reports.page import plots
 
-    # Everything that a template shows is escaped, but for what is marked as Markup, which plots
-    # makes of drawings alone.
+    # A template escapes every text except Markup, which only the drawings of plots are.
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchmarks.reports", "page"),
         autoescape=True,
@@ -42,5 +42,5 @@ def _shown(section: Section, number: int, plots: Any) -> dict[str, object]:
 
 
 def _fits_a_card(table: Table) -> bool:
-    """Whether each row can be read as a list on a phone; many rows are better scrolled."""
+    """Return whether a phone shows each row as a list; tables of many rows scroll instead."""
     return len(table.rows) <= 8

@@ -1,4 +1,4 @@
-"""The drawings of a report's page, as SVG elements that take the page's colours."""
+"""Draws the plots of a report's page, as SVG elements in the page's colours."""
 
 import io
 import math
@@ -22,12 +22,12 @@ from benchmarks.reports.sources import network_name, plural, size
 from edge_sr.records import Record, Result
 
 _INK = "#010203"
-"""Stands for the page's own colour of text until the drawing is an element of the page."""
+"""A placeholder for the page's text colour, replaced in the finished SVG."""
 
 _COLOURS = ("#3b82c4", "#e07b39", "#3fa66b", "#c65b9b", "#8f7ad6", "#a89500", "#d1495b", "#4aa3b5")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _DOUBTFUL = 0.35
-"""Opacity of points whose results are marked."""
+"""Opacity of points whose results are flagged."""
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -49,7 +49,7 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with what is said under it; `svg` may stand in a page as it is."""
+    """A figure with its caption; `svg` is safe in a page."""
 
     title: str
     caption: str
@@ -58,7 +58,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class _Sketch:
-    """What makes a drawing; `entries` are lines of its legend."""
+    """A figure before it is drawn; `entries` is the number of lines of its legend."""
 
     title: str
     caption: str
@@ -97,7 +97,7 @@ def _drawing(sketch: _Sketch, prefix: str) -> Drawing:
 
 
 def _label_powers(axis: Any) -> None:
-    """Plain numbers on a logarithmic axis, as many as its view has room for."""
+    """Label a logarithmic axis with plain numbers, as many as fit."""
     low, high = axis.get_view_interval()
     decades = math.log10(high / low)
     subs = (1, 2, 5) if decades < 2.5 else (1,)
@@ -107,7 +107,7 @@ def _label_powers(axis: Any) -> None:
 
 
 def _element(svg: bytes, prefix: str, title: str) -> Markup:
-    """The drawing without what a file of its own needs: namespaces, metadata, a global style."""
+    """Return the drawing as an element: without namespaces, metadata and global style."""
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
         parent.tag = parent.tag.rpartition("}")[2]
@@ -125,7 +125,7 @@ def _element(svg: bytes, prefix: str, title: str) -> Markup:
 
 
 def _attribute(name: str, value: str, prefix: str) -> str:
-    """With identifiers of this drawing alone, and the page's colour of text."""
+    """Return an attribute with identifiers unique to this drawing, and the page's text colour."""
     if name == "id":
         return f"{prefix}-{value}"
     if name == "href":
@@ -137,7 +137,7 @@ def _attribute(name: str, value: str, prefix: str) -> str:
 
 
 def _quality(results: Sequence[Result]) -> Iterable[_Sketch]:
-    """Of the image and the test set with the most points; one point for a way to run."""
+    """Yield the plot of the image and test set with the most points."""
     scored = [
         (result, score)
         for result in results
@@ -167,15 +167,15 @@ def _quality(results: Sequence[Result]) -> Iterable[_Sketch]:
             colour, marker = _COLOURS[colours[runtime]], _MARKERS[markers[network]]
             _point(axes, (latency, psnr), colour, marker, precision == "int8", opacity)
         axes.set_xscale("log")
-        axes.set_xlabel(f"milliseconds, p50, image of {image}")
+        axes.set_xlabel(f"p50 latency in ms, image of {image}")
         axes.set_ylabel(f"PSNR on {dataset}, dB")
         _label_runtimes(axes, colours)
         for network, index in markers.items():
             axes.add_line(_legend(network, _INK, _MARKERS[index]))
 
     caption = (
-        "Left and up is better. Quality is that of the networks' cards; full points int8, hollow "
-        "ones float32; of several numbers of threads the fastest. "
+        "Left and up is better. The PSNR is from the networks' cards. Filled points are int8, "
+        "hollow points float32; each has its fastest number of threads. "
     ) + _faint(results)
     entries = len({key[0] for key in points}) + len({key[1] for key in points})
     yield _Sketch("Latency against quality", caption, entries, paint)
@@ -201,17 +201,17 @@ def _roofline(results: Sequence[Result]) -> Iterable[_Sketch]:
             _point(axes, (macs / 1e6, rate), colour, "o", filled, _opacity(result))
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlabel("million MACs of a run")
-        axes.set_ylabel("10⁹ MACs a second")
+        axes.set_xlabel("million MACs per run")
+        axes.set_ylabel("GMAC/s")
         axes.margins(0.12)
         _roofs(axes, points)
         _equal_times(axes)
         _label_runtimes(axes, colours)
 
     caption = (
-        "Up is better; the sloping lines are of equal time. A roof is the most that any case of "
-        "that arithmetic reached in this record, not a figure of the processor's maker. Full "
-        "points int8, hollow ones float32. "
+        "Up is better; sloping lines connect equal times. A roof is the highest rate of any case "
+        "of that precision in this record, not a figure of the processor's vendor. Filled points "
+        "are int8, hollow points float32. "
     ) + _faint(results)
     entries = 2 + len({result.case.runtime_name for result, _, _ in points})
     yield _Sketch("Roofline by MACs", caption, entries, paint)
@@ -221,12 +221,12 @@ def _roofs(axes: Axes, points: Sequence[tuple[Result, int, float]]) -> None:
     for precision, dashes in (("int8", "--"), ("float32", ":")):
         rates = [rate for it, _, rate in points if it.case.network.precision == precision]
         if rates:
-            label = f"most reached, {precision}: {max(rates):.3g}"
+            label = f"highest, {precision}: {max(rates):.3g}"
             axes.axhline(max(rates), color=_INK, linestyle=dashes, linewidth=1, label=label)
 
 
 def _equal_times(axes: Axes) -> None:
-    """A line for each power of ten of milliseconds that crosses the view."""
+    """Draw a line of equal time for each power of ten of milliseconds in the view."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     first, last = math.floor(math.log10(left / top)), math.ceil(math.log10(right / bottom))
     for power in range(first, last + 1):
@@ -243,7 +243,7 @@ def _equal_times(axes: Axes) -> None:
 
 
 def _memory(results: Sequence[Result]) -> Iterable[_Sketch]:
-    """One for each network; of several numbers of threads the fewest."""
+    """Yield a plot for each network, with its smallest number of threads."""
     groups: dict[str, dict[tuple[str, str], dict[int, int]]] = {}
     for result in sorted(results, key=lambda result: -result.case.threads):
         case = result.case
@@ -274,12 +274,12 @@ def _memory_of(network: str, lines: dict[tuple[str, str], dict[int, int]]) -> _S
                 label=_safe(f"{name}, {precision}"),
             )
         axes.set_yscale("log")
-        axes.set_xlabel("width of the image, pixels")
+        axes.set_xlabel("image width in pixels")
         axes.set_ylabel("kB")
 
     caption = (
-        "What the runtime keeps for tensors; height grows with width as in the table. The engine's "
-        "need on a microcontroller depends on the width alone."
+        "Memory for tensors; the height grows with the width as in the table. On a microcontroller "
+        "the engine's RAM depends on the width alone."
     )
     return _Sketch(f"Memory against width: {network}", caption, len(lines), paint)
 
@@ -288,7 +288,7 @@ def _memory_of(network: str, lines: dict[tuple[str, str], dict[int, int]]) -> _S
 
 
 def _styles(names: Iterable[str]) -> dict[str, int]:
-    """An index into colours and markers for each name, in order; they come again after eight."""
+    """Return an index into colours and markers for each name; they repeat after eight."""
     known = sorted(set(names))
     return {name: index % len(_COLOURS) for index, name in enumerate(known)}
 
@@ -313,12 +313,12 @@ def _label_runtimes(axes: Axes, colours: dict[str, int]) -> None:
 
 
 def _legend(label: str, colour: str, marker: str) -> Line2D:
-    """A line without points, which the legend shows."""
+    """Return a line without points for the legend."""
     return Line2D([], [], color=colour, marker=marker, linestyle="none", label=_safe(label))
 
 
 def _safe(label: str) -> str:
-    """Matplotlib leaves labels that begin with an underscore out of legends."""
+    """Return a label that Matplotlib shows; it hides those that begin with an underscore."""
     return f"\u200b{label}" if label.startswith("_") else label
 
 

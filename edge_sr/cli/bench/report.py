@@ -1,4 +1,4 @@
-"""`edge-sr bench report`: what records say, as tables, a sheet or a page."""
+"""`edge-sr bench report`: prints records as tables, and writes them as CSV or HTML."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,16 +17,14 @@ def report(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RECORD...", parser=parse_path, help="Records, as bench --out writes them."
+            metavar="RECORD...", parser=parse_path, help="Records, written by bench --out."
         ),
     ],
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print Markdown, to be pasted.")
-    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     csv: Annotated[
         Path | None,
         typer.Option(
-            parser=parse_path, metavar="PATH", help="Write a sheet as well.", show_default="none"
+            parser=parse_path, metavar="PATH", help="Also write a CSV file.", show_default="none"
         ),
     ] = None,
     html: Annotated[
@@ -34,15 +32,15 @@ def report(
         typer.Option(
             parser=parse_path,
             metavar="PATH",
-            help="Write a page with drawings as well; it needs no network.",
+            help="Also write an HTML page with plots; it loads nothing.",
             show_default="none",
         ),
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Say which runtime to choose on each record's device, and print all figures.
+    """Recommend a runtime for each record's device, and print all figures.
 
-    Nothing is measured. What was emulated, throttled, noisy, wrong or not measured says so.
+    Nothing is measured. Results that are emulated, throttled, noisy, wrong or missing are flagged.
     """
     from benchmarks.reports import page, sheet
     from benchmarks.reports.report import sections
@@ -58,10 +56,10 @@ def report(
 
 
 def _check_outputs(csv: Path | None, html: Path | None, files: list[Path], force: bool) -> None:
-    """Before any work.
+    """Check the output files before any work.
 
     Raises:
-        UserError: they cannot be written, or are the same, or one of the records.
+        UserError: a file cannot be written, or is named twice, or is one of the records.
     """
     outputs = [path for path in (csv, html) if path is not None]
     taken = [path.resolve() for path in files]
@@ -86,7 +84,7 @@ def _print(section: "Section", markdown: bool) -> None:
     for warning in section.warnings:
         line(f"\n{mean(warning)}")
     if section.advice:
-        line("\nOn this device:")
+        line("\nRecommendations for this device:")
     if markdown and section.advice:
         line("")
     for what, sentence in section.advice:

@@ -1,13 +1,12 @@
-"""What `edge-sr bench` shows of a measurement, narrow enough for a terminal of 80 columns."""
+"""The tables that `edge-sr bench run` prints, which fit a terminal of 80 columns."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from edge_sr.cli.tables import show
-from edge_sr.errors import VerificationError
 
 if TYPE_CHECKING:
-    from benchmarks.reports.report import Row, Table
+    from benchmarks.reports.table import Row, Table
     from edge_sr.records import Record, Result
 
 _HEADINGS = ("runtime", "run on", "p50 ms", "p99", "spread", "RSS MB")
@@ -26,30 +25,26 @@ def show_results(record: "Record") -> None:
 
 
 def _table(title: str, results: list["Result"]) -> "Table":
-    """What has no time is said below, where a sentence has room."""
-    from benchmarks.reports.report import Table
+    """Return a table of the timings, with a note on cases without one."""
+    from benchmarks.reports.choice import label
+    from benchmarks.reports.table import Table
 
     rows = [row for result in results for row in _rows(result)]
-    sentences = [f"{_way(it)}: {_instead(it)}" for it in results if not it.timings]
+    sentences = [f"{label(it)}: {_without_time(it)}" for it in results if not it.timings]
     return Table(title, _HEADINGS, tuple(rows), "\n".join(sentences))
 
 
-def _way(result: "Result") -> str:
-    from benchmarks.reports.choice import way
-
-    return way(result)
-
-
-def _instead(result: "Result") -> str:
+def _without_time(result: "Result") -> str:
     if result.instructions is not None:
         return f"{result.instructions.frame:,} instructions (emulated, not cycles)"
     return f"{result.status}: {result.reason}"
 
 
 def _rows(result: "Result") -> Iterable["Row"]:
-    """One for each timing."""
-    from benchmarks.reports.report import Row, memory, milliseconds
+    """Yield a row for each timing."""
+    from benchmarks.reports.report import memory
     from benchmarks.reports.sources import where
+    from benchmarks.reports.table import Row, milliseconds
 
     case, peak = result.case, memory(result, "peak rss")
     name = f"{case.runtime_name} {case.network.precision}"
@@ -59,20 +54,3 @@ def _rows(result: "Result") -> Iterable["Row"]:
         resident = f"{peak / 1e6:.1f}" if peak is not None and timing.scope == "run" else ""
         cells = (named, where(case), *figures, f"{timing.spread:.1%}", resident)
         yield Row(cells, result.marks)
-
-
-def check_outputs(record: "Record") -> None:
-    """End with exit code 1 if an output is wrong.
-
-    Raises:
-        VerificationError: so.
-    """
-    from benchmarks.reports.sources import plain
-
-    wrong = [
-        f"{plain(result.case.key)} ({result.output.problem})"
-        for result in record.results
-        if "wrong" in result.marks and result.output is not None
-    ]
-    if wrong:
-        raise VerificationError(f"the output of {'; '.join(wrong)} is wrong")
