@@ -27,7 +27,8 @@ What the algorithm does not guarantee:
   take less.
 - A layout must hold at every width, so offsets are linear in the width and are compared by their
   coefficients. At a given width, some bytes may stay unused.
-- A ring is shared as a whole: while one of its rows is live, no other ring uses its free rows.
+- A ring is shared as a whole: while one of its rows is live, no other ring uses its free rows. A
+  ring whose rows outlive a step shares nothing, even where it is empty for a part of the step.
 
 `overlap.py` checks a plan's memory without using any of this.
 """
