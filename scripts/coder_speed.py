@@ -1,11 +1,11 @@
-"""How fast the entropy coder is, beside zlib on the same samples in the same run.
+"""Measure the speed of the entropy coder against zlib on the same samples, in one run.
 
 python scripts/coder_speed.py KODAK   (a folder of images)
 
 Samples are stand-ins for latents at rate 4: RGB averaged over blocks of 2x2 pixels, as luminance
-and two differences of colour. Every plane of every image is coded and decoded on one core; of each,
-the best of several runs counts, in processor time of this process, which other work on the machine
-disturbs less than the clock on the wall.
+and two colour differences. All planes of every image are coded and decoded on one core. The best of
+several runs counts. Times are CPU time of this process, which other load on the machine disturbs
+less than wall time.
 """
 
 import argparse
@@ -27,7 +27,7 @@ ZLIB_LEVEL = 6
 
 
 def latents(image: np.ndarray) -> np.ndarray:
-    """(3, rows, columns) uint8 of an RGB image (height, width, 3)."""
+    """Stand-ins for the latents of an RGB image (height, width, 3): (3, rows, columns) uint8."""
     parts = blocks(image, SIDE)
     red, green, blue = parts.reshape(*parts.shape[:2], SIDE**2, 3).mean(2).transpose(2, 0, 1)
     values = np.stack(((red + 2 * green + blue) / 4, red - green, blue - green))
@@ -35,7 +35,7 @@ def latents(image: np.ndarray) -> np.ndarray:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Of processor time, the best of several runs."""
+    """The CPU time in seconds of the best of several runs."""
     times = []
     for _ in range(RUNS):
         start = time.process_time()
@@ -45,7 +45,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def measure(samples: np.ndarray) -> np.ndarray:
-    """Seconds to encode, decode, deflate and inflate."""
+    """The seconds to encode, decode, deflate and inflate samples: (4,)."""
     segments, plain = coder.encode(samples), samples.tobytes()
     deflated = zlib.compress(plain, ZLIB_LEVEL)
     return np.array(
@@ -59,7 +59,7 @@ def measure(samples: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Print million bits a second, and how many times zlib's."""
+    """Print millions of coded bits per second, and the ratio to zlib."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("test", type=Path, help="folder of images to code")
     coded = [latents(image) for image in images(parser.parse_args().test, 1)]
@@ -67,9 +67,9 @@ def main() -> None:
     encode, decode, deflate, inflate = (
         bits / np.sum([measure(samples) for samples in coded], 0) / 1e6
     )
-    print(f"{bits / 1e6:.1f} million binary decisions; millions a second of processor time:")
-    print(f"encode {encode:.1f}, {encode / deflate:.2f} times zlib -{ZLIB_LEVEL} ({deflate:.1f})")
-    print(f"decode {decode:.1f}, {decode / inflate:.2f} times zlib ({inflate:.1f})")
+    print(f"{bits / 1e6:.1f} million coded bits; millions of bits per second of CPU time:")
+    print(f"encode {encode:.1f}, {encode / deflate:.2f}x zlib -{ZLIB_LEVEL} ({deflate:.1f})")
+    print(f"decode {decode:.1f}, {decode / inflate:.2f}x zlib ({inflate:.1f})")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What the entropy coder saves on stand-ins for latents.
+"""Tabulate the compression of the entropy coder on stand-ins for latents.
 
 python scripts/coder_table.py TRAIN KODAK   (folders of images; docs/reference/tcz.md: BSDS, Kodak)
 
-There need be no network: the latents are the first three principal components of RGB blocks of 2x2,
-4x4 and 8x8 pixels, learned from every tenth image of TRAIN; each channel of each image is
-normalized to 8 bits. Bits are means over all samples of all images of the second folder:
+No network is needed: the latents are the first three principal components of RGB blocks of 2x2, 4x4
+and 8x8 pixels, learned from every tenth image of TRAIN. Each channel of each image is normalized to
+8 bits. Bits are means over all samples of all images of the second folder:
 
-raw       planes as they are
-static    entropy of the symbols of each channel of each image, its table not counted
+raw       planes without coding
+static    entropy of the symbols of each channel of each image, without the table
 adaptive  an adaptive order-0 code of the same symbols, with counts that start at 1
 ours      the segments of edge_sr.engine.coder, in whole bytes
 """
@@ -31,7 +31,7 @@ EVERY = 10
 
 
 def images(folder: Path, every: int) -> Iterator[np.ndarray]:
-    """RGB images (height, width, 3), 0 to 1."""
+    """Yield every `every`-th image of a folder as RGB (height, width, 3), 0 to 1."""
     suffixes = (".png", ".jpg", ".bmp")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
     for path in paths[::every]:
@@ -40,7 +40,7 @@ def images(folder: Path, every: int) -> Iterator[np.ndarray]:
 
 
 def blocks(image: np.ndarray, side: int) -> np.ndarray:
-    """(rows, columns, 3 * side * side): what lies in each block; rests are left out."""
+    """The pixels of each block, (rows, columns, 3 * side * side); incomplete blocks are dropped."""
     height, width = (size // side for size in image.shape[:2])
     parts = image[: height * side, : width * side].reshape(height, side, width, side, 3)
     return parts.transpose(0, 2, 1, 3, 4).reshape(height, width, -1)
@@ -54,19 +54,19 @@ class Basis:
     vectors: np.ndarray
 
     def latents(self, image: np.ndarray, side: int) -> np.ndarray:
-        """(channels, rows, columns)."""
+        """Project the blocks of an image: (channels, rows, columns)."""
         return ((blocks(image, side) - self.mean) @ self.vectors).transpose(2, 0, 1)
 
 
 def learn(training: list[np.ndarray], side: int) -> Basis:
-    """The components that carry most."""
+    """Compute the components of the largest variance."""
     rows = np.concatenate([blocks(image, side).reshape(-1, 3 * side**2) for image in training])
     _, vectors = np.linalg.eigh(np.cov(rows.T))
     return Basis(rows.mean(0), vectors[:, : -CHANNELS - 1 : -1])
 
 
 def measure(samples: np.ndarray) -> np.ndarray:
-    """Bits for 1 to 8 planes, static, adaptive and ours: (8, 3)."""
+    """The bits of 1 to 8 planes with static, adaptive and our coding: (8, 3)."""
     ours = np.cumsum([8 * len(segment) for segment in coder.encode(samples)])
     rows = []
     for planes in range(1, BITS + 1):

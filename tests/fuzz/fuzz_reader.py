@@ -1,8 +1,8 @@
-"""Atheris target: a hostile .tflite through the reader and the planner.
+"""Atheris target: reads and plans a hostile .tflite file.
 
 python tests/fuzz/fuzz_reader.py CORPUS -max_total_time=1800   (needs `pip install atheris`)
 
-Whatever the file holds, the answer is a plan that the engine opens, or a UserError.
+Every file must give a plan that the engine opens, or a UserError.
 """
 
 import sys
@@ -19,20 +19,20 @@ with atheris.instrument_imports(include=["edge_sr", "ai_edge_litert.schema_py_ge
     from edge_sr.errors import UserError
 
 WIDTH = 8
-LARGEST_ARENA = 4_000_000
+MAX_ARENA_BYTES = 4_000_000
 
 
 def try_file(data: bytes) -> None:
     """Read, plan and open one file."""
     try:
-        made = plan.make_plan(graph.read_graph(data))
-        width = WIDTH * made.pixels_per_unit
-        if made.arena_bytes(width) > LARGEST_ARENA:
+        planned = plan.make_plan(graph.read_graph(data))
+        width = WIDTH * planned.pixels_per_unit
+        if planned.arena_bytes(width) > MAX_ARENA_BYTES:
             return
-        engine = binding.Engine(made.blob, width)
+        engine = binding.Engine(planned.blob, width)
     except UserError:
         return
-    assert engine.arena_bytes == made.arena_bytes(width)
+    assert engine.arena_bytes == planned.arena_bytes(width)
 
 
 if __name__ == "__main__":

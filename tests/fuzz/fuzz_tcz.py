@@ -1,11 +1,10 @@
-"""Atheris target: a hostile .tcz file through the whole decoder.
+"""Atheris target: decodes a hostile .tcz file.
 
 python tests/fuzz/fuzz_tcz.py CORPUS -max_total_time=1800   (needs `pip install atheris`)
 
-The first byte of an input says what is mended of the file behind it, so that the fuzzer gets past
-checksums and names: 1 the header's CRC, 2 the planes' CRCs and lengths, 4 the network's name; 8
-asks for salvage. Whatever the file holds, the answer is an image of the header's size, or a
-sentence.
+The first byte of an input selects repairs of the file after it, so that the fuzzer gets past
+checksums and names: 1 the header's CRC, 2 the planes' CRCs and lengths, 4 the network's name. 8
+selects salvage. Every file must give an image of the header's size, or an error of one sentence.
 """
 
 import io
@@ -33,12 +32,12 @@ zoo.FOLDER = TESTS / "golden"
 DECODERS = [network.find(rate, int8) for rate in (4, 16) for int8 in (True, False)]
 
 
-def mended(data: bytes, what: int) -> bytes:
-    """The file with what the fuzzer could hardly guess."""
+def repaired(data: bytes, flags: int) -> bytes:
+    """Repair what the fuzzer can hardly guess: names, lengths and checksums."""
     file = bytearray(data)
     if len(file) < 44:
         return data
-    if what & NETWORK:
+    if flags & NETWORK:
         decoder = DECODERS[file[11] % len(DECODERS)]
         struct.pack_into("<H", file, 10, decoder.rate)
         struct.pack_into("<16s8s", file, 20, decoder.id.encode(), decoder.hash)
@@ -46,15 +45,15 @@ def mended(data: bytes, what: int) -> bytes:
     end = table + 8 * count
     if len(file) < end + 4:
         return bytes(file)
-    if what & PLANES:
-        mend_planes(file, table, count)
-    if what & HEADER:
+    if flags & PLANES:
+        repair_planes(file, table, count)
+    if flags & HEADER:
         struct.pack_into("<I", file, end, zlib.crc32(file[:end]))
     return bytes(file)
 
 
-def mend_planes(file: bytearray, table: int, count: int) -> None:
-    """Give each plane a length of 16 bits at most and its CRC, the last one what is left."""
+def repair_planes(file: bytearray, table: int, count: int) -> None:
+    """Give each plane a length below 2^16 and its CRC; the last one takes the rest of the file."""
     start = table + 8 * count + 4
     for number in range(count):
         at = table + 8 * number
@@ -65,20 +64,20 @@ def mend_planes(file: bytearray, table: int, count: int) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Small files of every network, whole and cut."""
+    """Small files of every network, whole and truncated."""
     import numpy as np
 
-    found = []
+    files = []
     for decoder in DECODERS:
         for shape in ((9, 14, 3), (5, 3), (1, 1, 3)):
             pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-            file = codec.compress(pixels, decoder, 1 + len(found) % 8)
-            found += [b"\x0f" + file, b"\x00" + file, b"\x08" + file[:-3]]
-    return found
+            file = codec.compress(pixels, decoder, 1 + len(files) % 8)
+            files += [b"\x0f" + file, b"\x00" + file, b"\x08" + file[:-3]]
+    return files
 
 
 def check_sentence(text: str) -> None:
-    """What is said of a bad file is one line."""
+    """The error of a bad file is one line."""
     assert text
     assert "\n" not in text
 
@@ -87,7 +86,7 @@ def try_file(data: bytes) -> None:
     """Read and decode one file."""
     if not data:
         return
-    file, salvage = mended(data[1:], data[0]), bool(data[0] & SALVAGE)
+    file, salvage = repaired(data[1:], data[0]), bool(data[0] & SALVAGE)
     try:
         assert file.startswith(container.read(io.BytesIO(file), MAX_PIXELS))
         decoded = codec.decompress(file, None, None, salvage, MAX_PIXELS)

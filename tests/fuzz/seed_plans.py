@@ -18,7 +18,7 @@ from edge_sr.engine.packing import Layout  # noqa: E402
 from edge_sr.engine.plan import make_plan  # noqa: E402
 from edge_sr.graph import read_graph  # noqa: E402
 
-LARGEST = 4000
+MAX_BYTES = 4000
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         plans.append(make_plan(read_graph(network.write())).blobs[layout])
 
     collect()
-    for number, plan in enumerate(plan for plan in plans if len(plan) <= LARGEST):
+    for number, plan in enumerate(plan for plan in plans if len(plan) <= MAX_BYTES):
         (folder / f"{number:04d}").write_bytes(bytes([number % 256, number * 7 % 256]) + plan)
 
 
