@@ -14,7 +14,7 @@
 
 #include "esr_coder.h"
 
-/* Bits of a probability: it is in units of 2^-16. */
+/* Bits of a probability, whose unit is 2^-16. */
 #define ESR_CONTEXT_BITS 16
 
 /* The targets of the estimates after a 0 and after a 1. No probability reaches 0 or 1. */
