@@ -18,7 +18,7 @@ STAND_INS = Path(__file__).parent / "golden"
 
 @pytest.fixture
 def processes() -> Iterator[Processes]:
-    """Starts processes, which are killed at the end with all that they started."""
+    """Starts processes, which are killed at the end with all their descendants."""
     made = Processes()
     yield made
     made.end()

@@ -1,4 +1,4 @@
-"""Processes that a test starts: they end with the test, as does everything that they started."""
+"""Processes of a test, which end with the test together with all their descendants."""
 
 import contextlib
 import multiprocessing
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 TOKEN = "EDGE_SR_TEST_PROCESSES"
-"""An environment variable; children inherit it, so it also names those that lost their parent."""
+"""An environment variable that children inherit; it also identifies orphans."""
 
 REPOSITORY = Path(__file__).parent.parent
 MAIN = "from edge_sr.cli.main import main; main()"
 
 
 class Processes:
-    """Starts processes, and kills all that is left of them at the end."""
+    """Starts processes, and kills them and their descendants at the end."""
 
     def __init__(self) -> None:
         self.environment = {TOKEN: secrets.token_hex(8)}
@@ -28,7 +28,7 @@ class Processes:
         self._started: list[subprocess.Popen[Any]] = []
 
     def start(self, command: Sequence[object], **options: Any) -> "subprocess.Popen[Any]":
-        """Start a process in a session of its own; options are those of `subprocess.Popen`."""
+        """Start a process in its own session; the options are those of `subprocess.Popen`."""
         options["env"] = {**(options.get("env") or os.environ), **self.environment}
         process = subprocess.Popen(
             [str(word) for word in command],
@@ -41,12 +41,12 @@ class Processes:
         return process
 
     def edge_sr(self, *arguments: object, code: str = MAIN, **options: Any) -> Any:
-        """Start the command line, its standard error captured as text."""
+        """Start the command line; its standard error is captured as text."""
         options = {"stderr": subprocess.PIPE, "text": True, **options}
         return self.start([sys.executable, "-c", code, *arguments], **options)
 
     def call(self, function: Callable[..., None], *arguments: object) -> int | None:
-        """Call a function in a fresh process; its exit code."""
+        """Call a function in a fresh process; returns the exit code."""
         process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
         process.start()
         assert process.pid is not None
@@ -55,7 +55,7 @@ class Processes:
         return process.exitcode
 
     def running(self) -> list[int]:
-        """Return the processes that have not ended: the started ones and their descendants."""
+        """Return the ids of started processes and descendants that have not ended."""
         table = {int(path.name): path for path in Path("/proc").glob("[0-9]*")}
         parents: dict[int, int] = {}
         found: set[int] = set()
@@ -73,7 +73,7 @@ class Processes:
         return sorted(found)
 
     def end(self) -> None:
-        """Kill what is left."""
+        """Kill all that are still running."""
         while left := self.running():
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
@@ -89,7 +89,7 @@ class Processes:
 
 
 def _heed_ctrl_c() -> None:
-    """A shell's background jobs inherit that SIGINT is ignored."""
+    """Restore the default SIGINT: background jobs of a shell ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -101,7 +101,7 @@ def with_start_up(folder: Path, code: str) -> dict[str, str]:
 
 
 def wait_until(true: Callable[[], bool], process: "subprocess.Popen[Any]") -> None:
-    """Wait for something that a running process brings about."""
+    """Wait for a condition that a running process brings about."""
     while not true():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)

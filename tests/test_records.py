@@ -1,4 +1,4 @@
-"""Records of measurements: they come back as they were written, and nothing hostile gets in."""
+"""Records of measurements: round trips, and refusal of hostile files."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ def build(kind, **given_fields):
 
 
 def strategies(hint):
-    """Any value of a field's type."""
+    """Return any value of a field's type."""
     known = {str: text, int: count, float: number, bool: st.booleans(), dict[str, str]: maps}
     return known[hint] if hint in known else st.from_type(hint)
 
@@ -107,7 +107,7 @@ whole_records = build(
 
 
 def example() -> records.Record:
-    """A record as small as one can be."""
+    """Return the smallest record."""
     network = records.Network("a x2", "upscaler", "int8", 1356, 1296, None, ())
     case = records.Case(network, "engine", "none", 1, (), 8, 8, 1, None)
     timing = records.Timing("run", "all", (9,), (5, 7, 6), True)
@@ -135,7 +135,7 @@ def seal(values: dict) -> bytes:
 
 @settings(max_examples=25, deadline=None)
 @given(whole_records)
-def test_a_record_comes_back(record):
+def test_a_record_round_trip(record):
     assert records.loads(records.dumps(record).encode()) == record
 
 
@@ -232,7 +232,7 @@ def test_any_json_in_any_place_is_read_or_refused(data):
         records.loads(seal(values))
 
 
-def test_a_key_names_what_is_compared():
+def test_a_key_identifies_a_case():
     case = example().results[0].case
     assert case.key == "a x2 upscaler int8 8x8 engine 1 thread"
     board = dataclasses.replace(case, board="mps2-an386", pinned=(0, 1))

@@ -8,7 +8,7 @@ from edge_sr.codec.quantizer import Quantizer, clipping
 
 
 class BlockMeans:
-    """What `edge_sr.codec.network.Network` is to its callers."""
+    """The interface of `edge_sr.codec.network.Network`."""
 
     def __init__(self, rate: int, int8: bool) -> None:
         self.rate, self.is_int8, self.hash = rate, int8, b"12345678"

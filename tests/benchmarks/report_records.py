@@ -1,4 +1,4 @@
-"""Records as if measured: made of drawn samples, so that reports have something to say."""
+"""Synthetic records for reports, with random samples."""
 
 import hashlib
 from dataclasses import replace
@@ -34,13 +34,13 @@ def digest(text: str) -> str:
 
 
 def samples(median_ms: float, count: int = 60, seed: int = 0, spread: float = 0.01):
-    """Nanoseconds around a median."""
+    """Return nanoseconds around a median."""
     drawn = np.random.default_rng(seed).lognormal(np.log(median_ms * 1e6), spread, count)
     return tuple(map(int, drawn))
 
 
 def case(name="tinypssr x2", runtime="engine", precision="int8", **more) -> Case:
-    """A case; `more` are fields of Case or Network."""
+    """Return a case; `more` are fields of Case or Network."""
     network = Network(name, "upscaler", precision, 1356, 24_883_200, None, SCORES)
     fields = {"delegate": "none", "threads": 1, "pinned": (), "height": 120, "width": 160}
     fields |= {"channels": 1, "board": None}
@@ -51,7 +51,7 @@ def case(name="tinypssr x2", runtime="engine", precision="int8", **more) -> Case
 
 
 def timed(of: Case, median_ms: float, *, marks=(), right=True, seed=0, count=60, more=()) -> Result:
-    """A measured result; `more` are (scope, median) of further timings."""
+    """Return a measured result; `more` are (scope, median) of further timings."""
     first = Timing("run", "array to array", (10**6,), samples(median_ms, count, seed), True)
     others = [Timing(scope, scope, (), samples(ms, count, seed), True) for scope, ms in more]
     kind = "tflm arena" if of.runtime == "tflm" else "runtime arena"
@@ -73,7 +73,7 @@ def missing(of: Case, reason="no CUDA GPU was found", status="not measured") -> 
 
 
 def emulated(of: Case, frame: int) -> Result:
-    """What an emulated board counted."""
+    """Return the result of an emulated board."""
     made = timed(of, 1.0, marks=("emulated",))
     memory = (Memory("engine ram", 16_000, "arena"), Memory("stack", 800, "stack"))
     return replace(
@@ -93,7 +93,7 @@ def record(*results: Result, suite=None, planned=None, device=DEVICE, **more) ->
 
 
 def upscalers() -> Record:
-    """Two networks at three sizes in four runtimes, with everything that a report must mark."""
+    """Return two networks at three sizes in four runtimes, with all kinds of flags."""
     networks = (("tinypssr x2", 0.9, 36.05), ("tinypssr-anchor x2", 1.1, 36.1))
     speeds = (("engine", "none", 1.0), ("litert", "xnnpack", 1.3), ("onnx", "none", 2.1))
     results = []
@@ -121,7 +121,7 @@ def upscalers() -> Record:
 
 
 def codecs() -> Record:
-    """The cases of the published table, those of the GPU without one."""
+    """Return the cases of the published table; those of a GPU are not measured."""
     results = []
     for name, cost in (("tinycompress-4", 1.0), ("tinycompress-16", 1.2)):
         for part, half in (("encoder", 1.0), ("decoder", 0.6)):

@@ -1,4 +1,4 @@
-"""A real sshd on a free port of this machine, and an ssh that knows it."""
+"""A real sshd on a free port of this machine, and an ssh that accepts its key."""
 
 import getpass
 import os
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def make_key(path: Path) -> str:
-    """A private key; returns its public half."""
+    """Write a private key; returns the public key."""
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)]
     subprocess.run(command, check=True)
     return path.with_name(f"{path.name}.pub").read_text().strip()
@@ -49,7 +49,7 @@ class Server:
         self._start(folder, processes)
 
     def know(self, *keys: str, port: int | None = None) -> None:
-        """What the client's known_hosts holds."""
+        """Write the client's known_hosts."""
         place = f"[127.0.0.1]:{port or self.port}"
         self.known_hosts.write_text("".join(f"{place} {key}\n" for key in keys))
 
@@ -59,7 +59,7 @@ class Server:
         ]  # fmt: skip
 
     def is_clean(self) -> bool:
-        """Whether nothing is left in the temporary folder; sessions that ended may need a while."""
+        """Wait until the temporary folder is empty; returns False if it stays full for a minute."""
         for _ in range(600):
             if not any(self.temporary.iterdir()):
                 return True
@@ -67,7 +67,7 @@ class Server:
         return False
 
     def _write_client(self, folder: Path) -> None:
-        """An `ssh` that reads no configuration of the user's, to be put first in the PATH."""
+        """Write an `ssh` that ignores the user's configuration, for the start of the PATH."""
         (folder / "client").mkdir()
         (folder / "config").write_text(
             f"UserKnownHostsFile {self.known_hosts}\nGlobalKnownHostsFile /dev/null\n"
@@ -79,12 +79,12 @@ class Server:
 
     def _start(self, folder: Path, processes: Processes) -> None:
         if os.getuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # where it gives up root's rights
+            Path("/run/sshd").mkdir(exist_ok=True)  # where it drops root's rights
         (folder / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1:{self.port}\nHostKey {folder}/host_key\n"
             f"AuthorizedKeysFile {folder}/authorized_keys\nPidFile none\nUsePAM no\n"
             "StrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-            # Of another home the shell reads no start-up files, which might set the PATH.
+            # With another home the shell reads no start-up files, which might set the PATH.
             f"SetEnv HOME={folder} TMPDIR={self.temporary} PATH={self.bin}:{folder}/tools"
             f"{''.join(f' {name}={value}' for name, value in processes.environment.items())}\n"
         )
@@ -108,7 +108,7 @@ class Server:
 
 
 class Cable:
-    """A port that leads to another one until it is cut."""
+    """A port that forwards to another one until it is cut."""
 
     def __init__(self, port: int) -> None:
         self._to = port

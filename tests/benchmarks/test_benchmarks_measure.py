@@ -44,7 +44,7 @@ def run(*cases: suites.CaseRequest, **more: object) -> Record:
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    """Every runtime that is here, once."""
+    """A case of every installed runtime."""
     backends = ["litert", "litert-plain", "onnx", "engine", "tflm"]
     int8 = [case(backend, end_to_end=backend == "engine") for backend in backends]
     return run(*int8, case("litert", "float32"), case("onnx", "float32"))
@@ -97,7 +97,7 @@ def test_memory_figures_of_each_runtime(record):
     assert {item.kind for item in onnx.memory} == {"file", "peak rss"}
     assert {item.kind for item in engine.memory} > {"engine ram", "flash", "weights"}
     assert next(item.bytes for item in litert.memory if item.kind == "runtime arena") > 0
-    # Two maps of 16 channels live at once; TFLM's own figure is in FACTS as 2*W*H*16 + 1,524.
+    # Two maps of 16 channels live at once; TFLM reports 2*W*H*16 + 1,524.
     arena = next(item.bytes for item in tflm.memory if item.kind == "tflm arena")
     assert 2 * HEIGHT * WIDTH * 16 < arena < 2 * HEIGHT * WIDTH * 16 + 4096
 
@@ -174,7 +174,7 @@ def test_an_unsupported_size_fails_alone(stand_ins):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
-def test_a_pinned_case_says_so():
+def test_a_pinned_case_records_its_cores():
     core = device.cores()[-1]
     (result,) = run(case("engine", pinned=(core,))).results
     assert result.status == "measured"
@@ -204,7 +204,7 @@ def refused_resume(previous: Record, *cases: suites.CaseRequest) -> str:
     return str(refusal.value)
 
 
-def test_a_record_of_something_else_is_not_replaced(record):
+def test_a_record_of_other_cases_is_not_replaced(record):
     cases = (case("engine"), case("litert"))
     previous = replace(record, results=(record.results[3], record.results[0]), planned=2)
     other = replace(previous, device=replace(previous.device, cpu="another"))
@@ -213,7 +213,7 @@ def test_a_record_of_something_else_is_not_replaced(record):
 
 
 def test_previous_results_stay_until_they_are_replaced(record, monkeypatch):
-    """Whatever ends the command: what is measured again is not lost before."""
+    """An interruption must not lose a previous result before its new one."""
     failed = replace(record.results[3], status="failed", reason="a full disk", timings=())
     previous = replace(record, results=(failed, record.results[0]), planned=3, complete=False)
     cases = (case("engine"), case("tflm"), case("litert"))
@@ -228,7 +228,7 @@ def test_previous_results_stay_until_they_are_replaced(record, monkeypatch):
     assert [step.results for step in seen] == [previous.results]
 
 
-# --- a process that goes wrong
+# --- processes that fail
 
 
 def job(tmp_path: Path) -> Job:
@@ -277,7 +277,7 @@ def test_a_folder_called_benchmarks_is_not_imported(tmp_path, monkeypatch):
 # --- memory
 
 
-def test_peak_memory_sees_a_known_allocation():
+def test_peak_memory_includes_a_known_allocation():
     code = (
         "from benchmarks.measuring.memory import Baseline\nimport numpy as np\n"
         "before = Baseline.now()\nlarge = np.ones(80_000_000, np.uint8)\ndel large\n"
@@ -310,7 +310,7 @@ def test_a_wrong_output_is_found():
 
 
 @pytest.mark.parametrize(("passes", "most"), [(1, 1), (2, 2), (3, 3), (4, 4)])
-def test_a_codecs_part_may_differ_by_a_step_for_each_pass(passes, most):
+def test_a_codecs_part_may_differ_by_a_step_per_iteration(passes, most):
     spec = TensorSpec("int8", 1 / 255, -128)
     due = np.zeros((1, 8, 8, 3), np.int8)
     assert agreement(due + np.int8(most), due, spec, passes=passes).right
@@ -320,7 +320,7 @@ def test_a_codecs_part_may_differ_by_a_step_for_each_pass(passes, most):
 
 
 @pytest.mark.parametrize(("rate", "passes"), [(4, 1), (16, 2), (64, 3), (256, 4)])
-def test_passes_are_counted_from_the_sizes(rate, passes):
+def test_iterations_follow_from_the_sizes(rate, passes):
     side = round(rate**0.5)
     spec = TensorSpec("int8")
     for part, scale, shrink in (("encoder", 1, side), ("decoder", side, 1)):
@@ -329,7 +329,7 @@ def test_passes_are_counted_from_the_sizes(rate, passes):
         assert reference._passes(of) == passes
 
 
-def test_float_outputs_are_held_to_a_quarter_of_a_step():
+def test_float_outputs_may_differ_by_a_quarter_of_a_step():
     spec = TensorSpec("float32")
     reference_ = np.full((1, 8, 8, 1), 0.5, np.float32)
     assert agreement(reference_ + np.float32(0.2 / 255), reference_, spec).right
@@ -347,7 +347,7 @@ def test_an_output_that_changes_from_run_to_run_is_wrong(tmp_path):
 
 
 def test_a_bound_output_is_the_sessions_own():
-    """On the CPU the same binding runs that a GPU would use."""
+    """The CPU runs the same binding as a GPU."""
     session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".onnx"), "onnx")
     image = np.zeros((1, 8, 8, 1), np.int8)
     assert on_device(session, image, "cpu")() is not None

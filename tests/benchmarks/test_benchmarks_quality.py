@@ -47,7 +47,7 @@ def test_static_bits_are_the_entropy() -> None:
     assert order0.static_bits(np.zeros((3, 3), np.uint8)) == 0
 
 
-def test_adaptive_bits_are_those_of_counting_along() -> None:
+def test_adaptive_bits_are_those_of_sequential_counting() -> None:
     symbols = np.random.default_rng(2).integers(0, 16, 300).astype(np.uint8) // 3
     counts, bits = np.ones(16), 0.0
     for symbol in symbols:

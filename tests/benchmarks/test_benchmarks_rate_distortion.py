@@ -84,7 +84,7 @@ def test_the_nearest_quality_is_the_nearest_of_all(
     assert abs(bpp[found] - target) == min(abs(each - target) for each in bpp[least:])
 
 
-def test_a_match_is_the_one_that_trying_all_qualities_finds(images: Path, tmp_path: Path) -> None:
+def test_a_match_is_the_best_of_all_qualities(images: Path, tmp_path: Path) -> None:
     images = find_images(images)
     all_pixels = [np.asarray(Image.open(image.path)) for image in images]
     bpp = {
@@ -103,7 +103,7 @@ def test_a_match_is_the_one_that_trying_all_qualities_finds(images: Path, tmp_pa
     assert matcher.match(50) is None
 
 
-def test_a_survey_goes_on_where_it_stopped(images: Path, tmp_path: Path) -> None:
+def test_a_survey_resumes_where_it_stopped(images: Path, tmp_path: Path) -> None:
     path, images, network = tmp_path / "records.csv", find_images(images), BlockMeans(4, True)
     form = PhotoFormat("jpeg")
     first = survey(Log(path), images, [TinyCompress(network, "a")], [form], silent)
@@ -144,7 +144,7 @@ def test_means_leave_out_the_ms_ssim_of_small_images(images: Path, tmp_path: Pat
 
 
 def points_of(pixels: np.ndarray, qualities: Iterable[int]) -> dict[int, Point]:
-    """What slides would print of JPEG files."""
+    """Return printed figures of JPEG files."""
     points = {}
     for quality in qualities:
         size, decoded = jpeg(pixels, quality)
@@ -186,13 +186,13 @@ def test_the_slides_jpegs_are_of_kodim09(shared_data: Path, tmp_path: Path) -> N
         assert file.slides_ms_ssim == pytest.approx(points[rate].ms_ssim, abs=2e-4)
 
 
-def test_names_that_differ_by_suffix_alone_are_refused(images: Path) -> None:
+def test_names_that_differ_only_in_the_suffix_are_refused(images: Path) -> None:
     Image.fromarray(PIXELS).save(images / "two.png")
     with pytest.raises(UserError, match="differ by their suffixes alone"):
         find_images(images)
 
 
-def test_of_a_test_set_the_originals_are_taken(tmp_path: Path) -> None:
+def test_the_originals_of_a_test_set_are_used(tmp_path: Path) -> None:
     for name in ("hr", "lr_x2"):
         (tmp_path / name).mkdir()
         Image.fromarray(PIXELS).save(tmp_path / name / "a.png")

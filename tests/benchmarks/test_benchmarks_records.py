@@ -1,4 +1,4 @@
-"""Records are kept, found again, and refused where they are of other files."""
+"""Records are kept, found again, and refused if they are of other files."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ def find(log: Log, record: Record, **other: str) -> Record | None:
     return log.find(record.key, **hashes)
 
 
-def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+def test_records_round_trip(tmp_path: Path) -> None:
     log = Log(tmp_path / "records.csv")
     assert find(log, FIRST) is None
     log.add([FIRST])
@@ -27,7 +27,7 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert FIRST.bpp == 1
 
 
-def test_a_line_that_was_cut_is_made_again(tmp_path: Path) -> None:
+def test_a_truncated_line_is_measured_again(tmp_path: Path) -> None:
     path = tmp_path / "records.csv"
     Log(path).add([FIRST, SECOND])
     whole = path.read_bytes()
@@ -39,7 +39,7 @@ def test_a_line_that_was_cut_is_made_again(tmp_path: Path) -> None:
         assert path.read_bytes() == whole
 
 
-def test_an_empty_file_gets_its_headings(tmp_path: Path) -> None:
+def test_an_empty_file_gets_a_header(tmp_path: Path) -> None:
     path = tmp_path / "records.csv"
     path.touch()
     Log(path).add([FIRST])

@@ -1,4 +1,4 @@
-"""The gate: what a network costs is what the data in the repository say."""
+"""The gate: the costs of networks are those in the repository."""
 
 import pytest
 from board_tools import skip_without_tools
@@ -9,12 +9,12 @@ from edge_sr import zoo
 from edge_sr.zoo import codecs
 from firmware_harness import board_file
 
-ANEW = "run `python scripts/regression_gate.py --write` and say in the commit why"
+UPDATE = "run `python scripts/regression_gate.py --write` and explain the change in the commit"
 
 
-def test_what_networks_cost_has_not_changed():
+def test_costs_of_networks_have_not_changed():
     due = {name: costs for name, costs in regression.expected().items() if "(emulated)" not in name}
-    assert regression.differences(due, regression.static()) == [], ANEW
+    assert regression.differences(due, regression.static()) == [], UPDATE
 
 
 def test_every_shipped_network_is_in_the_data():
@@ -32,7 +32,7 @@ def test_costs_on_boards_have_not_changed(board):
     skip_without_tools(target)
     found = emulated(board)
     due = {name: costs for name, costs in regression.expected().items() if name in found}
-    assert regression.differences(due, found) == [], ANEW
+    assert regression.differences(due, found) == [], UPDATE
 
 
 def test_a_change_is_named():

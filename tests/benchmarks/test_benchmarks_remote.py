@@ -1,4 +1,4 @@
-"""Measuring over SSH: a real sshd and ssh, real virtual environments, and connections that end."""
+"""Measuring over SSH: a real sshd and ssh, real virtual environments, and lost connections."""
 
 import hashlib
 import importlib.metadata
@@ -51,7 +51,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(sshd: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The server, known to the client; a test may change what the client knows."""
+    """The server, with its key known to the client; a test may change that."""
     monkeypatch.setenv("PATH", f"{sshd.client.parent}:{os.environ['PATH']}")
     sshd.know(sshd.host_key)
     return sshd
@@ -63,7 +63,7 @@ def edge_sr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 
 
 def last(result: object) -> str:
-    """The sentence that a command ends with, after its progress; its exit code is 2."""
+    """Return the last line of a command with exit code 2, after its progress."""
     assert (result.code, result.out) == (2, ""), result
     return result.err.splitlines()[-1]
 
@@ -73,7 +73,7 @@ def last(result: object) -> str:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wheels of what edge-sr needs, as they are installed here."""
+    """Wheels of the packages that edge-sr needs, in the installed versions."""
     folder = tmp_path_factory.mktemp("wheels")
     packages = [f"{name}=={importlib.metadata.version(name)}" for name in NEEDS]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
@@ -94,7 +94,7 @@ def test_a_machine_without_a_network_measures_a_file(edge_sr, server, wheels, tm
     assert record.complete
     assert [entry.status for entry in record.results] == ["measured"] * 2
     assert record.software.packages["numpy"] == importlib.metadata.version("numpy")
-    assert record.software.git_revision is None  # it ran from the wheel, not from these sources
+    assert record.software.git_revision is None  # it ran from the wheel
     engine_result = record.results[1]
     assert engine_result.case.network.artifact.name == "mine.tflite"
     assert engine_result.output.sha256 == tflm_digest(model)
@@ -109,7 +109,7 @@ def tflm_digest(model: Path) -> str:
 
 
 @pytest.mark.cross
-def test_the_wheel_for_another_machine_holds_its_machine_code(tmp_path):
+def test_a_wheel_for_another_machine_has_its_machine_code(tmp_path):
     if shutil.which("aarch64-linux-gnu-gcc") is None:
         pytest.skip("no aarch64-linux-gnu-gcc here")
     made = wheel.build(tmp_path, "aarch64")
@@ -122,7 +122,7 @@ def test_the_wheel_for_another_machine_holds_its_machine_code(tmp_path):
         wheel.check(made, "x86_64")
 
 
-def test_no_compiler_for_that_machine(tmp_path):
+def test_a_missing_cross_compiler_is_reported(tmp_path):
     with pytest.raises(UserError, match="apt install gcc-mips-linux-gnu"):
         wheel.build(tmp_path, "mips")
 
@@ -154,7 +154,7 @@ def test_a_key_that_others_may_read(edge_sr, server, tmp_path):
     assert "chmod 600" in last(edge_sr("bench", *CASES, *options))
 
 
-def test_nobody_listens(edge_sr, server):
+def test_a_refused_connection_is_reported(edge_sr, server):
     options = server.options(ssh_server.free_port())
     assert "Connection refused" in last(edge_sr("bench", *CASES, *options))
 
@@ -179,7 +179,7 @@ def test_options_that_need_a_host_or_a_file(edge_sr, server, tmp_path):
 
 @pytest.fixture
 def stub(server: Server) -> Iterator[Path]:
-    """Where python3 is looked for there; it is not there."""
+    """The path of python3 on the target, from which it is removed."""
     path = server.bin / "python3"
     path.rename(server.bin / "hidden")
     yield path
@@ -187,11 +187,11 @@ def stub(server: Server) -> Iterator[Path]:
     (server.bin / "hidden").rename(path)
 
 
-def test_no_python(edge_sr, server, stub):
+def test_a_target_without_python(edge_sr, server, stub):
     assert "python3 is missing" in last(edge_sr("bench", *CASES, *server.options()))
 
 
-def test_an_old_python(edge_sr, server, stub):
+def test_a_target_with_an_old_python(edge_sr, server, stub):
     old = "import sys; sys.version_info = (3, 9, 2); exec(sys.argv[1])"
     # Called as `python3 -I -c PROGRAM`.
     stub.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{old}" "$3"\n')
@@ -200,7 +200,7 @@ def test_an_old_python(edge_sr, server, stub):
     assert "is 3.9; edge-sr needs 3.11 or newer" in said
 
 
-def test_a_disk_that_is_full_there(edge_sr, server, tmp_path):
+def test_a_full_disk_on_the_target(edge_sr, server, tmp_path):
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(server.temporary)]
     if subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("no small disk can be mounted here")
@@ -275,7 +275,7 @@ def waiting(record: bytes) -> str:
     )
 
 
-def test_a_connection_that_is_cut_leaves_the_partial_record(edge_sr, server, partial, tmp_path):
+def test_a_lost_connection_leaves_the_partial_record(edge_sr, server, partial, tmp_path):
     cable = Cable(server.port)
     server.know(server.host_key, port=cable.port)
     out = tmp_path / "record.json"
@@ -303,7 +303,7 @@ def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(
     assert any(server.temporary.iterdir())
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert not any(server.temporary.iterdir())  # it waited until the other side had cleaned up
+    assert not any(server.temporary.iterdir())  # it waited for the cleanup of the target
     assert process.returncode == 130, said
     assert "holds the 1 cases" in said
     assert not records.read(out).complete
@@ -313,7 +313,7 @@ def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(
 
 
 class Sent:
-    """A connection on which just these bytes came."""
+    """A connection that received these bytes."""
 
     def __init__(self, data: bytes) -> None:
         self.output = io.BytesIO(data)
@@ -335,7 +335,7 @@ def test_output_of_the_shell_before_the_greeting_is_skipped():
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 10**6, b"y\n" * 10**6, b"edge-sr target 2\n" + HELLO])
-def test_no_greeting(data):
+def test_a_missing_greeting(data):
     with pytest.raises(UserError, match="it did not start"):
         host._machine(Sent(data))
 

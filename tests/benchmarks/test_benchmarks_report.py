@@ -1,4 +1,4 @@
-"""What reports say of records, and that nothing in a record does more than stand there."""
+"""Reports of records, and their safety against hostile records."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ HOSTILE = "</td><script src=//evil.example/x>alert(1)</script>\"'&{{7*7}}$x_$\x1
 
 
 class Page(HTMLParser):
-    """What a browser would see: elements with their attributes, and texts."""
+    """A parsed page: elements with their attributes, and texts."""
 
     VOID = ("meta", "br", "link", "img", "input")
 
@@ -76,7 +76,7 @@ def html(upscalers: records.Record) -> str:
     return page.render([source(upscalers), source(made.codecs(), "another")])
 
 
-def test_the_fastest_right_runtime_is_chosen_with_the_ratio_to_the_next():
+def test_the_fastest_right_runtime_is_recommended_with_its_speed_up():
     results = [
         made.timed(made.case(runtime="engine"), 2.0),
         made.timed(made.case(runtime="litert", delegate="xnnpack"), 3.0, seed=1),
@@ -102,7 +102,7 @@ def test_the_fastest_right_runtime_is_chosen_with_the_ratio_to_the_next():
     assert two.duel.ratio.value == pytest.approx(medians[3] / medians[2])
 
 
-def test_a_difference_within_the_noise_is_none():
+def test_a_difference_within_the_noise_is_not_reported():
     results = [
         made.timed(made.case(runtime="engine"), 2.0, seed=1),
         made.timed(made.case(runtime="tflm"), 2.0, seed=2),
@@ -112,7 +112,7 @@ def test_a_difference_within_the_noise_is_none():
     assert not advice.best.clear
 
 
-def test_nothing_is_advised_from_what_is_not_known_to_be_right():
+def test_unchecked_outputs_are_not_recommended():
     wrong = made.timed(made.case(), 1.0, right=False, marks=("wrong",))
     unchecked = made.timed(made.case(runtime="onnx"), 1.0, right=None)
     record = made.record(wrong, unchecked, made.emulated(made.case(board="mps2-an386"), 5))
@@ -131,7 +131,7 @@ def test_figures_are_numpys(upscalers):
     assert row.cells[-1] == f"{24_883_200 / np.median(values) / 1e6:.2f}"
 
 
-def test_the_published_times_stand_beside_ours():
+def test_published_and_measured_times_share_a_table():
     record = made.codecs()
     rows = {row.cells[0]: row.cells[1:] for row in table(record, EXECUTION).rows}
     assert next(iter(rows)) == "tinycompress-4 encoder"
@@ -165,7 +165,7 @@ def test_other_suites_have_no_published_table(upscalers):
     assert EXECUTION not in titles
 
 
-def test_what_is_doubtful_says_so(upscalers):
+def test_doubtful_results_are_flagged(upscalers):
     emulated = replace(made.DEVICE, emulated="QEMU")
     section = report.sections([source(replace(upscalers, device=emulated))])[0]
     said = " ".join(section.warnings)
@@ -178,14 +178,14 @@ def test_what_is_doubtful_says_so(upscalers):
     assert "not cycles" in boards.note
 
 
-def test_what_was_not_measured_says_so_and_why(upscalers):
+def test_missing_results_give_their_reason(upscalers):
     rows = table(upscalers, "tinypssr x2, image of 160x120").rows
     cuda = next(row for row in rows if row.cells[0].startswith("onnx-cuda"))
     assert cuda.cells[1] == "not measured"
     assert cuda.reason == "no CUDA GPU was found"
 
 
-def test_the_page_needs_nothing_else(html):
+def test_the_page_loads_nothing(html):
     seen = Page(html)
     assert seen.open == []
     assert not {"script", "link", "img", "iframe", "object", "embed"} & {
@@ -203,7 +203,7 @@ def test_the_page_needs_nothing_else(html):
     assert any("default-src 'none'" in (meta.get("content") or "") for meta in metas)
 
 
-def test_the_page_says_what_the_tables_say(html, upscalers):
+def test_the_page_shows_the_tables(html, upscalers):
     text = Page(html).text
     for section in report.sections([source(upscalers)]):
         for shown in section.tables:
@@ -212,7 +212,7 @@ def test_the_page_says_what_the_tables_say(html, upscalers):
                     assert " ".join(said.split()) in text
 
 
-def test_identifiers_of_the_page_are_its_own(html):
+def test_identifiers_in_the_page_are_unique(html):
     seen = Page(html)
     names = [attributes["id"] for _, attributes in seen.tags if "id" in attributes]
     assert len(names) == len(set(names))
@@ -250,7 +250,7 @@ def test_nothing_in_a_record_becomes_part_of_the_page():
 
 
 def _named(value, name):
-    """A copy with another text in place of the hostile one."""
+    """Return a copy with another text in place of the hostile one."""
     if value == HOSTILE:
         return name
     if hasattr(value, "__dataclass_fields__"):
@@ -299,7 +299,7 @@ def test_the_sheet_holds_no_formulas():
     assert line["network"] == "'=cmd|'/c calc'!A0"
 
 
-def test_records_of_one_device_have_names_of_their_own(tmp_path):
+def test_records_of_one_device_have_different_labels(tmp_path):
     paths = [tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"]
     of = made.record(made.timed(made.case(), 1.0), suite="quick")
     for path, record in zip(paths, (of, of, replace(of, suite="other")), strict=True):
@@ -311,7 +311,7 @@ def test_records_of_one_device_have_names_of_their_own(tmp_path):
         load([paths[0], tmp_path / "." / "a.json"])
 
 
-def test_few_samples_are_too_few_to_say():
+def test_few_samples_give_no_verdict():
     results = [
         made.timed(made.case(runtime=name), ms, count=5)
         for name, ms in (("engine", 1.0), ("onnx", 9.0))
@@ -322,7 +322,7 @@ def test_few_samples_are_too_few_to_say():
     assert "noise" not in sentence
 
 
-def test_the_most_expensive_operators_are_shown():
+def test_the_slowest_operators_are_shown():
     operators = tuple(OperatorTime(f"Op{ms}", "CPU", 2, ms * 10**6) for ms in range(1, 8))
     one = replace(made.timed(made.case(runtime="onnx"), 1.0), operators=operators)
     (section,) = report.sections([Source("a", "a", made.record(one, made.timed(made.case(), 1.0)))])

@@ -1,4 +1,4 @@
-"""Whether two records differ: against scipy's bootstrap, and what is not compared."""
+"""Comparisons of records, against SciPy's bootstrap."""
 
 from dataclasses import replace
 
@@ -33,14 +33,14 @@ def test_intervals_of_independent_samples_are_as_scipys(count):
     assert found.high == pytest.approx(expected.high, abs=0.3 * width)
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
+def test_intervals_have_their_confidence_level():
     generator = np.random.default_rng(0)
     drawn = generator.lognormal(14, 0.1, (2, 100, 40))
     held = sum(ratio(a, b).noise for a, b in zip(*drawn, strict=True))
     assert stats.binomtest(held, 100, 0.95).pvalue > 0.001
 
 
-def test_samples_that_follow_each_other_make_wider_intervals():
+def test_correlated_samples_give_wider_intervals():
     steps = np.random.default_rng(0).normal(0, 0.02, 400)
     slow = np.empty(400)
     slow[0] = 0
@@ -62,7 +62,7 @@ def test_a_real_difference_and_noise():
     assert ratio([7] * 20, [7] * 20).noise
 
 
-def test_few_samples_are_too_few_to_say():
+def test_few_samples_give_no_verdict():
     found = ratio([1] * 9, [100] * 50)
     assert found.noise
     assert found.doubt == "too few samples to say"
@@ -71,13 +71,13 @@ def test_few_samples_are_too_few_to_say():
     assert found.interval == "fewer than 10 samples"
 
 
-def test_marks_cast_doubt():
+def test_flags_are_part_of_the_verdict():
     of = made.case()
     noisy = made.timed(of, 2.0, marks=("noisy", "throttled"))
     assert pairs([noisy], [made.timed(of, 1.0)]) == [("run", "B faster; A noisy; A throttled")]
 
 
-def test_what_is_wrong_or_missing_is_not_compared():
+def test_wrong_and_missing_results_are_not_compared():
     of = made.case()
     wrong = made.timed(of, 1.0, right=False, marks=("wrong",))
     assert pairs([made.timed(of, 2.0)], [wrong]) == [(None, "wrong output in B")]
@@ -93,7 +93,7 @@ def test_every_scope_is_compared():
     assert pairs([a], [b]) == [("run", "B faster"), ("end-to-end", "B slower")]
 
 
-def test_counted_instructions_have_no_chance():
+def test_counted_instructions_have_no_noise():
     of = made.case(board="mps2-an386")
     a, b = made.emulated(of, 100), made.emulated(of, 99)
     ((_, same),) = pairs([a], [a])
@@ -115,7 +115,7 @@ def test_other_files_and_devices_are_barriers():
     assert compare.compare(a, a).barriers == ()
 
 
-def test_what_else_differs_is_said():
+def test_other_differences_are_noted():
     shared, left, right = (made.timed(made.case(name), 1.0) for name in ("a", "b", "c"))
     a = made.record(shared, left, planned=3)
     b = made.record(shared, right, software=replace(made.SOFTWARE, packages={"numpy": "1"}))
@@ -143,7 +143,7 @@ def test_the_table_of_a_comparison():
     assert row.cells[5] == "B faster"
 
 
-def test_another_set_of_kernels_is_noted():
+def test_other_kernels_are_noted():
     of = made.timed(made.case(), 1.0)
     one, other = (made.record(replace(of, kernels=name)) for name in ("avx2", "portable"))
     notes = compare.compare(one, other).notes

@@ -105,18 +105,18 @@ def test_shipped_studies_and_results_are_valid(name: str) -> None:
             assert {result.run for result in results.read(path).results} <= known
 
 
-def test_every_printed_table_has_a_study() -> None:
+def test_every_published_table_has_a_study() -> None:
     printed = tomllib.loads(Path(published.__file__).with_name("published.toml").read_text())
     assert {load(name).published for name in names()} == set(printed)
 
 
-def test_the_order_in_print_is_what_the_studies_claim() -> None:
-    """The papers' own figures, taken for results, fulfil what is said of them."""
+def test_the_published_figures_fulfil_the_claims() -> None:
+    """The published figures as results fulfil the claims of the studies."""
     for name in names():
         study = load(name)
         printed = published.load(study.published)
         found = [_printed_result(run.name, study, printed) for run in study.run]
-        # Over all sets MSE has 0.0009 dB more than MAE in print: that claim is one about Set5.
+        # Over all sets the published PSNR of MSE is 0.0009 dB above MAE: the claim is about Set5.
         for sentence in judge(study, [f for f in found if f.scores], ("psnr", "ssim")):
             assert sentence.startswith(("Holds", "Not judged")), (name, sentence)
 
@@ -160,7 +160,7 @@ def _printed_result(name: str, study: Study, printed: published.Published) -> Re
         ("scale = 2", 'scale = 2\nbaseline = "mae"', "is its own baseline"),
     ],
 )
-def test_a_study_file_that_is_wrong(study_file: Path, old: str, new: str, message: str) -> None:
+def test_a_wrong_study_file_is_refused(study_file: Path, old: str, new: str, message: str) -> None:
     study_file.write_text(STUDY.replace(old, new, 1))
     with pytest.raises(UserError, match=message) as error:
         load(str(study_file))
@@ -175,7 +175,7 @@ def test_the_example_in_the_documentation_is_a_study(tmp_path: Path) -> None:
     assert shown.recipe_of(shown.run[1], True).loss == {"mse": 1.0}
 
 
-def test_a_network_of_one_scale_is_applied_until_it_reaches_another() -> None:
+def test_a_network_is_applied_repeatedly_to_reach_a_larger_scale() -> None:
     run = load("training-scale").run[0]
     assert [repetitions(run, scale) for scale in (2, 3, 4, 8)] == [1, 0, 2, 3]
     assert repetitions(dataclasses.replace(run, scale=4), 2) == 0
@@ -199,7 +199,7 @@ def _command(study: Path, photographs: Path, out: Path, *more: object) -> list[o
 
 @pytest.fixture(scope="module")
 def finished(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the study above, run without disturbance."""
+    """The folder of the study above, run without interruption."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "smoke.toml").write_text(STUDY)
     _run(_request(folder / "smoke.toml", photographs, folder / "out"))
@@ -219,7 +219,7 @@ def replace_and_pause(self, target):
 
 pathlib.Path.replace = replace_and_pause
 """
-"""Has the first processes that write the state after an epoch pause then; a file names each."""
+"""Pauses the first processes that write the state after an epoch; a file is named after each."""
 
 
 class Paused:
@@ -242,7 +242,7 @@ class Paused:
 
 
 def _check_resumed(found: Results, out: Path, finished: Path) -> None:
-    """The results, but for the scores, and the weights are those of an undisturbed run."""
+    """Compare weights and results, except the scores, with those of an uninterrupted run."""
     whole = results.read(finished / RESULTS)
     assert [result.run for result in found.results] == ["mae", "bicubic"]
     for result, due in zip(found.results, whole.results, strict=True):
@@ -267,7 +267,7 @@ def test_a_study_resumes_after_a_killed_worker_and_after_ctrl_c(
     out = tmp_path / "out"
     paused = Paused(processes, tmp_path, 2, *_command(study_file, photographs, out, "--jobs", 1))
     paused.kill_the_first()
-    paused.wait(2)  # the worker was started again, and has trained the next epoch
+    paused.wait(2)  # the restarted worker has trained the next epoch
     paused.driver.send_signal(signal.SIGINT)
     _, message = paused.driver.communicate()
     assert paused.driver.returncode == 130, message
@@ -290,7 +290,7 @@ def test_a_study_resumes_after_it_is_killed(
     paused.wait(1)
     paused.driver.kill()
     paused.driver.communicate()
-    while processes.running():  # its worker ends when it notices that the driver has ended
+    while processes.running():  # its worker ends once it sees that the driver has ended
         time.sleep(0.02)
     _check_resumed(_run(_request(study_file, photographs, out)), out, finished)
 
@@ -325,7 +325,7 @@ def test_a_full_disk_says_so_and_loses_no_result(
 
 
 def _renamed(request: Request, reuse: Path) -> Request:
-    """The request with the trained run under another name, and another study's folder to use."""
+    """Return the request with another name of the trained run, and a folder to reuse."""
     study = request.study
     run = dataclasses.replace(study.run[0], name="l1")
     study = dataclasses.replace(study, run=(run, *study.run[1:]), claim=())
@@ -406,7 +406,7 @@ def test_images_that_change_are_refused(
     assert results.read(out / RESULTS) == found
 
 
-def test_the_border_is_the_studys(
+def test_scores_use_the_border_of_the_study(
     bicubic_alone: Path, photographs: Path, tiny: Path, tmp_path: Path
 ) -> None:
     request = _request(bicubic_alone, photographs, tmp_path / "out", set5=tiny)
@@ -550,7 +550,7 @@ def test_a_table_has_our_and_published_figures_and_names_missing_sets() -> None:
 
 
 def test_percentages_are_those_of_the_slides() -> None:
-    """Their parameters and the PSNR that they print give their table, as far as one digit goes."""
+    """Their parameters and published PSNR give their percentages, within one digit."""
     study = load("wdsr-edsr-blocks")
     printed = published.load(study.published)
     counts = printed.counts["parameters"]
@@ -566,7 +566,7 @@ def test_percentages_are_those_of_the_slides() -> None:
         assert float(gain) == pytest.approx(float(printed_gain.strip("()")), abs=0.4)
 
 
-def test_results_are_parsed_as_if_hostile(tmp_path: Path) -> None:
+def test_hostile_results_are_refused(tmp_path: Path) -> None:
     made = Results(1, "losses", True, "6 images, abc", {}, tuple(FOUND))
     path = tmp_path / "results.json"
     results.write(path, made)

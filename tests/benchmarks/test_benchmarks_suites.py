@@ -35,7 +35,7 @@ GOOD = {
 
 
 def toml(value: object) -> str:
-    """A value in TOML's inline form; JSON's text serves for all but tables."""
+    """Return a value as inline TOML, which is JSON except for tables."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -100,12 +100,12 @@ def test_a_users_own_suite_is_a_product_of_its_lists(tmp_path):
     assert (suite.cases[0].height, suite.cases[0].width) == (48, 64)
 
 
-def test_the_format_as_it_is_described_is_a_suite(tmp_path):
+def test_the_example_in_the_documentation_is_a_suite(tmp_path):
     (tmp_path / "mine.toml").write_text(suites.__doc__.partition("\n\n")[2])
     assert len(suites.read(str(tmp_path / "mine.toml")).cases) == 2 * (2 + 1) * 2
 
 
-def test_a_runtime_without_threads_is_asked_once(tmp_path):
+def test_a_runtime_without_threads_gets_one_case(tmp_path):
     case = GOOD["case"][0] | {"backends": ["tflm"], "precisions": ["int8"]}
     suite = suites.read(write(tmp_path / "mine.toml", GOOD | {"case": [case]}))
     assert [case.threads for case in suite.cases] == [1]
@@ -149,7 +149,7 @@ def test_a_wrong_suite_is_refused(tmp_path, place, value, message):
         suites.read(write(tmp_path / "mine.toml", values))
 
 
-def test_a_suite_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_suite_is_refused(tmp_path):
     with pytest.raises(UserError, match="unknown suite 'slow'; available: execution-time"):
         suites.read("slow")
     with pytest.raises(UserError, match="No such file"):
@@ -160,6 +160,6 @@ def test_a_suite_that_is_not_there_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["tinypssr", "tinypssr x", "tinypssr x9", "x2", " x2", "a x²"])
-def test_what_names_no_network_is_refused(name):
+def test_an_unknown_network_is_refused(name):
     with pytest.raises(UserError):
         subject.find(name, "upscaler", "int8")

@@ -1,4 +1,4 @@
-"""`edge-sr bench`: records, and one sentence for what cannot be measured."""
+"""`edge-sr bench`: records, and one sentence for each error."""
 
 import re
 import shutil
@@ -104,7 +104,7 @@ def test_a_codec_is_measured_in_both_directions(edge_sr, stand_ins, tmp_path):
 
 @pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="no qemu-system-arm")
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc")
-def test_an_emulated_board_says_so(edge_sr, tmp_path):
+def test_an_emulated_board_is_flagged(edge_sr, tmp_path):
     out = tmp_path / "record.json"
     options = ("--model", "tinypssr", "--board", "mps2-an386", "--size", "32x32", "--out", out)
     result = edge_sr("bench", *options)
@@ -247,7 +247,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
 
 
 def test_a_board_without_the_extras_measures(processes, tmp_path):
-    """In the processes of the cases too: they read the same start-up file."""
+    """The processes of the cases read the same start-up file."""
     blocked = f"import sys\nfor name in {HEAVY!r}: sys.modules[name] = None\n"
     out = tmp_path / "record.json"
     runtimes = ("--runtime", "litert", "--runtime", "engine", "--runtime", "onnx")

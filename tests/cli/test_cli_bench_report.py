@@ -19,7 +19,7 @@ from edge_sr.cli import bench_results, tables
 
 @pytest.fixture
 def codecs(tmp_path: Path) -> Path:
-    """A record of the suite whose times are published."""
+    """A record of the suite with published times."""
     return write(tmp_path / "codecs.json", made.codecs())
 
 
@@ -41,7 +41,7 @@ def test_report_writes_a_page_a_sheet_and_tables(edge_sr: EdgeSr, codecs: Path) 
     assert f"{sheet} exists; --force replaces it" in edge_sr.refuses(*arguments)
 
 
-def test_markdown_means_itself(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_markdown_in_records_is_escaped(edge_sr: EdgeSr, tmp_path: Path) -> None:
     of = made.timed(made.case("a|b <img src=x> [x](y) `c`"), 1.0)
     path = write(tmp_path / "record.json", made.record(of))
     out = edge_sr("bench", "report", path, "--markdown").out
@@ -49,7 +49,7 @@ def test_markdown_means_itself(edge_sr: EdgeSr, tmp_path: Path) -> None:
     assert "a|b" not in out
 
 
-def test_a_terminal_obeys_nothing_of_a_record(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_records_cannot_control_a_terminal(edge_sr: EdgeSr, tmp_path: Path) -> None:
     of = made.timed(made.case("\x1b]0;title\x07\x1b[2J[red]x"), 1.0)
     path = write(tmp_path / "record.json", made.record(of))
     out = edge_sr("bench", "report", path).out
@@ -58,7 +58,7 @@ def test_a_terminal_obeys_nothing_of_a_record(edge_sr: EdgeSr, tmp_path: Path) -
     assert "[red]x" in out
 
 
-def test_report_refuses_what_is_no_record(edge_sr: EdgeSr, codecs: Path) -> None:
+def test_report_refuses_files_that_are_not_records(edge_sr: EdgeSr, codecs: Path) -> None:
     values = json.loads(codecs.read_text())
     page = codecs.with_name("page.html")
 
@@ -81,7 +81,7 @@ def test_report_refuses_to_write_over_its_input(edge_sr: EdgeSr, codecs: Path) -
         assert "is named twice" in said
 
 
-def test_a_page_names_the_extra_that_brings_its_package(
+def test_a_missing_package_of_the_page_names_its_extra(
     edge_sr: EdgeSr, codecs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
@@ -130,8 +130,8 @@ def test_a_terminal_cuts_no_word(
     assert {word.rstrip(",") for cell in cells for word in cell.split()} <= whole
 
 
-def test_a_files_name_is_not_obeyed_by_the_terminal(edge_sr: EdgeSr, tmp_path: Path) -> None:
-    """Neither in the table nor in the sentence that nothing was measured."""
+def test_file_names_cannot_control_a_terminal(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    """Neither in the table nor in an error message."""
     path = tmp_path / "a\x1b[2Jb.tflite"
     path.write_bytes(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
     options = ("--runtime", "engine", "--size", "40x24", "--samples", "2", "--seconds", "0.01")

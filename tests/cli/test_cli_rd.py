@@ -1,4 +1,4 @@
-"""`edge-sr rd` as a user meets it; the networks are those of tests/golden."""
+"""`edge-sr rd` on the command line, with the networks of tests/golden."""
 
 import csv
 import io
@@ -59,7 +59,7 @@ def test_a_survey_prints_tables_and_writes_files(
 
 
 def check_files(out: Path) -> None:
-    """Means are those of the records, and matches are near."""
+    """Check means against records, and that matches are near."""
     records = [line for line in lines(out / "records.csv") if line["codec"] == "tc-4-int8"]
     assert len(records) == 2 * 8
     eight = [line for line in records if line["setting"] == "8"]
@@ -122,7 +122,7 @@ def test_without_ms_ssim_its_plot_is_left_out(
     assert "legend" not in result.err
 
 
-def test_published_planes_stand_beside_their_rate_alone(
+def test_published_planes_are_shown_for_their_rate_only(
     edge_sr: EdgeSr, kodak: Path, tmp_path: Path
 ) -> None:
     command = ("rd", kodak, *MODELS, "--table", "planes", "--markdown", "--out", tmp_path / "out")

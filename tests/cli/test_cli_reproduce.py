@@ -1,4 +1,4 @@
-"""`edge-sr reproduce` as a user meets it; how runs go is tested in tests/benchmarks."""
+"""`edge-sr reproduce` on the command line; tests/benchmarks tests its runs."""
 
 import dataclasses
 import socket
@@ -22,9 +22,7 @@ def test_without_a_name_it_lists_all_studies(edge_sr: EdgeSr) -> None:
     assert [line.partition(":")[0] for line in lines] == names()
 
 
-def test_tables_and_curves_are_made_again_from_the_data_alone(
-    edge_sr: EdgeSr, tmp_path: Path
-) -> None:
+def test_tables_and_curves_need_only_the_results(edge_sr: EdgeSr, tmp_path: Path) -> None:
     curve = tuple(Point(epoch, 0.1, 30.0 + epoch, 0.9) for epoch in (1, 2, 3))
     score = Score("set5 x2", 5, "", 35.5, 0.95)
     result = Result("mae", 0, "", 1356, 100, "abc", "", curve, (score,))
@@ -72,7 +70,7 @@ def test_wrong_options(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_study_whose_network_is_not_there(
+def test_a_study_with_an_unknown_network_is_refused(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path
 ) -> None:
     text = """
@@ -109,7 +107,7 @@ def test_a_ray_address_that_does_not_answer(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path, address: str, message: str
 ) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and not listened at
+        taken.bind(("127.0.0.1", 0))  # but does not listen
         address = address.format(free=taken.getsockname()[1])
         options = ["--data", photographs, "--out", tmp_path / "out", "--ray", address]
         assert message in edge_sr.refuses("reproduce", "losses", *options)
