@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from benchmarks.reports.compare import TOO_FEW, Ratio, ratio
 from benchmarks.reports.sources import is_right, network_name, size, where
-from edge_sr.records import Precision, Record, Result, Timing
+from benchmarks.reports.table import milliseconds
+from edge_sr.records import Precision, Record, Result, Scope, Timing
+
+NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True)
@@ -122,3 +125,9 @@ def label(result: Result) -> str:
     case = result.case
     flags = f" [{', '.join(result.marks)}]" if result.marks else ""
     return f"{case.runtime_name} {case.network.precision}, {where(case)}{flags}"
+
+
+def p50_text(result: Result, scope: Scope = "run") -> str:
+    """Return the median of a scope in milliseconds as text."""
+    timing = result.timing(scope)
+    return NOT_MEASURED if timing is None else milliseconds(timing.p50)

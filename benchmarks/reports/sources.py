@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from edge_sr import records
 from edge_sr.errors import UserError
-from edge_sr.records import Case, Record, Result
+from edge_sr.records import Case, MemoryKind, Record, Result
 
 MAX_TEXT = 500
 """Maximum length of a text in a report."""
@@ -120,3 +120,8 @@ def is_right(result: Result) -> bool:
 def plural(count: int, what: str) -> str:
     """Return a count with its noun, such as "1 core" or "2 cores"."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def memory(result: Result, *kinds: MemoryKind) -> int | None:
+    """Return the bytes of the first of these kinds that the result has, or None."""
+    return next((item.bytes for kind in kinds for item in result.memory if item.kind == kind), None)

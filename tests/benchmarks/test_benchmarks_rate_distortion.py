@@ -188,7 +188,7 @@ def test_the_slides_jpegs_are_of_kodim09(shared_data: Path, tmp_path: Path) -> N
 
 def test_names_that_differ_only_in_the_suffix_are_refused(images: Path) -> None:
     Image.fromarray(PIXELS).save(images / "two.png")
-    with pytest.raises(UserError, match="differ by their suffixes alone"):
+    with pytest.raises(UserError, match="differ only in their suffix"):
         find_images(images)
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from benchmarks.reports import compare
 from benchmarks.reports.compare import ratio
-from benchmarks.reports.report import compared
+from benchmarks.reports.comparison import comparison_table
 from edge_sr.errors import UserError
 
 
@@ -136,7 +136,7 @@ def test_records_without_a_common_case_are_refused():
 def test_the_table_of_a_comparison():
     of = made.case()
     a, b = made.timed(of, 2.0), made.timed(of, 1.0, seed=1)
-    (row,) = compared(compare.compare(made.record(a), made.record(b))).rows
+    (row,) = comparison_table(compare.compare(made.record(a), made.record(b))).rows
     medians = [np.median(result.timings[0].samples_ns) for result in (a, b)]
     assert row.cells[0] == of.key
     assert row.cells[3] == f"{medians[0] / medians[1]:.3f}"

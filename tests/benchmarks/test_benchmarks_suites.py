@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.measuring import subject, suites
 from benchmarks.measuring.suites import BACKENDS
-from benchmarks.reports import report
+from benchmarks.reports.published import published as published_times
 from edge_sr import zoo
 from edge_sr.errors import UserError
 from edge_sr.records import Case, Network
@@ -78,7 +78,7 @@ def test_super_resolution_has_every_architecture_that_ships():
 
 
 def test_execution_time_is_the_published_table():
-    published = report.published()
+    published = published_times()
     suite = suites.read(published["suite"])
     size = suites.parse_size(published["size"])
     requested = {(case.network, case.part) for case in suite.cases}

@@ -17,8 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
 from benchmarks.reports.choice import run_timing
-from benchmarks.reports.report import memory
-from benchmarks.reports.sources import network_name, plural, size
+from benchmarks.reports.sources import memory, network_name, plural, size
 from edge_sr.records import Record, Result
 
 _INK = "#010203"

@@ -28,7 +28,7 @@ def compare(
     differences of a few per cent.
     """
     from benchmarks.reports.compare import compare as compare_records
-    from benchmarks.reports.report import compared
+    from benchmarks.reports.comparison import comparison_table
     from benchmarks.reports.sources import load
 
     first, second = (source.record for source in load([a, b]))
@@ -40,7 +40,7 @@ def compare(
         )
     for sentence in (*found.barriers, *found.notes):
         say(sentence)
-    show(compared(found), markdown)
+    show(comparison_table(found), markdown)
 
 
 def _listed(sentences: tuple[str, ...]) -> str:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_sr.cli.bench import results
 from edge_sr.cli.bench.host_options import (
     HostOption,
     IdentityOption,
@@ -22,6 +21,7 @@ from edge_sr.cli.common import (
     parse_path,
     say,
 )
+from edge_sr.cli.tables import show
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def run(
     from benchmarks.measuring.measure import Task
     from benchmarks.measuring.selection import Options, select
     from benchmarks.reports.outcome import require_measured, require_right
+    from benchmarks.reports.summary import summary_tables
     from edge_sr import records
     from edge_sr.engine import binding
 
@@ -156,7 +157,8 @@ def run(
         if out is not None and previous is None:
             out.unlink(missing_ok=True)
         raise
-    results.show_results(record)
+    for table in summary_tables(record):
+        show(table, markdown=False)
     require_right(record)
 
 

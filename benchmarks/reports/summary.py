@@ -1,51 +1,39 @@
-"""The tables that `edge-sr bench run` prints, which fit a terminal of 80 columns."""
+"""Makes the tables of a new measurement, which fit a terminal of 80 columns."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from edge_sr.cli.tables import show
-
-if TYPE_CHECKING:
-    from benchmarks.reports.table import Row, Table
-    from edge_sr.records import Record, Result
+from benchmarks.reports.choice import label
+from benchmarks.reports.sources import harmless, memory, network_name, size, where
+from benchmarks.reports.table import Row, Table, milliseconds
+from edge_sr.records import Record, Result
 
 _HEADINGS = ("runtime", "run on", "p50 ms", "p99", "spread", "RSS MB")
 
 
-def show_results(record: "Record") -> None:
-    """Print a table for each network and image."""
-    from benchmarks.reports.sources import harmless, network_name, size
-
+def summary_tables(record: Record) -> list[Table]:
+    """Return a table for each network and image."""
     groups: dict[str, list[Result]] = {}
     for result in harmless(record).results:
         title = f"{network_name(result.case)}, image of {size(result.case)}"
         groups.setdefault(title, []).append(result)
-    for title, results in groups.items():
-        show(_table(title, results), markdown=False)
+    return [_table(title, results) for title, results in groups.items()]
 
 
-def _table(title: str, results: list["Result"]) -> "Table":
+def _table(title: str, results: list[Result]) -> Table:
     """Return a table of the timings, with a note on cases without one."""
-    from benchmarks.reports.choice import label
-    from benchmarks.reports.table import Table
-
     rows = [row for result in results for row in _rows(result)]
     sentences = [f"{label(it)}: {_without_time(it)}" for it in results if not it.timings]
     return Table(title, _HEADINGS, tuple(rows), "\n".join(sentences))
 
 
-def _without_time(result: "Result") -> str:
+def _without_time(result: Result) -> str:
     if result.instructions is not None:
         return f"{result.instructions.frame:,} instructions (emulated, not cycles)"
     return f"{result.status}: {result.reason}"
 
 
-def _rows(result: "Result") -> Iterable["Row"]:
+def _rows(result: Result) -> Iterable[Row]:
     """Yield a row for each timing."""
-    from benchmarks.reports.report import memory
-    from benchmarks.reports.sources import where
-    from benchmarks.reports.table import Row, milliseconds
-
     case, peak = result.case, memory(result, "peak rss")
     name = f"{case.runtime_name} {case.network.precision}"
     for timing in result.timings:
