@@ -97,6 +97,23 @@ def test_an_occupied_output_path_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "library"]
 
 
+def test_force_replaces_what_export_wrote_and_nothing_else(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    command = (*EXPORT, "--out", folder, "--target")
+    assert edge_sr(*command, "cmake").code == 0
+    (folder / "old").write_text("")
+    assert edge_sr(*command, "arduino").code == 2
+    assert (folder / "CMakeLists.txt").is_file()
+    assert edge_sr(*command, "arduino", "--force").code == 0
+    assert not (folder / "old").exists()
+    assert (folder / "library.properties").is_file()
+    for text in ("{}", "[]", "\xff", '{"made_by": "me"}'):
+        (folder / "edge-sr.json").write_text(text, encoding="latin-1")
+        assert edge_sr(*command, "cmake", "--force").code == 2
+        assert (folder / "library.properties").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["library"]
+
+
 def test_without_tflm_only_the_engine_computes_the_output(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,7 @@ def test_a_user_board_is_stored_in_its_project(tmp_path: Path) -> None:
         ("bytes = 0x82000", "byte = 1", "unknown key `ram.byte`"),
         ("[ram]", "[emulator]\nmachine = 'virt,dumpdtb=x'\nticks_hz = 1\n[ram]", "`emulator.mach"),
         ('port = "cortex_m"', "", "unknown key `boot`|unknown key `flags`"),
-        ("stack = 4096", "stack = 4096\nno_image = 'none'", "either `port` or `no_image`"),
+        ("stack = 4096", "stack = 4096\nno_image = 'none'", "either `port`, or `no_image`"),
         ("title", "title\0", "is not valid TOML"),
         ("title = ", "title = [" * 2000, "is not (valid TOML|a board file)"),
         ("title", "\xff", "is not valid TOML"),

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from libraries import shipped, write_library
 from tflm_oracle import run_tflm
 
-from edge_sr import zoo
-from edge_sr.cli.main import run
 from edge_sr.engine.build import STRICT
 from edge_sr.graph import resize
-from firmware_harness.targets import content, target
+from firmware_harness.targets import compose, content, target
 
 HERE = Path(__file__).parent
 STUBS = HERE / "stubs"
@@ -32,22 +31,21 @@ ECOSYSTEMS = os.environ.get("EDGE_SR_ECOSYSTEMS", sys.executable)
 Export = Callable[..., Path]
 
 
-def export(folder: Path, *arguments: object) -> Path:
-    size = ("--width", WIDTH, "--height", HEIGHT)
-    command = ("firmware", "export", "tinypssr", "--out", folder, *size, *arguments)
-    assert run(list(map(str, command))) == 0
-    return folder
+def export(folder: Path, name: str, engine: str = "streaming") -> Path:
+    request = compose.Request("tinypssr-x2", shipped("tinypssr"), WIDTH, HEIGHT, None)
+    return write_library(folder, request, name, engine)
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Export:
     """Export once per set of arguments; tests must not change the folder."""
-    made: dict[tuple[object, ...], Path] = {}
+    folders: dict[tuple[str, str], Path] = {}
 
-    def once(*arguments: object) -> Path:
-        if arguments not in made:
-            made[arguments] = export(tmp_path_factory.mktemp("export") / "library", *arguments)
-        return made[arguments]
+    def once(name: str, engine: str = "streaming") -> Path:
+        if (name, engine) not in folders:
+            folder = tmp_path_factory.mktemp("export") / "library"
+            folders[name, engine] = export(folder, name, engine)
+        return folders[name, engine]
 
     return once
 
@@ -95,10 +93,9 @@ def frame(sources: Path) -> np.ndarray:
 @pytest.fixture(scope="module")
 def expected(library: Export) -> str:
     """Return what the example must print, with the checksum of TFLM's output."""
-    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
-    image = frame(library("--target", "cmake") / "example")
+    image = frame(library("cmake") / "example")
     assert len(np.unique(image)) > 50
-    output = run_tflm(resize(model, HEIGHT, WIDTH), image)
+    output = run_tflm(resize(shipped("tinypssr"), HEIGHT, WIDTH), image)
     return f"{OUTPUT}{zlib.crc32(output.tobytes()):08x}: matches the host\n"
 
 
@@ -110,8 +107,7 @@ def expected(library: Export) -> str:
 def test_the_same_arguments_give_the_same_bytes(
     library: Export, tmp_path: Path, name: str, engine: str
 ) -> None:
-    arguments = ("--target", name, "--engine", engine)
-    first, second = library(*arguments), export(tmp_path / "second", *arguments)
+    first, second = library(name, engine), export(tmp_path / "second", name, engine)
     names = [path.relative_to(first).as_posix() for path in first.rglob("*") if path.is_file()]
     assert sorted(names) == sorted(
         path.relative_to(second).as_posix() for path in second.rglob("*") if path.is_file()
@@ -122,7 +118,7 @@ def test_the_same_arguments_give_the_same_bytes(
 @pytest.mark.parametrize("engine", content.ENGINES)
 @pytest.mark.parametrize("name", target.NAMES)
 def test_a_library_is_self_contained(library: Export, name: str, engine: str) -> None:
-    folder = library("--target", name, "--engine", engine)
+    folder = library(name, engine)
     for path in (path for path in folder.rglob("*") if path.is_file()):
         text = path.read_text(encoding="ascii")
         assert not re.search(r"@[A-Z_]+@", text), path
@@ -131,28 +127,12 @@ def test_a_library_is_self_contained(library: Export, name: str, engine: str) ->
     assert "## Build" in (folder / "README.md").read_text()
 
 
-def test_force_replaces_what_export_wrote_and_nothing_else(library: Export, tmp_path: Path) -> None:
-    folder = export(tmp_path / "library", "--target", "cmake")
-    (folder / "old").write_text("")
-    assert run(["firmware", "export", "tinypssr", "--target", "arduino", "--out", str(folder)]) == 2
-    assert (folder / "CMakeLists.txt").is_file()
-    export(folder, "--target", "arduino", "--force")
-    assert not (folder / "old").exists()
-    assert (folder / "library.properties").is_file()
-    for text in ("{}", "[]", "\xff", '{"made_by": "me"}'):
-        (folder / "edge-sr.json").write_text(text, encoding="latin-1")
-        with pytest.raises(AssertionError):
-            export(folder, "--target", "cmake", "--force")
-        assert (folder / "library.properties").is_file()
-    assert [path.name for path in tmp_path.iterdir()] == ["library"]
-
-
 # --- CMake
 
 
 @needs("cmake")
 def test_cmake_builds_and_runs_on_the_host(library: Export, expected: str, tmp_path: Path) -> None:
-    cmake(library("--target", "cmake"), tmp_path)
+    cmake(library("cmake"), tmp_path)
     assert shell([tmp_path / "upscale"], tmp_path) == expected
     assert "100% tests passed" in shell(["ctest"], tmp_path)
 
@@ -160,7 +140,7 @@ def test_cmake_builds_and_runs_on_the_host(library: Export, expected: str, tmp_p
 @needs("cmake")
 def test_the_example_detects_a_wrong_byte(library: Export, tmp_path: Path) -> None:
     folder = tmp_path / "library"
-    shutil.copytree(library("--target", "cmake"), folder)
+    shutil.copytree(library("cmake"), folder)
     source = folder / "example" / "test_frame.c"
     text = source.read_text()
     source.write_text(text.replace("= {\n    -128,", "= {\n    -127,", 1))
@@ -172,7 +152,7 @@ def test_the_example_detects_a_wrong_byte(library: Export, tmp_path: Path) -> No
 
 @needs("cmake")
 def test_another_cmake_project_links_the_library(library: Export, tmp_path: Path) -> None:
-    folder = library("--target", "cmake")
+    folder = library("cmake")
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.16)\nproject(app C CXX)\n"
         f"add_subdirectory({folder} library)\n"
@@ -191,7 +171,7 @@ def test_another_cmake_project_links_the_library(library: Export, tmp_path: Path
 @needs("cmake")
 def test_cmake_builds_for_a_cortex_m4(library: Export, tmp_path: Path) -> None:
     cmake(
-        library("--target", "cmake"),
+        library("cmake"),
         tmp_path,
         "-DCMAKE_TOOLCHAIN_FILE=cmake/cortex-m4.cmake",
         "-DCMAKE_BUILD_TYPE=MinSizeRel",
@@ -207,7 +187,7 @@ def test_cmake_builds_for_a_cortex_m4(library: Export, tmp_path: Path) -> None:
 
 @needs("gcc", "g++")
 def test_the_sketch_blinks_slowly(library: Export, expected: str, tmp_path: Path) -> None:
-    folder = library("--target", "arduino")
+    folder = library("arduino")
     sketch = folder / "examples" / "Upscale"
     folders = [f"-I{path}" for path in (folder / "src", sketch, STUBS / "arduino")]
     sources = [*(folder / "src").glob("*.c"), *sketch.glob("*.c")]
@@ -226,7 +206,7 @@ def test_the_sketch_blinks_slowly(library: Export, expected: str, tmp_path: Path
 
 def test_the_arduino_library_follows_its_specification(library: Export) -> None:
     """https://arduino.github.io/arduino-cli/latest/library-specification/."""
-    folder = library("--target", "arduino")
+    folder = library("arduino")
     lines = (folder / "library.properties").read_text().splitlines()
     properties = dict(line.split("=", 1) for line in lines)
     required = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category"}
@@ -241,7 +221,7 @@ def test_the_arduino_library_follows_its_specification(library: Export) -> None:
 
 
 def test_platformio_reads_the_arduino_library(library: Export) -> None:
-    path = library("--target", "arduino") / "library.properties"
+    path = library("arduino") / "library.properties"
     manifest = read_manifest("platformio", path)
     assert manifest["name"] == "tinypssr_x2"
     assert manifest["headers"] == ["tinypssr_x2.h"]
@@ -251,7 +231,7 @@ def test_platformio_reads_the_arduino_library(library: Export) -> None:
 
 
 def test_platformio_accepts_the_manifest(library: Export) -> None:
-    folder = library("--target", "platformio")
+    folder = library("platformio")
     manifest = read_manifest("platformio", folder / "library.json")
     assert (manifest["name"], manifest["license"]) == ("tinypssr_x2", "Apache-2.0")
     (example,) = manifest["examples"]  # type: ignore[misc]
@@ -262,7 +242,7 @@ def test_platformio_accepts_the_manifest(library: Export) -> None:
 @needs("gcc")
 def test_the_platformio_example_runs(library: Export, expected: str, tmp_path: Path) -> None:
     """Compile as PlatformIO does: all of src/ and of the example's src/."""
-    folder = library("--target", "platformio")
+    folder = library("platformio")
     sources = [*(folder / "src").glob("*.c"), *(folder / "examples/upscale/src").glob("*.c")]
     shell(["gcc", *STRICT, f"-I{folder / 'src'}", *sources, "-o", "example"], tmp_path)
     assert shell([tmp_path / "example"], tmp_path) == expected
@@ -275,7 +255,7 @@ def test_the_platformio_example_runs(library: Export, expected: str, tmp_path: P
     ("engine", "needed"), [("streaming", ["idf"]), ("tflm", ["espressif/esp-tflite-micro", "idf"])]
 )
 def test_esp_idf_accepts_the_manifest(library: Export, engine: str, needed: list[str]) -> None:
-    folder = library("--target", "esp-idf", "--engine", engine)
+    folder = library("esp-idf", engine)
     manifest = read_manifest("esp-idf", folder / "idf_component.yml")
     assert manifest["dependencies"] == needed
 
@@ -284,7 +264,7 @@ def test_esp_idf_accepts_the_manifest(library: Export, engine: str, needed: list
 def test_the_esp_idf_component_builds_and_runs(
     library: Export, expected: str, tmp_path: Path
 ) -> None:
-    project = library("--target", "esp-idf") / "examples" / "upscale"
+    project = library("esp-idf") / "examples" / "upscale"
     cmake(project, tmp_path, IDF_PATH=STUBS / "esp-idf")
     assert shell([tmp_path / "app"], tmp_path) == expected
 
@@ -294,14 +274,14 @@ def test_the_esp_idf_component_builds_and_runs(
 
 @needs("cmake")
 def test_the_zephyr_module_builds_and_runs(library: Export, expected: str, tmp_path: Path) -> None:
-    sample = library("--target", "zephyr") / "samples" / "upscale"
+    sample = library("zephyr") / "samples" / "upscale"
     cmake(sample, tmp_path, ZEPHYR_BASE=STUBS / "zephyr")
     assert shell([tmp_path / "app"], tmp_path) == expected
 
 
 @pytest.mark.parametrize("engine", content.ENGINES)
 def test_kconfig_knows_the_symbol(library: Export, engine: str) -> None:
-    folder = library("--target", "zephyr", "--engine", engine)
+    folder = library("zephyr", engine)
     symbols = read_manifest("kconfig", folder / "Kconfig")
     assert list(symbols) == ["TINYPSSR_X2"]
     assert "CONFIG_TINYPSSR_X2=y\n" in (folder / "samples" / "upscale" / "prj.conf").read_text()
@@ -311,7 +291,7 @@ def test_zephyr_accepts_the_module(library: Export, tmp_path: Path) -> None:
     base = Path(os.environ.get("ZEPHYR_BASE", "absent"))
     if not (base / "scripts" / "zephyr_module.py").is_file():
         pytest.skip("no Zephyr: its own check of module.yml needs ZEPHYR_BASE")
-    folder = library("--target", "zephyr")
+    folder = library("zephyr")
     script = base / "scripts" / "zephyr_module.py"
     shell(
         [ECOSYSTEMS, script, "--modules", folder, "--kconfig-out", "k", "--cmake-out", "c"],

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from libraries import shipped, write_library
 from tflite_factory import TfliteWriter, tinypssr, unpack
 from tflite_micro import runtime
 from tflm_oracle import run_tflm
 
-from edge_sr import zoo
-from edge_sr.cli.main import run
 from edge_sr.engine.plan import make_plan
+from edge_sr.errors import UserError
 from edge_sr.graph import read_graph, resize
+from firmware_harness.targets import compose
 from firmware_harness.targets.example import run_engine
 from firmware_harness.targets.tflm import method
 
@@ -30,10 +31,13 @@ int main(void) {{ return fwrite({array}, 1, sizeof {array}, stdout) == 0; }}
 """
 
 
-def export(folder: Path, model: object, *options: object) -> Path:
-    command = ("firmware", "export", model, "--engine", "tflm", "--out", folder, *options)
-    assert run(list(map(str, command))) == 0
-    return folder
+def export(
+    folder: Path, name: str, model: bytes, target: str = "cmake", size: tuple[int, int] = (48, 64)
+) -> Path:
+    """Write a library for TFLM; the size is height and width."""
+    height, width = size
+    request = compose.Request(name, model, width, height, None)
+    return write_library(folder, request, target, "tflm")
 
 
 def array_bytes(source: Path, array: str) -> bytes:
@@ -59,22 +63,21 @@ def arena_bytes(folder: Path, ident: str) -> int:
 
 @pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
 def test_the_exported_array_is_bit_exact_in_tflm(tmp_path: Path, name: str) -> None:
-    folder = export(tmp_path / "library", name, "--target", "cmake", "--width", 24, "--height", 20)
+    shipped_model = shipped(name)
+    folder = export(tmp_path / "library", f"{name}-x2", shipped_model, size=(20, 24))
     ident = f"{name.replace('-', '_')}_x2"
     model = array_bytes(folder / "src" / f"{ident}.c", f"{ident}_tflite")
-    shipped = zoo.find(name, 2).artifact("int8", ".tflite").read_bytes()
-    assert model == resize(shipped, 20, 24)
+    assert model == resize(shipped_model, 20, 24)
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes(folder, ident))
     frame = np.random.default_rng(0).integers(-128, 128, (20, 24, 1), np.int8)
     interpreter.set_input(frame[np.newaxis], 0)
     interpreter.invoke()
-    ours = run_engine(make_plan(read_graph(shipped)), frame)
+    ours = run_engine(make_plan(read_graph(shipped_model)), frame)
     np.testing.assert_array_equal(interpreter.get_output(0)[0], ours)
 
 
 def test_the_checksum_is_computed_by_tflm(tmp_path: Path) -> None:
-    size = ("--width", 24, "--height", 20)
-    folder = export(tmp_path / "library", "tinypssr", "--target", "cmake", *size)
+    folder = export(tmp_path / "library", "tinypssr-x2", shipped("tinypssr"), size=(20, 24))
     frame = array_bytes(folder / "example" / "test_frame.c", "test_frame")
     model = array_bytes(folder / "src" / "tinypssr_x2.c", "tinypssr_x2_tflite")
     output = run_tflm(model, np.frombuffer(frame, np.int8).reshape(1, 20, 24, 1))
@@ -83,8 +86,8 @@ def test_the_checksum_is_computed_by_tflm(tmp_path: Path) -> None:
 
 
 def test_the_arena_is_at_most_5_percent_too_large(tmp_path: Path) -> None:
-    folder = export(tmp_path / "library", "tinypssr", "--target", "cmake")
-    model = resize(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes(), 48, 64)
+    folder = export(tmp_path / "library", "tinypssr-x2", shipped("tinypssr"))
+    model = resize(shipped("tinypssr"), 48, 64)
     size = arena_bytes(folder, "tinypssr_x2")
     runtime.Interpreter.from_bytes(model, arena_size=size)
     with pytest.raises(RuntimeError):
@@ -93,8 +96,7 @@ def test_the_arena_is_at_most_5_percent_too_large(tmp_path: Path) -> None:
 
 def test_the_resolver_has_exactly_the_operators_of_the_model(tmp_path: Path) -> None:
     model = tinypssr(16, 12, stages=2)
-    (tmp_path / "my model.tflite").write_bytes(model)
-    folder = export(tmp_path / "library", tmp_path / "my model.tflite", "--target", "arduino")
+    folder = export(tmp_path / "library", "my model", model, "arduino")
     text = (folder / "src" / "my_model_tflm.h").read_text()
     added = re.findall(r"resolver\.(Add\w+)\(\)", text)
     names = {NAMES[code.builtinCode] for code in unpack(model).operatorCodes}
@@ -121,7 +123,7 @@ def test_resolver_methods_are_named_as_in_tflm() -> None:
 
 @pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
 def test_the_example_compiles_against_tflm_declarations(tmp_path: Path, name: str) -> None:
-    folder = export(tmp_path / "library", name, "--target", "zephyr", "--scale", 4)
+    folder = export(tmp_path / "library", f"{name}-x4", shipped(name, 4), "zephyr")
     sources = folder / "samples" / "upscale" / "src"
     flags = ["-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
     includes = [f"-I{path}" for path in (STUBS / "tflm", folder / "src")]
@@ -131,10 +133,7 @@ def test_the_example_compiles_against_tflm_declarations(tmp_path: Path, name: st
 def test_a_network_the_engine_rejects_is_exported_for_tflm(tmp_path: Path) -> None:
     writer = TfliteWriter(16, 16)
     wide = writer.conv(writer.input, 16, 3)
-    model = tmp_path / "dilated.tflite"
-    model.write_bytes(writer.finish(writer.depth_to_space(writer.conv(wide, 4, 3, dilation=2), 2)))
-    assert (
-        run(["firmware", "export", str(model), "--target", "cmake", "--out", f"{tmp_path}/a"]) == 2
-    )
-    assert not (tmp_path / "a").exists()
-    export(tmp_path / "b", model, "--target", "cmake")
+    model = writer.finish(writer.depth_to_space(writer.conv(wide, 4, 3, dilation=2), 2))
+    with pytest.raises(UserError, match="CONV_2D"):
+        compose.streaming_library(compose.Request("dilated", model, 64, None, None))
+    export(tmp_path / "library", "dilated", model)
