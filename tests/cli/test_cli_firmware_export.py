@@ -42,7 +42,7 @@ def test_export_prints_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
         ),
         (["--ram", "1K"], "2,344 more than --ram 1,024; it fits up to a width of"),
         (["--ram", "100"], "it fits at no width"),
-        (["--engine", "tflm", "--ram", "65536"], "a smaller --width or --height takes less, and"),
+        (["--engine", "tflm", "--ram", "65536"], "a smaller --width or --height needs less, and"),
     ],
     ids=str,
 )
