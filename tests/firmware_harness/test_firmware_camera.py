@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import standins
-from board_tools import skip_without_tools
+from board_tools import build_image, skip_without_tools
 from tflite_factory import pack as pack_model
 from tflite_factory import tinypssr, unpack
 
@@ -15,7 +15,7 @@ from edge_sr.codec.container import pack
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
-from firmware_harness import board_file, build, camera, elf, emulate, frames, oracle, project
+from firmware_harness import board_file, camera, elf, emulate, frames, oracle, project
 from firmware_harness.camera import Camera
 from firmware_harness.project import Project
 
@@ -43,7 +43,7 @@ def test_the_board_writes_a_file_with_tflm_latents(
     (height, width), network = size, read_graph(model)
     plan, chosen = make_plan(network), Camera(height + 3, planes, "tc-test", "00ff" * 4)
     project.write(tmp_path, Project("encoder", name, width, chosen), model)
-    image = build.build(tmp_path, board, "-Werror")
+    image = build_image(tmp_path, board)
     pixels, _ = frames.default_pixels(height, width)
     done = emulate.compress(image, board, pixels)
     assert done.status == 0

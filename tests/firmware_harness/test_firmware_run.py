@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_tools import skip_without_tools
+from board_tools import build_image, skip_without_tools
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from random_models import RandomNetwork, networks
@@ -29,7 +29,7 @@ MODELS = int(os.environ.get("EDGE_SR_BOARD_MODELS", "12"))
 
 def built(model: bytes, board: Board, width: int, folder: Path) -> Path:
     project.write(folder, project.Project("model", board.name, width), model)
-    return build.build(folder, board, "-Werror")
+    return build_image(folder, board)
 
 
 def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> Run:

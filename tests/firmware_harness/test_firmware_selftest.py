@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from board_tools import skip_without_tools
+from board_tools import build_image, skip_without_tools
 from processes import Processes
 from tflite_factory import tinypssr
 
@@ -91,7 +91,7 @@ def built(board: Board, text: str, model: bytes, folder: Path) -> tuple[Board, P
     own = board_file.find(str(folder / "own.toml"))
     (folder / "firmware").mkdir()
     project.write(folder / "firmware", project.Project("it", f"{folder}/own.toml", 20), model)
-    return own, build.build(folder / "firmware", own, "-Werror")
+    return own, build_image(folder / "firmware", own)
 
 
 def without_emulator(board: Board) -> str:
@@ -167,7 +167,7 @@ def test_images_have_the_layout_that_their_core_needs(name: str, tmp_path: Path)
     skip_without_tools(board)
     model = tinypssr(16, 20)
     project.write(tmp_path, project.Project("it", name, 20), model)
-    image = build.build(tmp_path, board, "-Werror")
+    image = build_image(tmp_path, board)
     network = read_graph(model)
     need = fit.fit(network, make_plan(network), 20, board)
     sections = elf.read(image)
@@ -190,7 +190,7 @@ def test_images_have_the_layout_that_their_core_needs(name: str, tmp_path: Path)
 def test_an_rp2350_image_has_its_header_block(tmp_path: Path) -> None:
     """The bytes are those of the datasheet, section 5.9.5.1."""
     project.write(tmp_path, project.Project("it", "pico2", 20), tinypssr(16, 20))
-    build.build(tmp_path, board_file.find("pico2"), "-Werror")
+    build_image(tmp_path, board_file.find("pico2"))
     block = bytes.fromhex("d3deffff 42012110 ff010000 00000000 793512ab")
     place = (tmp_path / "firmware.bin").read_bytes()[:4096].find(block)
     assert place % 4 == 0
