@@ -2,92 +2,56 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import check_site
 import cli_reference
+import docs_tables
 import pytest
 import typer.main
 
 from edge_sr import zoo
-from edge_sr.cli import models_codec
 from edge_sr.cli.main import app
-from edge_sr.cli.models import describe, markdown_lines
 from edge_sr.training import recipe
-from edge_sr.zoo import codecs
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 
+TABLES = [(path, command) for path in PAGES for command in docs_tables.tables(path)]
+
+
 def page(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
 
 
-def table(text: str, command: str, end: str = "end") -> list[str]:
-    """The lines that a page shows as the output of a command."""
-    return text.split(f"<!-- {command} -->\n")[1].split(f"<!-- {end} -->")[0].strip().splitlines()
+@pytest.mark.parametrize(("path", "command"), TABLES, ids=lambda each: getattr(each, "stem", each))
+def test_a_table_is_what_the_command_prints(path: Path, command: str) -> None:
+    shown = docs_tables.tables(path)[command]
+    assert docs_tables.table(command, shown) == shown
 
 
-def printed(*arguments: str) -> list[str]:
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return [line.rstrip() for line in done.stdout.strip().splitlines()]
+def test_every_kind_of_table_is_compared() -> None:
+    commands = " ".join(command for _, command in TABLES)
+    studies = (REPOSITORY / "benchmarks" / "studies" / "results").glob("*-quick.json")
+    for study in studies:
+        assert f"edge-sr reproduce {study.stem.removesuffix('-quick')} --quick" in commands
+    for part in ("models --markdown", "--markdown: infrared", "--markdown: codecs", "rows of"):
+        assert part in commands
+    for script in ("architectures.py", "architectures.py --ram", "float.toml", "int8.toml"):
+        assert script in commands
 
 
-def quality_tables() -> tuple[list[str], list[str]]:
-    """The tables of `edge-sr models --markdown`: visible light, thermal images."""
-    lines = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
-    return lines[: lines.index("")], lines[lines.index("") + 1 :]
-
-
-def test_the_table_of_upscalers_is_what_the_command_prints() -> None:
-    shown = table(page("results/super-resolution.md"), "edge-sr models --markdown")
-    assert shown == quality_tables()[0]
-
-
-def test_the_table_of_thermal_networks_is_what_the_command_prints() -> None:
+def test_the_published_figures_of_thermal_networks_are_those_of_the_file() -> None:
     text = page("results/infrared.md")
-    assert table(text, "edge-sr models --markdown: infrared") == quality_tables()[1]
     for result in zoo.published():
         if "flir" in result:
             name = result["name"].removesuffix(", published")
             published = (result["flir"], result["osu"])
             cells = [f"{each['psnr']:.2f} / {each['ssim']:.4f}" for each in published]
             assert f"| {name} x{result['scale']} | {' | '.join(cells)} |" in text
-
-
-def test_the_table_of_codecs_is_what_the_command_prints() -> None:
-    shown = table(page("results/codecs.md"), "edge-sr models --markdown: codecs", "end of codecs")
-    assert shown == models_codec.markdown_lines(
-        [models_codec.describe(codec) for codec in codecs.entries()]
-    )
-
-
-def test_the_table_of_ram_is_what_the_script_prints() -> None:
-    shown = table(page("results/microcontrollers.md"), "python scripts/architectures.py --ram")
-    assert shown == printed("scripts/architectures.py", "--ram")
-
-
-@pytest.mark.parametrize("name", ["float", "int8"])
-def test_the_tables_of_trials_are_what_the_command_prints(name: str) -> None:
-    arguments = f"scripts/experiments.py experiments/{name}.toml --table"
-    shown = table(page("results/training.md"), f"python {arguments}")
-    assert shown == printed(*arguments.split())
-
-
-STUDIES = sorted((REPOSITORY / "benchmarks" / "studies" / "results").glob("*-quick.json"))
-
-
-@pytest.mark.parametrize("shipped", STUDIES, ids=lambda path: path.stem)
-def test_the_tables_of_studies_are_what_the_command_prints(shipped: Path) -> None:
-    command = f"edge-sr reproduce {shipped.stem.removesuffix('-quick')} --quick --table --markdown"
-    main = ("-c", "from edge_sr.cli.main import main; main()")
-    assert table(page("results/studies.md"), command) == printed(*main, *command.split()[1:])
 
 
 def test_every_recipe_is_described() -> None:
@@ -98,8 +62,10 @@ def test_every_recipe_is_described() -> None:
 def commands(text: str) -> set[str]:
     """The edge-sr command lines of a page: in code blocks and between backticks."""
     text = re.sub(r"\\\n\s*", " ", text)
-    blocks = re.findall(r"^(?: {4,}|\$ |)(?:sudo )?(edge-sr [^|\n]*?)(?:\s+#.*)?$", text, re.M)
-    return {*blocks, *re.findall(r"`(edge-sr [^`\n]*)`", text)}
+    fenced = "\n".join(re.findall(r"^```\w+\n(.*?)^```", text, re.S | re.M))
+    lines = [*re.findall(r"^ {4,}.*", text, re.M), *fenced.splitlines()]
+    found = [re.match(r"[\s$]*(?:sudo )?(edge-sr [^|]*?)(?:\s+#.*)?$", line) for line in lines]
+    return {*(match[1] for match in found if match), *re.findall(r"`(edge-sr [^`\n]*)`", text)}
 
 
 def unknown_options(line: str) -> list[str]:
