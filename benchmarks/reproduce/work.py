@@ -24,7 +24,7 @@ from edge_sr.errors import UserError
 from edge_sr.files import locked, make_folder
 from edge_sr.models import checkpoint, registry
 from edge_sr.training import recipe as recipes
-from edge_sr.training.fit import LOG, Epoch
+from edge_sr.training.fit import LOG
 from edge_sr.upscale import upscale
 
 RESULT = "result.json"
@@ -117,17 +117,9 @@ def _start(job: Job, folder: Path) -> Result:
     return blank if job.run.model == BICUBIC else _train(job, folder, blank)
 
 
-class _Silence:
-    def chunk(self, epoch: int, steps_done: int, loss: float) -> None:
-        """Print nothing."""
-
-    def epoch(self, result: Epoch) -> None:
-        """Print nothing: the log has it."""
-
-
 def _train(job: Job, folder: Path, blank: Result) -> Result:
     from edge_sr.models.namespaces import import_keras
-    from edge_sr.training.fit import DivergedError
+    from edge_sr.training.fit import DivergedError, Silence
     from edge_sr.training.samples import load_samples
     from edge_sr.training.start import BEST, Plan, prepare
 
@@ -140,7 +132,7 @@ def _train(job: Job, folder: Path, blank: Result) -> Result:
     trainer, keep = prepare(plan, keras, samples, folder, resume=True)
     diverged = ""
     try:
-        trainer.run(keep, _Silence())
+        trainer.run(keep, Silence())
     except DivergedError as error:  # a valid result of some studies
         diverged = str(error)
     curve = _curve(folder / LOG)

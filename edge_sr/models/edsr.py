@@ -5,7 +5,7 @@ https://arxiv.org/abs/1707.02921: the baseline with 64 filters and no residual s
 by C. Price et al., University of Virginia, 2019. NHWC, RGB in [0, 1], s the scale:
 
     (N,H,W,3) - conv 3x3,64 - block ... block - conv 3x3,64 - + - upsample - conv 3x3,3
-                            \--------------------------------/              - (N,sH,sW,3)
+                            \---------------------------------/              - (N,sH,sW,3)
 
     block     x - conv 3x3,64 - ReLU - conv 3x3,64 - + x
     upsample  conv 3x3,256 - depth-to-space 2, once at x2 and twice at x4

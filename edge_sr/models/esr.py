@@ -2,11 +2,10 @@ r"""A network like edge-SR: each output pixel is a maximum of linear filters.
 
 P. N. Michelini, Y. Lu, X. Jiang, "edge-SR: Super-Resolution For The Masses", 2022,
 https://arxiv.org/abs/2108.10335. Its eSR-MAX takes, at every output pixel, the greatest of several
-linear filters of the image. NHWC, one channel in [0, 1], s the scale, `width` branches with a ReLU:
+linear filters of the image. NHWC, one channel in [0, 1], s the scale:
 
-    (N,H,W,1) - conv 7x7,ss -------- + - ... - + - depth-to-space s - (N,sH,sW,1)
-              \- conv 7x7,ss - ReLU -/        /
-              \- conv 7x7,ss - ReLU ---------/
+    (N,H,W,1) - conv 7x7,ss -------- + - depth-to-space s - (N,sH,sW,1)
+              \- conv 7x7,ss - ReLU -/   `width` times
 
 Filters are zero-padded and have biases. The output is not clipped.
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sr.models import activations, layers, reparam, transposed
+from edge_sr.models import activations, layers, reparam
 from edge_sr.models.registry import LayerCounts, ModelConfig, register
 
 _PAPER = "Dong et al. 2016, Accelerating the Super-Resolution Convolutional Neural Network"
@@ -56,7 +56,7 @@ def _network(config: ModelConfig, keras: Any, d: int, s: int, m: int) -> Any:
     for name, filters, kernel in steps:
         x = conv(filters, kernel, name)(x)
         x = activations.prelu(keras, f"{name}_prelu")(x)
-    x = transposed.strided_conv2d(keras, config, 9, "enlarge")(x)
+    x = reparam.strided_conv2d(keras, config, 9, "enlarge")(x)
     x = layers.depth_to_space(keras, config.scale, "shuffle")(x)
     return keras.Model(image, x, name="sr")
 

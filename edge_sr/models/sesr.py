@@ -4,8 +4,8 @@ K. Bhardwaj et al., "Collapsible Linear Blocks for Super-Efficient Super Resolut
 https://arxiv.org/abs/2103.09404, with 16 filters. NHWC, one channel in [0, 1], s the scale:
 
     (N,H,W,1) - conv 5x5,16 - PReLU - block ... block - + - conv 5x5,ss - + - depth-to-space s
-              |                     \------------------/                 /          |
-              \------------------ repeated ss times --------------------/     (N,sH,sW,1)
+              |                     \-------------------/                 |   - (N,sH,sW,1)
+              \--- repeated for each sub-pixel ---------------------------/
 
     block   x - conv 3x3,16 - PReLU
 

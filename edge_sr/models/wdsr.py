@@ -5,7 +5,7 @@ https://arxiv.org/abs/1808.08718, with 32 filters, as rebuilt by C. Price et al.
 Virginia, 2019. NHWC, RGB in [0, 1], s the scale:
 
     (N,H,W,3) - conv 3x3,32 - block ... block - conv 3x3,3ss - + - depth-to-space s - (N,sH,sW,3)
-              \--------------------- conv 5x5,3ss ------------/
+              \----------------- conv 5x5,3ss -----------------/
 
     block A   x - conv 3x3,128 - ReLU - conv 3x3,32 - + x
     block B   x - conv 1x1,192 - ReLU - conv 1x1,25 - conv 3x3,32 - + x

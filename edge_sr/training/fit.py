@@ -82,6 +82,16 @@ class Observer(Protocol):
         """Called after an epoch."""
 
 
+class Silence:
+    """An `Observer` that shows nothing."""
+
+    def chunk(self, epoch: int, steps_done: int, loss: float) -> None:
+        """Show nothing."""
+
+    def epoch(self, result: Epoch) -> None:
+        """Show nothing."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A model, a recipe and images.

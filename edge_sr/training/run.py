@@ -124,17 +124,9 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder / _TENSORBOARD, ignore_errors=True)
 
 
-class _Silence:
-    def chunk(self, epoch: int, steps_done: int, loss: float) -> None:
-        """Show nothing."""
-
-    def epoch(self, result: fit.Epoch) -> None:
-        """Show nothing."""
-
-
 def silent(stop: StopOptions, log_folder: Path | None) -> AbstractContextManager[fit.Observer]:
     """The `Display` that shows nothing and writes no TensorBoard logs."""
-    return nullcontext(_Silence())
+    return nullcontext(fit.Silence())
 
 
 def train_upscaler(

@@ -10,8 +10,9 @@ import tf_keras
 
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
-from edge_sr.models import checkpoint, layers, registry, reparam, srcnn, tinycompress, transposed
+from edge_sr.models import checkpoint, layers, registry, reparam, srcnn, tinycompress
 from edge_sr.models.registry import ModelConfig, ModelSpec
+from edge_sr.models.reparam.strided import plain_of_strided
 
 ALL = [(name, scale) for name in registry.names() for scale in registry.get(name).scales]
 
@@ -124,7 +125,7 @@ def test_a_transposed_convolution_is_a_convolution_and_a_shuffle(scale):
     expected = keras.layers.Conv2DTranspose(1, 9, strides=scale, padding="same", use_bias=False)
     expected.build(image.shape)
     expected.set_weights([taps])
-    kernel = transposed.plain_of_strided(np, taps, scale)
+    kernel = plain_of_strided(np, taps, scale)
     plain = keras.layers.Conv2D(scale**2, len(kernel), padding="same", use_bias=False)
     plain.build(image.shape)
     plain.set_weights([kernel])
@@ -321,7 +322,7 @@ def test_unknown_model_scale_and_option_are_refused():
 def test_every_model_file_is_in_the_registry():
     folder = Path(registry.__file__).parent
     shared = {"__init__", "registry", "checkpoint", "namespaces", "layers", "activations"}
-    shared |= {"initializers", "reparam", "transposed"}
+    shared |= {"initializers"}
     files = {path.stem for path in folder.glob("*.py")} - shared
     builders = {registry.get(name).build.__module__.rsplit(".", 1)[1] for name in registry.names()}
     assert files == builders

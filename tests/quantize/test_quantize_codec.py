@@ -11,17 +11,10 @@ from edge_sr.errors import UserError
 from edge_sr.models import checkpoint, registry
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.quantize import codec
+from edge_sr.training import fit
 from edge_sr.training import recipe as recipes
 from edge_sr.training.codec_images import load_codec_images
 from export.tflite import convert_part
-
-
-class Silence:
-    def chunk(self, epoch, steps_done, loss):
-        pass
-
-    def epoch(self, result):
-        pass
 
 
 def untrained(rate):
@@ -42,7 +35,7 @@ def quantized(photographs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("quantized")
     images = load_codec_images(photographs, recipe)
     trainer, keep = codec.prepare(untrained(16), recipe, images, 0, folder, False)
-    trainer.run(keep, Silence())
+    trainer.run(keep, fit.Silence())
     return folder / "best.safetensors", images
 
 

@@ -14,18 +14,10 @@ from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.quantize import network, upscaler
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import run_plane
-from edge_sr.training import quality
+from edge_sr.training import fit, quality
 from edge_sr.training import recipe as recipes
 from edge_sr.training.samples import Samples, load_samples
 from export.tflite import convert
-
-
-class Silence:
-    def chunk(self, epoch, steps_done, loss):
-        pass
-
-    def epoch(self, result):
-        pass
 
 
 def untrained(name: str, scale: int) -> Checkpoint:
@@ -61,7 +53,7 @@ def quantized(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("quantized")
     source = untrained("tinypssr-anchor", 2)
     trainer, keep = upscaler.prepare(source, recipe, samples, 0, folder, False)
-    trainer.run(keep, Silence())
+    trainer.run(keep, fit.Silence())
     return folder / "best.safetensors"
 
 

@@ -40,26 +40,18 @@ PHASES = dataclasses.replace(
 )
 
 
-class Silence:
-    def chunk(self, epoch, steps_done, loss):
-        pass
-
-    def epoch(self, result):
-        pass
-
-
-class StopAt(Silence):
-    """Interrupts in the middle of an epoch, or, with 0 steps, at the end of the one before."""
+class StopAt(fit.Silence):
+    """Interrupts in the middle of an epoch, or, with 0 steps, at the end of the previous one."""
 
     def __init__(self, epoch, steps):
-        self.place = (epoch, steps)
+        self.moment = (epoch, steps)
 
     def chunk(self, epoch, steps_done, loss):
-        if (epoch, steps_done) == self.place:
+        if (epoch, steps_done) == self.moment:
             raise KeyboardInterrupt
 
     def epoch(self, result):
-        if (result.number + 1, 0) == self.place:
+        if (result.number + 1, 0) == self.moment:
             raise KeyboardInterrupt
 
 
@@ -74,7 +66,7 @@ def run(photographs, folder, recipe=RECIPE, resume=False, seed=7, observer=None)
     def keep(weights: fit.Weights) -> None:
         kept.append(dict(weights))
 
-    fit.Trainer(task, folder, resume).run(keep, observer or Silence())
+    fit.Trainer(task, folder, resume).run(keep, observer or fit.Silence())
     return checkpoint.weights_of(model), kept
 
 
@@ -87,12 +79,12 @@ def test_a_seed_repeats_a_run(photographs, tmp_path):
     assert any(not np.array_equal(first[name], other[name]) for name in first)
 
 
-@pytest.mark.parametrize("place", [(1, 6), (2, 0), (2, 6)])
+@pytest.mark.parametrize("moment", [(1, 6), (2, 0), (2, 6)])
 @pytest.mark.parametrize("recipe", [RECIPE, PHASES], ids=["adam", "soap"])
-def test_an_interrupted_run_resumes_to_the_same_weights(photographs, tmp_path, place, recipe):
+def test_an_interrupted_run_resumes_to_the_same_weights(photographs, tmp_path, moment, recipe):
     whole, _ = run(photographs, tmp_path / "whole", recipe)
     with pytest.raises(KeyboardInterrupt):
-        run(photographs, tmp_path / "parts", recipe, observer=StopAt(*place))
+        run(photographs, tmp_path / "parts", recipe, observer=StopAt(*moment))
     parts, _ = run(photographs, tmp_path / "parts", recipe, resume=True)
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name])
@@ -110,7 +102,7 @@ def test_an_rgb_network_trains_and_resumes_to_the_same_weights(photographs, tmp_
         keras.utils.set_random_seed(3)
         model = spec.build(spec.config(2, blocks=1, norm=norm, original=1), keras)
         task = fit.Task(model, keras, recipe, 2, samples, 3, {"m": 1})
-        fit.Trainer(task, folder, resume).run(lambda weights: None, observer or Silence())
+        fit.Trainer(task, folder, resume).run(lambda weights: None, observer or fit.Silence())
         return checkpoint.weights_of(model)
 
     whole = train(tmp_path / "whole")
@@ -138,7 +130,7 @@ def test_bfloat16_changes_a_training_only_by_noise(photographs, tmp_path):
         model = spec.build(spec.config(2, blocks=1), keras)
         task = fit.Task(model, keras, recipe, 2, samples, 3, {"m": 1})
         trainer = fit.Trainer(task, tmp_path / str(bfloat16), resume=False)
-        results = [trainer.run_epoch(Silence()) for _ in range(2)]
+        results = [trainer.run_epoch(fit.Silence()) for _ in range(2)]
         losses.append([result.loss for result in results])
         scores.append(results[-1].score.psnr)
     np.testing.assert_allclose(*losses, rtol=0.02)
@@ -146,7 +138,7 @@ def test_bfloat16_changes_a_training_only_by_noise(photographs, tmp_path):
     image = np.random.default_rng(1).random((1, 9, 9, 3), np.float32)
     again = spec.build(spec.config(2, blocks=1), keras)
     again.set_weights(model.get_weights())
-    np.testing.assert_allclose(model(image), again(image), atol=1e-6)  # itself it is of float32
+    np.testing.assert_allclose(model(image), again(image), atol=1e-6)  # the model stays float32
 
 
 def test_rgb_patches_have_three_channels_of_one_position(photographs):
@@ -155,8 +147,8 @@ def test_rgb_patches_have_three_channels_of_one_position(photographs):
     low, high = samples.cut(RECIPE.data, 5, rng)
     assert (low.shape, high.shape) == ((5, 16, 16, 3), (5, 32, 32, 3))
     for patch, due in zip(low, high, strict=True):
-        # Away from the patch's edge, each channel is the reduced one of the same place, but for
-        # the order of the two passes, which round, where the patch is turned.
+        # Away from the edge each channel is that of the target, downscaled; in turned patches rows
+        # and columns are downscaled, and rounded, in the other order.
         inside = np.s_[3:-3, 3:-3]
         reduced = bicubic_downscale(due, 2)[inside].astype(int)
         assert np.abs(patch[inside] - reduced).max() <= 1
