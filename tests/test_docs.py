@@ -17,7 +17,7 @@ from edge_sr.training import recipe
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
-PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *REPOSITORY.glob("examples/*.md")])
 
 
 TABLES = [(path, command) for path in PAGES for command in docs_tables.tables(path)]
