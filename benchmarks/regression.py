@@ -7,10 +7,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_sr import graph, zoo
+from edge_sr import graph
 from edge_sr.engine.plan import make_plan
 from edge_sr.graph import read_graph
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 
 FILE = Path(__file__).parent / "regression.toml"
 WIDTHS = (160, 320, 640)
@@ -34,13 +34,13 @@ def static() -> dict[str, Costs]:
 
 def _artifacts() -> Iterator[tuple[str, Path]]:
     kinds = ("int8", "float32")
-    for entry in zoo.entries():
+    for entry in catalog.entries("super-resolution"):
         for kind in kinds:
-            yield f"{entry.model} x{entry.scale} {kind}", entry.artifact(kind, ".tflite")
-    for codec in codecs.entries():
+            yield f"{entry.model} x{entry.scale} {kind}", entry.file(kind, ".tflite")
+    for codec in catalog.entries("codec"):
         for part in ("encoder", "decoder"):
-            for kind in codec.card["quality"]:
-                yield f"{codec.name} {part} {kind}", codec.part(part, kind)
+            for kind in codec.card.quality:
+                yield f"{codec.id} {part} {kind}", codec.file(kind, part=part)
 
 
 def _costs(path: Path) -> Costs:

@@ -70,7 +70,7 @@ class Network:
     """A network.
 
     Attributes:
-        name: "tinypssr x2", "tinycompress-4", or the file's name.
+        name: its id ("tinypssr-x2", "tinycompress-4"), or the file's name.
         part: an upscaler, or a part of a codec.
         precision: of its arithmetic.
         parameters: None if the file does not contain the number.
@@ -488,7 +488,28 @@ def loads(data: bytes) -> Record:
             "its checksum does not match its content: it was edited or damaged; measure again"
         )
     _check(sealed.record)
-    return sealed.record
+    return _with_ids(sealed.record)
+
+
+def _with_ids(record: Record) -> Record:
+    """Return the record with networks named by their ids; older records have "tinypssr x2"."""
+    results = tuple(
+        dataclasses.replace(
+            result,
+            case=dataclasses.replace(
+                result.case,
+                network=dataclasses.replace(
+                    result.case.network, name=_id_of(result.case.network.name)
+                ),
+            ),
+        )
+        for result in record.results
+    )
+    return dataclasses.replace(record, results=results)
+
+
+def _id_of(name: str) -> str:
+    return re.sub(r"^([a-z0-9-]+) x(\d)$", r"\1-x\2", name)
 
 
 def _seal(values: dict[str, Any]) -> str:

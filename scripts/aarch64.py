@@ -22,12 +22,13 @@ import typer
 from PIL import Image
 
 from benchmarks.remote import wheel
-from edge_sr import records, zoo
+from edge_sr import records
 from edge_sr.errors import UserError
 from edge_sr.runtime.opening import open_session
+from edge_sr.zoo import catalog
 
 REPOSITORY = Path(__file__).parent.parent
-MODEL = ("tinypssr", 2)
+MODEL = "tinypssr-x2"
 _TOOLS = {
     "debootstrap": "debootstrap",
     "qemu-aarch64-static": "qemu-user-static",
@@ -44,11 +45,11 @@ _RULE = (
 _BITS = """
 import hashlib, sys
 import numpy as np
-from edge_sr import zoo
+from edge_sr.zoo import catalog
 from edge_sr.runtime.opening import open_session
 image = np.load(sys.argv[1])
 for runtime in ("engine", "litert"):
-    session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".tflite"), runtime)
+    session = open_session(catalog.find("tinypssr-x2").file("int8", ".tflite"), runtime)
     print(runtime, hashlib.sha256(session.run(image).tobytes()).hexdigest())
 """
 _NO_TENSORFLOW = """
@@ -218,7 +219,7 @@ def check_bits(root: Path, shared: Path) -> None:
         root, f"/venv/bin/python -c {shlex.quote(_BITS)} {inside(root, shared / 'image.npy')}"
     )
     digests = dict(line.split() for line in said.splitlines())
-    model = zoo.find(*MODEL).artifact("int8", ".tflite")
+    model = catalog.find(MODEL).file("int8")
     for name, here in (("engine", "tflm"), ("engine", "engine"), ("litert", "litert")):
         bits = hashlib.sha256(open_session(model, here).run(image).tobytes()).hexdigest()
         require(digests[name] == bits, f"{name} on aarch64 differs from {here} here")

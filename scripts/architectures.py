@@ -17,10 +17,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from edge_sr import graph, zoo
+from edge_sr import graph
 from edge_sr.engine.plan import make_plan
 from edge_sr.models import registry
 from edge_sr.models.namespaces import import_keras
+from edge_sr.zoo import catalog
 
 OPTIONS: dict[str, tuple[dict[str, int], ...]] = {
     "wdsr-a": ({"blocks": 1}, {"blocks": 3}, {"blocks": 8}),
@@ -63,9 +64,9 @@ def rows() -> Iterator[str]:
 
 def ram_rows() -> Iterator[str]:
     """A line for each shipped network."""
-    for entry in zoo.entries():
+    for entry in catalog.entries("super-resolution"):
         if not entry.thermal:
-            plan = make_plan(graph.read_graph(entry.artifact("int8", ".tflite")))
+            plan = make_plan(graph.read_graph(entry.file("int8", ".tflite")))
             rams = [f"{plan.arena_bytes(width):,}" for width in WIDTHS]
             cells = [f"`{entry.model}` x{entry.scale}", f"{plan.flash_bytes:,}", *rams]
             yield f"| {' | '.join(cells)} |"

@@ -15,30 +15,25 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sr import zoo
 from edge_sr.engine import binding
-from edge_sr.errors import UserError
 from edge_sr.runtime.engine import EngineSession
 from edge_sr.runtime.opening import open_part, open_session
 from edge_sr.runtime.session import Session
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 
 WARM = 3
 
 
 def enlarging(network: str) -> dict[str, Path]:
-    """The artifacts of a network such as tinypssr-x2, by type."""
-    model, _, scale = network.rpartition("-x")
-    if not scale.isdecimal():
-        raise UserError(f"{network!r} is no network; tinypssr-x2 and tinycompress-4/encoder are")
-    return {"int8": zoo.find(model, int(scale)).artifact("int8", ".tflite")}
+    """Return the files of an upscaler such as tinypssr-x2 by precision."""
+    return {"int8": catalog.find(network).file("int8")}
 
 
 def coding(network: str) -> dict[str, Path]:
-    """Those of a codec's part such as tinycompress-4/encoder."""
+    """Return the files of a codec's part such as tinycompress-4/encoder by precision."""
     name, _, part = network.partition("/")
-    codec = codecs.find(name)
-    return {kind: codec.part(part, kind) for kind in ("int8", "float32")}
+    codec = catalog.find(name)
+    return {kind: codec.file(kind, part=part) for kind in ("int8", "float32")}
 
 
 def sessions_of(network: str) -> dict[str, Session]:

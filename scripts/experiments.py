@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge_sr import zoo
 from edge_sr.data.patches import Planes
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import registry
@@ -32,6 +31,7 @@ from edge_sr.training import recipe as recipes
 from edge_sr.training.run import Run, train_upscaler
 from edge_sr.training.samples import load_samples
 from edge_sr.training.start import Plan
+from edge_sr.zoo import catalog
 
 COLUMNS = ("name", "model", "scale", "steps", "seconds", "psnr", "ssim", "float_psnr")
 
@@ -106,7 +106,7 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     started = time.monotonic()
     float_psnr = ""
     if trial.quantized:
-        source = zoo.find(trial.model, trial.scale).float_checkpoint
+        source = catalog.find(f"{trial.model}-x{trial.scale}").checkpoint("float32")
         quantize(source, trial.recipe, samples, trial.seed, place)
         from edge_sr.quantize import network
 
@@ -127,7 +127,7 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
 
 def _teacher(trial: Trial, channels: int) -> distil.Upscale:
     """The trial's teacher: a shipped network in float32."""
-    path = zoo.find(trial.teacher, trial.scale).artifact("float32", ".tflite")
+    path = catalog.find(f"{trial.teacher}-x{trial.scale}").file("float32", ".tflite")
     session = open_session(path, "litert", os.cpu_count() or 1)
     return distil.teacher(partial(run_plane, session), session.channels, channels, trial.teacher)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sr import zoo
 from edge_sr.data.png_writer import open_png
+from edge_sr.zoo import catalog
 
 _MEASURE = """
 import re, sys
@@ -31,7 +31,7 @@ def peak_memory(height: int, width: int, folder: Path, suffix: str = ".png") -> 
     with open_png(source, height, width, 3) as png:
         for _ in range(height):
             png.write(rng.integers(0, 256, (1, width, 3), np.uint8))
-    model = zoo.find("tinypssr-anchor", 2).artifact("int8", ".tflite")
+    model = catalog.find("tinypssr-anchor-x2").file("int8", ".tflite")
     command = [sys.executable, "-c", _MEASURE, str(model), str(source), str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout) * 1024

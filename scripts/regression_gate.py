@@ -15,8 +15,8 @@ import tomli_w
 from benchmarks import regression
 from benchmarks.measuring import images
 from benchmarks.regression import Costs
-from edge_sr import zoo
 from edge_sr.records import Case, Network
+from edge_sr.zoo import catalog
 from firmware_harness import board_file
 from firmware_harness import port as ports
 from firmware_harness.measure import measure
@@ -34,7 +34,7 @@ def emulated(board: str) -> dict[str, Costs]:
     """
     network = Network("tinypssr x2", "upscaler", "int8", None, None, None, ())
     case = Case(network, "engine", "none", 1, (), _HEIGHT, _WIDTH, 1, board)
-    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    model = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
     pixels, _ = images.make("upscaler", _HEIGHT, _WIDTH, scale=2, channels=1)
     result = measure(case, model, pixels)
     assert result.output is not None

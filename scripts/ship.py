@@ -12,6 +12,7 @@ started from is kept, RUN's gets the given name, and its card has the quality of
 """
 
 import argparse
+import dataclasses
 import hashlib
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from edge_sr import graph, zoo
+from edge_sr import graph
 from edge_sr.data.datasets import find_pairs
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import PlaneUpscaler, evaluate, mean
@@ -31,6 +32,8 @@ from edge_sr.models.registry import config_dict
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.session import Session
 from edge_sr.training import recipe as recipes
+from edge_sr.zoo import catalog
+from edge_sr.zoo.catalog import Entry
 from export.onnx import from_tflite
 from export.tflite import convert
 
@@ -77,9 +80,9 @@ def ship(arguments: argparse.Namespace) -> None:
     quantized = checkpoints.read(run / "int8" / "best.safetensors")
     if any(quantized.notes.get(key) != value for key, value in plain.notes.items()):
         raise SystemExit(f"{run}/int8 was not quantized from {run}/best.safetensors")
-    entry = zoo.Entry(thermal or _name(quantized), quantized.config.scale)
+    entry = Entry(catalog.FOLDER / f"{thermal or _name(quantized)}-x{quantized.config.scale}")
     start = _start(plain) if thermal else None
-    with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
+    with tempfile.TemporaryDirectory(dir=catalog.FOLDER) as scratch:
         folder = Path(scratch) / "entry"
         folder.mkdir()
         kept = not thermal and _is_kept(entry, plain)
@@ -87,10 +90,12 @@ def ship(arguments: argparse.Namespace) -> None:
             raise SystemExit(
                 "--float-by is for runs that keep the shipped float network, and they need it"
             )
-        write_files(run, folder, entry.float_checkpoint if kept else run / "best.safetensors")
+        write_files(run, folder, entry.checkpoint("float32") if kept else run / "best.safetensors")
         card = make_card(entry, folder, run, quantized, arguments.trained_on, float_by, start)
         protocol = THERMAL if thermal else PHOTOGRAPHS
-        card["quality"] = measure(folder, start, entry.scale, arguments.test_sets, protocol)
+        card["quality"] = measure(
+            folder, start, quantized.config.scale, arguments.test_sets, protocol
+        )
         (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
         if entry.folder.exists():
             shutil.rmtree(entry.folder)
@@ -109,20 +114,20 @@ def _name(run: checkpoints.Checkpoint) -> str:
     return "-".join([run.spec.name, *map(str, _options(run).values())])
 
 
-def _start(run: checkpoints.Checkpoint) -> zoo.Entry:
+def _start(run: checkpoints.Checkpoint) -> Entry:
     """The shipped network that a run started from."""
-    for entry in zoo.entries():
-        shipped = checkpoints.read(entry.float_checkpoint)
+    for entry in catalog.entries("super-resolution"):
+        shipped = checkpoints.read(entry.checkpoint("float32"))
         if checkpoints.digest(shipped.weights) == run.notes["training"].get("start"):
             return entry
     raise SystemExit("the run did not start from a shipped float network")
 
 
-def _is_kept(entry: zoo.Entry, run: checkpoints.Checkpoint) -> bool:
+def _is_kept(entry: Entry, run: checkpoints.Checkpoint) -> bool:
     """Whether a run's float network is the shipped one, or started from it."""
     if not entry.folder.exists():
         return False
-    shipped = checkpoints.digest(checkpoints.read(entry.float_checkpoint).weights)
+    shipped = checkpoints.digest(checkpoints.read(entry.checkpoint("float32")).weights)
     start = run.notes["training"].get("start")
     if start not in (None, shipped):
         raise SystemExit("the run started from other weights than the shipped float network's")
@@ -140,31 +145,31 @@ def write_files(run: Path, folder: Path, plain: Path) -> None:
 
 
 def make_card(
-    entry: zoo.Entry,
+    entry: Entry,
     folder: Path,
     run: Path,
     quantized: checkpoints.Checkpoint,
     trained_on: str,
     float_by: str | None,
-    start: zoo.Entry | None,
+    start: Entry | None,
 ) -> dict[str, Any]:
     """The card without quality: the network, and how it was trained."""
     training, qat = quantized.notes["training"], quantized.notes["tuning"]
     if float_by and "start" not in training:
-        runs = {"training": entry.card["training"]}
+        runs = {"training": _shipped_training(entry)}
         commands = [float_by, _quantize(qat)]
     else:
         init = f"edge_sr/zoo/{start.folder.name}/float.safetensors" if start else None
         init = "float.safetensors" if float_by else init
-        commands = _train(entry.scale, _options(quantized), training, qat, init)
+        commands = _train(quantized.config.scale, _options(quantized), training, qat, init)
         runs = {"training": _describe_run(training, run)}
         if float_by:
-            runs = {"training": entry.card["training"], "rounding": runs["training"]}
+            runs = {"training": _shipped_training(entry), "rounding": runs["training"]}
             commands = [float_by, *commands]
     return {
         "model": quantized.spec.name,
         "options": _options(quantized),
-        "scale": entry.scale,
+        "scale": quantized.config.scale,
         "parameters": graph.parameters(graph.read_graph(folder / "int8.tflite")),
         "data": f"{trained_on}; validation images held out of them",
         "remade_by": commands,
@@ -175,6 +180,12 @@ def make_card(
             for path in sorted(folder.iterdir())
         },
     }
+
+
+def _shipped_training(entry: Entry) -> dict[str, Any]:
+    """The float training on the card of a shipped network."""
+    assert entry.card.training is not None
+    return dataclasses.asdict(entry.card.training)
 
 
 def _train(
@@ -220,7 +231,7 @@ def _describe_run(notes: dict[str, Any], run: Path) -> dict[str, Any]:
 
 
 def measure(
-    folder: Path, start: zoo.Entry | None, scale: int, test_sets: Path, protocol: Protocol
+    folder: Path, start: Entry | None, scale: int, test_sets: Path, protocol: Protocol
 ) -> dict[str, Any]:
     """PSNR and SSIM on the test sets, as `edge-sr eval` prints them."""
 
@@ -233,7 +244,7 @@ def measure(
     found: dict[str, Any] = {kind: score(_open(folder / f"{kind}.tflite")) for kind in KINDS}
     found["bicubic"] = score(lambda plane: bicubic_upscale(plane, scale))
     if start:
-        found["start"] = {kind: score(_open(start.artifact(kind, ".tflite"))) for kind in KINDS}
+        found["start"] = {kind: score(_open(start.file(kind, ".tflite"))) for kind in KINDS}
     return found
 
 

@@ -22,12 +22,11 @@ import tomli_w
 from benchmarks.rate_distortion import codecs as measured
 from benchmarks.rate_distortion.quality import compare
 from benchmarks.rate_distortion.study import find_images
-from edge_sr import zoo
 from edge_sr.data.images import read_image
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import tinycompress
 from edge_sr.training import recipe as recipes
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 from export.tflite import convert_part
 
 PLANES = 8
@@ -49,8 +48,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     runs = [arguments.run, *arguments.rounded]
-    target = zoo.FOLDER / f"{codecs.PREFIX}{arguments.name}"
-    with tempfile.TemporaryDirectory(dir=zoo.FOLDER) as scratch:
+    target = catalog.FOLDER / f"{catalog.CODEC}-{arguments.name}"
+    with tempfile.TemporaryDirectory(dir=catalog.FOLDER) as scratch:
         folder = Path(scratch) / target.name
         folder.mkdir()
         write_files(runs, folder)

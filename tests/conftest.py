@@ -9,7 +9,7 @@ import skimage.data
 from PIL import Image
 from processes import Processes
 
-from edge_sr import zoo
+from edge_sr.zoo import catalog
 
 REPOSITORY = Path(__file__).parent.parent
 STAND_INS = Path(__file__).parent / "golden"
@@ -36,7 +36,7 @@ def shared_data() -> Path:
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Has untrained codecs, of rates 4 and 16, stand in for those that ship."""
-    monkeypatch.setattr(zoo, "FOLDER", STAND_INS)
+    monkeypatch.setattr(catalog, "FOLDER", STAND_INS)
     return STAND_INS
 
 

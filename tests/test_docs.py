@@ -11,9 +11,9 @@ import docs_tables
 import pytest
 import typer.main
 
-from edge_sr import zoo
 from edge_sr.cli.main import app
 from edge_sr.training import recipe
+from edge_sr.zoo import published
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
@@ -46,11 +46,11 @@ def test_every_kind_of_table_is_compared() -> None:
 
 def test_the_published_figures_of_thermal_networks_are_those_of_the_file() -> None:
     text = page("results/infrared.md")
-    for result in zoo.published():
+    for result in published.results():
         if "flir" in result:
             name = result["name"].removesuffix(", published")
-            published = (result["flir"], result["osu"])
-            cells = [f"{each['psnr']:.2f} / {each['ssim']:.4f}" for each in published]
+            printed = (result["flir"], result["osu"])
+            cells = [f"{each['psnr']:.2f} / {each['ssim']:.4f}" for each in printed]
             assert f"| {name} x{result['scale']} | {' | '.join(cells)} |" in text
 
 

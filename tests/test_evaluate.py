@@ -10,7 +10,6 @@ import skimage.metrics
 from PIL import Image
 from tflite_factory import TfliteWriter
 
-from edge_sr import zoo
 from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.data.degradation import bicubic_upscale
@@ -18,6 +17,7 @@ from edge_sr.errors import UserError
 from edge_sr.evaluate import Record, Score, evaluate, mean
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import run_plane
+from edge_sr.zoo import catalog
 
 
 def nearest(plane: np.ndarray, scale: int) -> np.ndarray:
@@ -62,7 +62,7 @@ def test_per_channel_compares_the_luma_of_the_colour_result(photographs: Path) -
 
 
 def test_a_session_is_scored_by_its_pixels(photographs: Path) -> None:
-    session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".tflite"), "litert")
+    session = open_session(catalog.find("tinypssr-x2").file("int8", ".tflite"), "litert")
     pairs = find_pairs(photographs, 2)[:2]
     assert list(evaluate(session, pairs, 2)) == list(
         evaluate(partial(run_plane, session), pairs, 2)
@@ -70,7 +70,7 @@ def test_a_session_is_scored_by_its_pixels(photographs: Path) -> None:
 
 
 def test_a_session_of_another_scale_is_refused(photographs: Path) -> None:
-    session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".tflite"), "litert")
+    session = open_session(catalog.find("tinypssr-x2").file("int8", ".tflite"), "litert")
     with pytest.raises(UserError, match="upscales x2, not x4"):
         list(evaluate(session, find_pairs(photographs, 4), 4))
 

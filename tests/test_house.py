@@ -134,7 +134,7 @@ def test_an_installed_wheel_writes_firmware(wheel, tmp_path):
     code = (
         "from pathlib import Path\nfrom edge_sr import zoo\n"
         "from firmware_harness import board_file, project\n"
-        "model = zoo.find('tinypssr', 2).artifact('int8', '.tflite').read_bytes()\n"
+        "model = catalog.find('tinypssr-x2').file('int8', '.tflite').read_bytes()\n"
         "for name in board_file.names():\n"
         "    if board_file.find(name).image is None:\n        continue\n"
         "    Path(name).mkdir()\n"

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_sr import graph, zoo
+from edge_sr import graph
 from edge_sr.engine.plan import make_plan
+from edge_sr.zoo import catalog
 
 REPOSITORY = Path(__file__).parent.parent
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -34,7 +35,7 @@ def test_the_ram_of_the_engine_is_what_the_planner_says() -> None:
     rows = re.findall(
         r"^\| (\d+)x\d+ \| ([\d,]+) bytes \| ([\d,]+) bytes \| (\d+) \|$", TEXT, re.MULTILINE
     )
-    plan = make_plan(graph.read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite")))
+    plan = make_plan(graph.read_graph(catalog.find("tinypssr-x2").file("int8", ".tflite")))
     assert [row[0] for row in rows] == ["160", "320", "640"]
     for width, *printed in rows:
         ours, theirs, ratio = (int(number.replace(",", "")) for number in printed)

@@ -108,7 +108,7 @@ whole_records = build(
 
 def example() -> records.Record:
     """Return the smallest record."""
-    network = records.Network("a x2", "upscaler", "int8", 1356, 1296, None, ())
+    network = records.Network("a-x2", "upscaler", "int8", 1356, 1296, None, ())
     case = records.Case(network, "engine", "none", 1, (), 8, 8, 1, None)
     timing = records.Timing("run", "all", (9,), (5, 7, 6), True)
     result = records.Result(
@@ -234,7 +234,14 @@ def test_any_json_in_any_place_is_read_or_refused(data):
 
 def test_a_key_identifies_a_case():
     case = example().results[0].case
-    assert case.key == "a x2 upscaler int8 8x8 engine 1 thread"
+    assert case.key == "a-x2 upscaler int8 8x8 engine 1 thread"
     board = dataclasses.replace(case, board="mps2-an386", pinned=(0, 1))
     assert "mps2-an386 (emulated)" in board.key
     assert "on 0,1" in board.key
+
+
+def test_older_records_name_networks_by_their_ids_too():
+    values = json.loads(records.dumps(example()))
+    values["record"]["results"][0]["case"]["network"]["name"] = "tinypssr x2"
+    (result,) = records.loads(seal(values)).results
+    assert result.case.network.name == "tinypssr-x2"

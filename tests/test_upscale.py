@@ -11,7 +11,6 @@ from memory import peak_memory
 from PIL import Image, ImageCms
 from tflite_factory import Network, TfliteWriter, networks
 
-from edge_sr import zoo
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
 from edge_sr.errors import UserError
@@ -20,6 +19,7 @@ from edge_sr.runtime.pixels import decode, encode, run_plane
 from edge_sr.runtime.session import Session
 from edge_sr.runtime.tiles import windows
 from edge_sr.upscale import upscale, upscale_bands, upscale_file
+from edge_sr.zoo import catalog
 from export.onnx import from_tflite
 
 RUNTIMES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx", "engine": ".tflite"}
@@ -29,7 +29,7 @@ EXAMPLES = {"litert": 80, "tflm": 25, "onnx": 80, "engine": 80}  # TFLM takes lo
 
 @pytest.fixture(scope="module")
 def session() -> Session:
-    return open_session(zoo.find("tinypssr-anchor", 2).artifact("int8", ".tflite"), "litert")
+    return open_session(catalog.find("tinypssr-anchor-x2").file("int8", ".tflite"), "litert")
 
 
 def image(height: int, width: int, seed: int, colour: bool = False) -> np.ndarray:
@@ -165,7 +165,7 @@ def scene() -> np.ndarray:
 def test_16_bit_gray_stays_in_its_units(
     scene: np.ndarray, tmp_path: Path, suffix: str, model: str
 ) -> None:
-    session = open_session(zoo.find(model, 2).artifact("int8", ".tflite"), "litert")
+    session = open_session(catalog.find(f"{model}-x2").file("int8", ".tflite"), "litert")
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     Image.fromarray(counts_of(scene)).save(source)
     assert upscale_file(session, source, target).note is None

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import edge_sr
+from edge_sr.cores import cores
 from edge_sr.errors import UserError
 from edge_sr.records import Conditions, Device, Software
 
@@ -35,12 +36,6 @@ _THROTTLING = (
     (19, "soft temperature limit since start"),
 )
 """Bits of a Raspberry Pi's get_throttled, as its documentation names them."""
-
-
-def cores() -> tuple[int, ...]:
-    """Return the cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return tuple(sorted(affinity(0))) if affinity else tuple(range(os.cpu_count() or 1))
 
 
 def parse_cores(text: str, here: bool) -> tuple[int, ...]:

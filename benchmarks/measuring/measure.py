@@ -139,9 +139,9 @@ def _unseen(request: CaseRequest) -> Case:
 
 def _channels(request: CaseRequest) -> int:
     """Return the channels of a network's image; the network may not be shipped."""
-    for name in registry.names("super-resolution"):
-        if request.network.rpartition(" x")[0] == name:
-            return registry.get(name).channels
+    model = request.network.rpartition("-x")[0]
+    if model in registry.names("super-resolution"):
+        return registry.get(model).channels
     return 1 if request.part == "upscaler" else PART_CHANNELS
 
 

@@ -10,6 +10,7 @@ from benchmarks.measuring import subject, suites
 from benchmarks.measuring.suites import BACKENDS, QUICK, CaseRequest, parse_size, request
 from edge_sr.errors import UserError
 from edge_sr.records import Part, Precision, Sampling
+from edge_sr.zoo import catalog
 
 DEFAULT_SUITE = "quick"
 DEFAULT_SIZES: dict[Part, str] = {
@@ -28,7 +29,6 @@ class Options:
         suite: name or path of a suite; at most one of artifact, suite and model is given.
         model: name of a shipped network.
         scale: of the model.
-        default_scale: of a model that has scales, where the user names none.
         parts: of the model, a codec: encoder, decoder.
         int8: True for int8, False for float32.
         runtimes: names in `BACKENDS`.
@@ -45,7 +45,6 @@ class Options:
     suite: str | None = None
     model: str | None = None
     scale: int | None = None
-    default_scale: int = 2
     parts: Sequence[str] = ()
     int8: bool | None = None
     runtimes: Sequence[str] = ()
@@ -154,18 +153,16 @@ def _backends(options: Options, opens: Sequence[str]) -> Sequence[str]:
 
 
 def _of_model(options: Options) -> list[CaseRequest]:
-    model = options.model or ""
-    codec = subject.is_codec(model)
-    if codec and options.scale is not None:
-        raise UserError(f"{model} is a codec and has no scale; leave --scale out")
-    scale = options.default_scale if options.scale is None else options.scale
-    name = model if codec else f"{model} x{scale}"
+    model = catalog.resolve(options.model, options.scale)
+    if model.entry is None or not model.entry.ships:
+        raise UserError(f"{options.model} does not ship; name a file as ARTIFACT")
+    name, codec = model.entry.id, model.entry.kind == "codec"
     backends = _backends(options, [*BACKENDS])
     chosen = {backend: _precision(options, backend) for backend in backends}
     for backend, precision in chosen.items():
         if precision not in BACKENDS[backend].precisions or (codec and backend == "keras"):
             raise UserError(f"{backend} does not run {name} in {precision}")
-    parts = _parts(options, codec)
+    parts = [model.part] if codec and model.part else _parts(options, codec)
     for part, precision in itertools.product(parts, chosen.values()):
         subject.find(name, part, precision)  # raises where it is not shipped
     cases = [

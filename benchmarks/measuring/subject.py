@@ -3,15 +3,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_sr import graph, zoo
+from edge_sr import graph
 from edge_sr.errors import UserError
 from edge_sr.graph import read_bytes, read_graph
-from edge_sr.models import registry
-from edge_sr.models.tinycompress import RATES
 from edge_sr.records import Part, Precision, Score
 from edge_sr.runtime.interfaces import PART_CHANNELS
 from edge_sr.runtime.session import Interface, TensorSpec
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 
 PARTS: tuple[Part, ...] = ("upscaler", "encoder", "decoder")
 
@@ -52,44 +50,26 @@ class Subject:
         return height // step, width // step
 
 
-def is_codec(name: str) -> bool:
-    """Whether this names a codec, shipped or not."""
-    return name.startswith(codecs.PREFIX)
-
-
-def is_known(name: str) -> bool:
-    """Whether this names a network of edge-sr, shipped or not."""
-    if is_codec(name):
-        return name.removeprefix(codecs.PREFIX) in (*map(str, RATES), "rd")
-    model, _, scale = name.rpartition(" x")
-    if not scale.isdecimal():
-        return False
-    return model in registry.names("super-resolution") or (model, int(scale)) in zoo.names()
-
-
 def find(name: str, part: Part, precision: Precision) -> Subject:
-    """A shipped network.
+    """Return a shipped network.
 
     Args:
-        name: "<model> x<scale>", or a codec's.
+        name: its id: "tinypssr-x2", "tinycompress-16".
         part: "upscaler", or a codec's.
         precision: which of its files.
 
     Raises:
         UserError: it does not ship.
     """
-    if is_codec(name):
-        path = codecs.find(name).part(part, precision)
+    entry = catalog.find(name)
+    if entry.kind == "codec":
+        path = entry.file(precision, part=part)
         return Subject(name, part, precision, {".tflite": path}, _interface(path, part))
-    model, _, scale = name.rpartition(" x")
-    if not model or not scale.isdecimal():
-        raise UserError(f"{name!r} is not a network; networks are named like 'tinypssr x2'")
-    entry = zoo.find(model, int(scale))
-    files = {suffix: entry.artifact(precision, suffix) for suffix in (".tflite", ".onnx")}
+    files = {suffix: entry.file(precision, suffix) for suffix in (".tflite", ".onnx")}
     if precision == "float32":
-        files[".safetensors"] = entry.float_checkpoint
+        files[".safetensors"] = entry.checkpoint("float32")
     interface = _interface(files[".tflite"], part)
-    scores = entry.card["quality"][precision].items()
+    scores = entry.card.scores(precision).items()
     quality = tuple(Score(data, score["psnr"], score["ssim"]) for data, score in scores)
     return Subject(name, part, precision, files, interface, quality)
 

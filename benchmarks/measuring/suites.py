@@ -8,7 +8,7 @@ seconds = 1.0
 max_samples = 20000
 max_seconds = 4.0
 [[case]]                           # every combination of the lists that a runtime supports
-networks = ["tinycompress-4"]      # or upscalers, such as "tinypssr x2"
+networks = ["tinycompress-4"]      # or upscalers, such as "tinypssr-x2"
 parts = ["encoder", "decoder"]     # of codecs; of upscalers ["upscaler"]
 precisions = ["int8", "float32"]
 backends = ["litert", "engine"]
@@ -24,9 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring.subject import Subject, is_codec, is_known
+from benchmarks.measuring.subject import Subject
 from edge_sr.errors import UserError
 from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
+from edge_sr.zoo import catalog
+from edge_sr.zoo.catalog import Kind
 
 FOLDER = Path(__file__).parents[1] / "suites"
 MAX_SIDE = 16_384
@@ -167,31 +169,24 @@ def _product(case: Any) -> list[CaseRequest]:
         listed = isinstance(values, list) and len(values) > 0
         if not listed or not all(type(value) is kind for value in values):
             raise UserError(f"{key} of [[case]] must be a list of {name} and not empty")
-    _check_known(case)
+    networks = [catalog.identify(network) for network in case["networks"]]
+    _check_known(case, {kind for _, kind in networks})
     sizes = [parse_size(size) for size in case["sizes"]]
     combinations = itertools.product(
-        case["networks"], sizes, case["parts"], case["precisions"], case["backends"],
-        case["threads"],
-    )  # fmt: skip
+        networks, sizes, case["parts"], case["precisions"], case["backends"], case["threads"]
+    )
     return [
         request(network, part, precision, backend, threads, size)
-        for network, size, part, precision, backend, threads in combinations
+        for (network, kind), size, part, precision, backend, threads in combinations
         if precision in BACKENDS[backend].precisions
-        and not (is_codec(network) and backend == "keras")
+        and not (kind == "codec" and backend == "keras")
     ]
 
 
-def _check_known(case: dict[str, Any]) -> None:
-    for network in case["networks"]:
-        if not is_known(network):
-            raise UserError(
-                f"unknown network {network!r}; networks are named like 'tinypssr x2' or "
-                "'tinycompress-4'"
-            )
-    kinds = {is_codec(network) for network in case["networks"]}
+def _check_known(case: dict[str, Any], kinds: set[Kind]) -> None:
     if len(kinds) > 1:
         raise UserError("codecs and upscalers need separate [[case]] tables: their parts differ")
-    parts = {"encoder", "decoder"} if kinds == {True} else {"upscaler"}
+    parts = {"encoder", "decoder"} if kinds == {"codec"} else {"upscaler"}
     known = {"parts": parts, "precisions": {"int8", "float32"}, "backends": set(BACKENDS)}
     for key, values in known.items():
         unknown = [value for value in case[key] if value not in values]

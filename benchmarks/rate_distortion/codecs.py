@@ -17,7 +17,7 @@ from edge_sr.codec.planes import BITS
 from edge_sr.codec.quantizer import Kind
 from edge_sr.engine import build, coder
 from edge_sr.errors import UserError
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 
 HASH_DIGITS = 16
 """Hexadecimal digits of a SHA-256 in records."""
@@ -104,7 +104,7 @@ def open_networks(models: Sequence[str], rates: Container[int]) -> list[TinyComp
     Raises:
         UserError: a codec is unknown, or none has one of the rates.
     """
-    names = models or [entry.name for entry in codecs.entries()]
+    names = models or [entry.id for entry in catalog.entries("codec")]
     opened = [_open(name, kind) for name in names for kind in ("float32", "int8")]
     selected = [each for each in opened if each is not None and each.rate in rates]
     if not selected:
@@ -114,8 +114,9 @@ def open_networks(models: Sequence[str], rates: Container[int]) -> list[TinyComp
 
 
 def _open(name: str, kind: str) -> TinyCompress | None:
-    entry = network.choose(name)
-    parts = [entry.part(part, kind) for part in ("encoder", "decoder")]
+    entry = catalog.resolve(name, kind="codec").entry
+    assert entry is not None  # a codec is never a single file
+    parts = [entry.file(kind, part=part) for part in ("encoder", "decoder")]
     if not all(part.is_file() for part in parts):
         return None
     # The engine contains the coder and the int8 kernels.

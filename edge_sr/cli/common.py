@@ -1,9 +1,8 @@
-"""What several commands share: choosing a model, a runtime and an artifact, and opening it."""
+"""What several commands share: notes and progress on the terminal, tables, and output checks."""
 
 import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,31 +13,13 @@ from edge_sr.errors import UserError, require
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edge_sr.runtime.session import Session
+    from edge_sr.zoo.catalog import Precision
 
 T = TypeVar("T")
 
-
-def parse_path(text: str | Path) -> Path:
-    """The `parser` of every path on the command line: pathlib takes an empty text for ".".
-
-    Raises:
-        typer.BadParameter: the text is empty, as from a shell variable that is not set.
-    """
-    if text == "":
-        raise typer.BadParameter("it is empty; name a file or folder")
-    return Path(text)
-
-
-DEFAULT_MODEL = "tinypssr-anchor"
-"""The best of the shipped networks: as many parameters as tinypssr, and more dB, also in int8."""
-
-DEFAULT_SCALE = 2
-
-ModelOption = Annotated[
-    str, typer.Option(help="Name of a shipped model, or a .tflite, .onnx or .safetensors file.")
+ScaleOption = Annotated[
+    int | None, typer.Option(help="Scale.", show_default="the name's or the file's, else 2")
 ]
-ScaleOption = Annotated[int | None, typer.Option(help="Scale.", show_default="2, or the file's")]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
@@ -50,7 +31,7 @@ Int8Option = Annotated[
     bool | None,
     typer.Option(
         "--int8/--float32",
-        help="Arithmetic.",
+        help="Precision.",
         show_default="int8, or the file's; keras: float32",
     ),
 ]
@@ -61,103 +42,23 @@ PerChannelOption = Annotated[
     bool,
     typer.Option("--per-channel", help="Run the network on R, G and B instead of luma alone."),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 
-@dataclass(frozen=True)
-class Artifact:
-    """A model file, and what is to run it.
-
-    Attributes:
-        name: for people: the model's name or the file's.
-        path: the file.
-        runtime: that opens it.
-    """
-
-    name: str
-    path: Path
-    runtime: str
-
-
-def choose(model: str, scale: int | None, runtime: str | None, int8: bool | None) -> Artifact:
-    """The artifact that a command's options mean.
+def parse_path(text: str | Path) -> Path:
+    """Parse a path of the command line; pathlib alone would take an empty text for ".".
 
     Raises:
-        UserError: there is none, or the options contradict each other.
+        typer.BadParameter: the text is empty, as from a shell variable that is not set.
     """
-    from edge_sr.runtime.runtimes import RUNTIMES
-
-    if runtime is not None and runtime not in RUNTIMES:
-        raise UserError(f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
-    suffixes = {known.suffix: name for name, known in reversed(RUNTIMES.items())}
-    runnable = [known for name, known in RUNTIMES.items() if runtime in (None, name)]
-    taken = ", ".join(dict.fromkeys(known.suffix for known in runnable))
-    suffix = Path(model).suffix.lower()
-    if suffix in suffixes or os.sep in model:
-        if suffix not in suffixes:
-            raise UserError(f"{model} is not a model; it takes a file of {taken}")
-        return Artifact(Path(model).name, Path(model), runtime or suffixes[suffix])
-    return _shipped(model, known_scale(scale), runtime or "litert", int8, taken)
+    if text == "":
+        raise typer.BadParameter("it is empty; name a file or folder")
+    return Path(text)
 
 
-def known_scale(scale: int | None) -> int:
-    """The scale of a shipped model where none is asked for; 0 is asked for, and refused later."""
-    return DEFAULT_SCALE if scale is None else scale
-
-
-def _shipped(model: str, scale: int, runtime: str, int8: bool | None, taken: str) -> Artifact:
-    """One of the shipped artifacts; `taken` names the suffixes of files that would do instead."""
-    from edge_sr import zoo
-    from edge_sr.models import registry
-    from edge_sr.runtime.runtimes import RUNTIMES
-
-    known = sorted({*registry.names(), *(name for name, _ in zoo.names())})
-    if model not in known:
-        raise UserError(
-            f"there is no model {model!r}; there are {', '.join(known)}, and a file of "
-            f"{taken} may be named"
-        )
-    entry = zoo.find(model, scale)
-    if runtime == "keras":
-        if int8:
-            raise UserError("the runtime keras computes in float32; leave --int8 out")
-        return Artifact(f"{model} float32", entry.float_checkpoint, runtime)
-    kind = "float32" if int8 is False else "int8"
-    path = entry.artifact(kind, RUNTIMES[runtime].suffix)
-    return Artifact(f"{model} {kind}", path, runtime)
-
-
-def open_model(
-    model: str,
-    scale: int | None = None,
-    runtime: str | None = None,
-    int8: bool | None = None,
-    threads: int | None = None,
-) -> tuple[Artifact, "Session"]:
-    """Choose an artifact and open it.
-
-    Raises:
-        UserError: as `choose`, or the file is damaged or is not what the options say.
-    """
-    from edge_sr.runtime.opening import open_session
-    from edge_sr.runtime.runtimes import RUNTIMES
-
-    artifact = choose(model, scale, runtime, int8)
-    if threads is None:
-        threads = cores() if RUNTIMES[artifact.runtime].threaded else 1
-    session = open_session(artifact.path, artifact.runtime, threads)
-    if scale is not None and session.scale != scale:
-        raise UserError(f"{artifact.path} upscales x{session.scale}, not x{scale}")
-    wanted = {None: session.input.dtype, True: "int8", False: "float32"}[int8]
-    if session.input.dtype != wanted:
-        raise UserError(f"{artifact.path} computes in {session.input.dtype}, not in {wanted}")
-    return artifact, session
-
-
-def cores() -> int:
-    """How many threads can run at once here."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+def precision_of(int8: bool | None) -> "Precision | None":
+    """The precision that --int8 or --float32 names; None where neither is given."""
+    return None if int8 is None else "int8" if int8 else "float32"
 
 
 @functools.cache

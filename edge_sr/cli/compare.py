@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli.common import (
-    DEFAULT_MODEL,
     ForceOption,
-    ModelOption,
     PerChannelOption,
     ScaleOption,
     check_picture,
-    known_scale,
-    open_model,
     parse_path,
 )
+from edge_sr.cli.options import NetworkOption
 
 if TYPE_CHECKING:
     from edge_sr.runtime.session import Session
@@ -25,7 +22,7 @@ def compare(
     image: Annotated[
         Path, typer.Argument(metavar="IMAGE", parser=parse_path, help="The original image.")
     ],
-    model: ModelOption = DEFAULT_MODEL,
+    model: NetworkOption = None,
     scale: ScaleOption = None,
     out: Annotated[
         Path,
@@ -57,10 +54,14 @@ def compare(
     typer.echo(f"{out}")
 
 
-def _sessions(model: str, scale: int | None) -> "dict[str, Session]":
-    """A shipped model as float and int8; a file as it is."""
-    if Path(model).suffix:
-        artifact, session = open_model(model, scale)
+def _sessions(model: str | None, scale: int | None) -> "dict[str, Session]":
+    """A shipped network in float32 and in int8; a file in its own precision."""
+    from edge_sr.zoo import catalog
+    from edge_sr.zoo.artifact import open_upscaler
+
+    if catalog.resolve(model, scale).entry is None:
+        artifact, session = open_upscaler(model, scale)
         return {artifact.name: session}
-    opened = (open_model(model, known_scale(scale), int8=int8) for int8 in (False, True))
+    precisions: tuple[catalog.Precision, ...] = ("float32", "int8")
+    opened = (open_upscaler(model, scale, precision=each) for each in precisions)
     return {artifact.name: session for artifact, session in opened}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli import streams
-from edge_sr.cli.common import ForceOption, cores, parse_path, say
+from edge_sr.cli.common import ForceOption, parse_path, say
 from edge_sr.cli.folders import Task, check_target, run_folder
+from edge_sr.cores import cores
 from edge_sr.errors import UserError
 from edge_sr.files import read_at_most
 
@@ -116,7 +117,7 @@ def count_threads(asked: int | None) -> int:
     from edge_sr.runtime.runtimes import MAX_THREADS
 
     if asked is None:
-        return min(cores(), MAX_THREADS)
+        return min(len(cores()), MAX_THREADS)
     if not 1 <= asked <= MAX_THREADS:
         raise UserError(f"--threads takes 1 to {MAX_THREADS}, not {asked}")
     return asked

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_sr.cli.common import (
-    DEFAULT_MODEL,
     ForceOption,
     Int8Option,
     PerChannelOption,
@@ -19,13 +18,13 @@ from edge_sr.cli.common import (
     ScaleOption,
     ThreadsOption,
     check_new,
-    known_scale,
-    open_model,
     parse_path,
+    precision_of,
     progress,
     quality_text,
 )
 from edge_sr.errors import UserError
+from edge_sr.zoo.catalog import DEFAULT_MODEL, DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from edge_sr.data.datasets import Pair
@@ -55,7 +54,9 @@ def evaluate(
     ],
     model: Annotated[
         str,
-        typer.Option(help="Shipped model, .tflite, .onnx or .safetensors file, or 'bicubic'."),
+        typer.Option(
+            help="Id of a shipped network, a .tflite, .onnx or .safetensors file, or 'bicubic'."
+        ),
     ] = DEFAULT_MODEL,
     scale: ScaleOption = None,
     runtime: RuntimeOption = None,
@@ -92,23 +93,24 @@ def evaluate(
     images in the folder they are made by antialiased bicubic reduction. FLIR and OSU are judged by
     the images that the TinyPSSR slides judge by (with --border 4), and what those print follows.
     """
-    from edge_sr import zoo
     from edge_sr.data import thermal
     from edge_sr.data.datasets import find_pairs
+    from edge_sr.zoo import published
+    from edge_sr.zoo.artifact import open_upscaler
 
     _check_outputs(json_file, csv_file, force)
     name, session = BICUBIC, None
     if model == BICUBIC:
         scale = _bicubic_scale(scale, runtime, int8, threads)
     else:
-        artifact, session = open_model(model, scale, runtime, int8, threads)
+        artifact, session = open_upscaler(model, scale, runtime, precision_of(int8), threads)
         name, scale = f"{artifact.name} ({artifact.runtime})", session.scale
     border = scale if border is None else border
     pairs = find_pairs(data, scale, for_test=True)
     rows = run(name, session, pairs, scale, per_channel, border)
     about = {"data": str(data), "scale": scale, "per_channel": per_channel, "border": border}
     layout = thermal.find(data)
-    about["published"] = zoo.published_on(layout.name, scale) if layout else []
+    about["published"] = published.results_on(layout.name, scale) if layout else []
     _report(rows, about, json_file, csv_file)
 
 
@@ -125,7 +127,7 @@ def _bicubic_scale(
 ) -> int:
     if (runtime, int8, threads) != (None, None, None):
         raise UserError("bicubic has no runtime, arithmetic or threads; leave those options out")
-    return known_scale(scale)
+    return DEFAULT_SCALE if scale is None else scale
 
 
 def run(

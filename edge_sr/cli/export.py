@@ -4,25 +4,24 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edge_sr.cli import export_codec
 from edge_sr.cli.common import (
-    DEFAULT_MODEL,
-    DEFAULT_SCALE,
     ForceOption,
-    known_scale,
     parse_path,
     print_markdown,
 )
 from edge_sr.cli.export_codec import MAX_SIDE
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.files import check_folder
+from edge_sr.zoo.catalog import DEFAULT_MODEL, DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from edge_sr.models.checkpoint import Checkpoint
+    from edge_sr.zoo.card import Card
     from export.bundle import Source
     from export.manifest import CodecScore, Comparison, Manifest, Score, TensorRecord
 
@@ -176,28 +175,29 @@ def find_weights(
     Raises:
         UserError: there is none, or it is of another model or scale.
     """
-    from edge_sr import zoo
     from edge_sr.models import checkpoint as checkpoints
+    from edge_sr.zoo import catalog
 
     if checkpoint is None:
-        entry = zoo.find(DEFAULT_MODEL if model is None else model, known_scale(scale))
-        path = entry.int8_checkpoint if int8 else entry.float_checkpoint
-        return Weights(checkpoints.read(path), entry.model, entry.scale, scores(entry.card))
+        entry = catalog.resolve(model, scale, kind="super-resolution").entry
+        if entry is None:
+            raise UserError(f"{model} is a file; name weights with --checkpoint")
+        read = checkpoints.read(entry.checkpoint("int8" if int8 else "float32"))
+        return Weights(read, entry.model, entry.scale, scores(entry.card))
     model = checkpoint.spec.name if model is None else model
     scale = checkpoint.config.scale if scale is None else scale
     checkpoints.require_model(checkpoint, model, scale)
     return Weights(checkpoint, model, scale)
 
 
-def scores(card: dict[str, Any]) -> "tuple[Score, ...]":
+def scores(card: "Card") -> "tuple[Score, ...]":
     """The quality on a card: [quality.<precision>.<data set>] with psnr and ssim."""
     from export.manifest import Score
 
-    quality = card.get("quality", {})
     return tuple(
         Score(precision, dataset, float(values["psnr"]), float(values["ssim"]))
         for precision in ("float32", "int8")
-        for dataset, values in quality.get(precision, {}).items()
+        for dataset, values in card.scores(precision).items()
     )
 
 

@@ -1,20 +1,21 @@
 """`edge-sr export` for the parts of a codec: which weights, and both networks made of them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from edge_sr.errors import UserError
+from edge_sr.zoo import catalog
+from edge_sr.zoo.catalog import CODEC
 
 if TYPE_CHECKING:
     from edge_sr.models.checkpoint import Checkpoint
     from edge_sr.models.tinycompress import CodecConfig
+    from edge_sr.zoo.card import Card
     from export.bundle import Source
     from export.manifest import CodecScore
 
-CODEC = "tinycompress"
 ENCODER, DECODER = "encoder", "decoder"
 MODELS = (f"{CODEC}-{ENCODER}", f"{CODEC}-{DECODER}")
-DEFAULT_RATE = 16
 MAX_SIDE = 4096
 """Pixels; an interpreter's memory grows with the exported size."""
 
@@ -82,11 +83,9 @@ def find_part(wanted: Wanted, size: tuple[int, int]) -> PartWeights | None:
 
 
 def _split(model: str | None) -> tuple[str | None, str | None]:
-    """The part that a model's name ends in, and the codec that it names: "tinycompress-rd"."""
-    codec, _, part = (model or "").rpartition("-")
-    if part not in (ENCODER, DECODER) or codec.split("-")[0] != CODEC:
-        return None, None
-    return part, None if codec == CODEC else codec
+    """The part that a name ends in, and the codec that it names: "tinycompress-rd"."""
+    codec, part = catalog.split_part(model or "")
+    return part, None if part is None or codec == CODEC else codec
 
 
 def _is_codec(wanted: Wanted) -> bool:
@@ -96,20 +95,16 @@ def _is_codec(wanted: Wanted) -> bool:
 
 
 def _shipped(wanted: Wanted, part: str, codec: str | None) -> PartWeights:
-    from edge_sr.models import checkpoint, tinycompress
-    from edge_sr.zoo import codecs
+    from edge_sr.models import checkpoint
 
-    if codec is None:
-        rate = DEFAULT_RATE if wanted.rate is None else wanted.rate
-        tinycompress.CodecConfig(rate=rate)
-        codec = f"{CODEC}-{rate}"
-    entry = codecs.find(codec)
-    path = entry.folder / f"{'int8' if wanted.int8 else 'float'}.safetensors"
+    entry = catalog.resolve(codec, rate=wanted.rate, kind="codec").entry
+    assert entry is not None  # a codec is never a single file
+    path = entry.checkpoint("int8" if wanted.int8 else "float32")
     if wanted.int8 and not path.is_file():
-        raise UserError(f"{entry.name} has no int8 networks here; give --float32")
+        raise UserError(f"{entry.id} has no int8 networks; give --float32")
     read = checkpoint.read(path)
     passes = _config(read, wanted.rate).iterations
-    return PartWeights(read, entry.name, part, passes, scores(entry.card))
+    return PartWeights(read, entry.id, part, passes, scores(entry.card))
 
 
 def _own(wanted: Wanted, part: str) -> PartWeights:
@@ -169,7 +164,7 @@ def convert(weights: PartWeights, height: int, width: int, int8: bool) -> "Sourc
     )
 
 
-def scores(card: dict[str, Any]) -> "tuple[CodecScore, ...]":
+def scores(card: "Card") -> "tuple[CodecScore, ...]":
     """The quality on a codec's card: [quality.<precision>.<data set>]."""
     from export.manifest import CodecScore
 
@@ -177,5 +172,5 @@ def scores(card: dict[str, Any]) -> "tuple[CodecScore, ...]":
     return tuple(
         CodecScore(precision, dataset, *(float(values[name]) for name in names))
         for precision in ("float32", "int8")
-        for dataset, values in card.get("quality", {}).get(precision, {}).items()
+        for dataset, values in card.scores(precision).items()
     )

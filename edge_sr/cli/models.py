@@ -12,7 +12,7 @@ from edge_sr.errors import UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_sr.zoo import Entry
+    from edge_sr.zoo.catalog import Entry
 
 
 def models(
@@ -56,9 +56,8 @@ def models(
     of four pixels on thermal images. Codecs follow in a table of their own; nothing is cropped
     there.
     """
-    from edge_sr import zoo
     from edge_sr.cli import models_codec, models_fit, models_picture
-    from edge_sr.zoo import codecs
+    from edge_sr.zoo import catalog, published
 
     if sum([as_json, markdown, picture is not None]) > 1:
         raise UserError("--json, --markdown and --picture are forms of the same; name one")
@@ -73,16 +72,16 @@ def models(
     )
     if picture is not None:
         check_picture(picture, force)
-    facts = [describe(entry) for entry in zoo.entries()]
+    facts = [describe(entry) for entry in catalog.entries("super-resolution")]
     if picture is not None:
-        models_picture.draw(picture, facts, zoo.published())
+        models_picture.draw(picture, facts, published.results())
         typer.echo(f"{picture}")
         return
-    coded = [models_codec.describe(codec) for codec in codecs.entries()]
+    coded = [models_codec.describe(codec) for codec in catalog.entries("codec")]
     if as_json:
         typer.echo(json.dumps([*facts, *coded], indent=2))
     elif markdown:
-        tables = [markdown_lines(facts, zoo.published()), models_codec.markdown_lines(coded)]
+        tables = [markdown_lines(facts, published.results()), models_codec.markdown_lines(coded)]
         typer.echo("\n\n".join("\n".join(lines) for lines in tables if lines))
     else:
         tables_of_networks = [_table(group) for group in _by_sets(facts)]
@@ -93,16 +92,18 @@ def describe(entry: "Entry") -> dict[str, Any]:
     """What the table says of one network; costs are computed from its int8 file."""
     from edge_sr import graph
 
-    network = graph.read_graph(entry.artifact("int8", ".tflite"))
+    network = graph.read_graph(entry.file("int8"))
+    start = {"start": entry.card.start_quality} if entry.card.start_quality else {}
     return {
+        "id": entry.id,
         "model": entry.model,
         "architecture": entry.architecture,
         "scale": entry.scale,
         "parameters": graph.parameters(network),
         "macs_per_lr_pixel": graph.macs_per_pixel(network),
-        "int8_bytes": entry.artifact("int8", ".tflite").stat().st_size,
-        "float32_bytes": entry.artifact("float32", ".tflite").stat().st_size,
-        "quality": entry.card["quality"],
+        "int8_bytes": entry.file("int8").stat().st_size,
+        "float32_bytes": entry.file("float32").stat().st_size,
+        "quality": entry.card.quality | start,
     }
 
 
@@ -132,11 +133,11 @@ def _markdown_table(facts: list[dict[str, Any]], published: list[dict[str, Any]]
                 name = f"*{result['name']}* x{scale}"
                 lines.append(_row(name, result.get("parameters"), result, sets))
         for kind, quality in ours[0]["quality"].get("start", {}).items():
-            name = f"{ours[0]['architecture']} x{scale} {kind}"
+            name = f"{ours[0]['architecture']}-x{scale} {kind}"
             lines.append(_row(name, ours[0]["parameters"], quality, sets))
         for fact in ours:
             for kind in ("float32", "int8"):
-                name = f"{fact['model']} x{scale} {kind}"
+                name = f"{fact['id']} {kind}"
                 lines.append(_row(name, fact["parameters"], fact["quality"][kind], sets))
     return lines
 
@@ -159,7 +160,7 @@ def _table(facts: list[dict[str, Any]]) -> "Table":
         table.add_column(name, justify="right", no_wrap=True)
     for fact in facts:
         table.add_row(
-            f"{fact['model']} x{fact['scale']}",
+            fact["id"],
             f"{fact['parameters']:,}",
             f"{fact['macs_per_lr_pixel']:,.10g}",
             f"{fact['int8_bytes']:,} B",

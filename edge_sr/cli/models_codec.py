@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edge_sr.zoo.codecs import Codec
+    from edge_sr.zoo.catalog import Entry
 
 _HEADINGS = ("rate", "parameters", "MACs per pixel")
 _SCORES = ("bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM")
 _PARTS = ("encoder", "decoder")
 
 
-def describe(codec: "Codec") -> dict[str, Any]:
+def describe(codec: "Entry") -> dict[str, Any]:
     """What the table says of one codec; costs are computed from its files.
 
     Parameters and MACs are those of the encoder and of the decoder; MACs are per pixel of the
@@ -21,13 +21,14 @@ def describe(codec: "Codec") -> dict[str, Any]:
     from edge_sr import graph
     from edge_sr.models.tinycompress import CodecConfig
 
-    rate = codec.card["rate"]
+    rate = codec.rate
     passes = CodecConfig(rate=rate).iterations
-    quality = codec.card.get("quality", {})
-    networks = {part: graph.read_graph(codec.part(part, min(quality))) for part in _PARTS}
+    quality = codec.card.quality
+    networks = {part: graph.read_graph(codec.file(min(quality), part=part)) for part in _PARTS}
     images = {"encoder": networks["encoder"].input, "decoder": networks["decoder"].output}
     return {
-        "model": codec.name,
+        "id": codec.id,
+        "model": codec.id,
         "rate": rate,
         "parameters": {
             part: graph.parameters(network) // passes for part, network in networks.items()

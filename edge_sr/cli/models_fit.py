@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edge_sr.cli.common import known_scale, print_markdown
+from edge_sr.cli.common import print_markdown
 from edge_sr.errors import UserError
 
 WIDTH = 320
@@ -36,8 +36,7 @@ def find(
     """
     from dataclasses import asdict
 
-    from edge_sr import zoo
-    from edge_sr.zoo import fitting
+    from edge_sr.zoo import catalog, fitting
 
     width = WIDTH if width is None else width
     if width < 1:
@@ -47,8 +46,9 @@ def find(
         None if flash is None else fitting.parse_bytes(flash),
         None if macs is None else fitting.parse_count(macs),
     )
-    scales = None if scale is None else known_scale(scale)
-    entries = [entry for entry in zoo.entries() if scales in (None, entry.scale)]
+    entries = [
+        entry for entry in catalog.entries("super-resolution") if scale in (None, entry.scale)
+    ]
     if not entries:
         raise UserError(f"no network of x{scale} is shipped")
     found = fitting.fitting(fitting.needs(entries, width), limits)
@@ -68,7 +68,7 @@ def show(found: list[dict[str, Any]]) -> None:
         ],
         [
             (
-                f"{need['model']} x{need['scale']}",
+                need["id"],
                 *(f"{need['psnr'][name]:.2f}" if name in need["psnr"] else "-" for name in sets),
                 f"{need['ram']:,} bytes",
                 f"{need['flash']:,} bytes",

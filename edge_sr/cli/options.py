@@ -4,18 +4,30 @@ from typing import Annotated
 
 import typer
 
-from edge_sr.cli.common import DEFAULT_MODEL
 from edge_sr.errors import UserError
+from edge_sr.zoo.catalog import DEFAULT_MODEL, DEFAULT_SCALE
 
 ModelArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="MODEL", help="Name of a shipped model, or a file.", show_default=DEFAULT_MODEL
+        metavar="MODEL",
+        help="Id of a shipped network (`edge-sr models`), or a file.",
+        show_default=f"{DEFAULT_MODEL}-x{DEFAULT_SCALE}",
     ),
 ]
 ModelOption = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="The same as MODEL.", show_default=False),
+]
+
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Id of a shipped network (`edge-sr models`), or a .tflite, .onnx, .safetensors file.",
+        show_default=f"{DEFAULT_MODEL}-x{DEFAULT_SCALE}",
+    ),
 ]
 
 

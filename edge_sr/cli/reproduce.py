@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_sr.cli.common import ForceOption, check_picture, cores, parse_path, say
+from edge_sr.cli.common import ForceOption, check_picture, parse_path, say
+from edge_sr.cores import cores
 from edge_sr.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _executor(ray: str | None, jobs: int | None) -> "Executor":
         return Cluster(ray)
     from benchmarks.reproduce.pool import Pool
 
-    return Pool(jobs or cores())
+    return Pool(jobs or len(cores()))
 
 
 def _report(outcome: "Outcome", count: int, total: int) -> None:

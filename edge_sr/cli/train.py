@@ -226,12 +226,13 @@ def open_teacher(name: str, scale: int, channels: int) -> "Upscale":
     Raises:
         UserError: there is no such model, or it upscales luma and the network RGB.
     """
-    from edge_sr.cli.common import open_model
     from edge_sr.runtime.pixels import run_plane
     from edge_sr.training.distil import teacher
+    from edge_sr.zoo import catalog
+    from edge_sr.zoo.artifact import open_upscaler
 
-    int8 = None if Path(name).suffix else False
-    _, session = open_model(name, scale, int8=int8)
+    shipped = catalog.resolve(name, scale).entry is not None
+    _, session = open_upscaler(name, scale, precision="float32" if shipped else None)
     return teacher(partial(run_plane, session), session.channels, channels, name)
 
 

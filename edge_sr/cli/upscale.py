@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli.common import (
-    DEFAULT_MODEL,
     ForceOption,
     Int8Option,
-    ModelOption,
     PerChannelOption,
     RuntimeOption,
     ScaleOption,
     ThreadsOption,
     check_file_name,
     check_new,
-    open_model,
     parse_path,
+    precision_of,
     say,
 )
 from edge_sr.cli.folders import Task, check_target, run_folder
+from edge_sr.cli.options import NetworkOption
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def upscale(
             metavar="OUT", parser=parse_path, help="The image to write, or a folder for PNG files."
         ),
     ],
-    model: ModelOption = DEFAULT_MODEL,
+    model: NetworkOption = None,
     scale: ScaleOption = None,
     runtime: RuntimeOption = None,
     int8: Int8Option = None,
@@ -53,19 +52,22 @@ def upscale(
     """
     from edge_sr.data.image_formats import check_suffix
     from edge_sr.upscale import upscale_file
+    from edge_sr.zoo.artifact import open_upscaler
+
+    def opened() -> "Session":
+        return open_upscaler(model, scale, runtime, precision_of(int8), threads)[1]
 
     if not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
         check_target(source, target)
-        _, session = open_model(model, scale, runtime, int8, threads)
+        session = opened()
         upscale_folder(session, source, target, per_channel, force)
         return
     check_file_name(target)
     check_suffix(target)
     check_new(target, force)
-    _, session = open_model(model, scale, runtime, int8, threads)
-    say(upscale_file(session, source, target, per_channel).note)
+    say(upscale_file(opened(), source, target, per_channel).note)
 
 
 def upscale_folder(

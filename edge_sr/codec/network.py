@@ -19,11 +19,11 @@ from edge_sr.runtime.opening import open_part
 from edge_sr.runtime.pixels import decode, encode
 from edge_sr.runtime.session import Session, TensorSpec
 from edge_sr.runtime.tiles import run_tiled
-from edge_sr.zoo import codecs
-from edge_sr.zoo.codecs import Codec
+from edge_sr.zoo import catalog
+from edge_sr.zoo.catalog import Entry
 
 CHANNELS = 3
-DEFAULT_RATE = 16
+_PREFIX = f"{catalog.CODEC}-"
 
 
 @dataclass(frozen=True)
@@ -224,43 +224,32 @@ def find(
     Raises:
         UserError: there is none, or it is not of that rate.
     """
-    if rate not in (None, *RATES):
-        raise UserError(f"there is no rate {rate}; there are {', '.join(map(str, RATES))}")
-    codec = choose(model, rate)
-    return _open_codec(codec, "int8" if int8 else "float32", rate, threads)
+    return _open_codec(_codec(model, rate), "int8" if int8 else "float32", rate, threads)
 
 
-def choose(model: str | None, rate: int | None = None) -> Codec:
-    """The codec that `model` and `rate` of `find` mean.
-
-    Raises:
-        UserError: there is none.
-    """
-    if model is None:
-        return codecs.find(f"{codecs.PREFIX}{rate or DEFAULT_RATE}")
-    try:
-        return codecs.find(model)
-    except UserError as error:
-        if Path(model).is_dir():
-            return Codec(Path(model).resolve())
-        raise UserError(f"{error}; a folder may be named instead") from None
+def _codec(model: str | None, rate: int | None = None) -> Entry:
+    """The codec that `model` and `rate` of `find` mean."""
+    meant = catalog.resolve(model, rate=rate, kind="codec")
+    if meant.entry is None or meant.part is not None:
+        raise UserError(f"{model} is not a whole codec; name a codec's id or folder")
+    return meant.entry
 
 
-def _open_codec(codec: Codec, kind: str, rate: int | None, threads: int) -> Network:
-    encoder, decoder = (codec.part(part, kind) for part in ("encoder", "decoder"))
+def _open_codec(codec: Entry, kind: str, rate: int | None, threads: int) -> Network:
+    encoder, decoder = (codec.file(kind, part=part) for part in ("encoder", "decoder"))
     other = "float32" if kind == "int8" else "int8"
     absent = not (encoder.is_file() or decoder.is_file())
-    if absent and codec.part("decoder", other).is_file():
-        raise UserError(f"{codec.name} has no {kind} networks here; give --{other}")
+    if absent and codec.file(other, part="decoder").is_file():
+        raise UserError(f"{codec.id} has no {kind} networks here; give --{other}")
     return open_parts(encoder, decoder, _id(codec, kind), rate, threads)
 
 
-def _id(codec: Codec, kind: str) -> str:
+def _id(codec: Entry, kind: str) -> str:
     """What files call a codec: tc-16, tc-rd-int8, or as its folder is called."""
     suffix = "-int8" if kind == "int8" else ""
-    if codec.name.startswith(codecs.PREFIX):
-        return f"tc-{codec.name.removeprefix(codecs.PREFIX)}{suffix}"[:ID_BYTES]
-    name = "".join(c if c.isascii() and c.isprintable() else "_" for c in codec.name)
+    if codec.id.startswith(_PREFIX):
+        return f"tc-{codec.id.removeprefix(_PREFIX)}{suffix}"[:ID_BYTES]
+    name = "".join(c if c.isascii() and c.isprintable() else "_" for c in codec.id)
     return f"{name[: ID_BYTES - len(suffix)]}{suffix}"
 
 
@@ -275,12 +264,12 @@ def find_for(header: Header, model: str | None = None, threads: int = 1) -> Netw
     Raises:
         UserError: it is not here, or another has its name.
     """
-    candidates = codecs.entries() if model is None else [choose(model)]
+    candidates = catalog.entries("codec") if model is None else [_codec(model)]
     known = {
         _id(codec, kind): path
         for codec in candidates
         for kind in ("int8", "float32")
-        if (path := codec.part("decoder", kind)).is_file()
+        if (path := codec.file(kind, part="decoder")).is_file()
     }
     for name, path in known.items():
         data = read_bytes(path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edge_sr import graph
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
-from edge_sr.zoo import Entry
+from edge_sr.zoo.catalog import Entry
 
 ENGINE_CODE_BYTES = 10_240
 """Flash of the engine's own code and what it takes of the compiler's libraries, on the board of the
@@ -38,7 +38,8 @@ class Need:
     """What a shipped int8 network takes in the streaming engine, and gives.
 
     Attributes:
-        model: its name.
+        id: of the network.
+        model: its name without the scale.
         scale: its scale.
         ram: bytes of arena at the width that was asked for.
         flash: bytes of the network, in the form of the kernels that take most, and the code.
@@ -46,6 +47,7 @@ class Need:
         psnr: dB of int8 by test set, from its card.
     """
 
+    id: str
     model: str
     scale: int
     ram: int
@@ -111,9 +113,10 @@ def needs(entries: Iterable[Entry], width: int) -> list[Need]:
 
 
 def _need(entry: Entry, width: int) -> Need:
-    plan = make_plan(graph.read_graph(entry.artifact("int8", ".tflite")))
-    scores = entry.card["quality"]["int8"]
+    plan = make_plan(graph.read_graph(entry.file("int8")))
+    scores = entry.card.scores("int8")
     return Need(
+        entry.id,
         entry.model,
         entry.scale,
         plan.arena_bytes(width),
@@ -152,6 +155,4 @@ def _nearest(candidates: Sequence[Need], limits: Limits) -> str:
     needed = " and ".join(
         f"{taken[name][0]} (the limit is {taken[name][1]:,})" for name in nearest.excess(limits)
     )
-    return (
-        f"no shipped network fits; nearest is {nearest.model} x{nearest.scale}, it needs {needed}"
-    )
+    return f"no shipped network fits; nearest is {nearest.id}, it needs {needed}"

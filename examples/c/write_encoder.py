@@ -50,7 +50,7 @@ def main() -> None:
     """Write the folder."""
     folder, model = Path(sys.argv[1]), (sys.argv[2:] or ["tinycompress-16"])[0]
     coding = network.find(model=model)
-    plan = make_plan(read_graph(network.choose(model).part("encoder", "int8").read_bytes()))
+    plan = make_plan(read_graph(network.choose(model).file("int8", part="encoder").read_bytes()))
     _, latents = coding.encode(np.zeros((1, 1, 3), np.uint8))
     shutil.copytree(SOURCES, folder / "src")
     header = _HEADER.format(

@@ -39,7 +39,7 @@ def samples(median_ms: float, count: int = 60, seed: int = 0, spread: float = 0.
     return tuple(map(int, drawn))
 
 
-def case(name="tinypssr x2", runtime="engine", precision="int8", **more) -> Case:
+def case(name="tinypssr-x2", runtime="engine", precision="int8", **more) -> Case:
     """Return a case; `more` are fields of Case or Network."""
     network = Network(name, "upscaler", precision, 1356, 24_883_200, None, SCORES)
     fields = {"delegate": "none", "threads": 1, "pinned": (), "height": 120, "width": 160}
@@ -94,7 +94,7 @@ def record(*results: Result, suite=None, planned=None, device=DEVICE, **more) ->
 
 def upscalers() -> Record:
     """Return two networks at three sizes in four runtimes, with all kinds of flags."""
-    networks = (("tinypssr x2", 0.9, 36.05), ("tinypssr-anchor x2", 1.1, 36.1))
+    networks = (("tinypssr-x2", 0.9, 36.05), ("tinypssr-anchor-x2", 1.1, 36.1))
     speeds = (("engine", "none", 1.0), ("litert", "xnnpack", 1.3), ("onnx", "none", 2.1))
     results = []
     for number, (name, cost, psnr) in enumerate(networks):

@@ -15,7 +15,7 @@ from benchmarks.measuring.job import Answer, Job
 from benchmarks.measuring.measure import Task, measure
 from benchmarks.measuring.memory import Baseline
 from benchmarks.measuring.native import on_device
-from edge_sr import records, zoo
+from edge_sr import records
 from edge_sr.engine.binding import Engine
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
@@ -25,16 +25,17 @@ from edge_sr.runtime.agreement import agreement
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import encode
 from edge_sr.runtime.session import Interface, TensorSpec
+from edge_sr.zoo import catalog
 from export.onnx import from_tflite
 
 SHORT = Sampling(warmup_s=0.01, samples=3, seconds=0.01, max_samples=50, max_seconds=1.0)
 HEIGHT, WIDTH = 24, 40
-INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+INT8 = catalog.find("tinypssr-x2").file("int8", ".tflite")
 
 
 def case(backend: str, precision: str = "int8", **more: object) -> suites.CaseRequest:
     return replace(
-        suites.request("tinypssr x2", "upscaler", precision, backend, 1, (HEIGHT, WIDTH)), **more
+        suites.request("tinypssr-x2", "upscaler", precision, backend, 1, (HEIGHT, WIDTH)), **more
     )
 
 
@@ -68,7 +69,7 @@ def test_every_runtime_is_measured_and_right(record):
 def test_the_output_is_that_of_the_session_in_this_process(record, index, runtime, kind):
     result = record.results[index]
     suffix = ".onnx" if runtime == "onnx" else ".tflite"
-    session = open_session(zoo.find("tinypssr", 2).artifact(kind, suffix), runtime)
+    session = open_session(catalog.find("tinypssr-x2").file(kind, suffix), runtime)
     pixels, _ = images.make("upscaler", HEIGHT, WIDTH, 2, 1)
     output = session.run(encode(pixels, session.input)[np.newaxis])
     assert result.output.sha256 == hashlib.sha256(output.tobytes()).hexdigest()
@@ -82,13 +83,13 @@ def test_the_engine_and_tflm_give_the_same_bits(record):
 
 
 def test_the_facts_of_the_network_are_those_of_its_file(record):
-    path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    path = catalog.find("tinypssr-x2").file("int8", ".tflite")
     network = record.results[0].case.network
     sized = read_graph(resize(path.read_bytes(), HEIGHT, WIDTH))
     assert (network.parameters, network.macs) == (parameters(sized), macs(sized))
     assert network.artifact.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (
-        network.quality[0].psnr == zoo.find("tinypssr", 2).card["quality"]["int8"]["set5"]["psnr"]
+        network.quality[0].psnr == catalog.find("tinypssr-x2").card.scores("int8")["set5"]["psnr"]
     )
 
 
@@ -232,7 +233,7 @@ def test_previous_results_stay_until_they_are_replaced(record, monkeypatch):
 
 
 def job(tmp_path: Path) -> Job:
-    found = subject.find("tinypssr x2", "upscaler", "int8")
+    found = subject.find("tinypssr-x2", "upscaler", "int8")
     return Job(
         *(found.files[".tflite"], "engine", "none", 1, (), "upscaler", found.interface),
         *(HEIGHT, WIDTH, SHORT, False, tmp_path / "out.npy"),
@@ -339,7 +340,7 @@ def test_float_outputs_may_differ_by_a_quarter_of_a_step():
 
 def test_an_output_that_changes_from_run_to_run_is_wrong(tmp_path):
     one = job(tmp_path)
-    found = subject.find("tinypssr x2", "upscaler", "int8")
+    found = subject.find("tinypssr-x2", "upscaler", "int8")
     assert process.do(one).error is None
     references = reference.References(tmp_path)
     assert references.judge(one, found, repeats=True).right is True
@@ -348,7 +349,7 @@ def test_an_output_that_changes_from_run_to_run_is_wrong(tmp_path):
 
 def test_a_bound_output_is_the_sessions_own():
     """The CPU runs the same binding as a GPU."""
-    session = open_session(zoo.find("tinypssr", 2).artifact("int8", ".onnx"), "onnx")
+    session = open_session(catalog.find("tinypssr-x2").file("int8", ".onnx"), "onnx")
     image = np.zeros((1, 8, 8, 1), np.int8)
     assert on_device(session, image, "cpu")() is not None
 

@@ -5,8 +5,7 @@ from board_tools import skip_without_tools
 from regression_gate import BOARDS, emulated
 
 from benchmarks import regression
-from edge_sr import zoo
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 from firmware_harness import board_file
 
 UPDATE = "run `python scripts/regression_gate.py --write` and explain the change in the commit"
@@ -19,8 +18,8 @@ def test_costs_of_networks_have_not_changed():
 
 def test_every_shipped_network_is_in_the_data():
     names = regression.static().keys()
-    parts = 2 * sum(len(codec.card["quality"]) for codec in codecs.entries())
-    assert len(names) == 2 * len(zoo.entries()) + parts
+    parts = 2 * sum(len(codec.card.quality) for codec in catalog.entries("codec"))
+    assert len(names) == 2 * len(catalog.entries("super-resolution")) + parts
     assert regression.static()["tinypssr x2 int8"]["parameters"] == 1356  # the published count
     assert regression.static()["tinypssr x4 int8"]["parameters"] == 2716
 

@@ -26,11 +26,12 @@ from ssh_server import Cable, Server
 from benchmarks.measuring import images, suites
 from benchmarks.measuring.measure import Task
 from benchmarks.remote import bootstrap, host, wheel
-from edge_sr import records, zoo
+from edge_sr import records
 from edge_sr.engine import build as engine
 from edge_sr.errors import UserError
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import encode
+from edge_sr.zoo import catalog
 
 NEEDS = ("numpy", "pillow", "pypng", "ai-edge-litert", "typer")
 WIDTH, HEIGHT = 32, 24
@@ -83,7 +84,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_machine_without_a_network_measures_a_file(edge_sr, server, wheels, tmp_path):
     model = tmp_path / "mine.tflite"
-    model.write_bytes(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    model.write_bytes(catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes())
     out = tmp_path / "record.json"
     result = edge_sr(
         "bench", model, "--runtime", "litert", "--runtime", "engine", "--size", f"{WIDTH}x{HEIGHT}",
@@ -257,7 +258,7 @@ def fake_wheel(folder: Path, target: str, needs: str | None = None, padding: int
 def partial() -> bytes:
     """A record with one of two results."""
     made: list[records.Record] = []
-    case = suites.request("tinynone x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
+    case = suites.request("tinynone-x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
     from benchmarks.measuring.measure import measure
 
     measure(Task(None, (case, case), suites.QUICK), made.append)
@@ -360,7 +361,7 @@ def test_hostile_greetings_are_refused(data):
 
 
 def follow(data: bytes, planned: int = 2) -> records.Record:
-    case = suites.request("tinypssr x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
+    case = suites.request("tinypssr-x2", "upscaler", "int8", "litert", 1, (HEIGHT, WIDTH))
     task = Task(None, (case,) * planned, suites.QUICK)
     return host._follow(Sent(data), task, lambda _: None, lambda _: None)
 

@@ -117,13 +117,13 @@ def test_unchecked_outputs_are_not_recommended():
     unchecked = made.timed(made.case(runtime="onnx"), 1.0, right=None)
     record = made.record(wrong, unchecked, made.emulated(made.case(board="mps2-an386"), 5))
     assert advise(record) == []
-    rows = table(record, "tinypssr x2, image of 160x120").rows
+    rows = table(record, "tinypssr-x2, image of 160x120").rows
     assert [row.flags for row in rows] == [("wrong",), ("unchecked",)]
 
 
 def test_figures_are_numpys(upscalers):
     result = upscalers.results[0]
-    row = table(upscalers, "tinypssr x2, image of 160x120").rows[0]
+    row = table(upscalers, "tinypssr-x2, image of 160x120").rows[0]
     values = np.array(result.timings[0].samples_ns) / 1e6
     expected = [*np.percentile(values, [50, 90, 99]), values.min()]
     assert row.cells[0] == "engine int8, 1 thread"
@@ -179,7 +179,7 @@ def test_doubtful_results_are_flagged(upscalers):
 
 
 def test_missing_results_give_their_reason(upscalers):
-    rows = table(upscalers, "tinypssr x2, image of 160x120").rows
+    rows = table(upscalers, "tinypssr-x2, image of 160x120").rows
     cuda = next(row for row in rows if row.cells[0].startswith("onnx-cuda"))
     assert cuda.cells[1] == "not measured"
     assert cuda.reason == "no CUDA GPU was found"

@@ -8,9 +8,9 @@ import pytest
 from benchmarks.measuring import subject, suites
 from benchmarks.measuring.suites import BACKENDS
 from benchmarks.reports.published import published as published_times
-from edge_sr import zoo
 from edge_sr.errors import UserError
 from edge_sr.records import Case, Network
+from edge_sr.zoo import catalog
 
 GOOD = {
     "title": "A title",
@@ -23,7 +23,7 @@ GOOD = {
     },
     "case": [
         {
-            "networks": ["tinypssr x2"],
+            "networks": ["tinypssr-x2"],
             "parts": ["upscaler"],
             "precisions": ["int8", "float32"],
             "backends": ["litert", "engine"],
@@ -60,7 +60,7 @@ def test_a_shipped_suite_is_read(name):
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_case_names_its_runtime_as_options_do(name):
     backend = BACKENDS[name]
-    network = Network("a x2", "upscaler", "int8", None, None, None, ())
+    network = Network("a-x2", "upscaler", "int8", None, None, None, ())
     case = Case(network, backend.runtime, backend.delegate, 1, (), 8, 8, 1, None)
     assert case.runtime_name == name
     assert case.key == f"a x2 upscaler int8 8x8 {name} 1 thread"
@@ -73,7 +73,7 @@ def test_the_suites_are_those_that_the_help_names():
 def test_super_resolution_has_every_architecture_that_ships():
     requested = {case.network for case in suites.read("super-resolution").cases}
     assert requested == {
-        f"{entry.model} x{entry.scale}" for entry in zoo.entries() if not entry.thermal
+        entry.id for entry in catalog.entries("super-resolution") if not entry.thermal
     }
 
 
@@ -129,7 +129,7 @@ def test_a_runtime_without_threads_gets_one_case(tmp_path):
         (("case", 0, "networks"), ["tinypsr x2"], "unknown network 'tinypsr x2'"),
         (("case", 0, "networks"), ["tinypssr"], "unknown network 'tinypssr'"),
         (("case", 0, "networks"), ["tinycompress-7"], "unknown network 'tinycompress-7'"),
-        (("case", 0, "networks"), ["tinypssr x2", "tinycompress-4"], "a .* of its own"),
+        (("case", 0, "networks"), ["tinypssr-x2", "tinycompress-4"], "a .* of its own"),
         (("case", 0, "backends"), "litert", "backends of .* must be a list of texts"),
         (("case", 0, "precisions"), ["int4"], "unknown precisions: 'int4'"),
         (("case", 0, "parts"), ["encoder"], "unknown parts: 'encoder'"),

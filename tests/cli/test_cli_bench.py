@@ -13,11 +13,12 @@ from processes import MAIN, wait_until, with_start_up
 from benchmarks.measuring import device, process, reference
 from benchmarks.measuring.job import Answer
 from benchmarks.measuring.suites import QUICK
-from edge_sr import records, zoo
+from edge_sr import records
 from edge_sr.records import Decision, Record
 from edge_sr.runtime.agreement import Agreement
+from edge_sr.zoo import catalog
 
-INT8 = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+INT8 = catalog.find("tinypssr-x2").file("int8", ".tflite")
 SHORT = ("--size", "40x24", "--samples", "3", "--seconds", "0.01")
 HEAVY = ("tensorflow", "keras", "tf_keras", "onnx", "onnxruntime", "tflite_micro", "safetensors")
 
@@ -62,7 +63,7 @@ seconds = 0.01
 max_samples = 9
 max_seconds = 1
 [[case]]
-networks = ["tinypssr x2", "tinypssr x9"]
+networks = ["tinypssr-x2", "tinypssr x9"]
 parts = ["upscaler"]
 precisions = ["int8"]
 backends = ["engine"]
@@ -80,7 +81,7 @@ def test_a_network_that_is_not_shipped_is_reported_without_an_error(edge_sr, tmp
 
 
 def test_a_suite_of_which_nothing_is_measured_is_refused(edge_sr, tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    monkeypatch.setattr(catalog, "FOLDER", tmp_path)
     out = tmp_path / "record.json"
     options = ("--suite", "execution-time", "--runtime", "engine", "--out", out)
     assert "no case was measured; tinycompress-4 encoder" in edge_sr.refuses("bench", *options)
@@ -146,7 +147,7 @@ def test_an_emulated_board_is_flagged(edge_sr, tmp_path):
         (("--model", "tinypssr", "--scale", "3"), "tinypssr has no scale 3; it has 2, 4"),
         (("--model", "tinypssr", "--part", "encoder"), "tinypssr has no encoder"),
         (("--model", "tinycompress-4", "--scale", "2"), "leave --scale out"),
-        (("--model", "tinycompress-7"), "no codec 'tinycompress-7' is shipped"),
+        (("--model", "tinycompress-7"), "unknown network 'tinycompress-7'"),
         (("--model", "tinypssr", "--runtime", "keras", "--int8"), "keras does not run"),
     ],
 )

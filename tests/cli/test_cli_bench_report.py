@@ -13,8 +13,9 @@ from rich.console import Console
 
 from benchmarks.reports.report import sections
 from benchmarks.reports.sources import Source
-from edge_sr import records, zoo
+from edge_sr import records
 from edge_sr.cli import bench_results, tables
+from edge_sr.zoo import catalog
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_a_terminal_cuts_no_word(
 def test_file_names_cannot_control_a_terminal(edge_sr: EdgeSr, tmp_path: Path) -> None:
     """Neither in the table nor in an error message."""
     path = tmp_path / "a\x1b[2Jb.tflite"
-    path.write_bytes(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    path.write_bytes(catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes())
     options = ("--runtime", "engine", "--size", "40x24", "--samples", "2", "--seconds", "0.01")
     result = edge_sr("bench", path, *options)
     assert result.code == 0

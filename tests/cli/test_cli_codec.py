@@ -19,9 +19,9 @@ from command_line import EdgeSr
 from PIL import Image, ImageCms
 from processes import Processes
 
-from edge_sr import zoo
 from edge_sr.codec import codec, container, network
 from edge_sr.codec.quantizer import Kind
+from edge_sr.zoo import catalog
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CODEC = GOLDEN / "tinycompress-16"
@@ -109,8 +109,8 @@ def test_standard_input_and_output(picture: Path, file: Path, tmp_path: Path) ->
     start = f"""
 import sys
 from pathlib import Path
-from edge_sr import zoo
-zoo.FOLDER = Path({str(GOLDEN)!r})
+from edge_sr.zoo import catalog
+catalog.FOLDER = Path({str(GOLDEN)!r})
 from edge_sr.cli.main import main
 main()
 """
@@ -370,11 +370,11 @@ def test_standard_input_takes_every_format(
     [
         (["--planes", "0"], "0 bit planes cannot be kept; use 1 to 8"),
         (["--planes", "9"], "9 bit planes cannot be kept; use 1 to 8"),
-        (["--rate", "5"], "there is no rate 5; there are 4, 16, 64, 256"),
-        (["--model", "none"], "no codec 'none' is shipped"),
+        (["--rate", "5"], "no rate 5; available: 4, 16, 64, 256"),
+        (["--model", "none"], "unknown network 'none'; available: tinycompress-4"),
         (["--model", "tinycompress-4", "--rate", "16"], "has rate 4, not 16"),
         (["--quantizer", "rounding"], "there are clipping, normalization"),
-        (["--quantizer", "normalization"], "to normalize them use --float32"),
+        (["--quantizer", "normalization"], "use --float32 to normalize them"),
         (["--target-bpp", "nan"], "name a number above 0"),
         (["--target-bpp", "-1"], "name a number above 0"),
         (["--target-bpp", "1", "--planes", "3"], "both choose the planes; name one"),
@@ -391,7 +391,7 @@ def test_options_that_there_are_not(
 
 def test_what_cannot_be_decompressed(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
-    assert "9 bit planes cannot be decoded: 8" in edge_sr.refuses(
+    assert "9 bit planes cannot be decoded; available: 8" in edge_sr.refuses(
         "decompress", file, out, "--planes", 9
     )
     sentence = edge_sr.refuses("decompress", file, out, "--model", "tinycompress-4")
@@ -513,7 +513,7 @@ def test_info_of_a_file_that_claims_gigabytes(edge_sr: EdgeSr, file: Path) -> No
 def test_info_of_other_files(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
     result = edge_sr("info", CODEC / "encoder-int8.tflite")
     assert result.out.startswith("encoder-int8.tflite: int8 1x64x64x3 to int8 1x16x16x3, ")
-    shipped = Path(zoo.__file__).parent / "tinypssr-x2" / "int8.safetensors"
+    shipped = Path(catalog.__file__).parent / "tinypssr-x2" / "int8.safetensors"
     result = edge_sr("info", shipped)
     assert result.out.startswith("int8.safetensors: tinypssr (scale 2, ")
     assert "int8 by quantization-aware training" in result.out

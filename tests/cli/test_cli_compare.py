@@ -7,12 +7,12 @@ import pytest
 from command_line import EdgeSr
 from PIL import Image
 
-from edge_sr import zoo
 from edge_sr.cli.picture import Crop, most_detailed, panels, parse_crop
 from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.errors import UserError
 from edge_sr.evaluate import score
 from edge_sr.runtime.opening import open_session
+from edge_sr.zoo import catalog
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_vector_formats(edge_sr: EdgeSr, photograph: Path, tmp_path: Path, suffi
 def test_panels_carry_the_scores_of_the_protocol(photographs: Path) -> None:
     pair = find_pairs(photographs, 2)[0]
     low, original = load_pair(pair, 2)
-    path = zoo.find("tinypssr-anchor", 2).artifact("int8", ".tflite")
+    path = catalog.find("tinypssr-anchor-x2").file("int8", ".tflite")
     session = open_session(path, "litert")
     found = panels(original, low, {"int8": session}, per_channel=False)
     assert [panel.title for panel in found] == ["original", "bicubic", "int8"]

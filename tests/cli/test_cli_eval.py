@@ -12,12 +12,12 @@ from command_line import EdgeSr
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from edge_sr import zoo
 from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.evaluate import Record, evaluate, mean
 from edge_sr.runtime.opening import open_session
+from edge_sr.zoo import catalog
 
 
 def bicubic_records(folder: Path, scale: int) -> list[Record]:
@@ -25,7 +25,7 @@ def bicubic_records(folder: Path, scale: int) -> list[Record]:
 
 
 def int8_records(folder: Path, scale: int) -> list[Record]:
-    path = zoo.find("tinypssr", scale).artifact("int8", ".tflite")
+    path = catalog.find(f"tinypssr-x{scale}").file("int8", ".tflite")
     return list(evaluate(open_session(path, "litert"), find_pairs(folder, scale), scale))
 
 
@@ -38,7 +38,8 @@ def test_json_holds_every_record_and_the_mean(
     assert (result.code, result.err) == (0, "")
     report = json.loads(result.out)
     assert (report["scale"], report["per_channel"]) == (scale, False)
-    assert [row["method"] for row in report["methods"]] == ["bicubic", "tinypssr int8 (litert)"]
+    methods = [row["method"] for row in report["methods"]]
+    assert methods == ["bicubic", f"tinypssr-x{scale} int8 (litert)"]
     for row, records in zip(
         report["methods"],
         (bicubic_records(photographs, scale), int8_records(photographs, scale)),
@@ -96,7 +97,7 @@ def test_per_channel(edge_sr: EdgeSr, photographs: Path) -> None:
     options = ("--model", "tinypssr", "--per-channel", "--json", "-")
     report = json.loads(edge_sr("eval", "--data", photographs, *options).out)
     pairs = find_pairs(photographs, 2)
-    path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    path = catalog.find("tinypssr-x2").file("int8", ".tflite")
     records = evaluate(open_session(path, "litert"), pairs, 2, per_channel=True)
     assert report["per_channel"]
     assert report["methods"][1]["mean"]["psnr"] == mean(records).psnr
@@ -148,7 +149,7 @@ def test_bad_input(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
     assert "holds no image" in edge_sr.refuses("eval", "--data", tmp_path)
     assert "is not a folder" in edge_sr.refuses("eval", "--data", tmp_path / "none")
     command = ("eval", "--data", photographs)
-    assert "there is no model" in edge_sr.refuses(*command, "--model", "edsr9")
+    assert "unknown network" in edge_sr.refuses(*command, "--model", "edsr9")
     assert "bicubic has no runtime" in edge_sr.refuses(*command, "--model", "bicubic", "--int8")
     assert "scale is 9" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 9)
     assert "scale is 0" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 0)

@@ -10,12 +10,12 @@ import pytest
 from command_line import EdgeSr
 from tflite_factory import TfliteWriter, tinypssr
 
-from edge_sr import zoo
 from edge_sr.cli.export import find_weights
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph
 from edge_sr.models import checkpoint
 from edge_sr.models.checkpoint import Checkpoint
+from edge_sr.zoo import catalog
 from export import manifest, tflite
 
 NAME = "tinypssr-anchor-x2-int8"
@@ -48,7 +48,7 @@ def test_shipped_weights_come_out_as_the_shipped_artifacts(edge_sr: EdgeSr, tmp_
     for folder in ("a", "b"):
         result = edge_sr("export", "--model", "tinypssr-anchor", "--out", tmp_path / folder)
         assert result.code == 0, result.err
-    entry = zoo.find("tinypssr-anchor", 2)
+    entry = catalog.find("tinypssr-anchor-x2")
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert files == sorted(
         [*(NAME + end for end in (".c", ".h", ".onnx", ".tflite")), "manifest.json"]
@@ -56,7 +56,7 @@ def test_shipped_weights_come_out_as_the_shipped_artifacts(edge_sr: EdgeSr, tmp_
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     for suffix in (".tflite", ".onnx"):
-        shipped = entry.artifact("int8", suffix).read_bytes()
+        shipped = entry.file("int8", suffix).read_bytes()
         assert (tmp_path / "a" / f"{NAME}{suffix}").read_bytes() == shipped
 
 
@@ -88,7 +88,7 @@ def test_the_table_states_costs_quality_and_differences(edge_sr: EdgeSr, tmp_pat
     assert rows["input"] == "int8 [1, 16, 20, 1], scale 0.00392156886, zero point -128"
     assert "LSB" in rows[".onnx in ONNX Runtime against TFLM, noise"]
     assert "dB" in rows[".tflite in LiteRT against TFLM, photographs"]
-    card = zoo.find("tinypssr-anchor", 2).card["quality"]["int8"]["set14"]
+    card = catalog.find("tinypssr-anchor-x2").card.scores("int8")["set14"]
     assert f"int8 {card['psnr']:.2f} dB / {card['ssim']:.4f}" in rows["PSNR / SSIM on set14"]
     size = (tmp_path / f"{NAME}.onnx").stat().st_size
     assert rows[f"file {NAME}.onnx"] == f"{size:,} bytes"
@@ -110,7 +110,7 @@ def test_formats_and_folder_by_default(
 
 @pytest.mark.usefixtures("converter")
 def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) -> None:
-    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    weights = catalog.find("tinypssr-anchor-x2").checkpoint("int8")
     result = edge_sr("export", "--checkpoint", weights, "--format", "tflite", "--out", tmp_path)
     assert "not measured for these weights" in result.out
     assert manifest.read(tmp_path / "manifest.json").quality == ()
@@ -119,7 +119,7 @@ def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "resnet"], "there is no model 'resnet'; there are"),
+        (["--model", "resnet"], "unknown network 'resnet'; available: "),
         (["--scale", "3"], "has no scale 3; it has 2, 4"),
         (["--format", "coreml"], "unknown format 'coreml'; available: tflite, onnx, c"),
         (["--scale", "0"], "has no scale 0; it has 2, 4"),
@@ -143,7 +143,7 @@ def test_bad_input_is_one_sentence(
 
 
 def test_a_checkpoint_of_another_model_is_refused(edge_sr: EdgeSr, tmp_path: Path) -> None:
-    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    weights = catalog.find("tinypssr-anchor-x2").checkpoint("int8")
     for arguments in (["--model", "tinypssr"], ["--scale", "4"]):
         text = edge_sr.refuses(
             "export", *arguments, "--checkpoint", weights, "--out", tmp_path / "out"
@@ -189,7 +189,7 @@ def test_a_network_that_is_refused_is_not_blamed_on_a_file_of_the_user(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tflite, "convert", lambda *_: tinypssr(8, 8)[:500])
-    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    weights = catalog.find("tinypssr-anchor-x2").checkpoint("int8")
     result = edge_sr("export", "--checkpoint", weights, "--out", tmp_path / "out")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith(f"edge-sr: {weights} makes a network that cannot be used: ")
@@ -200,11 +200,11 @@ def test_a_network_that_is_refused_is_not_blamed_on_a_file_of_the_user(
 def test_a_checkpoint_tells_its_model_and_scale(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = zoo.find("tinypssr", 2).int8_checkpoint
+    weights = catalog.find("tinypssr-x2").checkpoint("int8")
     monkeypatch.chdir(tmp_path)
     assert edge_sr("export", "--checkpoint", weights, "--format", "tflite").code == 0
     assert (tmp_path / "artifacts" / "tinypssr-x2-int8" / "manifest.json").is_file()
-    large = zoo.find("tinypssr", 4).int8_checkpoint
+    large = catalog.find("tinypssr-x4").checkpoint("int8")
     found = find_weights(None, None, True, checkpoint.read(large))
     assert (found.model, found.scale, found.quality) == ("tinypssr", 4, ())
 
@@ -222,7 +222,7 @@ def test_an_export_reads_its_checkpoint_once(
         return real(path)
 
     monkeypatch.setattr(checkpoint, "read", read)
-    weights = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    weights = catalog.find("tinypssr-anchor-x2").checkpoint("int8")
     source = ("--checkpoint", weights) if named else ("--model", "tinypssr-anchor")
     result = edge_sr("export", *source, "--format", "c", "--out", tmp_path / "out")
     assert result.code == 0, result.err

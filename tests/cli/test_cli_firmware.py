@@ -12,10 +12,10 @@ from command_line import EdgeSr
 from PIL import Image
 from tflite_factory import TfliteWriter, Value, tinypssr
 
-from edge_sr import zoo
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
 from edge_sr.runtime.arena import arena_bytes
+from edge_sr.zoo import catalog
 from firmware_harness import board_file
 from firmware_harness import build as building
 from firmware_harness.frames import read_frame
@@ -221,8 +221,8 @@ def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> 
         (["--board", "absent.toml"], "cannot read the board file absent.toml: No such file"),
         (["--board", "pico"], "`edge-sr firmware export --target cmake` writes a library"),
         (["--board", "microbit", "--width", "640"], "13,416 bytes more RAM than microbit has; it"),
-        (["--board", "mps2-an386", "--model", "resnet"], ", and a file of .tflite may be named"),
-        (["--board", "mps2-an386", "--model", "./resnet"], "model; it takes a file of .tflite\n"),
+        (["--board", "mps2-an386", "--model", "resnet"], "or name a .tflite"),
+        (["--board", "mps2-an386", "--model", "./resnet"], "model: name a .tflite"),
         (["--board", "mps2-an386", "--model", "a.onnx"], "from an int8 .tflite, not from a.onnx"),
         (["--board", "mps2-an386", "--model", "a.tflite"], "cannot read a.tflite"),
         (["--board", "mps2-an386", "--scale", "3"], "has no scale 3"),
@@ -303,7 +303,7 @@ def test_a_model_that_the_engine_cannot_run_is_refused(edge_sr: EdgeSr, tmp_path
     strided = writer.finish(writer.conv(writer.input, 4, 3, stride=2))
     (tmp_path / "strided.tflite").write_bytes(strided)
     (tmp_path / "damaged.tflite").write_bytes(strided[:300])
-    shipped = zoo.find("tinypssr", 2).artifact("float32", ".tflite")
+    shipped = catalog.find("tinypssr-x2").file("float32", ".tflite")
     shutil.copyfile(shipped, tmp_path / "float.tflite")
     before = sorted(tmp_path.iterdir())
     for name, message in (

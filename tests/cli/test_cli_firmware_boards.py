@@ -12,9 +12,9 @@ from command_line import EdgeSr
 from processes import Processes
 from tflite_factory import tinypssr
 
-from edge_sr import zoo
 from edge_sr.engine.plan import make_plan
 from edge_sr.graph import read_graph
+from edge_sr.zoo import catalog
 
 MAKERS = (
     *("arduino-nano-33-ble", "esp32-s3-devkitc-1", "nrf52840-dk", "nucleo-h743zi", "pico", "pico2"),
@@ -65,7 +65,7 @@ def test_boards_are_listed(edge_sr: EdgeSr) -> None:
 def test_fits_match_the_planner(edge_sr: EdgeSr) -> None:
     arguments = ("firmware", "boards", "--model", "tinypssr", "--width")
     found = {f["board"]: f for f in json.loads(edge_sr(*arguments, 640, "--json").out)}
-    plan = make_plan(read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite")))
+    plan = make_plan(read_graph(catalog.find("tinypssr-x2").file("int8", ".tflite")))
     small = found["microbit"]
     assert small["ram_needed"] == 2048 + plan.arena_bytes(640) + 640 + 128
     assert small["ram_lacking"] == small["ram_needed"] - 16384
@@ -93,7 +93,7 @@ def test_a_model_may_exceed_every_flash(edge_sr: EdgeSr, tmp_path: Path) -> None
     ("arguments", "message"),
     [
         (["--width", "160"], "--scale, --rate and --width describe a model; name one with --model"),
-        (["--model", "resnet"], "there is no model 'resnet'"),
+        (["--model", "resnet"], "unknown network 'resnet'"),
         (["--model", "tinypssr", "--width", "0"], "cannot run at width 0"),
     ],
     ids=str,

@@ -13,10 +13,10 @@ from PIL import Image
 from test_cli_firmware import cells, needs_tools, number
 from tflite_factory import tinypssr
 
-from edge_sr import zoo
 from edge_sr.codec.codec import decompress
 from edge_sr.codec.container import unpack
 from edge_sr.codec.network import find
+from edge_sr.zoo import catalog
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -109,7 +109,7 @@ def test_encoder_options_are_refused_for_upscalers(edge_sr: EdgeSr, tmp_path: Pa
 def test_shipped_encoders_are_chosen_by_rate(
     edge_sr: EdgeSr, parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(zoo, "FOLDER", parts)
+    monkeypatch.setattr(catalog, "FOLDER", parts)
     plan = ("firmware", "plan", "tinycompress-encoder", "--width", 160)
     for rate in (4, 16):
         shutil.copytree(GOLDEN / f"tinycompress-{rate}", parts / f"tinycompress-{rate}")

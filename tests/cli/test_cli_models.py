@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from command_line import EdgeSr
 
-from edge_sr import zoo
 from edge_sr.cli.models import describe, markdown_lines
+from edge_sr.zoo import catalog, published
 
 STAND_INS = Path(__file__).parents[1] / "golden"
 CARD = """
 model = "tinycompress"
 rate = 16
+parameters = 6498
+data = "none"
+remade_by = []
 
 [quality.int8.kodak]
 bpp = 1.25
@@ -32,22 +35,23 @@ ROWS = [
 @pytest.fixture
 def codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One codec ships beside the upscalers, measured in int8 alone."""
-    for entry in zoo.entries():
+    for entry in catalog.entries("super-resolution"):
         shutil.copytree(entry.folder, tmp_path / entry.folder.name)
-    shutil.copyfile(zoo.FOLDER / "published.toml", tmp_path / "published.toml")
     folder = tmp_path / "tinycompress-16"
     shutil.copytree(STAND_INS / "tinycompress-16", folder)
     (folder / "card.toml").write_text(CARD)
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    monkeypatch.setattr(catalog, "FOLDER", tmp_path)
 
 
 @pytest.mark.usefixtures("codec")
 def test_codecs_come_after_the_upscalers(edge_sr: EdgeSr) -> None:
-    upscalers = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
+    upscalers = markdown_lines(
+        [describe(entry) for entry in catalog.entries("super-resolution")], published.results()
+    )
     lines = edge_sr("models", "--markdown").out.splitlines()
     assert lines == [*upscalers, "", *ROWS]
     printed = edge_sr("models").out
-    assert printed.index("tinypssr x4") < printed.index("tinycompress-16 int8")
+    assert printed.index("tinypssr-x4") < printed.index("tinycompress-16 int8")
     assert "5,427 + 1,071" in printed
     *_, found = json.loads(edge_sr("models", "--json").out)
     assert (found["model"], found["rate"]) == ("tinycompress-16", 16)
@@ -57,10 +61,13 @@ def test_codecs_come_after_the_upscalers(edge_sr: EdgeSr) -> None:
 def test_without_a_codec_there_is_one_table(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge_sr.zoo import codecs
-
-    monkeypatch.setattr(codecs, "entries", list)
-    upscalers = markdown_lines([describe(entry) for entry in zoo.entries()], zoo.published())
+    upscalers_alone = catalog.entries("super-resolution")
+    monkeypatch.setattr(
+        catalog, "entries", lambda kind: upscalers_alone if kind == "super-resolution" else []
+    )
+    upscalers = markdown_lines(
+        [describe(entry) for entry in catalog.entries("super-resolution")], published.results()
+    )
     assert edge_sr("models", "--markdown").out.splitlines() == upscalers
     assert "codec" not in edge_sr("models").out
 
@@ -78,7 +85,7 @@ def test_the_picture_has_a_panel_for_each_scale_and_cost(edge_sr: EdgeSr, tmp_pa
         "PSNR on set14, x4, dB",
     ):
         assert f"<!-- {text} -->" in drawn
-    for entry in zoo.entries():
+    for entry in catalog.entries("super-resolution"):
         assert (f"<!-- {entry.model} -->" in drawn) == (not entry.thermal)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from command_line import EdgeSr
 
-from edge_sr import graph, zoo
+from edge_sr import graph
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
-from edge_sr.zoo import fitting
+from edge_sr.zoo import catalog, fitting
 
 GATE = Path(__file__).parents[2] / "benchmarks" / "regression.toml"
 LIMITS = ("--ram", "16K", "--flash", "128K", "--width", "320", "--max-macs", "2K")
@@ -26,8 +26,8 @@ def test_what_fits_keeps_its_limits_and_comes_best_first(edge_sr: EdgeSr) -> Non
         assert alike.count(group) == len(means := [sum(n["psnr"].values()) for _, n in members])
         assert means == sorted(means, reverse=True)
     chosen = {(need["model"], need["scale"]) for need in found}
-    for entry in zoo.entries():
-        plan = make_plan(graph.read_graph(entry.artifact("int8", ".tflite")))
+    for entry in catalog.entries("super-resolution"):
+        plan = make_plan(graph.read_graph(entry.file("int8", ".tflite")))
         fits = plan.arena_bytes(320) <= 16 * 1024 and plan.macs <= 2000
         assert ((entry.model, entry.scale) in chosen) == fits
 
@@ -36,7 +36,7 @@ def test_the_table_shows_each_of_them(edge_sr: EdgeSr) -> None:
     result = edge_sr("models", "--fit", *LIMITS)
     assert result.code == 0, result.err
     for need in json.loads(edge_sr("models", "--fit", *LIMITS, "--json").out):
-        assert f"{need['model']} x{need['scale']}" in result.out
+        assert need["id"] in result.out
         assert f"{need['ram']:,} bytes" in result.out
 
 
@@ -46,7 +46,7 @@ def test_the_code_is_not_larger_than_assumed() -> None:
     boards = [
         cost for name, cost in costs.items() if name.startswith("tinypssr x2 upscaler int8 6")
     ]
-    network = graph.read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite"))
+    network = graph.read_graph(catalog.find("tinypssr-x2").file("int8", ".tflite"))
     least = min(map(len, make_plan(network).blobs.values()))
     assert boards
     largest = max(cost["flash_bytes"] for cost in boards)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from edge_sr.cli.common import DEFAULT_MODEL
 from edge_sr.cli.options import one_model
 from edge_sr.errors import UserError
+from edge_sr.zoo.catalog import DEFAULT_MODEL
 
 
 def test_a_model_is_an_argument_or_an_option() -> None:

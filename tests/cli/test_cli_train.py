@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from command_line import EdgeSr
 
-from edge_sr import zoo
 from edge_sr.models import checkpoint, registry
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import run_plane
+from edge_sr.zoo import catalog
 from export.tflite import convert
 
 RECIPE = """
@@ -217,7 +217,7 @@ def test_a_folder_without_images(edge_sr: EdgeSr, tmp_path: Path) -> None:
 def test_a_recipe_of_float_training_is_refused_for_quantization(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path
 ) -> None:
-    checkpoint_file = zoo.find("tinypssr", 2).float_checkpoint
+    checkpoint_file = catalog.find("tinypssr-x2").checkpoint("float32")
     options = ["--data", photographs, "--recipe", "rounded-x2", "--out", tmp_path / "run"]
     text = edge_sr.refuses("quantize", "--checkpoint", checkpoint_file, *options)
     assert "`rounded`, which is for float training" in text
@@ -289,7 +289,7 @@ def test_training_starts_from_shipped_weights(
 ) -> None:
     plain = tmp_path / "plain.toml"
     plain.write_text(RECIPE.replace("expand = 4", "rounded = true").replace("2e-3", "1e-6"))
-    shipped = zoo.find("tinypssr", 2).float_checkpoint
+    shipped = catalog.find("tinypssr-x2").checkpoint("float32")
     run = tmp_path / "run"
     options = ["train", "--data", photographs, "--recipe", plain, "--out", run, "--start", shipped]
     assert edge_sr(*options).code == 0
@@ -307,13 +307,17 @@ def test_weights_that_training_cannot_start_from(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
     options = ["train", "--data", photographs, "--out", tmp_path / "run", "--start"]
-    shipped = zoo.find("tinypssr", 2)
+    shipped = catalog.find("tinypssr-x2")
     plain = tmp_path / "plain.toml"
     plain.write_text(RECIPE.replace("expand = 4", ""))
     for checkpoint_file, chosen, message in (
-        (shipped.float_checkpoint, recipe, "set expand = 0"),
+        (shipped.checkpoint("float32"), recipe, "set expand = 0"),
         (shipped.folder / "int8.safetensors", plain, "is an int8 checkpoint"),
-        (zoo.find("tinypssr", 4).float_checkpoint, plain, "is a checkpoint of tinypssr x4"),
+        (
+            catalog.find("tinypssr-x4").checkpoint("float32"),
+            plain,
+            "is a checkpoint of tinypssr x4",
+        ),
         (tmp_path / "none.safetensors", plain, "is not a file"),
     ):
         assert message in edge_sr.refuses(*options, checkpoint_file, "--recipe", chosen)

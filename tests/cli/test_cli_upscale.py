@@ -10,9 +10,9 @@ import pytest
 from command_line import EdgeSr
 from PIL import Image
 
-from edge_sr import zoo
 from edge_sr.runtime.opening import open_session
 from edge_sr.upscale import upscale
+from edge_sr.zoo import catalog
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def pixels_of(path: Path) -> np.ndarray:
 
 def expected(picture: Path, scale: int = 2, runtime: str = "litert") -> np.ndarray:
     suffix = ".onnx" if runtime == "onnx" else ".tflite"
-    session = open_session(zoo.find("tinypssr-anchor", scale).artifact("int8", suffix), runtime)
+    session = open_session(catalog.find(f"tinypssr-anchor-x{scale}").file("int8", suffix), runtime)
     return upscale(session, pixels_of(picture))
 
 
@@ -55,7 +55,7 @@ def test_keras(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
 
 def test_a_file_as_the_model(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
     model = tmp_path / "mine.tflite"
-    model.write_bytes(zoo.find("tinypssr-anchor", 4).artifact("int8", ".tflite").read_bytes())
+    model.write_bytes(catalog.find("tinypssr-anchor-x4").file("int8", ".tflite").read_bytes())
     edge_sr("upscale", picture, tmp_path / "out.png", "--model", model)
     assert np.array_equal(pixels_of(tmp_path / "out.png"), expected(picture, 4))
 
@@ -128,13 +128,13 @@ def test_results_inside_the_folder_are_not_upscaled_again(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--model", "edsr9"], "there is no model 'edsr9'; there are"),
-        (["--model", "edsr9"], "and a file of .tflite, .onnx, .safetensors may be named"),
+        (["--model", "edsr9"], "unknown network 'edsr9'; available: edsr-1-x4"),
+        (["--model", "edsr9"], "or name a .tflite, .onnx or .safetensors file"),
         (["--model", "none.tflite"], "none.tflite is not a file"),
-        (["--model", "some/model.h5"], "it takes a file of"),
+        (["--model", "some/model.h5"], "name a .tflite, .onnx or .safetensors file"),
         (["--scale", "3"], "no scale 3; it has 2, 4"),
         (["--scale", "0"], "no scale 0; it has 2, 4"),
-        (["--runtime", "tpu"], "there is no runtime 'tpu'; there are litert"),
+        (["--runtime", "tpu"], "unknown runtime 'tpu'; available: litert"),
         (["--threads", "0"], "takes 1 to 64 threads, not 0"),
         (["--threads", "5000"], "takes 1 to 64 threads, not 5000"),
         (["--runtime", "tflm", "--threads", "2"], "takes only 1 thread, not 2"),
@@ -151,7 +151,7 @@ def test_contradicting_options(
 def test_a_file_that_is_not_what_the_options_say(
     edge_sr: EdgeSr, picture: Path, tmp_path: Path
 ) -> None:
-    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    model = catalog.find("tinypssr-x2").file("int8", ".tflite")
     command = ("upscale", picture, tmp_path / "out.png", "--model", model)
     assert "upscales x2, not x4" in edge_sr.refuses(*command, "--scale", 4)
     assert "computes in int8, not in float32" in edge_sr.refuses(*command, "--float32")
@@ -169,7 +169,7 @@ def test_a_tuned_checkpoint_is_none_for_keras(
     options: list[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)  # nothing heavy is loaded before the refusal
-    model = zoo.find("tinypssr-anchor", 2).int8_checkpoint
+    model = catalog.find("tinypssr-anchor-x2").checkpoint("int8")
     inputs = (picture, tmp_path / "out.png") if command == "upscale" else ("--data", tmp_path)
     assert edge_sr.refuses(command, *inputs, "--model", model, *options) == (
         f"edge-sr: {model} is a quantization-aware trained checkpoint; the keras runtime takes a "
@@ -200,7 +200,7 @@ def test_a_missing_backend_of_keras_is_one_sentence(picture: Path, backend: str)
 def test_a_truncated_model(
     edge_sr: EdgeSr, picture: Path, tmp_path: Path, command: str, suffix: str, share: float
 ) -> None:
-    data = zoo.find("tinypssr", 2).artifact("int8", suffix).read_bytes()
+    data = catalog.find("tinypssr-x2").file("int8", suffix).read_bytes()
     model = tmp_path / f"cut{suffix}"
     model.write_bytes(data[: int(share * len(data))])
     inputs = (picture, tmp_path / "out.png") if command == "upscale" else ("--data", tmp_path)
@@ -209,7 +209,7 @@ def test_a_truncated_model(
 
 
 def test_a_tampered_model(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
-    data = bytearray(zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes())
+    data = bytearray(catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes())
     data[4:8] = b"TFL9"
     model = tmp_path / "odd.tflite"
     model.write_bytes(data)

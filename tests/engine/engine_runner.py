@@ -5,12 +5,12 @@ import functools
 
 import numpy as np
 
-from edge_sr import zoo
 from edge_sr.engine import binding
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph
+from edge_sr.zoo import catalog
 
-MODEL = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+MODEL = catalog.find("tinypssr-x2").file("int8", ".tflite")
 
 
 def arena_bytes(plan: Plan, width: int) -> int:

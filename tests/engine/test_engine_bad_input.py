@@ -8,16 +8,16 @@ import pytest
 from engine_runner import Arena, run_plan
 from tflm_oracle import noise, run_tflm
 
-from edge_sr import zoo
 from edge_sr.engine import binding
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph, resize
+from edge_sr.zoo import catalog
 
 (NULL, MISALIGNED, PLAN, WIDTH, ARENA, HEIGHT, STATE, ORDER, TOO_MANY, TOO_FEW, STOPPED) = range(
     1, 12
 )
-MODEL = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+MODEL = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
 SIDE = 6
 
 

@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from random_models import RandomNetwork, networks
 from tflm_oracle import noise, run_tflm
 
-from edge_sr import zoo
 from edge_sr.engine.build import SOURCES, STRICT, c_files
 from edge_sr.engine.c_source import c_header, c_source
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph, resize
+from edge_sr.zoo import catalog
 
 DRIVER = Path(__file__).with_name("driver.c")
 MODELS = int(os.environ.get("EDGE_SR_DRIVER_MODELS", "25"))
@@ -120,7 +120,7 @@ def run(driver: Driver, dumps: list[bytes], folder: Path) -> None:
 def test_shipped_networks_under_sanitizers(
     driver: Driver, name: str, scale: int, tmp_path: Path
 ) -> None:
-    model = zoo.find(name, scale).artifact("int8", ".tflite").read_bytes()
+    model = catalog.find(f"{name}-x{scale}").file("int8", ".tflite").read_bytes()
     plan = make_plan(read_graph(model))
     images = [noise(height, width, 3) for height, width in ((1, 1), (3, 2), (9, 22))]
     dumps = [
@@ -149,7 +149,7 @@ def test_random_networks_under_sanitizers(driver: Driver, tmp_path: Path) -> Non
 
 
 def test_the_driver_sees_a_wrong_byte(driver: Driver, tmp_path: Path) -> None:
-    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    model = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
     image = noise(4, 5, 3)
     expected = run_tflm(resize(model, 4, 5), image).copy()
     expected[0, 7, 3] ^= 1
@@ -160,7 +160,7 @@ def test_the_driver_sees_a_wrong_byte(driver: Driver, tmp_path: Path) -> None:
 def test_c_source_holds_the_plan(tmp_path: Path) -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler here")
-    plan = make_plan(read_graph(zoo.find("tinypssr", 2).artifact("int8", ".tflite")))
+    plan = make_plan(read_graph(catalog.find("tinypssr-x2").file("int8", ".tflite")))
     (tmp_path / "net.c").write_text(c_source(plan, "net"))
     (tmp_path / "net.h").write_text(c_header(plan, "net"))
     (tmp_path / "main.c").write_text(

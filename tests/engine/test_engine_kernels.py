@@ -10,7 +10,7 @@ from edge_sr.engine import binding
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph, resize
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 
 NETWORKS = {
     # More pixels than a tile holds, and blocks of 16, 8 and 4 outputs that hold fewer.
@@ -88,7 +88,7 @@ def test_bits_equal_tflm(kernels: str, name: str) -> None:
 @pytest.mark.parametrize("kernels", binding.KERNELS)
 def test_the_codec_equals_tflm(kernels: str, part: str) -> None:
     need(kernels)
-    model = codecs.find("tinycompress-4").part(part, "int8").read_bytes()
+    model = catalog.find("tinycompress-4").file("int8", part=part).read_bytes()
     image = np.repeat(noise(10, 230, 4), 3, axis=3)
     plan = make_plan(read_graph(model))
     assert np.array_equal(run_plan(plan, image, kernels), run_tflm(resize(model, 10, 230), image))
@@ -119,4 +119,4 @@ def test_kernels_that_there_are_not_are_said(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def codec_plan() -> bytes:
-    return make_plan(read_graph(codecs.find("tinycompress-4").part("encoder", "int8"))).blob
+    return make_plan(read_graph(catalog.find("tinycompress-4").file("int8", part="encoder"))).blob

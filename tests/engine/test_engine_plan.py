@@ -10,18 +10,18 @@ from random_models import EngineWriter
 from tflite_factory import TfliteWriter, Value, tinypssr
 from tflm_oracle import noise, run_tflm
 
-from edge_sr import zoo
 from edge_sr.engine.c_source import c_source
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import halo, macs_per_pixel, read_graph, resize
+from edge_sr.zoo import catalog
 
 SHIPPED = [(name, scale) for name in ("tinypssr", "tinypssr-anchor") for scale in (2, 4)]
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (4, 4), (5, 5), (16, 40), (37, 64)]
 
 
 def shipped(name: str, scale: int) -> bytes:
-    return zoo.find(name, scale).artifact("int8", ".tflite").read_bytes()
+    return catalog.find(f"{name}-x{scale}").file("int8", ".tflite").read_bytes()
 
 
 def planned(model: bytes) -> Plan:
@@ -227,4 +227,4 @@ def test_what_the_engine_lacks_is_named(
 
 def test_a_float_model_is_refused() -> None:
     with pytest.raises(UserError, match=r"runs int8 alone, .*; export the model with --int8"):
-        make_plan(read_graph(zoo.find("tinypssr", 2).artifact("float32", ".tflite")))
+        make_plan(read_graph(catalog.find("tinypssr-x2").file("float32", ".tflite")))

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from random_models import RandomNetwork, networks
 from tflm_oracle import noise, run_tflm
 
-from edge_sr import zoo
 from edge_sr.engine import binding
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph, resize
 from edge_sr.runtime.engine import EngineSession
 from edge_sr.runtime.opening import open_session
+from edge_sr.zoo import catalog
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -71,14 +71,14 @@ def test_kept_columns_follow_each_other(
 @pytest.mark.parametrize("size", [(1, 1), (3, 8), (5, 21), (4, 150)])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_threads_do_not_change_the_bits(threads: int, size: tuple[int, int], scale: int) -> None:
-    path = zoo.find("tinypssr-anchor", scale).artifact("int8", ".tflite")
+    path = catalog.find(f"tinypssr-anchor-x{scale}").file("int8", ".tflite")
     image = noise(*size, seed=threads)
     expected = run_tflm(resize(path.read_bytes(), *size), image)
     assert np.array_equal(open_session(path, "engine", threads).run(image), expected)
 
 
 def test_a_session_gives_each_thread_a_strip() -> None:
-    path = zoo.find("tinypssr", 2).artifact("int8", ".tflite")
+    path = catalog.find("tinypssr-x2").file("int8", ".tflite")
     session = open_session(path, "engine", threads=4)
     assert isinstance(session, EngineSession)
     session.run(noise(2, 200, 0))
@@ -87,6 +87,6 @@ def test_a_session_gives_each_thread_a_strip() -> None:
 
 
 def test_a_float_model_has_no_session() -> None:
-    path = zoo.find("tinypssr", 2).artifact("float32", ".tflite")
+    path = catalog.find("tinypssr-x2").file("float32", ".tflite")
     with pytest.raises(UserError, match="the engine runs int8 alone"):
         open_session(path, "engine")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_sr import zoo
 from edge_sr.codec import codec, network
 from edge_sr.runtime.opening import open_session
+from edge_sr.zoo import catalog
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLI = f"{shlex.quote(sys.executable)} -c 'from edge_sr.cli.main import main; main()'"
@@ -48,7 +48,7 @@ def build(image: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("language", ["c", "cpp"])
 def test_an_upscaled_frame_equals_that_of_the_python_session(build: Path, language: str) -> None:
     frame = np.asarray(Image.open(build / "frame.pgm"))
-    session = open_session(zoo.find("tinypssr-anchor", 2).artifact("int8", ".tflite"), "engine")
+    session = open_session(catalog.find("tinypssr-anchor-x2").file("int8", ".tflite"), "engine")
     quantized = (frame.astype(np.int16) - 128).astype(np.int8)
     expected = session.run(quantized[np.newaxis, :, :, np.newaxis])[0, :, :, 0]
     found = np.asarray(Image.open(build / language / "upscaled.pgm"))

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from edge_sr import zoo
+from edge_sr.zoo import catalog
 from export.c import write_c
 from firmware_harness.targets import compose, library, target
 
 
 def shipped(model: str, scale: int = 2) -> bytes:
     """Return a shipped int8 .tflite."""
-    return zoo.find(model, scale).artifact("int8", ".tflite").read_bytes()
+    return catalog.find(f"{model}-x{scale}").file("int8", ".tflite").read_bytes()
 
 
 def write_library(folder: Path, request: compose.Request, name: str, engine: str) -> Path:

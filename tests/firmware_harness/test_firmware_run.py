@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from random_models import RandomNetwork, networks
 
-from edge_sr import zoo
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import VerificationError
 from edge_sr.graph import macs_per_pixel, read_graph
+from edge_sr.zoo import catalog
+from edge_sr.zoo.catalog import Entry
 from firmware_harness import board_file, build, elf, emulate, fit, frames, oracle, project
 from firmware_harness.board import Board
 from firmware_harness.emulate import Run
@@ -64,16 +65,16 @@ def test_random_models_are_bit_exact_with_tflm(
 # Thermal networks differ in weights only, and an emulator needs an hour for the large networks.
 ARCHITECTURES = [
     entry
-    for entry in zoo.entries()
-    if not entry.thermal and macs_per_pixel(read_graph(entry.artifact("int8", ".tflite"))) <= 20_000
+    for entry in catalog.entries("super-resolution")
+    if not entry.thermal and macs_per_pixel(read_graph(entry.file("int8", ".tflite"))) <= 20_000
 ]
 
 
 @pytest.mark.parametrize("entry", ARCHITECTURES, ids=lambda entry: f"{entry.model}-x{entry.scale}")
 def test_shipped_networks_are_bit_exact_with_tflm(
-    board: Board, tmp_path: Path, entry: zoo.Entry
+    board: Board, tmp_path: Path, entry: Entry
 ) -> None:
-    model = entry.artifact("int8", ".tflite").read_bytes()
+    model = entry.file("int8", ".tflite").read_bytes()
     graph = read_graph(model)
     pixels, _ = frames.default_pixels(20, 52)
     if not fit.fit(graph, make_plan(graph), pixels.shape[1], board).fits:
@@ -85,7 +86,7 @@ def test_shipped_networks_are_bit_exact_with_tflm(
 def test_tinypssr_stays_within_its_ram_and_flash_limits(
     board: Board, tmp_path: Path, width: int, height: int, most: int
 ) -> None:
-    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    model = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
     pixels, _ = frames.default_pixels(height, width)
     frame = frames.encode_pixels(pixels, read_graph(model).input)
     done = run_checked(model, board, frame, tmp_path)
@@ -99,7 +100,7 @@ def test_tinypssr_stays_within_its_ram_and_flash_limits(
 
 def test_an_image_refuses_a_frame_of_another_width(tmp_path: Path) -> None:
     board = board_file.find("mps2-an386")
-    model = zoo.find("tinypssr", 2).artifact("int8", ".tflite").read_bytes()
+    model = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
     image = built(model, board, 16, tmp_path)
     with pytest.raises(VerificationError, match="2: the frame is not of the size it was"):
         emulate.run(image, board, np.zeros((4, 17, 1), np.int8))

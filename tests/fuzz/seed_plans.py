@@ -13,10 +13,10 @@ sys.path[:0] = [str(TESTS), str(TESTS / "engine"), str(TESTS.parent)]
 
 from random_models import RandomNetwork, networks  # noqa: E402
 
-from edge_sr import zoo  # noqa: E402
 from edge_sr.engine.packing import Layout  # noqa: E402
 from edge_sr.engine.plan import make_plan  # noqa: E402
 from edge_sr.graph import read_graph  # noqa: E402
+from edge_sr.zoo import catalog  # noqa: E402
 
 MAX_BYTES = 4000
 
@@ -27,7 +27,9 @@ def main() -> None:
     layout = Layout(int(sys.argv[2])) if len(sys.argv) > 2 else Layout.SIMD
     folder.mkdir(parents=True, exist_ok=True)
     plans = [
-        make_plan(read_graph(zoo.find(name, scale).artifact("int8", ".tflite"))).blobs[layout]
+        make_plan(read_graph(catalog.find(f"{name}-x{scale}").file("int8", ".tflite"))).blobs[
+            layout
+        ]
         for name in ("tinypssr", "tinypssr-anchor")
         for scale in (2, 4)
     ]

@@ -22,6 +22,12 @@ from edge_sr.models import tinycompress
 
 FOLDER = Path(__file__).parent
 SIDE = 64
+CARD = """model = "tinycompress"
+rate = {rate}
+parameters = 6498
+data = "none: the weights are untrained"
+remade_by = ["python tests/golden/make_codec_parts.py"]
+"""
 STEP, ZERO = float(np.float32(1 / 255)), -128
 
 
@@ -30,7 +36,7 @@ def main() -> None:
     for rate in (4, 16):
         folder = FOLDER / f"tinycompress-{rate}"
         folder.mkdir(exist_ok=True)
-        (folder / "card.toml").write_text(f'model = "tinycompress"\nrate = {rate}\n')
+        (folder / "card.toml").write_text(CARD.format(rate=rate), encoding="utf-8")
         scale = round(rate**0.5)
         sides = {"encoder": SIDE, "decoder": SIDE // scale}
         for part, side in sides.items():

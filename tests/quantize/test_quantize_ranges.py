@@ -32,7 +32,7 @@ def outputs_of(model, patches, kind):
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_an_equalized_network_computes_the_same(entry, patches):
-    before = checkpoints.read(entry.float_checkpoint)
+    before = checkpoints.read(entry.checkpoint("float32"))
     after = equalize(before, patches)
     image = patches[:2].astype(np.float32) / 255
     results = [np.asarray(checkpoints.build_model(c, tf_keras)(image)) for c in (before, after)]
@@ -43,7 +43,7 @@ def test_an_equalized_network_computes_the_same(entry, patches):
 @pytest.mark.parametrize("entry", ENTRIES[:1], ids=IDS[:1])
 def test_the_smallest_channel_gets_more_of_the_range(entry, patches):
     """A channel made a hundred times smaller than it was is brought back."""
-    network_ = checkpoints.read(entry.float_checkpoint)
+    network_ = checkpoints.read(entry.checkpoint("float32"))
     weights = {name: array.copy() for name, array in network_.weights.items()}
     weights["stage1_conv1/kernel"][..., 3] /= 100
     weights["stage1_conv1/bias"][3] /= 100
@@ -61,7 +61,7 @@ def test_the_smallest_channel_gets_more_of_the_range(entry, patches):
 def test_corrected_biases_restore_the_mean_of_the_output(patches):
     """Ranges that clip shift the mean: the corrected network is nearer to the unrounded one."""
     entry = next(entry for entry in ENTRIES if entry.model == "tinypssr" and entry.scale == 2)
-    quantized = checkpoints.read(entry.int8_checkpoint)
+    quantized = checkpoints.read(entry.checkpoint("int8"))
     weights = dict(quantized.weights)
     for name in weights:
         if "conv" in name and name.endswith("/output_max"):
@@ -79,7 +79,7 @@ def test_corrected_biases_restore_the_mean_of_the_output(patches):
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_a_fitted_gain_undoes_a_wrong_one_and_changes_no_integer(entry):
     """Targets are the network's own output: the fit must restore its gain."""
-    quantized = checkpoints.read(entry.int8_checkpoint)
+    quantized = checkpoints.read(entry.checkpoint("int8"))
     rng = np.random.default_rng(4)
     low = rng.integers(20, 235, (16, 12, 12, 1)).repeat(3, 1).repeat(3, 2).astype(np.uint8)
     expected = network.fake_quantized(quantized)(
@@ -105,7 +105,7 @@ def test_a_fitted_gain_undoes_a_wrong_one_and_changes_no_integer(entry):
 
 
 def test_a_dead_network_keeps_its_gain(patches):
-    quantized = checkpoints.read(ENTRIES[0].int8_checkpoint)
+    quantized = checkpoints.read(ENTRIES[0].checkpoint("int8"))
     last = max(name for name in quantized.weights if "conv4/kernel" in name)
     bias = last.replace("kernel", "bias")
     weights = {

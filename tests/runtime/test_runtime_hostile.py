@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from processes import Processes
 
-from edge_sr import zoo
 from edge_sr.errors import UserError
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import run_plane
+from edge_sr.zoo import catalog
 
 SUFFIXES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx", "engine": ".tflite"}
 
 
 def intact(runtime: str) -> bytes:
-    return zoo.find("tinypssr-anchor", 2).artifact("int8", SUFFIXES[runtime]).read_bytes()
+    return catalog.find("tinypssr-anchor-x2").file("int8", SUFFIXES[runtime]).read_bytes()
 
 
 def opened_and_run(path: Path, runtime: str) -> bool:

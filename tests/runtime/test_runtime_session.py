@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_sr import zoo
 from edge_sr.errors import UserError
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import decode, encode, run_plane
 from edge_sr.runtime.session import TensorSpec
+from edge_sr.zoo import catalog
 
 LOSSLESS = TensorSpec("int8", 1 / 255, -128)
 ALL_PIXELS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
 def artifact(kind: str, suffix: str, scale: int = 2) -> Path:
-    return zoo.find("tinypssr-anchor", scale).artifact(kind, suffix)
+    return catalog.find(f"tinypssr-anchor-x{scale}").file(kind, suffix)
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -90,7 +90,7 @@ def test_int8_runtimes_agree_with_tflm(runtime: str) -> None:
 @pytest.mark.parametrize(("runtime", "suffix"), [("litert", ".tflite"), ("onnx", ".onnx")])
 def test_float_runtimes_agree_with_keras(runtime: str, suffix: str) -> None:
     plane = noise(40, 23)
-    checkpoint = zoo.find("tinypssr-anchor", 2).float_checkpoint
+    checkpoint = catalog.find("tinypssr-anchor-x2").checkpoint("float32")
     expected = run_plane(open_session(checkpoint, "keras"), plane).astype(int)
     ours = run_plane(open_session(artifact("float32", suffix), runtime), plane).astype(int)
     assert np.abs(ours - expected).max() <= 1

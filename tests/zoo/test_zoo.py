@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from edge_sr import graph, metrics, zoo
+from edge_sr import graph, metrics
 from edge_sr.data.colour import luminance
 from edge_sr.data.datasets import find_pairs, load_pair
 from edge_sr.errors import UserError
@@ -15,11 +15,12 @@ from edge_sr.quantize import network
 from edge_sr.runtime.opening import open_session
 from edge_sr.training import quality
 from edge_sr.upscale import upscale
+from edge_sr.zoo import catalog
 from export.onnx import from_tflite
 from export.tflite import convert
 
-ENTRIES = zoo.entries()
-IDS = [f"{entry.model}-x{entry.scale}" for entry in ENTRIES]
+ENTRIES = catalog.entries("super-resolution")
+IDS = [entry.id for entry in ENTRIES]
 KINDS = ("float32", "int8")
 
 # PSNR (dB) and SSIM on the test sets that shipped networks must reach.
@@ -90,7 +91,7 @@ def test_what_ships_has_its_limits_and_is_called_what_it_is():
     shipped = {(entry.model, entry.scale) for entry in ENTRIES}
     assert shipped == LOSSES.keys() == FLOORS.keys()
     for entry in ENTRIES:
-        size = "".join(f"-{value}" for value in entry.card.get("options", {}).values())
+        size = "".join(f"-{value}" for value in entry.card.options.values())
         name = entry.architecture + size
         assert entry.model.startswith(f"{name}-ir") if entry.thermal else entry.model == name
 
@@ -98,44 +99,45 @@ def test_what_ships_has_its_limits_and_is_called_what_it_is():
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_files_are_those_of_the_card(entry):
     files = {path.name for path in entry.folder.iterdir()} - {"card.toml"}
-    assert files == set(entry.card["sha256"])
-    for name, digest in entry.card["sha256"].items():
+    assert files == set(entry.card.sha256)
+    for name, digest in entry.card.sha256.items():
         assert hashlib.sha256((entry.folder / name).read_bytes()).hexdigest() == digest
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_card_tells_how_the_weights_came_about(entry):
-    spec, options = registry.get(entry.architecture), entry.card.get("options", {})
+    spec, options = registry.get(entry.architecture), entry.card.options
     plain, tuned = (
         checkpoint.read_for(weights, entry.architecture, entry.scale)
-        for weights in (entry.float_checkpoint, entry.int8_checkpoint)
+        for weights in (entry.checkpoint("float32"), entry.checkpoint("int8"))
     )
     assert plain.config == spec.config(entry.scale, **options) == tuned.config
-    assert entry.card["parameters"] == sum(array.size for array in plain.weights.values())
+    assert entry.card.parameters == sum(array.size for array in plain.weights.values())
     if not options:
-        assert entry.card["parameters"] == sum(count for _, count in spec.published[entry.scale])
-    runs = [("training", plain.notes["training"]), ("tuning", tuned.notes["tuning"])]
-    if "rounding" in entry.card:  # int8 was tuned from a network that started from the float one
-        runs.append(("rounding", tuned.notes["training"]))
+        assert entry.card.parameters == sum(count for _, count in spec.published[entry.scale])
+    card = entry.card
+    runs = [(card.training, plain.notes["training"]), (card.tuning, tuned.notes["tuning"])]
+    if card.rounding:  # int8 was tuned from a network that started from the float one
+        runs.append((card.rounding[0], tuned.notes["training"]))
         assert tuned.notes["training"]["start"] == checkpoint.digest(plain.weights)
-    for part, notes in runs:
-        assert entry.card[part]["seed"] == notes["seed"]
-        assert entry.card[part]["recipe"] == notes["recipe"]
+    for run, notes in runs:
+        assert run.seed == notes["seed"]
+        assert run.recipe == notes["recipe"]
         stop = notes["recipe"]["stop"]
-        assert entry.card[part]["steps"] == stop["epochs"] * stop["steps_per_epoch"]
+        assert run.steps == stop["epochs"] * stop["steps_per_epoch"]
 
 
-@pytest.mark.parametrize("entry", THERMAL, ids=lambda entry: f"{entry.model}-x{entry.scale}")
+@pytest.mark.parametrize("entry", THERMAL, ids=lambda entry: entry.id)
 def test_thermal_networks_start_from_the_visible_and_are_better_at_their_images(entry):
-    start = zoo.find(entry.architecture, entry.scale)
-    weights = checkpoint.read(start.float_checkpoint).weights
-    notes = checkpoint.read(entry.float_checkpoint).notes["training"]
+    start = catalog.find(f"{entry.architecture}-x{entry.scale}")
+    weights = checkpoint.read(start.checkpoint("float32")).weights
+    notes = checkpoint.read(entry.checkpoint("float32")).notes["training"]
     assert notes["start"] == checkpoint.digest(weights)
-    quality = entry.card["quality"]
+    quality = entry.card.quality
     measure = "psnr" if entry.model.endswith("mae") else "ssim"  # what it was trained on
     for kind in KINDS:
         ours = quality[kind]["infrared"]
-        assert ours[measure] > quality["start"][kind]["infrared"][measure]
+        assert ours[measure] > entry.card.start_quality[kind]["infrared"][measure]
         assert all(value > quality["bicubic"]["infrared"][name] for name, value in ours.items())
 
 
@@ -143,26 +145,26 @@ def test_thermal_networks_start_from_the_visible_and_are_better_at_their_images(
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_artifacts_are_what_the_weights_convert_to(entry, kind):
-    weights = entry.int8_checkpoint if kind == "int8" else entry.float_checkpoint
+    weights = entry.checkpoint("int8") if kind == "int8" else entry.checkpoint("float32")
     model = convert(checkpoint.read(weights), 32, 32, kind == "int8")
-    assert entry.artifact(kind, ".tflite").read_bytes() == model
-    assert entry.artifact(kind, ".onnx").read_bytes() == from_tflite(model)
+    assert entry.file(kind, ".tflite").read_bytes() == model
+    assert entry.file(kind, ".onnx").read_bytes() == from_tflite(model)
 
 
-@pytest.mark.parametrize("entry", TINYPSSR, ids=lambda entry: f"{entry.model}-x{entry.scale}")
+@pytest.mark.parametrize("entry", TINYPSSR, ids=lambda entry: entry.id)
 def test_networks_cost_what_was_published(entry):
     """1,356 and 2,716 parameters; 1,296 MACs per low-resolution pixel at x2, five times at x4."""
     for kind in KINDS:
-        file = graph.read_graph(entry.artifact(kind, ".tflite"))
+        file = graph.read_graph(entry.file(kind, ".tflite"))
         assert graph.parameters(file) == {2: 1356, 4: 2716}[entry.scale]
         assert graph.macs_per_pixel(file) == {2: 1296, 4: 5 * 1296}[entry.scale]
     if entry.scale == 2:
-        assert entry.artifact("int8", ".tflite").stat().st_size <= 8192
+        assert entry.file("int8", ".tflite").stat().st_size <= 8192
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_quality_on_the_card_is_what_was_promised(entry):
-    quality = entry.card["quality"]
+    quality = entry.card.quality
     for name, (psnr, ssim) in FLOORS[entry.model, entry.scale].items():
         assert quality["float32"][name]["psnr"] >= psnr
         assert quality["float32"][name]["ssim"] >= ssim
@@ -174,7 +176,7 @@ def test_quality_on_the_card_is_what_was_promised(entry):
 def test_wdsr_of_eight_blocks_is_worth_its_size():
     """The margins over EDSR of one block and over FSRCNN that are asked for, in dB on Set14."""
     wdsr, edsr, fsrcnn = (
-        zoo.find(model, 4).card["quality"]["float32"]["set14"]["psnr"]
+        catalog.find(f"{model}-x4").card.scores("float32")["set14"]["psnr"]
         for model in ("wdsr-a", "edsr-1", "fsrcnn")
     )
     assert wdsr >= edsr + 0.2
@@ -184,8 +186,8 @@ def test_wdsr_of_eight_blocks_is_worth_its_size():
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_simulated_and_exported_int8_agree(entry, photographs):
-    simulated = network.fake_quantized(checkpoint.read(entry.int8_checkpoint))
-    session = open_session(entry.artifact("int8", ".tflite"), "tflm")
+    simulated = network.fake_quantized(checkpoint.read(entry.checkpoint("int8")))
+    session = open_session(entry.file("int8", ".tflite"), "tflm")
     for pair in find_pairs(photographs, entry.scale):
         low, high = load_pair(pair, entry.scale)
         side = 64 if session.channels == 1 else 40  # TFLM's kernels need minutes for more of WDSR
@@ -203,8 +205,8 @@ def test_simulated_and_exported_int8_agree(entry, photographs):
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_quality_on_the_card_is_measured_again(entry, kind, shared_data):
-    session = open_session(entry.artifact(kind, ".tflite"), "litert", 2)
-    for dataset, card in entry.card["quality"][kind].items():
+    session = open_session(entry.file(kind, ".tflite"), "litert", 2)
+    for dataset, card in entry.card.scores(kind).items():
         pairs = find_pairs(shared_data / FOLDERS.get(dataset, dataset), entry.scale)
         border = BORDERS.get(dataset, entry.scale)
         found = mean(evaluate(session, pairs, entry.scale, border=border))
@@ -215,17 +217,13 @@ def test_quality_on_the_card_is_measured_again(entry, kind, shared_data):
 
 def test_unknown_networks_are_refused():
     with pytest.raises(UserError, match="unknown model 'edsr9'"):
-        zoo.find("edsr9", 2)
-    with pytest.raises(UserError, match="tinypssr has no scale 3"):
-        zoo.find("tinypssr", 3)
+        catalog.find("edsr9-x2")
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 def test_int8_keeps_black_white_and_every_gray_between(entry):
     """Photographs have little of either end, so that ranges chosen by them would clip."""
-    plain, int8 = (
-        open_session(entry.artifact(k, ".tflite"), "litert") for k in ("float32", "int8")
-    )
+    plain, int8 = (open_session(entry.file(k, ".tflite"), "litert") for k in ("float32", "int8"))
     middle = slice(20 * entry.scale, 28 * entry.scale)
     for level in (0, 8, 64, 128, 192, 240, 255):
         image = np.full((48, 48, 3)[: 2 if plain.channels == 1 else 3], level, np.uint8)

@@ -10,17 +10,17 @@ from edge_sr.codec import network
 from edge_sr.codec.header import RATES
 from edge_sr.data.images import read_image
 from edge_sr.models import checkpoint, tinycompress
-from edge_sr.zoo import codecs
+from edge_sr.zoo import catalog
 from export.tflite import convert_part
 
-CODECS = codecs.entries()
-IDS = [codec.name for codec in CODECS]
+CODECS = catalog.entries("codec")
+IDS = [codec.id for codec in CODECS]
 KINDS = ("float32", "int8")
 FLOAT_ONLY = ("tinycompress-rd",)
 
 
 def kinds(codec):
-    return KINDS[:1] if codec.name in FLOAT_ONLY else KINDS
+    return KINDS[:1] if codec.id in FLOAT_ONLY else KINDS
 
 
 # Kodak, 8 planes: PSNR-RGB and PSNR-Y (dB) at least, bpp at most (the slides').
@@ -36,15 +36,15 @@ LOSS = 0.3
 
 def test_every_rate_and_a_rate_aware_codec_ship():
     assert set(IDS) == {*(f"tinycompress-{rate}" for rate in RATES), "tinycompress-rd"}
-    rates = [codec.card["rate"] for codec in CODECS]
+    rates = [codec.card.rate for codec in CODECS]
     assert rates == sorted(rates)
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
 def test_files_are_those_of_the_card(codec):
     files = {path.name for path in codec.folder.iterdir()} - {"card.toml"}
-    assert files == set(codec.card["sha256"])
-    for name, digest in codec.card["sha256"].items():
+    assert files == set(codec.card.sha256)
+    for name, digest in codec.card.sha256.items():
         assert hashlib.sha256((codec.folder / name).read_bytes()).hexdigest() == digest
 
 
@@ -53,24 +53,24 @@ def test_card_tells_how_the_weights_came_about(codec):
     for kind in kinds(codec):
         name = "float" if kind == "float32" else kind
         weights = checkpoint.read(codec.folder / f"{name}.safetensors")
-        assert weights.config.rate == codec.card["rate"]
-        runs = {"training": codec.card["training"]}
+        assert weights.config.rate == codec.card.rate
+        runs = {"training": codec.card.training}
         if kind == "int8":
-            runs["tuning"] = codec.card["tuning"]
+            runs["tuning"] = codec.card.tuning
             # What was tuned may have gone on from the float network.
-            runs["training"] = codec.card.get("rounding", [codec.card["training"]])[-1]
+            runs["training"] = (codec.card.rounding or [codec.card.training])[-1]
         for part, run in runs.items():
-            assert run["seed"] == weights.notes[part]["seed"]
-            assert run["recipe"] == weights.notes[part]["recipe"]
+            assert run.seed == weights.notes[part]["seed"]
+            assert run.recipe == weights.notes[part]["recipe"]
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
 def test_parts_cost_what_was_published(codec):
-    assert codec.card["parameters"] == 5427 + 1071
-    passes = tinycompress.CodecConfig(rate=codec.card["rate"]).iterations
+    assert codec.card.parameters == 5427 + 1071
+    passes = tinycompress.CodecConfig(rate=codec.card.rate).iterations
     for part, count in (("encoder", 5427), ("decoder", 1071)):
         for kind in kinds(codec):
-            file = graph.read_graph(codec.part(part, kind))
+            file = graph.read_graph(codec.file(kind, part=part))
             assert graph.parameters(file) == passes * count  # each pass counts its weights
             assert kind != "int8" or graph.not_integer(file) == []
 
@@ -78,19 +78,19 @@ def test_parts_cost_what_was_published(codec):
 @pytest.mark.slow
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
 def test_parts_are_what_the_weights_convert_to(codec):
-    side = max(32, 2 ** tinycompress.CodecConfig(rate=codec.card["rate"]).iterations)
+    side = max(32, 2 ** tinycompress.CodecConfig(rate=codec.card.rate).iterations)
     for kind in kinds(codec):
-        weights = codec.folder / f"{'float' if kind == 'float32' else kind}.safetensors"
+        weights = codec.checkpoint(kind)
         read = checkpoint.read(weights)
         for part in tinycompress.PARTS:
             found = convert_part(read, part, side, side, kind == "int8")
-            assert codec.part(part, kind).read_bytes() == found
+            assert codec.file(kind, part=part).read_bytes() == found
 
 
 @pytest.mark.parametrize("rate", sorted(FIGURES))
 def test_quality_on_the_card_is_what_was_promised(rate):
     psnr_rgb, psnr_y, bpp = FIGURES[rate]
-    quality = codecs.find(str(rate)).card["quality"]
+    quality = catalog.find(f"tinycompress-{rate}").card.quality
     for kind in KINDS:
         assert quality[kind]["kodak"]["bpp"] < bpp
     plain = quality["float32"]["kodak"]
@@ -100,7 +100,7 @@ def test_quality_on_the_card_is_what_was_promised(rate):
 
 @pytest.mark.parametrize("rate", RATES)
 def test_int8_loses_no_more_than_promised(rate):
-    quality = codecs.find(str(rate)).card["quality"]
+    quality = catalog.find(f"tinycompress-{rate}").card.quality
     plain, tuned = (quality[kind]["kodak"] for kind in KINDS)
     assert plain["psnr_rgb"] - tuned["psnr_rgb"] <= LOSS
     assert plain["psnr_y"] - tuned["psnr_y"] <= LOSS
@@ -110,7 +110,7 @@ def test_int8_loses_no_more_than_promised(rate):
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
 def test_quality_on_the_card_is_measured_again(codec, shared_data):
     kind = kinds(codec)[-1]
-    found = network.find(model=codec.name, int8=kind == "int8", threads=2)
+    found = network.find(model=codec.id, int8=kind == "int8", threads=2)
     scores = []
     for path in sorted((shared_data / "kodak").glob("*.png")):
         pixels = read_image(path).pixels
@@ -119,5 +119,5 @@ def test_quality_on_the_card_is_measured_again(codec, shared_data):
         error = np.mean((decoded.astype(np.float64) - pixels) ** 2)
         scores.append(10 * np.log10(255**2 / error))
     # Of float32, other processors may round a value to the other side.
-    due = codec.card["quality"][kind]["kodak"]["psnr_rgb"]
+    due = codec.card.scores(kind)["kodak"]["psnr_rgb"]
     assert float(np.mean(scores)) == pytest.approx(due, abs=0.005)

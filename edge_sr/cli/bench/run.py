@@ -14,7 +14,6 @@ from edge_sr.cli.bench.host_options import (
     measurer,
 )
 from edge_sr.cli.common import (
-    DEFAULT_SCALE,
     ForceOption,
     Int8Option,
     check_new,
@@ -43,7 +42,8 @@ def run(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="A shipped network, such as tinypssr or tinycompress-16.")
+        str | None,
+        typer.Option(help="Id of a shipped network, such as tinypssr-x2 or tinycompress-16."),
     ] = None,
     scale: Annotated[int | None, typer.Option(help="Scale of --model.", show_default="2")] = None,
     part: Annotated[
@@ -140,7 +140,7 @@ def run(
         check_new(out, force or resume)
     pinned = () if pin is None else parse_cores(pin, here=host is None)
     options = Options(
-        artifact, suite, model, scale, DEFAULT_SCALE, part or [], int8, runtime or [], threads,
+        artifact, suite, model, scale, part or [], int8, runtime or [], threads,
         size, pinned, board or [], end_to_end, samples, seconds,
     )  # fmt: skip
     selection = select(options)

@@ -4,19 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_sr.cli.common import choose, known_scale
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
     from edge_sr.codec.network import Network as Codec
     from edge_sr.graph import Graph
-    from edge_sr.zoo.codecs import Codec as ShippedCodec
-
-FAMILY = "tinycompress"
-ENCODER = f"{FAMILY}-encoder"
-"""The name of the shipped encoders; a rate chooses one of them."""
-
-DEFAULT_RATE = 16
+    from edge_sr.zoo import catalog
 
 
 @dataclass(frozen=True)
@@ -36,71 +29,46 @@ class Network:
     graph: "Graph"
 
 
-def read_network(model: str, scale: int | None, rate: int | None = None) -> Network:
-    """Read the network that a command's options mean.
+def read_network(model: str | None, scale: int | None, rate: int | None = None) -> Network:
+    """Read the int8 network that a command's options mean; of a codec its encoder.
 
     Raises:
-        UserError: the model is unknown, is not a .tflite, or has another scale or rate.
+        UserError: nothing of that name ships, the file is not an int8 .tflite, or it has another
+            scale or rate.
     """
     from edge_sr import graph
     from edge_sr.graph import read_bytes, read_graph
+    from edge_sr.zoo import catalog
 
-    encoder = shipped(model, rate)
-    if encoder is not None:
-        return _read_encoder(encoder)
-    artifact = choose(model, scale, "litert", True)
-    if artifact.path.suffix.lower() != ".tflite":
-        raise UserError(f"firmware is made from an int8 .tflite, not from {artifact.path}")
-    network = read_graph(artifact.path)
-    shipped_model = artifact.name != artifact.path.name
-    if not shipped_model and scale is not None and graph.scale(network) != scale:
+    meant = catalog.resolve(model, scale, rate)
+    path = _int8_file(meant)
+    network = read_graph(path)
+    if meant.entry is None and scale is not None and graph.scale(network) != scale:
         raise UserError(f"{model} upscales x{graph.scale(network)}, not x{scale}")
-    name = f"{model}-x{known_scale(scale)}" if shipped_model else artifact.path.stem
     if rate is not None and graph.ratio(network) ** 2 * rate != 1:
-        raise UserError(f"{model} is no encoder of rate {rate}; leave --rate out")
-    return Network(name, artifact.path, read_bytes(artifact.path), network)
+        raise UserError(f"{model} is not an encoder of rate {rate}; leave --rate out")
+    name = path.stem if meant.entry is None else path.parent.name
+    if meant.entry is not None and meant.entry.kind == "codec":
+        name = f"{name}-encoder"
+    return Network(name, path, read_bytes(path), network)
 
 
-def _read_encoder(path: Path) -> Network:
-    from edge_sr.graph import read_bytes, read_graph
-
-    model = read_bytes(path)
-    return Network(f"{path.parent.name}-encoder", path, model, read_graph(model))
-
-
-def shipped(model: str, rate: int | None) -> Path | None:
-    """Return the shipped int8 encoder that a name means; None if the name is not a codec's.
-
-    Raises:
-        UserError: the codec is unknown, has another rate or has no int8 encoder.
-    """
-    codec = _named(model, rate)
-    if codec is None:
-        return None
-    if rate not in (None, codec.card["rate"]):
-        raise UserError(f"{codec.name} has rate {codec.card['rate']}, not {rate}")
-    encoder = codec.part("encoder", "int8")
-    if not encoder.is_file():
-        raise UserError(f"{codec.name} has no int8 networks here; firmware is made of int8 alone")
-    return encoder
-
-
-def _named(model: str, rate: int | None) -> "ShippedCodec | None":
-    """Return the codec with this name or this encoder name; None if it is not a codec's."""
-    from edge_sr.zoo import codecs
-
-    names = {FAMILY, *(codec.name for codec in codecs.entries())}
-    name = model.removesuffix("-decoder")
-    if model == FAMILY or (name != model and name in names):
+def _int8_file(meant: "catalog.Network") -> Path:
+    """The .tflite that firmware is made from."""
+    if meant.path is not None:
+        if meant.path.suffix.lower() != ".tflite":
+            raise UserError(f"firmware is made from an int8 .tflite, not from {meant.path}")
+        return meant.path
+    assert meant.entry is not None
+    if meant.part == "decoder":
         raise UserError(
-            f"firmware is made of a codec's encoder, and {model} is none; name {name}-encoder"
+            f"firmware is made from a codec's encoder, not from {meant.id}; name "
+            f"{meant.entry.id}/encoder"
         )
-    name = model.removesuffix("-encoder")
-    if name not in names:
-        return None
-    if name == FAMILY:
-        name = f"{codecs.PREFIX}{DEFAULT_RATE if rate is None else rate}"
-    return codecs.find(name)
+    path = meant.entry.file("int8", part=meant.part or "encoder")
+    if not path.is_file():
+        raise UserError(f"{meant.entry.id} has no int8 networks; firmware needs int8")
+    return path
 
 
 def open_codec(encoder: Path, decoder: Path | None) -> "Codec":
@@ -114,11 +82,11 @@ def open_codec(encoder: Path, decoder: Path | None) -> "Codec":
         UserError: the decoder is missing or does not belong to the encoder.
     """
     from edge_sr.codec import network as networks
-    from edge_sr.zoo.codecs import Codec
+    from edge_sr.zoo.catalog import Entry
 
     if decoder is not None:
         return networks.open_parts(encoder, decoder, _own_id(decoder))
-    if encoder.name != Codec(encoder.parent).part("encoder", "int8").name:
+    if encoder.name != Entry(encoder.parent).file("int8", part="encoder").name:
         raise UserError(
             f"files must name the decoder that reads them; what belongs to {encoder} is told by "
             "--decoder, unless both lie in one folder as encoder-int8.tflite and "

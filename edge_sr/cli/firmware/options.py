@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from edge_sr.cli.firmware.network import ENCODER
+from edge_sr.zoo.catalog import CODEC
 
 DEFAULT_WIDTH = 160
 """Frame width in pixels where `--width` is not given."""
@@ -14,5 +14,7 @@ BoardOption = Annotated[
 ]
 RateOption = Annotated[
     int | None,
-    typer.Option(help=f"Rate of {ENCODER}: 4, 16, 64 or 256.", show_default="16, or the file's"),
+    typer.Option(
+        help=f"Rate of {CODEC}-encoder: 4, 16, 64 or 256.", show_default="16, or the file's"
+    ),
 ]
