@@ -1,10 +1,12 @@
-"""TensorFlow Lite Micro as the reference: the output that firmware must give, byte for byte."""
+"""The output that firmware must give, byte for byte: TensorFlow Lite Micro's."""
 
 import importlib.util
 
 import numpy as np
 
 from edge_sr import graph
+from edge_sr.engine.binding import Engine
+from edge_sr.engine.plan import Plan
 from edge_sr.errors import UserError, VerificationError, require
 from edge_sr.runtime.arena import arena_bytes
 from edge_sr.runtime.tflm import arena_bound
@@ -69,6 +71,27 @@ def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
         return np.array(interpreter.get_output(0))[0]
     except (ValueError, RuntimeError) as error:
         raise VerificationError(f"TFLM cannot run the model at {height}x{width}: {error}") from None
+
+
+def engine_output(plan: Plan, frame: np.ndarray) -> np.ndarray:
+    """Return the streaming engine's output for a frame, both int8 (H, W, C).
+
+    Raises:
+        UserError: the engine does not run the network at this size.
+    """
+    height, width, _ = frame.shape
+    if height % plan.pixels_per_unit:
+        raise UserError(
+            f"the model cannot run at height {height}; it needs a multiple of "
+            f"{plan.pixels_per_unit}"
+        )
+    engine = Engine(plan.blob, width)
+    info = engine.info
+    out = np.empty(
+        (height * info.rows_num // info.rows_den, info.out_width, info.out_channels), np.int8
+    )
+    engine.run_strip(frame, out, 0)
+    return out
 
 
 def check(output: np.ndarray, expected: np.ndarray) -> None:

@@ -8,7 +8,6 @@ import zlib
 import numpy as np
 
 from edge_sr import graph
-from edge_sr.engine.binding import Engine
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from firmware_harness import oracle
@@ -66,9 +65,4 @@ def _output(model: bytes, image: np.ndarray) -> tuple[np.ndarray, str]:
         return oracle.tflm_output(model, image), "TensorFlow Lite Micro"
     except UserError:
         plan = make_plan(graph.read_graph(model))
-        height, width, _ = image.shape
-        engine = Engine(plan.blob, width)
-        rows = height // plan.pixels_per_unit * plan.out_pixels_per_unit
-        out = np.empty((rows, engine.info.out_width, engine.info.out_channels), np.int8)
-        engine.run_strip(image, out, 0)
-        return out, "the engine on the host"
+        return oracle.engine_output(plan, image), "the engine on the host"

@@ -93,7 +93,7 @@ def run_upscaler(folder: Path, image: Path | None) -> UpscalerRun:
     result = emulate.run(folder / build.IMAGE, firmware.board, frame)
     if result.status != 0:
         raise VerificationError(f"the engine ended the frame with esr_status {result.status}")
-    _check_size("the arena", firmware.ram.arena, result.arena_needed)
+    _check_size("arena", firmware.ram.arena, result.arena_needed)
     oracle.check(result.output, expected)
     return UpscalerRun(firmware, frame, source, result)
 
@@ -152,16 +152,16 @@ def _check_camera_ram(
     """
     width, ram = firmware.project.width, firmware.ram
     memory = camera.memory(network, plan, width, settings.height)
-    _check_size("the arena", ram.arena, result.arena_needed)
-    _check_size("the arena", ram.arena, plan.arena_bytes(camera.extended(width, plan)))
-    _check_size("the latents", ram.latents, memory.latents)
+    _check_size("arena", ram.arena, result.arena_needed)
+    _check_size("arena", ram.arena, plan.arena_bytes(camera.extended(width, plan)))
+    _check_size("latents", ram.latents, memory.latents)
     if not 0 <= ram.codec - memory.row - result.state_bytes < _ALIGNMENT:
         raise VerificationError(
-            f"row and coder have {ram.codec} bytes, but {memory.row} and {result.state_bytes} are "
+            f"{ram.codec} bytes of row and coder, but {memory.row} and {result.state_bytes} are "
             "needed"
         )
 
 
 def _check_size(what: str, size: int, needed: int) -> None:
     if size != needed:
-        raise VerificationError(f"{what} has {size} bytes, but {needed} are needed")
+        raise VerificationError(f"{size} bytes of {what}, but {needed} are needed")

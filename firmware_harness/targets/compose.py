@@ -76,7 +76,7 @@ def streaming_library(request: Request) -> Library:
     if height is None:
         height = frame_height(request.width, plan.pixels_per_unit)
     frame = example.built_in_frame(height, request.width, network.input.shape[3])
-    output = example.run_engine(plan, frame)
+    output = oracle.engine_output(plan, frame)
     return Library(content, frame, output, _compare_with_tflm(request.model, frame, output))
 
 

@@ -4,8 +4,6 @@ import zlib
 
 import numpy as np
 
-from edge_sr.engine.binding import Engine
-from edge_sr.engine.plan import Plan
 from edge_sr.errors import UserError
 
 MAX_BYTES = 2**20
@@ -27,27 +25,6 @@ def built_in_frame(height: int, width: int, channels: int) -> np.ndarray:
         )
     y, x, channel = np.ogrid[:height, :width, :channels]
     return (((x * x + y * y) // 4 + 64 * channel) % 256 - 128).astype(np.int8)
-
-
-def run_engine(plan: Plan, frame: np.ndarray) -> np.ndarray:
-    """Return the streaming engine's output for a frame, both int8 (H, W, C).
-
-    Raises:
-        UserError: the engine does not run the network at this size.
-    """
-    height, width, _ = frame.shape
-    if height % plan.pixels_per_unit:
-        raise UserError(
-            f"the model cannot run at height {height}; it needs a multiple of "
-            f"{plan.pixels_per_unit}"
-        )
-    engine = Engine(plan.blob, width)
-    info = engine.info
-    out = np.empty(
-        (height * info.rows_num // info.rows_den, info.out_width, info.out_channels), np.int8
-    )
-    engine.run_strip(frame, out, 0)
-    return out
 
 
 def checksum(output: np.ndarray) -> int:

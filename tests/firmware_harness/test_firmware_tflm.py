@@ -17,8 +17,8 @@ from tflm_oracle import run_tflm
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph, resize
+from firmware_harness import oracle
 from firmware_harness.targets import compose
-from firmware_harness.targets.example import run_engine
 from firmware_harness.targets.tflm import method
 
 STUBS = Path(__file__).parent / "stubs"
@@ -72,7 +72,7 @@ def test_the_exported_array_is_bit_exact_in_tflm(tmp_path: Path, name: str) -> N
     frame = np.random.default_rng(0).integers(-128, 128, (20, 24, 1), np.int8)
     interpreter.set_input(frame[np.newaxis], 0)
     interpreter.invoke()
-    ours = run_engine(make_plan(read_graph(shipped_model)), frame)
+    ours = oracle.engine_output(make_plan(read_graph(shipped_model)), frame)
     np.testing.assert_array_equal(interpreter.get_output(0)[0], ours)
 
 
