@@ -57,7 +57,7 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
 
 def _draw_ring(axis: Any, plan: Plan, ring: Ring, width: int) -> None:
     """Draw a box for every span of events in which the ring holds rows."""
-    units = plan.aligned_units(width)
+    units = plan.padded_units(width)
     start, size = HEAD_BYTES + ring.offset.at(units), ring.size.at(units)
     label = f"{_makers(plan, ring)}\n{ring.rows} x {size // ring.rows:,} bytes"
     if ring.lifetimes is None:
@@ -82,7 +82,7 @@ def _makers(plan: Plan, ring: Ring) -> str:
 
 def _event_label(plan: Plan, event: Event) -> str:
     ends = {INPUT: "row in", EMIT: "row out"}
-    return ends.get(event.what) or _short(plan.nodes[event.what].label)
+    return ends.get(event.action) or _short(plan.nodes[event.action].label)
 
 
 def _short(label: str) -> str:

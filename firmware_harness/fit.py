@@ -126,7 +126,7 @@ def widest_within(plan: Plan, ram: int) -> int:
     """Return the largest width whose arena takes at most `ram` bytes; 0 if none does."""
 
     def fits(units: int) -> bool:
-        arena = plan.arena.at(plan.aligned_units(units * plan.pixels_per_unit))
+        arena = plan.arena.at(plan.padded_units(units * plan.pixels_per_unit))
         return HEAD_BYTES + arena + plan.scratch <= ram
 
     return _most(MAX_UNITS, fits) * plan.pixels_per_unit

@@ -15,20 +15,20 @@ from edge_sr.records import Kernels
 
 OK = 0
 ALIGNMENT = 8
-"""Of arenas and plans, in bytes."""
+"""Alignment of arenas and plans, in bytes."""
 
 KERNELS: tuple[Kernels, ...] = typing.get_args(Kernels)
-"""Sets of kernels, numbered as in `esr_kernel_set`."""
+"""The sets of kernels; the position of each is its number in `esr_kernel_set`."""
 
 LIMIT = "EDGE_SR_KERNELS"
-"""The environment's variable that names the best set to use; unset: the best of the machine."""
+"""The environment variable that names the best set to use; unset: the best one the machine has."""
 
 Sink = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint32, c_void_p)
-"""esr_sink."""
+"""The C type esr_sink."""
 
 
 class Info(ctypes.Structure):
-    """esr_info."""
+    """The C struct esr_info."""
 
     _fields_ = [
         (name, c_uint32)
@@ -40,13 +40,13 @@ class Info(ctypes.Structure):
 
 
 class Strip(ctypes.Structure):
-    """esr_strip."""
+    """The C struct esr_strip."""
 
     _fields_ = [(name, c_uint32) for name in ("start", "drop", "keep", "offset")]
 
 
 class Frame(ctypes.Structure):
-    """esr_frame."""
+    """The C struct esr_frame."""
 
     _fields_ = [("width", c_uint32), ("height", c_uint32), ("source", c_void_p), ("out", c_void_p)]
 
@@ -56,7 +56,7 @@ def load() -> Any:
     """The shared library with its functions declared.
 
     Raises:
-        UserError: there is no library and none can be built.
+        UserError: the library is missing and cannot be built, or it cannot be loaded.
     """
     path = library()
     try:
@@ -83,7 +83,7 @@ def load() -> Any:
 
 
 def check(status: int) -> None:
-    """Raise what a status means.
+    """Raise an error unless a status is ESR_OK.
 
     Raises:
         UserError: the status is not ESR_OK.
@@ -93,35 +93,38 @@ def check(status: int) -> None:
 
 
 def kernel_limit() -> int:
-    """The best set of kernels that the environment allows.
+    """The number of the best set of kernels that the environment allows.
 
     Raises:
-        UserError: it names none.
+        UserError: the environment variable does not name a set of kernels.
     """
     name = os.environ.get(LIMIT, KERNELS[-1])
     if name not in KERNELS:
-        raise UserError(f"{LIMIT} is {name!r}; it may be {', '.join(KERNELS)}")
+        raise UserError(f"unknown kernels {LIMIT}={name!r}; available: {', '.join(KERNELS)}")
     return KERNELS.index(name)
 
 
 def aligned(size: int) -> np.ndarray:
-    """`size` bytes (uint8) at an address that the engine takes."""
+    """`size` zero bytes (uint8) at an address aligned for arenas and plans."""
     memory = np.zeros(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size]
 
 
 class Engine:
-    """A plan opened for one width, with an arena of its own; serves one thread at a time."""
+    """A plan opened for one width, with an arena of its own; serves one thread at a time.
+
+    Attributes:
+        kernels: the set of kernels that runs the plan.
+        info: sizes, halo and latency.
+    """
 
     def __init__(self, plan: bytes, width: int) -> None:
         """Open a plan.
 
         Args:
-            plan: as `Plan.blob`.
-            width: of a frame or strip, in pixels.
-
-        `kernels` then says which set runs it.
+            plan: the plan's bytes, `Plan.blob`.
+            width: width of a frame or strip in pixels.
 
         Raises:
             UserError: the plan is damaged or cannot run at this width.
@@ -143,20 +146,20 @@ class Engine:
 
     @property
     def arena_bytes(self) -> int:
-        """Bytes of RAM that the engine works in."""
+        """Size of the arena in bytes."""
         return len(self._arena)
 
     def strips(self, frame_width: int) -> int:
-        """How many strips of this engine's width cover a frame; 0 if none do."""
+        """The number of strips of this engine's width that cover a frame; 0 if strips cannot."""
         return int(self._esr.esr_strip_count(byref(self.info), frame_width))
 
     def run_strip(self, frame: np.ndarray, out: np.ndarray, index: int) -> None:
-        """Run one strip of a frame, without holding Python's lock.
+        """Run one strip of a frame; other Python threads run meanwhile.
 
         Args:
             frame: (H, W, channels) int8, contiguous.
             out: int8, contiguous, of the output's shape; the strip's columns are written.
-            index: of the strip, from 0.
+            index: the strip's number, from 0.
 
         Raises:
             UserError: the engine cannot run at this height or width.

@@ -1,7 +1,7 @@
-"""Compiles the engine's C sources into a shared library that ctypes loads; needs no Python headers.
+"""Compiles the engine's C sources into a shared library for ctypes, without Python headers.
 
-The library is built with the package. Where it is missing or the sources have changed since (a
-checkout that is edited), it is built when it is first used.
+The library is built with the package. If it is missing, or if the sources have changed since (in an
+edited checkout), it is built at its first use.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from edge_sr.errors import UserError
 SOURCES = Path(__file__).parent / "c"
 
 FOLDER = Path(__file__).parent / "lib"
-"""Where the library lies in a package."""
+"""The folder of the library in the package."""
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
-"""What the sources must pass on every compiler; not part of a user's build."""
+"""Flags under which the sources must compile with every compiler; user builds do not set them."""
 
 _FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=default")
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
-# Each portable kernel once per instruction set; the loader picks one. Compilers or systems that
-# cannot do this build it once, and those that do not know AVX-512 none of the kernels for it.
+# Compiles each portable kernel once per instruction set; the loader selects one. `_variants` falls
+# back to a single version, and then to a build without the kernels for AVX2 and AVX-512.
 _CLONES = '-DESR_HOT=__attribute__((target_clones("avx512f","avx2","default")))'
 
 
@@ -37,7 +37,7 @@ def c_files() -> list[Path]:
 
 
 def library_name() -> str:
-    """The name of the library's file, which changes with the sources and with how it is built."""
+    """The library's file name, which changes with the sources and the compiler's flags."""
     digest = hashlib.sha256(repr((_FLAGS, _CLONES)).encode())
     for path in sorted(SOURCES.glob("*.[ch]")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -45,44 +45,44 @@ def library_name() -> str:
 
 
 def find_compiler() -> str:
-    """A C compiler: $CC, cc, gcc or clang.
+    """The path of a C compiler: $CC, cc, gcc or clang, whichever is found first.
 
     Raises:
-        UserError: there is none.
+        UserError: none of them is installed.
     """
     names = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
-    found = next((path for name in names if name and (path := shutil.which(name))), None)
-    if found is None:
+    compiler = next((path for name in names if name and (path := shutil.which(name))), None)
+    if compiler is None:
         raise UserError(
-            "the engine's library is not built and there is no C compiler here; install gcc or "
-            "clang"
+            "the engine's library is not built and no C compiler was found; install gcc or clang"
         )
-    return found
+    return compiler
 
 
 def build(folder: Path) -> Path:
-    """Compile the library into a folder, which is made.
+    """Compile the library into a folder, created if missing, and return its path.
 
     Raises:
-        UserError: there is no C compiler, or it fails.
-        OSError: the folder cannot be written to.
+        UserError: no C compiler was found, or it fails.
+        OSError: the folder is not writable.
     """
     compiler = find_compiler()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / library_name()
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        made = Path(scratch) / target.name
+        library_file = Path(scratch) / target.name
         for extra in _variants():
-            command = [compiler, *_FLAGS, *extra, *map(str, c_files()), "-o", str(made)]
+            command = [compiler, *_FLAGS, *extra, *map(str, c_files()), "-o", str(library_file)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:
-                made.replace(target)
+                library_file.replace(target)
                 return target
     lines = done.stderr.strip().splitlines() or ["no message"]
     raise UserError(f"{compiler} cannot compile the engine: {lines[0]}")
 
 
 def _variants() -> Iterator[tuple[str, ...]]:
+    """Extra flags to try, one set after the other until the compiler accepts one."""
     if sys.platform == "linux":
         yield (_CLONES,)
     yield ()
@@ -90,10 +90,10 @@ def _variants() -> Iterator[tuple[str, ...]]:
 
 
 def library() -> Path:
-    """The library, built if need be: in the package, or in the user's cache.
+    """The library's path; a missing library is built in the package or in the user's cache.
 
     Raises:
-        UserError: it is missing and cannot be built here.
+        UserError: the library is missing and cannot be built.
     """
     name = library_name()
     folders = (FOLDER, _cache())
@@ -106,8 +106,7 @@ def library() -> Path:
         except OSError:
             continue
     raise UserError(
-        f"the engine's library is not built, and neither {folders[0]} nor {folders[1]} can be "
-        "written to"
+        f"the engine's library is not built, and neither {folders[0]} nor {folders[1]} is writable"
     )
 
 

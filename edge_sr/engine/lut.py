@@ -1,8 +1,8 @@
-"""Logistic and tanh as tables of 256 int8, in the fixed-point arithmetic of TFLM.
+"""Fills lookup tables of 256 int8 for logistic and tanh, in TFLM's fixed-point arithmetic.
 
-The functions mirror gemmlowp's fixedpoint.h (Apache-2.0), which TFLM evaluates for every value: a
-number is a raw 32-bit integer with a known count of integer bits. Only the planner computes these;
-the engine looks the results up.
+The functions mirror gemmlowp's fixedpoint.h (Apache-2.0), which TFLM evaluates for every value. A
+number is a raw 32-bit integer with a known number of integer bits. Only the planner computes the
+functions; the engine looks up the results.
 """
 
 import math
@@ -13,11 +13,11 @@ import numpy as np
 from edge_sr.engine.rounding import Factor, divide_by_power, high_product, multiply, saturate
 
 _ONE = 2**31 - 1
-"""The largest number with no integer bits stands for 1."""
+"""The largest number without integer bits, which represents 1."""
 
 _INPUT_INTEGER_BITS = 4
 
-# exp(-2^exponent), no integer bits.
+# Pairs of exponent and exp(-2^exponent) without integer bits.
 _EXPONENTIALS = (
     (-2, 1672461947),
     (-1, 1302514674),
@@ -30,20 +30,20 @@ _EXPONENTIALS = (
 
 
 def logistic(scale: float, zero_point: int) -> np.ndarray:
-    """Logistic of every int8; the output's scale is 1/256 and its zero point -128.
+    """The logistic function of every int8; the output has scale 1/256 and zero point -128.
 
     Args:
-        scale: of the input; at least 2^-27.
-        zero_point: of the input.
+        scale: the input's scale, at least 2^-27.
+        zero_point: the input's zero point.
 
     Returns:
-        (256,) int8, for inputs -128 to 127.
+        (256,) int8, the results for inputs -128 to 127.
     """
     return _table(scale, zero_point, lambda raw: divide_by_power(_logistic(raw), 23) - 128)
 
 
 def tanh(scale: float, zero_point: int) -> np.ndarray:
-    """Tanh of every int8; the output's scale is 1/128 and its zero point 0. See `logistic`."""
+    """The tanh of every int8; the output has scale 1/128 and zero point 0. See `logistic`."""
     return _table(scale, zero_point, lambda raw: divide_by_power(_tanh(raw), 24))
 
 
@@ -66,13 +66,13 @@ def _shift_up(value: int, exponent: int) -> int:
 
 
 def _half_sum(a: int, b: int) -> int:
-    """Half of the sum, rounded away from zero."""
+    """(a + b) / 2, rounded away from zero."""
     total = a + b
     return (total + 1) // 2 if total >= 0 else -((1 - total) // 2)
 
 
 def _exp_of_small(a: int) -> int:
-    """exp(a) for a in [-1/4, 0), no integer bits."""
+    """exp(a) for a in [-1/4, 0), without integer bits."""
     constant = 1895147668  # exp(-1/8)
     x = a + 2**28  # a + 1/8
     x2 = high_product(x, x)
@@ -83,7 +83,7 @@ def _exp_of_small(a: int) -> int:
 
 
 def _exp_of_negative(a: int, integer_bits: int) -> int:
-    """exp(a) for a <= 0 with that many integer bits; the result has none."""
+    """exp(a) for a <= 0 with that many integer bits; the result has no integer bits."""
     if a == 0:
         return _ONE
     fraction_bits = 31 - integer_bits
@@ -98,7 +98,7 @@ def _exp_of_negative(a: int, integer_bits: int) -> int:
 
 
 def _reciprocal(half_denominator: int) -> int:
-    """1 / x for x in [1/2, 1], by Newton's method; two integer bits."""
+    """1 / x for x in [1/2, 1], by Newton's method; the result has two integer bits."""
     x = 1515870810 + high_product(half_denominator, -1010580540)  # 48/17 - 32/17 x
     for _ in range(3):
         error = 2**29 - high_product(half_denominator, x)
@@ -107,7 +107,7 @@ def _reciprocal(half_denominator: int) -> int:
 
 
 def _logistic(a: int) -> int:
-    """1 / (1 + exp(-a)); four integer bits in, none out."""
+    """1 / (1 + exp(-a)); the input has four integer bits, the result none."""
     if a == 0:
         return 2**30
     half = _half_sum(_exp_of_negative(-abs(a), _INPUT_INTEGER_BITS), _ONE)
@@ -116,7 +116,7 @@ def _logistic(a: int) -> int:
 
 
 def _tanh(a: int) -> int:
-    """(1 - exp(-2a)) / (1 + exp(-2a)); four integer bits in, none out."""
+    """(1 - exp(-2a)) / (1 + exp(-2a)); the input has four integer bits, the result none."""
     if a == 0:
         return 0
     half = _half_sum(_exp_of_negative(-abs(a), _INPUT_INTEGER_BITS + 1), _ONE)

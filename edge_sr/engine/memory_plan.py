@@ -9,7 +9,7 @@ The algorithm:
 3. Walk through the schedule. For every row of every ring, record the event that writes the row and
    the last event that reads it: the row's lifetime.
 4. Size each ring: it holds as many rows as lie between the oldest live row and the newest one, at
-   most. A row is stored with the margins that the kernels reading it need.
+   most. A row is stored with the left and right padding that its readers need.
 5. Record the parts of a step in which each ring holds live rows. A ring whose rows outlive a step
    is always live.
 6. Place the rings: those that are always live first, then the others, each group by size, largest
@@ -79,9 +79,9 @@ class Ring:
         pixels_per_unit: pixels per unit of width; also rows per unit of height.
         channels: channels of a pixel.
         rows: rows that the ring holds.
-        margin: columns on each side of a row that kernels read.
+        padding: columns on each side of a row that kernels read.
         bottom_padding: rows below the frame that kernels read.
-        zero_point: the value of margins and padding.
+        zero_point: the value of all padding.
         size: bytes.
         offset: the first byte, counted from the end of the arena's head.
         lifetimes: the parts of a step (first and last event) in which the ring holds live rows, or
@@ -93,7 +93,7 @@ class Ring:
     pixels_per_unit: int
     channels: int
     rows: int
-    margin: int
+    padding: int
     bottom_padding: int
     zero_point: int
     size: Size
@@ -256,12 +256,12 @@ def _lifetimes(
 
 def _used_rows(graph: Graph, nodes: Sequence[Node], event: Event) -> Iterator[tuple[int, int, int]]:
     """Tensors, each with the first and last row that an event writes or reads."""
-    if event.what == INPUT:
+    if event.action == INPUT:
         yield graph.input.index, event.row, event.row
-    elif event.what == EMIT:
+    elif event.action == EMIT:
         yield graph.output.index, event.row, event.row
     else:
-        node = nodes[event.what]
+        node = nodes[event.action]
         yield node.output, event.row, event.row
         for source in node.inputs:
             yield source, *node.rows(event.row)
@@ -281,16 +281,16 @@ def _ring(
     tensor = graph.tensors[owner]
     assert tensor.quantization is not None  # `lower` has checked it
     channels, pixels = tensor.shape[3], order.pixels_per_unit[owner]
-    margin = max(width // 2 for _, width in kernels)
+    padding = max(width // 2 for _, width in kernels)
     rows = _rows_at_once(lifetimes)
-    stride = Size(pixels * channels, 2 * (-(-margin * channels // 4) * 4))
+    stride = Size(pixels * channels, 2 * (-(-padding * channels // 4) * 4))
     return Ring(
         tensors=tensors,
         names=tuple(graph.tensors[index].name for index in tensors),
         pixels_per_unit=pixels,
         channels=channels,
         rows=rows,
-        margin=margin,
+        padding=padding,
         bottom_padding=max(height // 2 for height, _ in kernels),
         zero_point=tensor.quantization.zero_point[0],
         size=Size(rows * stride.per_unit, rows * stride.fixed),

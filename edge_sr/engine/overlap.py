@@ -49,8 +49,8 @@ def check_overlap(plan: Plan) -> None:
 
 def _extent(ring: Ring, units: int) -> tuple[int, int]:
     """The ring's first byte and the byte behind its last one; 0 is the end of the arena's head."""
-    margin = -(-ring.margin * ring.channels // 4) * 4
-    stride = units * ring.pixels_per_unit * ring.channels + 2 * margin
+    padding = -(-ring.padding * ring.channels // 4) * 4
+    stride = units * ring.pixels_per_unit * ring.channels + 2 * padding
     start = ring.offset.at(units)
     return start, start + ring.rows * stride
 
@@ -98,7 +98,7 @@ class _Action:
 
 def _steps_late(plan: Plan) -> int:
     """Steps from an input row to the last output row that needs it."""
-    first = next(event.row for event in plan.program if event.what == EMIT)
+    first = next(event.row for event in plan.program if event.action == EMIT)
     return -(first // plan.out_pixels_per_unit)
 
 
@@ -205,22 +205,22 @@ class _Replay:
 
     def _action(self, step: int, event: Event) -> _Action | None:
         """What the engine does for an event in a step; None if the row is not of the frame."""
-        tensor = {INPUT: self.input, EMIT: self.output}.get(event.what)
+        tensor = {INPUT: self.input, EMIT: self.output}.get(event.action)
         if tensor is None:
-            tensor = self.plan.nodes[event.what].output
+            tensor = self.plan.nodes[event.action].output
         ring = self.plan.rings[self.ring_of[tensor]]
         row = step * ring.pixels_per_unit + event.row
         below = row - self.units * ring.pixels_per_unit
         if row < 0:
             return None
-        if event.what == EMIT:
+        if event.action == EMIT:
             return _Action("the output", reads=((tensor, row),)) if below < 0 else None
         if below >= 0:
             fills = below < ring.bottom_padding
             return _Action("the padding", write=(tensor, row)) if fills else None
-        if event.what == INPUT:
+        if event.action == INPUT:
             return _Action("the input", write=(tensor, row))
-        node = self.plan.nodes[event.what]
+        node = self.plan.nodes[event.action]
         first, last = node.rows(row)
         reads = tuple((source, i) for source in node.inputs for i in range(first, last + 1))
         return _Action(node.label, (tensor, row), reads, node.in_place)

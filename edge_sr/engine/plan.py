@@ -75,7 +75,7 @@ class Plan:
         """Constant memory of the plan for each set of kernels, as a text to print."""
         return ", ".join(f"{len(blob):,} {layout.kernels}" for layout, blob in self.blobs.items())
 
-    def aligned_units(self, width: int) -> int:
+    def padded_units(self, width: int) -> int:
         """Units for which rings are laid out at a width in pixels: rounded up for alignment."""
         return -(-width // self.pixels_per_unit // ALIGNED_UNITS) * ALIGNED_UNITS
 
@@ -87,7 +87,7 @@ class Plan:
         """
         step = self.pixels_per_unit
         units, rest = divmod(width, step)
-        total = HEAD_BYTES + self.arena.at(self.aligned_units(width)) + self.scratch
+        total = HEAD_BYTES + self.arena.at(self.padded_units(width)) + self.scratch
         if rest or not 1 <= units <= MAX_UNITS or total > MAX_ARENA:
             widths = "whole numbers from 1" if step == 1 else f"multiples of {step} from {step}"
             raise UserError(

@@ -88,11 +88,11 @@ def _entries(nodes: Sequence[Node], program: Sequence[Event]) -> Iterator[tuple[
         first[index] = count
         count += len(node.calls)
     for event in program:
-        if event.what in _ENTRIES:
-            yield _ENTRIES[event.what], event.row
+        if event.action in _ENTRIES:
+            yield _ENTRIES[event.action], event.row
         else:
-            for index in range(len(nodes[event.what].calls)):
-                yield first[event.what] + index, event.row
+            for index in range(len(nodes[event.action].calls)):
+                yield first[event.action] + index, event.row
 
 
 def _pack_ring(ring: Ring) -> bytes:
@@ -100,7 +100,7 @@ def _pack_ring(ring: Ring) -> bytes:
         ring.pixels_per_unit,
         ring.channels,
         ring.rows,
-        ring.margin,
+        ring.padding,
         ring.bottom_padding,
         ring.zero_point,
         ring.offset.per_unit,

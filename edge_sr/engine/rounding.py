@@ -1,6 +1,6 @@
-"""The integer arithmetic of TensorFlow Lite Micro that is needed offline.
+"""Repeats the integer arithmetic of TensorFlow Lite Micro that the planner needs offline.
 
-`esr_rounding.h` is what runs; this is for constants and tables that the planner computes.
+The planner computes constants and lookup tables with it; the engine itself runs `c/esr_rounding.h`.
 """
 
 import math
@@ -13,7 +13,7 @@ class Factor:
 
     Attributes:
         multiplier: 2^30 to 2^31 - 1, or 0.
-        shift: -31 or more.
+        shift: at least -31.
     """
 
     multiplier: int
@@ -21,10 +21,10 @@ class Factor:
 
     @staticmethod
     def of(real: float) -> "Factor":
-        """The nearest factor, as TFLM's QuantizeMultiplier finds it; 0 for less than 2^-32.
+        """The nearest factor, as TFLM's QuantizeMultiplier finds it; 0 below 2^-32.
 
         Args:
-            real: finite and not negative.
+            real: a finite number, not negative.
         """
         fraction, shift = math.frexp(real)
         multiplier = math.floor(fraction * 2**31 + 0.5)
@@ -34,12 +34,12 @@ class Factor:
 
 
 def saturate(value: int) -> int:
-    """Keep a value within 32 bits."""
+    """The value clipped to the range of int32."""
     return min(2**31 - 1, max(-(2**31), value))
 
 
 def high_product(a: int, b: int) -> int:
-    """a * b / 2^31, rounded to nearest, ties upward, kept within 32 bits."""
+    """a * b / 2^31, rounded to nearest, ties upward, clipped to int32."""
     return saturate((a * b + 2**30) >> 31)
 
 

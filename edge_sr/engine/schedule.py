@@ -19,10 +19,10 @@ from edge_sr.errors import UserError
 from edge_sr.graph import Graph
 
 INPUT = -1
-"""`Event.what` of an event that takes a row of the input."""
+"""`Event.action` of an event that takes a row of the input."""
 
 EMIT = -2
-"""`Event.what` of an event that gives a row of the output to the caller."""
+"""`Event.action` of an event that gives a row of the output to the caller."""
 
 MAX_PIXELS_PER_UNIT = 256
 MAX_EVENTS = 4_000_000
@@ -32,7 +32,7 @@ MAX_EVENTS = 4_000_000
 class Event:
     """A node (its index), INPUT or EMIT, and the row of its output."""
 
-    what: int
+    action: int
     row: int
 
 
@@ -184,13 +184,13 @@ def schedule(
     starts = tuple(
         index
         for index, event in enumerate(run.events)
-        if event.what == INPUT and event.row % in_pixels == 0
+        if event.action == INPUT and event.row % in_pixels == 0
     )
     rows_per_step = {INPUT: in_pixels, EMIT: out_pixels}
     rows_per_step |= {index: pixels_per_unit[node.output] for index, node in enumerate(nodes)}
     steps = [
         tuple(
-            Event(event.what, event.row - step * rows_per_step[event.what])
+            Event(event.action, event.row - step * rows_per_step[event.action])
             for event in run.events[start:stop]
         )
         for step, (start, stop) in enumerate(itertools.pairwise(starts))
@@ -206,8 +206,8 @@ def _latency(events: Sequence[Event], out_pixels: int, in_pixels: int) -> int:
     """The most input rows by which an output row follows its own input row."""
     last_input = most = 0
     for event in events:
-        if event.what == INPUT:
+        if event.action == INPUT:
             last_input = event.row
-        elif event.what == EMIT:
+        elif event.action == EMIT:
             most = max(most, last_input - event.row * in_pixels // out_pixels)
     return most

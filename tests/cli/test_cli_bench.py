@@ -90,7 +90,7 @@ def test_a_suite_of_which_nothing_is_measured_is_refused(edge_sr, tmp_path, monk
 
 def test_unknown_kernels_are_refused(edge_sr, monkeypatch):
     monkeypatch.setenv("EDGE_SR_KERNELS", "foo")
-    assert "EDGE_SR_KERNELS is 'foo'; it may be portable" in edge_sr.refuses("bench")
+    assert "unknown kernels EDGE_SR_KERNELS='foo'; available: portable" in edge_sr.refuses("bench")
 
 
 def test_a_codec_is_measured_in_both_directions(edge_sr, stand_ins, tmp_path):

@@ -1,4 +1,4 @@
-"""Runs plans through the C interface, row by row, with every row of the output checked in."""
+"""Runs plans through the C interface row by row, and checks order and latency of the output."""
 
 import ctypes
 import functools
@@ -14,7 +14,7 @@ MODEL = catalog.find("tinypssr-x2").file("int8", ".tflite")
 
 
 def arena_bytes(plan: Plan, width: int) -> int:
-    """What the C code says."""
+    """The arena in bytes, as the C code computes it."""
     memory = binding.aligned(len(plan.blob))
     memory[:] = np.frombuffer(plan.blob, np.uint8)
     return int(binding.load().esr_arena_bytes(memory.ctypes.data, len(memory), width))
@@ -28,7 +28,7 @@ def kernel_sets() -> list[str]:
 
 
 class Arena:
-    """An opened engine between guards that must stay as they are."""
+    """An open engine whose arena lies between guard bytes, which must not change."""
 
     GUARD = 64
 
@@ -52,18 +52,18 @@ class Arena:
             self.limit(kernels)
 
     def limit(self, kernels: str) -> str:
-        """Run at most these kernels; gives those that run."""
+        """Limit the kernels; return the set that runs."""
         most = binding.KERNELS.index(kernels)
         return binding.KERNELS[self.esr.esr_limit_kernels(self.handle, most)]
 
     def guarded(self) -> bool:
-        """Whether nothing was written beside the arena."""
+        """Whether the guard bytes are unchanged."""
         guards = (self.memory[: self.GUARD], self.memory[self.GUARD + self.size :])
         return all((guard == 0xA5).all() for guard in guards)
 
 
 def run_plan(plan: Plan, image: np.ndarray, kernels: str = binding.KERNELS[-1]) -> np.ndarray:
-    """One frame; asserts that rows come out in order, as soon as the plan's latency promises."""
+    """Run one frame; assert that rows come out in order and within the plan's latency."""
     _, height, width, _ = image.shape
     arena = Arena(plan.blob, width, kernels)
     assert arena.status == binding.OK

@@ -1,7 +1,7 @@
-"""Random int8 networks of every operator that the engine has, written as .tflite files.
+"""Random int8 networks of all operators that the engine has, written as .tflite files.
 
-A network is drawn as a list of steps, which Hypothesis shrinks; a step that does not fit (a block
-that does not divide, a skip without a partner) is left out while writing.
+Hypothesis draws and shrinks a network as a list of steps. A step that does not fit (a block size
+that does not divide the image, a skip connection without a partner) is left out of the file.
 """
 
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ MAX_PIXELS = 2500
 
 
 class EngineWriter(TfliteWriter):
-    """The operators that the common writer lacks, with drawn scales and zero points."""
+    """Writes the operators that the common writer lacks, with random scales and zero points."""
 
     def zero_point(self) -> int:
-        """Mostly near the middle, where little is clipped; sometimes anywhere."""
+        """A zero point, mostly near the middle, where little is clipped, sometimes anywhere."""
         if self.rng.integers(6) == 0:
             return int(self.rng.integers(-128, 128))
         return int(np.clip(self.rng.normal(-10, 35), -128, 127))
 
     def like(self, image: Value, name: str) -> Value:
-        """An activation of the image's size, with a scale near the image's."""
+        """An activation with the image's shape and a scale near the image's scale."""
         scale = image.scale * float(self.rng.uniform(0.5, 1.8))
         return self.activation(name, image.shape, scale, self.zero_point())
 
-    def window(
+    def random_conv(
         self,
         image: Value,
         kernel: tuple[int, int],
@@ -41,7 +41,7 @@ class EngineWriter(TfliteWriter):
         activation: str,
         coarseness: float = 1.0,
     ) -> Value:
-        """A convolution with one scale per channel or one for all, with a bias or without."""
+        """A convolution with a scale per channel or one for all, with a bias or without."""
         depth = image.shape[3] // groups
         depthwise = groups == image.shape[3] and groups > 1 and bool(self.rng.integers(2))
         shape = (outputs, *kernel, depth)
@@ -50,7 +50,7 @@ class EngineWriter(TfliteWriter):
         scales = self.rng.uniform(0.002, 0.02, outputs if per_channel else 1).astype(np.float32)
         spread = 5000 * np.sqrt(kernel[0] * kernel[1] * depth) * image.scale * float(scales.mean())
         out = self.activation(
-            "window",
+            "conv",
             (*image.shape[:3], outputs),
             coarseness * spread / float(self.rng.uniform(30, 120)),
             self.zero_point(),
@@ -81,7 +81,7 @@ class EngineWriter(TfliteWriter):
             self.subgraph.tensors[index].quantization.quantizedDimension = axis
         return index
 
-    def slopes(self, image: Value) -> Value:
+    def prelu(self, image: Value) -> Value:
         """PReLU with a slope per channel."""
         values = self.rng.integers(-128, 128, (1, 1, image.shape[3]), dtype=np.int8)
         scale = float(self.rng.uniform(0.001, 0.02))
@@ -96,7 +96,7 @@ class EngineWriter(TfliteWriter):
             out = self.activation("logistic", image.shape, 1 / 256, -128)
         elif name == "TANH":
             out = self.activation("tanh", image.shape, 1 / 128, 0)
-        elif name == "RELU6":  # TFLM takes equal quantization for granted
+        elif name == "RELU6":  # TFLM assumes equal quantization
             out = self.activation("relu6", image.shape, image.scale, image.zero_point)
         else:
             out = self.like(image, name.lower())
@@ -108,16 +108,16 @@ class EngineWriter(TfliteWriter):
         self.operator(name, [image.index], [out.index], options)
         return out
 
-    def sum(self, left: Value, right: Value, activation: str) -> Value:
+    def random_add(self, left: Value, right: Value, activation: str) -> Value:
         scale = (left.scale + right.scale) * float(self.rng.uniform(0.3, 1.5))
-        out = self.activation("sum", left.shape, scale, self.zero_point())
+        out = self.activation("add", left.shape, scale, self.zero_point())
         options = schema.AddOptionsT()
         options.fusedActivationFunction = ACTIVATIONS[activation]
         self.operator("ADD", [left.index, right.index], [out.index], options)
         return out
 
-    def join(self, parts: list[Value]) -> Value:
-        """Concatenation of channels; parts are rescaled to the first one's quantization."""
+    def concatenate(self, parts: list[Value]) -> Value:
+        """A concatenation of channels; parts are rescaled to the first part's quantization."""
         first = parts[0]
         matched = [first]
         for part in parts[1:]:
@@ -129,7 +129,7 @@ class EngineWriter(TfliteWriter):
             matched.append(part)
         channels = sum(part.shape[3] for part in matched)
         shape = (*first.shape[:3], channels)
-        out = self.activation("joined", shape, first.scale, first.zero_point)
+        out = self.activation("concat", shape, first.scale, first.zero_point)
         options = schema.ConcatenationOptionsT()
         options.axis = int(self.rng.choice([3, -1]))
         self.operator("CONCATENATION", [part.index for part in matched], [out.index], options)
@@ -151,8 +151,10 @@ class EngineWriter(TfliteWriter):
 
 @dataclass(frozen=True)
 class Step:
-    """One operator; `partner` picks the second image of those that fit, and `coarseness` is that of
-    a convolution's output beside the usual.
+    """One operator.
+
+    `partner` selects the second input among the images that fit; `coarseness` multiplies the scale
+    of a convolution's output.
     """
 
     name: str
@@ -180,11 +182,11 @@ class RandomNetwork:
         self._vary_input(writer)
         images = [writer.input]
         for step in self.steps:
-            made = self._apply(writer, images, step)
-            if made is not None:
-                images.append(made)
+            output = self._apply(writer, images, step)
+            if output is not None:
+                images.append(output)
         if len(images) == 1:
-            images.append(writer.slopes(writer.input))
+            images.append(writer.prelu(writer.input))
         return writer.finish(images[-1])
 
     def image(self) -> np.ndarray:
@@ -194,7 +196,7 @@ class RandomNetwork:
 
     @staticmethod
     def _vary_input(writer: EngineWriter) -> None:
-        """Another quantization of the input than the common writer's."""
+        """Give the input a random quantization instead of the common writer's."""
         value = writer.input
         scale = float(np.float32(writer.rng.uniform(0.002, 0.05)))
         zero_point = writer.zero_point()
@@ -206,35 +208,35 @@ class RandomNetwork:
     def _apply(writer: EngineWriter, images: list[Value], step: Step) -> Value | None:
         last = images[-1]
         _, height, width, channels = last.shape
-        if step.name == "window":
+        if step.name == "CONV_2D":
             groups = step.groups if channels % step.groups == 0 else channels
             outputs = -(-step.channels // groups) * groups
             fits = outputs <= MAX_CHANNELS
-            window = (last, step.kernel, outputs, groups, step.activation, step.coarseness)
-            return writer.window(*window) if fits else None
+            arguments = (last, step.kernel, outputs, groups, step.activation, step.coarseness)
+            return writer.random_conv(*arguments) if fits else None
         if step.name == "PRELU":
-            return writer.slopes(last)
+            return writer.prelu(last)
         if step.name == "DEPTH_TO_SPACE":
             if height * width * step.block**2 > MAX_PIXELS:
                 return None
             if channels % step.block**2:
                 outputs = step.block**2 * (1 + step.partner % 2)
-                last = writer.window(last, (1, 1), outputs, 1, "NONE")
+                last = writer.random_conv(last, (1, 1), outputs, 1, "NONE")
             return writer.rearrange(last, step.name, step.block)
         if step.name == "SPACE_TO_DEPTH":
             fits = height % step.block == 0 and width % step.block == 0
             fits = fits and channels * step.block**2 <= MAX_CHANNELS
             return writer.rearrange(last, step.name, step.block) if fits else None
-        if step.name == "sum":
+        if step.name == "ADD":
             alike = [image for image in images if image.shape == last.shape]
-            return writer.sum(alike[step.partner % len(alike)], last, step.activation)
-        if step.name == "join":
+            return writer.random_add(alike[step.partner % len(alike)], last, step.activation)
+        if step.name == "CONCATENATION":
             alike = [image for image in images if image.shape[1:3] == last.shape[1:3]]
             parts = [last, alike[step.partner % len(alike)]]
             if step.block == 3:
                 parts = [parts[1], parts[0], parts[0]]
             fits = sum(part.shape[3] for part in parts) <= MAX_CHANNELS
-            return writer.join(parts) if fits else None
+            return writer.concatenate(parts) if fits else None
         return writer.unary(last, step.name)
 
 
@@ -243,20 +245,20 @@ kernels = st.one_of(
     st.sampled_from([(1, 1), (3, 3), (5, 5), (7, 7)]),
     st.tuples(st.integers(1, 7), st.integers(1, 7)),
 )
-windows = st.builds(
+convolutions = st.builds(
     Step,
-    name=st.just("window"),
+    name=st.just("CONV_2D"),
     kernel=kernels,
     channels=st.one_of(st.integers(1, 10), st.sampled_from([4, 8, 9, 16, 20, 36])),
     groups=st.sampled_from([1, 1, 1, 2, 3, 4, 99]),
     activation=activations,
 )
-others = st.builds(
+other_steps = st.builds(
     Step,
     name=st.sampled_from(
         [
             *("PRELU", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE", "LOGISTIC", "TANH"),
-            *("sum", "sum", "sum", "join", "join"),
+            *("ADD", "ADD", "ADD", "CONCATENATION", "CONCATENATION"),
             *("DEPTH_TO_SPACE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_DEPTH"),
         ]
     ),
@@ -265,11 +267,11 @@ others = st.builds(
     block=st.sampled_from([2, 2, 3]),
 )
 
-sides = st.one_of(st.integers(1, 9), st.sampled_from([1, 2, 4, 6, 8, 12, 16, 18, 24]))
+side_lengths = st.one_of(st.integers(1, 9), st.sampled_from([1, 2, 4, 6, 8, 12, 16, 18, 24]))
 
 
 def _readable(network: RandomNetwork) -> bool:
-    """Whether no two scales of an operator are so far apart that runtimes would abort."""
+    """Whether the scales of each operator are close enough for runtimes, which abort otherwise."""
     try:
         read_graph(network.write())
     except UserError as error:
@@ -281,9 +283,9 @@ def _readable(network: RandomNetwork) -> bool:
 
 networks = st.builds(
     RandomNetwork,
-    height=sides,
-    width=sides,
+    height=side_lengths,
+    width=side_lengths,
     channels=st.sampled_from([1, 1, 2, 3, 4, 8]),
-    steps=st.lists(st.one_of(windows, others), min_size=1, max_size=9).map(tuple),
+    steps=st.lists(st.one_of(convolutions, other_steps), min_size=1, max_size=9).map(tuple),
     seed=st.integers(0, 2**32 - 1),
 ).filter(_readable)

@@ -1,4 +1,4 @@
-"""Every error that esr.h names, what it leaves behind, and plans that must be refused."""
+"""Every error of esr.h, the engine's state after it, and plans that must be refused."""
 
 import ctypes
 import struct
@@ -27,7 +27,7 @@ def plan() -> Plan:
 
 
 class Frame:
-    """An engine in the middle of a frame; `rows` are those that came out."""
+    """An engine in the middle of a frame; `rows` holds the output rows so far."""
 
     def __init__(self, plan: Plan, height: int = SIDE, stop_at: int | None = None) -> None:
         self.arena = Arena(plan.blob, SIDE)
@@ -52,8 +52,8 @@ class Frame:
     def end(self) -> int:
         return self.esr.esr_end(self.handle)
 
-    def check_over(self) -> None:
-        """Only esr_begin is accepted, and then everything works."""
+    def check_frame_is_over(self) -> None:
+        """Assert that the engine accepts only esr_begin, and then runs a whole frame."""
         assert self.push(0) == STATE
         assert self.end() == STATE
         self.rows.clear()
@@ -65,7 +65,7 @@ class Frame:
         assert self.arena.guarded()
 
 
-def test_null_pointers(plan: Plan) -> None:
+def test_null_pointers_are_refused(plan: Plan) -> None:
     frame = Frame(plan)
     esr, handle = frame.esr, frame.handle
     address, size = frame.arena.plan.ctypes.data, len(plan.blob)
@@ -91,11 +91,11 @@ def test_null_pointers(plan: Plan) -> None:
 def test_a_null_row_ends_the_frame(plan: Plan) -> None:
     frame = Frame(plan)
     assert frame.esr.esr_push_row(frame.handle, 0, None) == NULL
-    frame.check_over()
+    frame.check_frame_is_over()
 
 
 @pytest.mark.parametrize("offset", [1, 2, 4])
-def test_misaligned_arena(plan: Plan, offset: int) -> None:
+def test_a_misaligned_arena_is_refused(plan: Plan, offset: int) -> None:
     arena = Arena(plan.blob, SIDE)
     out = ctypes.c_void_p()
     start = arena.memory.ctypes.data + offset
@@ -105,7 +105,7 @@ def test_misaligned_arena(plan: Plan, offset: int) -> None:
 
 
 @pytest.mark.parametrize("offset", [1, 2, 3])
-def test_misaligned_plan(plan: Plan, offset: int) -> None:
+def test_a_misaligned_plan_is_refused(plan: Plan, offset: int) -> None:
     arena = Arena(plan.blob, SIDE)
     moved = binding.aligned(len(plan.blob) + 8)
     moved[offset : offset + len(plan.blob)] = arena.plan
@@ -118,7 +118,7 @@ def test_misaligned_plan(plan: Plan, offset: int) -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 8, 200, None])
-def test_an_arena_that_is_too_small(plan: Plan, missing: int | None) -> None:
+def test_a_too_small_arena_is_refused_and_left_unchanged(plan: Plan, missing: int | None) -> None:
     arena = Arena(plan.blob, SIDE)
     before = arena.memory.copy()
     out = ctypes.c_void_p()
@@ -135,51 +135,51 @@ def test_an_arena_that_is_too_small(plan: Plan, missing: int | None) -> None:
 
 
 @pytest.mark.parametrize("width", [0, 2**20 + 1, 2**31, 2**32 - 1])
-def test_impossible_widths(plan: Plan, width: int) -> None:
+def test_impossible_widths_are_refused(plan: Plan, width: int) -> None:
     arena = Arena(plan.blob, width)
     assert (arena.status, arena.size) == (WIDTH, 0)
 
 
 @pytest.mark.parametrize("height", [0, 2**20 + 1, 2**32 - 1])
-def test_impossible_heights(plan: Plan, height: int) -> None:
+def test_impossible_heights_are_refused(plan: Plan, height: int) -> None:
     frame = Frame(plan)
     assert frame.begin(height) == HEIGHT
-    frame.check_over()
+    frame.check_frame_is_over()
 
 
-def test_nothing_before_begin(plan: Plan) -> None:
+def test_rows_before_begin_are_refused(plan: Plan) -> None:
     arena = Arena(plan.blob, SIDE)
     assert arena.esr.esr_push_row(arena.handle, 0, arena.memory.ctypes.data) == STATE
     assert arena.esr.esr_end(arena.handle) == STATE
 
 
 @pytest.mark.parametrize("rows", [[1], [0, 0], [0, 2], [0, 1, 0], [2**32 - 1]])
-def test_rows_out_of_order(plan: Plan, rows: list[int]) -> None:
+def test_rows_out_of_order_end_the_frame(plan: Plan, rows: list[int]) -> None:
     frame = Frame(plan)
     assert [frame.push(y) for y in rows] == [binding.OK] * (len(rows) - 1) + [ORDER]
-    frame.check_over()
+    frame.check_frame_is_over()
 
 
 @pytest.mark.parametrize("extra", [SIDE, 0])
-def test_too_many_rows(plan: Plan, extra: int) -> None:
+def test_too_many_rows_end_the_frame(plan: Plan, extra: int) -> None:
     frame = Frame(plan)
     for y in range(SIDE):
         assert frame.push(y) == binding.OK
     assert frame.push(extra) == TOO_MANY
-    frame.check_over()
+    frame.check_frame_is_over()
 
 
 @pytest.mark.parametrize("rows", [0, 1, SIDE - 1])
-def test_too_few_rows(plan: Plan, rows: int) -> None:
+def test_too_few_rows_end_the_frame(plan: Plan, rows: int) -> None:
     frame = Frame(plan)
     for y in range(rows):
         assert frame.push(y) == binding.OK
     assert frame.end() == TOO_FEW
-    frame.check_over()
+    frame.check_frame_is_over()
 
 
 @pytest.mark.parametrize("row", [0, 1, 2 * SIDE - 1])
-def test_a_sink_that_stops(plan: Plan, row: int) -> None:
+def test_a_sink_can_stop_the_frame(plan: Plan, row: int) -> None:
     frame = Frame(plan, stop_at=row)
     statuses = [frame.push(y) for y in range(SIDE)]
     if row == 2 * SIDE - 1:
@@ -188,25 +188,25 @@ def test_a_sink_that_stops(plan: Plan, row: int) -> None:
     else:
         assert STOPPED in statuses
     assert frame.rows == list(range(row + 1))
-    frame.check_over()
+    frame.check_frame_is_over()
 
 
-def test_a_sink_may_not_call_the_engine(plan: Plan) -> None:
+def test_a_sink_cannot_call_the_engine(plan: Plan) -> None:
     frame = Frame(plan)
     answers: list[int] = []
 
-    def meddle(user: int, y: int, row: int) -> int:
+    def call_the_engine(user: int, y: int, row: int) -> int:
         answers.extend((frame.begin(), frame.push(SIDE), frame.end()))
         return 0
 
-    frame.sink = binding.Sink(meddle)
+    frame.sink = binding.Sink(call_the_engine)
     assert frame.begin() == binding.OK
     assert [frame.push(y) for y in range(SIDE)] == [binding.OK] * SIDE
     assert frame.end() == binding.OK
     assert answers == [STATE] * 3 * 2 * SIDE
 
 
-def test_a_frame_may_be_dropped(plan: Plan) -> None:
+def test_begin_drops_an_unfinished_frame(plan: Plan) -> None:
     frame = Frame(plan)
     frame.push(0)
     frame.push(1)
@@ -218,7 +218,7 @@ def test_a_frame_may_be_dropped(plan: Plan) -> None:
     assert frame.rows[-1] == 5
 
 
-def test_every_status_has_a_sentence() -> None:
+def test_every_status_has_a_text() -> None:
     esr = binding.load()
     texts = [esr.esr_status_text(status).decode() for status in range(STOPPED + 1)]
     assert len(set(texts)) == STOPPED + 1
@@ -228,10 +228,10 @@ def test_every_status_has_a_sentence() -> None:
 
 HEADER_WORDS, BUFFER_WORDS, OPERATOR_WORDS = 15, 8, 16
 HEADER = {"magic": 0, "version": 1, "layout": 2, "bytes": 3, "buffers": 4, "operators": 5}
-HEADER |= {"entries": 6, "rate": 7, "in": 8, "out": 9, "halo": 10, "latency": 11}
+HEADER |= {"entries": 6, "unit_pixels": 7, "in": 8, "out": 9, "halo": 10, "latency": 11}
 HEADER |= {"unit_bytes": 12, "fixed_bytes": 13, "scratch_bytes": 14}
-BUFFER = {"rate": 0, "channels": 1, "depth": 2, "margin": 3, "below": 4, "zero_point": 5}
-BUFFER |= {"unit_offset": 6, "fixed_offset": 7}
+BUFFER = {"unit_pixels": 0, "channels": 1, "depth": 2, "padding": 3, "bottom_padding": 4}
+BUFFER |= {"zero_point": 5, "unit_offset": 6, "fixed_offset": 7}
 OPERATOR = {"kind": 0, "in": 1, "other": 2, "out": 3, "kernel_h": 4, "kernel_w": 5, "groups": 6}
 OPERATOR |= {"extra": 7, "weights": 8, "bias": 9, "scales": 10, "low": 11, "high": 12, "zero": 13}
 
@@ -248,38 +248,37 @@ def refused(blob: bytes) -> bool:
 
 @pytest.mark.parametrize("field", HEADER)
 @pytest.mark.parametrize("value", [0x7FFFFFFF, 0xFFFFFFFF])
-def test_impossible_headers(plan: Plan, field: str, value: int) -> None:
+def test_impossible_headers_are_refused(plan: Plan, field: str, value: int) -> None:
     arena = Arena(changed(plan, HEADER[field], value), SIDE)
-    assert arena.status in (PLAN, WIDTH)  # an absurd size of the arena fits at no width
+    assert arena.status in (PLAN, WIDTH)  # a huge arena fits at no width
 
 
-def test_weights_in_another_order(plan: Plan) -> None:
-    """A board's plan is not run by a desk's kernels."""
+def test_weights_in_the_layout_of_other_kernels_are_refused(plan: Plan) -> None:
     for layout in set(Layout) - {Layout.SIMD}:
         assert refused(plan.blobs[layout])
         assert refused(changed(plan, HEADER["layout"], layout))
 
 
-def test_a_plan_that_is_cut_off(plan: Plan) -> None:
+def test_a_truncated_plan_is_refused(plan: Plan) -> None:
     for size in range(0, len(plan.blob), 4):
         assert refused(plan.blob[:size])
     assert refused(b"")
 
 
 @pytest.mark.parametrize("value", [1, 0xFFFFFFFF, 0x7FFFFFFF, 5000])
-@pytest.mark.parametrize("field", ["rate", "channels", "depth", "margin", "unit_offset"])
-def test_impossible_shapes(plan: Plan, field: str, value: int) -> None:
+@pytest.mark.parametrize("field", ["unit_pixels", "channels", "depth", "padding", "unit_offset"])
+def test_impossible_shapes_are_refused(plan: Plan, field: str, value: int) -> None:
     buffers = HEADER_WORDS + BUFFER_WORDS * np.arange(len(plan.rings))
     answers = []
-    for place, ring in zip(buffers, plan.rings, strict=True):
-        known = {"rate": ring.pixels_per_unit, "channels": ring.channels, "depth": ring.rows}
-        known |= {"margin": ring.margin, "unit_offset": ring.offset.per_unit}
-        if value == 1 and (field == "unit_offset" or known[field] <= 1):
+    for start, ring in zip(buffers, plan.rings, strict=True):
+        valid = {"unit_pixels": ring.pixels_per_unit, "channels": ring.channels}
+        valid |= {"depth": ring.rows, "padding": ring.padding, "unit_offset": ring.offset.per_unit}
+        if value == 1 and (field == "unit_offset" or valid[field] <= 1):
             continue
-        answers.append(refused(changed(plan, int(place) + BUFFER[field], value)))
+        answers.append(refused(changed(plan, int(start) + BUFFER[field], value)))
     if value != 1:
         assert all(answers)
-    elif field in ("channels", "rate"):
+    elif field in ("channels", "unit_pixels"):
         assert any(answers)
 
 
@@ -297,20 +296,20 @@ def operators(plan: Plan) -> int:
         *(("low", -129), ("high", 128), ("low", 127), ("zero", 128), ("zero", -129)),
     ],
 )
-def test_impossible_convolutions(plan: Plan, field: str, value: int) -> None:
+def test_impossible_convolutions_are_refused(plan: Plan, field: str, value: int) -> None:
     assert refused(changed(plan, operators(plan) + OPERATOR[field], value)) == (
-        (field, value) != ("low", 127)  # one value is left: strange, but harmless
+        (field, value) != ("low", 127)  # a range of one value is valid
     )
 
 
-def test_impossible_shifts(plan: Plan) -> None:
+def test_impossible_shifts_are_refused(plan: Plan) -> None:
     word = operators(plan) + OPERATOR["scales"]
     (scales,) = struct.unpack_from("<I", plan.blob, 4 * word)
-    for place, value in ((0, -1), (0, 2**31), (1, -32), (1, 31), (1, 2**31), (1, 2**31 - 1)):
-        assert refused(changed(plan, scales // 4 + place, value))
+    for offset, value in ((0, -1), (0, 2**31), (1, -32), (1, 31), (1, 2**31), (1, 2**31 - 1)):
+        assert refused(changed(plan, scales // 4 + offset, value))
 
 
-def test_impossible_programs(plan: Plan) -> None:
+def test_impossible_programs_are_refused(plan: Plan) -> None:
     entries = operators(plan) + OPERATOR_WORDS * sum(len(node.calls) for node in plan.nodes)
     count = struct.unpack_from("<I", plan.blob, 4 * HEADER["entries"])[0]
     for entry in range(count):
@@ -321,7 +320,7 @@ def test_impossible_programs(plan: Plan) -> None:
         assert refused(changed(plan, word, 0xFFFFFFFF)) == (entry > 0)
 
 
-def test_a_plan_of_garbage(plan: Plan) -> None:
+def test_random_bytes_are_refused(plan: Plan) -> None:
     rng = np.random.default_rng(0)
     for size in (0, 1, 3, 51, 52, 60, 100, 4096):
         assert refused(rng.integers(0, 256, size, np.uint8).tobytes())
@@ -329,14 +328,14 @@ def test_a_plan_of_garbage(plan: Plan) -> None:
 
 
 def test_changed_plans_are_refused_or_run_within_their_arena(plan: Plan) -> None:
-    """The sanitizers and the fuzzer see more; this sees the guards."""
+    """Checks the guard bytes only; the sanitizers and the fuzzer see more."""
     rng = np.random.default_rng(1)
     ran = 0
     for _ in range(3000):
         blob = bytearray(plan.blob)
-        place = 4 * int(rng.integers(0, 300))
+        offset = 4 * int(rng.integers(0, 300))
         value = int(rng.choice([0, 1, 2, 5, 255, 65536, 2**31 - 1, 2**31, 2**32 - 1]))
-        struct.pack_into("<I", blob, place, value)
+        struct.pack_into("<I", blob, offset, value)
         frame_plan = Plan(**{**plan.__dict__, "blobs": {Layout.SIMD: bytes(blob)}})
         if Arena(frame_plan.blob, SIDE).status == binding.OK:
             frame = Frame(frame_plan)
@@ -348,6 +347,6 @@ def test_changed_plans_are_refused_or_run_within_their_arena(plan: Plan) -> None
     assert ran > 100
 
 
-def test_the_intact_plan_passes(plan: Plan) -> None:
+def test_the_undamaged_plan_runs(plan: Plan) -> None:
     image = noise(SIDE, SIDE, 2)
     assert np.array_equal(run_plan(plan, image), run_tflm(resize(MODEL, SIDE, SIDE), image))

@@ -1,4 +1,4 @@
-"""How the shared library comes about, and what is said where it cannot."""
+"""Building the shared library, and the messages where it cannot be built."""
 
 import re
 from pathlib import Path
@@ -13,40 +13,40 @@ from edge_sr.errors import UserError
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No library in the package, none in the cache."""
+    """A folder for package and cache, both without a library."""
     monkeypatch.setattr(build, "FOLDER", tmp_path / "package")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
 
 
 def test_a_checkout_builds_its_library_once(bare: Path) -> None:
-    made = build.library()
-    assert made == bare / "package" / build.library_name()
-    stamp = made.stat().st_mtime_ns
+    library = build.library()
+    assert library == bare / "package" / build.library_name()
+    stamp = library.stat().st_mtime_ns
     assert build.library().stat().st_mtime_ns == stamp
-    assert [path.name for path in made.parent.iterdir()] == [made.name]
+    assert [path.name for path in library.parent.iterdir()] == [library.name]
 
 
-def test_a_package_that_cannot_be_written_to_builds_in_the_cache(bare: Path) -> None:
+def test_a_read_only_package_builds_in_the_cache(bare: Path) -> None:
     (bare / "package").write_text("a file where the folder would be")
     assert build.library() == bare / "cache" / "edge-sr" / build.library_name()
 
 
-def test_no_place_to_build_is_said(bare: Path) -> None:
+def test_without_a_writable_folder_both_folders_are_named(bare: Path) -> None:
     for name in ("package", "cache"):
         (bare / name).write_text("a file where the folder would be")
-    with pytest.raises(UserError, match=r"neither .*package nor .*edge-sr can be written to$"):
+    with pytest.raises(UserError, match=r"neither .*package nor .*edge-sr is writable$"):
         build.library()
 
 
-def test_no_compiler_is_said(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_compiler_is_named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CC", raising=False)
-    with pytest.raises(UserError, match="no C compiler here; install gcc or clang"):
+    with pytest.raises(UserError, match="no C compiler was found; install gcc or clang"):
         build.library()
 
 
-def test_the_command_line_says_it_in_one_line(
+def test_the_command_line_reports_a_missing_compiler_in_one_line(
     bare: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("L", (9, 9)).save(bare / "in.png")
@@ -59,7 +59,9 @@ def test_the_command_line_says_it_in_one_line(
     assert not target.exists()
 
 
-def test_a_compiler_that_fails_is_said(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_of_a_failing_compiler_is_shown(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = bare / "broken-cc"
     script.write_text("#!/bin/sh\necho 'out of luck' >&2\nexit 1\n")
     script.chmod(0o755)

@@ -1,6 +1,6 @@
 """The engine without Python: strict warnings on every compiler, sanitizers on dumped frames.
 
-`EDGE_SR_DRIVER_MODELS=500 pytest tests/engine/test_engine_driver.py` tries as many random networks
+`EDGE_SR_DRIVER_MODELS=500 pytest tests/engine/test_engine_driver.py` runs that many random networks
 with each set of kernels.
 """
 
@@ -29,7 +29,7 @@ DRIVER = Path(__file__).with_name("driver.c")
 MODELS = int(os.environ.get("EDGE_SR_DRIVER_MODELS", "25"))
 COMPILERS = ("gcc", "clang", "arm-none-eabi-gcc")
 PORTABLE = ("-U__SSE2__", "-U__ARM_NEON")
-"""Makes a host compile what a machine without vectors would."""
+"""Flags with which a host compiles the code for a processor without vectors."""
 
 BOARDS = (("-mcpu=cortex-m4",), ("-mcpu=cortex-m55", "-mfloat-abi=hard"), ("-mcpu=cortex-m0plus",))
 HERE = Path(__file__).parent
@@ -39,7 +39,10 @@ KERNELS = {
     "dsp": (Layout.DSP16, ("-DESR_LAYOUT=1", "-include", str(HERE / "emulated_dsp.h"))),
     "helium": (Layout.MVE8, ("-DESR_LAYOUT=2", "-include", str(HERE / "emulated_mve.h"))),
 }
-"""The sets of kernels, as a host compiles them; instructions that it lacks are emulated."""
+"""The layout of each set of kernels, and the flags with which a host compiles it.
+
+Instructions that the host lacks are emulated.
+"""
 
 
 def compiled(compiler: str, arguments: list[str]) -> None:
@@ -60,16 +63,16 @@ def test_sources_compile_without_a_warning(
     compiler: str, flags: tuple[str, ...], tmp_path: Path
 ) -> None:
     if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler} here")
+        pytest.skip(f"{compiler} is not installed")
     for source in c_files():
         target = tmp_path / f"{source.stem}.o"
         compiled(compiler, [*STRICT, *flags, "-c", str(source), "-o", str(target)])
 
 
-def test_nothing_but_memory_functions_is_asked_of_the_c_library(tmp_path: Path) -> None:
+def test_the_sources_need_only_memory_functions_of_the_c_library(tmp_path: Path) -> None:
     if shutil.which("cc") is None or shutil.which("nm") is None:
-        pytest.skip("no C compiler here")
-    wanted, offered = set(), set()
+        pytest.skip("no C compiler is installed")
+    undefined, defined = set(), set()
     for source in c_files():
         target = tmp_path / f"{source.stem}.o"
         flags = ["-std=c99", "-O2", "-fno-pie", "-fno-stack-protector", "-D_FORTIFY_SOURCE=0"]
@@ -79,15 +82,15 @@ def test_nothing_but_memory_functions_is_asked_of_the_c_library(tmp_path: Path) 
         ).stdout.splitlines()
         for *_, kind, name in (line.split() for line in lines):
             assert kind not in "BbDdC", f"{name} in {source.name} is a variable"
-            (wanted if kind == "U" else offered).add(name)
-    # The compiler's own library keeps there what an x86-64 can do.
+            (undefined if kind == "U" else defined).add(name)
+    # The compiler's own library stores the features of an x86-64 processor in these.
     processor = {"__cpu_model", "__cpu_features2"}
-    assert wanted - offered <= {"memcpy", "memset", "memmove", "memcmp"} | processor
+    assert undefined - defined <= {"memcpy", "memset", "memmove", "memcmp"} | processor
 
 
 @dataclass(frozen=True)
 class Driver:
-    """The program, and the plans that it takes."""
+    """The compiled driver, and the layout of the plans that it runs."""
 
     program: Path
     layout: Layout
@@ -148,7 +151,7 @@ def test_random_networks_under_sanitizers(driver: Driver, tmp_path: Path) -> Non
     run(driver, dumps, tmp_path)
 
 
-def test_the_driver_sees_a_wrong_byte(driver: Driver, tmp_path: Path) -> None:
+def test_the_driver_reports_a_wrong_byte(driver: Driver, tmp_path: Path) -> None:
     model = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
     image = noise(4, 5, 3)
     expected = run_tflm(resize(model, 4, 5), image).copy()
@@ -159,7 +162,7 @@ def test_the_driver_sees_a_wrong_byte(driver: Driver, tmp_path: Path) -> None:
 
 def test_c_source_holds_the_plan(tmp_path: Path) -> None:
     if shutil.which("cc") is None:
-        pytest.skip("no C compiler here")
+        pytest.skip("no C compiler is installed")
     plan = make_plan(read_graph(catalog.find("tinypssr-x2").file("int8", ".tflite")))
     (tmp_path / "net.c").write_text(c_source(plan, "net"))
     (tmp_path / "net.h").write_text(c_header(plan, "net"))

@@ -1,4 +1,4 @@
-"""The sets of kernels for x86-64: which one runs, and shapes that tiles and lanes stumble over."""
+"""The sets of kernels for x86-64: which one runs, and shapes at the limits of tiles and vectors."""
 
 import numpy as np
 import pytest
@@ -13,48 +13,48 @@ from edge_sr.graph import read_graph, resize
 from edge_sr.zoo import catalog
 
 NETWORKS = {
-    # More pixels than a tile holds, and blocks of 16, 8 and 4 outputs that hold fewer.
+    # More pixels than a tile holds, and blocks of 16, 8 and 4 outputs that are not full.
     "wide": RandomNetwork(
         height=3,
         width=211,
         channels=3,
         steps=(
-            Step("window", kernel=(3, 3), channels=29),
+            Step("CONV_2D", kernel=(3, 3), channels=29),
             Step("PRELU"),
-            Step("window", kernel=(1, 1), channels=3),
+            Step("CONV_2D", kernel=(1, 1), channels=3),
             Step("PRELU"),
-            Step("window", kernel=(1, 5), channels=7),
+            Step("CONV_2D", kernel=(1, 5), channels=7),
         ),
         seed=1,
     ),
-    # More inputs than neighbouring pixels of a vector may have, and groups.
+    # More input channels than fit beside each other in a vector, and groups.
     "deep": RandomNetwork(
         height=3,
         width=30,
         channels=2,
         steps=(
-            Step("window", kernel=(1, 1), channels=40),
-            Step("window", kernel=(3, 3), channels=2),
-            Step("window", kernel=(1, 1), channels=36),
-            Step("window", kernel=(3, 2), channels=18, groups=2),
-            Step("window", kernel=(1, 1), channels=5),
+            Step("CONV_2D", kernel=(1, 1), channels=40),
+            Step("CONV_2D", kernel=(3, 3), channels=2),
+            Step("CONV_2D", kernel=(1, 1), channels=36),
+            Step("CONV_2D", kernel=(3, 2), channels=18, groups=2),
+            Step("CONV_2D", kernel=(1, 1), channels=5),
         ),
         seed=2,
     ),
-    # More taps than the fast kernels take.
+    # More taps than the fast kernels support.
     "large": RandomNetwork(
         height=4,
         width=20,
         channels=1,
         steps=(
-            Step("window", kernel=(1, 1), channels=40),
-            Step("window", kernel=(9, 9), channels=5),
+            Step("CONV_2D", kernel=(1, 1), channels=40),
+            Step("CONV_2D", kernel=(9, 9), channels=5),
         ),
         seed=3,
     ),
 }
 
-# Scales that fast kernels leave to plain C: factors of 1 and more, and very small ones.
+# Scales for which fast kernels fall back to plain C: factors of 1 and more, and very small ones.
 NETWORKS |= {
     name: RandomNetwork(
         height=3,
@@ -64,9 +64,9 @@ NETWORKS |= {
             step
             for outputs in (18, 5, 2)
             for step in (
-                Step("window", kernel=(3, 3), channels=outputs, coarseness=coarseness),
+                Step("CONV_2D", kernel=(3, 3), channels=outputs, coarseness=coarseness),
                 Step("PRELU"),
-                Step("window", kernel=(1, 1), channels=outputs, coarseness=1 / coarseness),
+                Step("CONV_2D", kernel=(1, 1), channels=outputs, coarseness=1 / coarseness),
             )
         ),
         seed=4,
@@ -77,8 +77,8 @@ NETWORKS |= {
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("kernels", binding.KERNELS)
-def test_bits_equal_tflm(kernels: str, name: str) -> None:
-    need(kernels)
+def test_networks_have_the_bits_of_tflm(kernels: str, name: str) -> None:
+    skip_without(kernels)
     model, image = NETWORKS[name].write(), NETWORKS[name].image()
     plan = make_plan(read_graph(model))
     assert np.array_equal(run_plan(plan, image, kernels), run_tflm(model, image))
@@ -86,22 +86,22 @@ def test_bits_equal_tflm(kernels: str, name: str) -> None:
 
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
 @pytest.mark.parametrize("kernels", binding.KERNELS)
-def test_the_codec_equals_tflm(kernels: str, part: str) -> None:
-    need(kernels)
+def test_codec_parts_have_the_bits_of_tflm(kernels: str, part: str) -> None:
+    skip_without(kernels)
     model = catalog.find("tinycompress-4").file("int8", part=part).read_bytes()
     image = np.repeat(noise(10, 230, 4), 3, axis=3)
     plan = make_plan(read_graph(model))
     assert np.array_equal(run_plan(plan, image, kernels), run_tflm(resize(model, 10, 230), image))
 
 
-def need(kernels: str) -> None:
+def skip_without(kernels: str) -> None:
     if kernels not in kernel_sets():
         pytest.skip(f"this processor lacks {kernels}")
 
 
 @pytest.mark.parametrize("kernels", binding.KERNELS)
 def test_the_environment_limits_the_kernels(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    need(kernels)
+    skip_without(kernels)
     monkeypatch.setenv(binding.LIMIT, kernels)
     assert binding.Engine(codec_plan(), 32).kernels == kernels
 
@@ -111,9 +111,9 @@ def test_the_best_kernels_run_unless_limited(monkeypatch: pytest.MonkeyPatch) ->
     assert binding.Engine(codec_plan(), 32).kernels == kernel_sets()[-1]
 
 
-def test_kernels_that_there_are_not_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(binding.LIMIT, "sse9")
-    message = "EDGE_SR_KERNELS is 'sse9'; it may be portable, avx2, avx512"
+    message = "unknown kernels EDGE_SR_KERNELS='sse9'; available: portable, avx2, avx512"
     with pytest.raises(UserError, match=message):
         binding.Engine(codec_plan(), 32)
 

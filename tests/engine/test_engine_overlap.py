@@ -1,4 +1,4 @@
-"""No two live rows share a byte of the arena; plans that are damaged so that they do are caught.
+"""No two live rows of a plan share a byte of the arena, and damaged plans are caught.
 
 `EDGE_SR_MODELS=1500 pytest tests/engine/test_engine_overlap.py` checks that many random networks.
 """
@@ -53,19 +53,19 @@ def test_random_networks_share_no_live_byte(network: RandomNetwork) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_plans_bytes_hold_the_rings_that_are_checked(name: str) -> None:
+def test_the_bytes_of_a_plan_hold_the_checked_rings(name: str) -> None:
     plan = planned(name)
     for blob in plan.blobs.values():
         for index, ring in enumerate(plan.rings):
             assert struct.unpack_from("<5Ii2I", blob, 60 + 32 * index) == (
-                *(ring.pixels_per_unit, ring.channels, ring.rows, ring.margin),
+                *(ring.pixels_per_unit, ring.channels, ring.rows, ring.padding),
                 *(ring.bottom_padding, ring.zero_point),
                 *(ring.offset.per_unit, ring.offset.fixed),
             )
 
 
 def always_live(ring: Ring) -> bool:
-    """Whether the ring waits for rows below; one without padding may be empty for a while."""
+    """Whether the ring holds rows at every event; one without padding may be empty for a while."""
     return ring.lifetimes is None and ring.bottom_padding > 0
 
 
@@ -125,7 +125,7 @@ def test_an_event_that_comes_too_early_is_caught() -> None:
 
 
 def test_overwriting_an_input_that_is_read_again_is_caught() -> None:
-    """The sum may overwrite the skip's tensor only after the last read of it."""
+    """An operator in place must not overwrite a tensor that a later addition reads."""
     writer = EngineWriter(12, 12, seed=3)
     first = writer.conv(writer.input, 4, 1)
     second = writer.unary(first, "RELU")

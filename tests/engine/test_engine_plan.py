@@ -1,4 +1,4 @@
-"""The planner: RAM, rings, latency and halo of known networks, and what it refuses."""
+"""The planner: RAM, rings, latency and halo of known networks, and the models that it refuses."""
 
 from collections.abc import Callable
 
@@ -39,24 +39,24 @@ def test_shipped_networks_have_the_bits_of_tflm(
 
 
 @pytest.mark.parametrize("name", ["tinypssr", "tinypssr-anchor"])
-def test_ram_of_a_camera_frame(name: str) -> None:
+def test_a_camera_frame_needs_little_ram(name: str) -> None:
     plan = planned(shipped(name, 2))
     assert plan.arena_bytes(160) <= 9 * 1024
     assert plan.arena_bytes(320) <= 18 * 1024
 
 
-def test_rings_of_tinypssr_are_what_its_kernels_read() -> None:
-    """Five rows of the input and of the four channels between; everything else shares a row."""
+def test_rings_of_tinypssr_hold_the_rows_that_its_kernels_read() -> None:
+    """Five rows of the input and of the 4-channel tensor; all other tensors share one row."""
     plan = planned(tinypssr())
     rows = {ring.channels: ring.rows for ring in plan.rings if ring.lifetimes is None}
     assert rows == {1: 5, 4: 5}
-    # 5 * 1 + 5 * 4 bytes per column of rings, and 16 of the widest row in between.
+    # Rings: 5 * 1 + 5 * 4 bytes per column; the widest of the other rows: 16.
     assert plan.arena.per_unit == 41
     assert (plan.latency, plan.halo, plan.macs) == (4, 4, 1296)
 
 
 @pytest.mark.parametrize(("name", "scale"), SHIPPED)
-def test_halo_and_macs_are_the_graphs(name: str, scale: int) -> None:
+def test_halo_and_macs_equal_those_of_the_graph(name: str, scale: int) -> None:
     graph = read_graph(shipped(name, scale))
     plan = make_plan(graph)
     assert plan.halo == halo(graph)
@@ -90,20 +90,20 @@ def test_c_and_python_agree_on_ram(name: str, scale: int) -> None:
         assert arena_bytes(plan, width) == plan.arena_bytes(width)
 
 
-def test_a_long_skip_keeps_the_smaller_side() -> None:
-    """A 1x1 convolution from 16 channels to 2 runs early: 2 channels wait, not 16."""
+def test_a_long_skip_stores_the_smaller_tensor() -> None:
+    """A 1x1 convolution from 16 channels to 2 runs early, so that 2 channels are stored, not 16."""
     writer = EngineWriter(12, 12, seed=3)
     wide = writer.conv(writer.input, 16, 1)
     narrow = writer.conv(wide, 2, 1)
     deep = writer.conv(writer.conv(writer.conv(wide, 2, 5), 2, 5), 2, 5)
     plan = planned(writer.finish(writer.add(deep, narrow)))
-    waiting = {ring.channels: ring.rows for ring in plan.rings if narrow.index in ring.tensors}
-    assert waiting == {2: 7}
-    kept = {ring.channels: ring.rows for ring in plan.rings if wide.index in ring.tensors}
-    assert kept == {16: 5}
+    skip = {ring.channels: ring.rows for ring in plan.rings if narrow.index in ring.tensors}
+    assert skip == {2: 7}
+    input_rows = {ring.channels: ring.rows for ring in plan.rings if wide.index in ring.tensors}
+    assert input_rows == {16: 5}
 
 
-def test_a_deep_chain_is_planned() -> None:
+def test_a_deep_chain_has_the_bits_of_tflm() -> None:
     writer = EngineWriter(3, 4, seed=1)
     image = writer.input
     for _ in range(120):
@@ -115,32 +115,32 @@ def test_a_deep_chain_is_planned() -> None:
     assert np.array_equal(run_plan(plan, frame), run_tflm(model, frame))
 
 
-def test_a_long_skip_over_many_layers() -> None:
+def test_a_skip_over_many_layers_has_the_bits_of_tflm() -> None:
     writer = EngineWriter(9, 8, seed=5)
     first = writer.conv(writer.input, 3, 3)
     image = first
     for _ in range(12):
-        image = writer.sum(first, writer.conv(image, 3, 3), "NONE")
+        image = writer.random_add(first, writer.conv(image, 3, 3), "NONE")
     model = writer.finish(image)
     plan, frame = planned(model), noise(9, 8, 1)
     assert np.array_equal(run_plan(plan, frame), run_tflm(model, frame))
 
 
-def test_widths_that_cannot_be() -> None:
+def test_impossible_widths_are_refused() -> None:
     plan = planned(shipped("tinypssr", 2))
     for width in (0, -1, 2**20 + 1):
         with pytest.raises(UserError, match=f"cannot run at width {width}; it takes"):
             plan.arena_bytes(width)
 
 
-def test_names_that_c_does_not_take() -> None:
+def test_names_that_are_not_c_identifiers_are_refused() -> None:
     with pytest.raises(UserError, match="'a-b' is not a name that C accepts"):
         c_source(planned(tinypssr()), "a-b")
 
 
 def with_operator(name: str, **options: object) -> Callable[[TfliteWriter, Value], Value]:
     def add(writer: TfliteWriter, image: Value) -> Value:
-        out = writer.activation("made", image.shape, image.scale, image.zero_point)
+        out = writer.activation("out", image.shape, image.scale, image.zero_point)
         writer.operator(name, [image.index], [out.index])
         return out
 
@@ -179,8 +179,8 @@ def added_constant(writer: TfliteWriter, image: Value) -> Value:
 
 def alpha_per_pixel(writer: TfliteWriter, image: Value) -> Value:
     values = np.ones(image.shape[1:], np.int8)
-    alpha = writer.tensor("slopes", values.shape, "int8", [0.1], [0], values)
-    out = writer.activation("made", image.shape, image.scale, 0)
+    alpha = writer.tensor("alpha", values.shape, "int8", [0.1], [0], values)
+    out = writer.activation("out", image.shape, image.scale, 0)
     writer.operator("PRELU", [image.index, alpha], [out.index])
     return out
 
@@ -197,7 +197,7 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
     [
         (
             with_operator("HARD_SWISH"),
-            r"^the engine lacks operator 1 HARD_SWISH, which makes tensor \d+ 'made'; it has "
+            r"^the engine lacks operator 1 HARD_SWISH, which makes tensor \d+ 'out'; it has "
             r"CONV_2D and .* LOGISTIC and TANH$",
         ),
         (
@@ -209,13 +209,13 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
         (concatenated_rows, r"^operator 1 CONCATENATION concatenates along axis 1 .* channels"),
         (concatenated_otherwise, r"concatenates tensor \d+ 'conv0' into tensor \d+ 'repeated'"),
         (added_constant, r"^operator 1 ADD reads the constant tensor \d+ 'ones' as an image"),
-        (alpha_per_pixel, r"^operator 1 PRELU has tensor \d+ 'slopes' .* one slope per channel"),
+        (alpha_per_pixel, r"^operator 1 PRELU has tensor \d+ 'alpha' .* one slope per channel"),
         (weights_off_zero, r"^operator 1 CONV_2D has tensor \d+ 'weights\d*' with zero points"),
         (TfliteWriter.float_island, r"^the engine runs int8 alone, and tensor \d+ 'island' is"),
         (with_operator("LOGISTIC"), r"^operator 1 LOGISTIC gives tensor .* with scale 0\.\d+"),
     ],
 )
-def test_what_the_engine_lacks_is_named(
+def test_the_message_names_what_the_engine_lacks(
     build: Callable[[TfliteWriter, Value], Value], message: str
 ) -> None:
     writer = TfliteWriter(6, 6, seed=1)

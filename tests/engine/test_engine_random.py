@@ -1,7 +1,7 @@
-"""Random networks: the engine's bits are TFLM's with each set of kernels that this machine can run,
-and C and Python agree on the memory.
+"""Random networks: each set of kernels has the bits of TFLM, and C and Python agree on the memory.
 
-`EDGE_SR_MODELS=1500 pytest tests/engine/test_engine_random.py` compares as many.
+`EDGE_SR_MODELS=1500 pytest tests/engine/test_engine_random.py` runs that many random networks, with
+each set of kernels that this machine can run.
 """
 
 import os
@@ -20,7 +20,7 @@ MODELS = int(os.environ.get("EDGE_SR_MODELS", "40"))
 
 @settings(max_examples=MODELS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(network=networks)
-def test_bits_equal_tflm(network: RandomNetwork) -> None:
+def test_random_networks_have_the_bits_of_tflm(network: RandomNetwork) -> None:
     model = network.write()
     plan = make_plan(read_graph(model))
     image = network.image()

@@ -1,4 +1,4 @@
-"""Column strips give the bits of the whole frame, in C and in the session's threads."""
+"""Column strips give the bits of the whole frame, in C and in a session with several threads."""
 
 import ctypes
 
@@ -20,7 +20,7 @@ from edge_sr.zoo import catalog
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(network=networks, share=st.floats(0, 1))
-def test_strips_equal_the_whole(network: RandomNetwork, share: float) -> None:
+def test_strips_have_the_bits_of_the_whole_frame(network: RandomNetwork, share: float) -> None:
     model, image = network.write(), network.image()
     plan, expected = make_plan(read_graph(model)), run_tflm(model, image)
     width = plan.pixels_per_unit * max(1, round(network.width / plan.pixels_per_unit * share))
@@ -45,7 +45,7 @@ def test_strips_equal_the_whole(network: RandomNetwork, share: float) -> None:
     step=st.integers(1, 4),
     scale=st.integers(1, 4),
 )
-def test_kept_columns_follow_each_other(
+def test_kept_columns_cover_the_frame_without_gaps(
     width: int, frame: int, halo: int, step: int, scale: int
 ) -> None:
     esr = binding.load()
@@ -58,7 +58,7 @@ def test_kept_columns_follow_each_other(
         assert strip.start % step == 0
         assert strip.start + width * step <= frame * step
         assert strip.start * scale + strip.drop == strip.offset
-        # A kept pixel is a halo away from every edge that is not the frame's.
+        # A kept pixel is at least a halo away from each edge of the strip inside the frame.
         assert strip.start == 0 or strip.drop >= halo * scale
         end = strip.start + width * step
         assert end == frame * step or strip.offset + strip.keep <= (end - halo) * scale
@@ -86,7 +86,7 @@ def test_a_session_gives_each_thread_a_strip() -> None:
     assert session._engines[0].info.in_width == (200 - 8) // 4 + 8
 
 
-def test_a_float_model_has_no_session() -> None:
+def test_a_float_model_is_refused() -> None:
     path = catalog.find("tinypssr-x2").file("float32", ".tflite")
     with pytest.raises(UserError, match="the engine runs int8 alone"):
         open_session(path, "engine")

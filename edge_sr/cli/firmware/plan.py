@@ -132,7 +132,7 @@ def _print_map(memory_plan: "Plan", width: int) -> None:
     """Print the place of each ring; rings that are needed at different times share memory."""
     from edge_sr.engine.plan import HEAD_BYTES
 
-    units = memory_plan.aligned_units(width)
+    units = memory_plan.padded_units(width)
     head = ("engine state", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}")
     end = memory_plan.arena_bytes(width)
     place = f"{end - memory_plan.scratch}..{end}"
@@ -150,7 +150,7 @@ def _ring_row(memory_plan: "Plan", ring: "Ring", units: int, head: int) -> tuple
     return (
         ", ".join(makers) or "input",
         f"{ring.rows}",
-        f"{ring.pixels_per_unit * units + 2 * ring.margin} x {ring.channels}",
+        f"{ring.pixels_per_unit * units + 2 * ring.padding} x {ring.channels}",
         f"{size:,}",
         f"{place}..{place + size}",
     )
