@@ -41,18 +41,18 @@ def lower(graph: Graph) -> list[Node]:
 
     Raises:
         UserError: the graph is not fully integer, has several inputs or outputs, or holds an
-            operator that the engine lacks; the message names operator and tensor.
+            unsupported operator; the message names operator and tensor.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise UserError("the engine runs models with one input and one output image")
     floats = not_integer(graph)
     if floats:
         raise UserError(
-            f"the engine runs int8 alone, and {floats[0]}; export the model with --int8"
+            f"the engine runs only int8 models, but {floats[0]}; export the model with --int8"
         )
     if len(graph.operators) > MAX_OPERATORS:
         raise UserError(
-            f"the model has {len(graph.operators)} operators; the engine takes {MAX_OPERATORS}"
+            f"the model has {len(graph.operators)} operators; the engine supports {MAX_OPERATORS}"
         )
     for index in graph.inputs:
         check_image(graph.tensors[index], "the model")
@@ -62,8 +62,8 @@ def lower(graph: Graph) -> list[Node]:
 def _lower(graph: Graph, operator: Operator) -> Node:
     rule = _RULES.get(operator.name)
     if rule is None:
-        use = f", which makes {graph.tensors[operator.outputs[0]]}" if operator.outputs else ""
-        raise UserError(f"the engine lacks {operator}{use}; it has {SUPPORTED}")
+        use = f" (it computes {graph.tensors[operator.outputs[0]]})" if operator.outputs else ""
+        raise UserError(f"the engine does not support {operator}{use}; it supports {SUPPORTED}")
     for index in operator.outputs:
         check_image(graph.tensors[index], str(operator))
     return rule(graph, operator)
@@ -102,12 +102,14 @@ def _weights(graph: Graph, operator: Operator, depthwise: bool) -> np.ndarray:
     weights = constant(graph, operator, 1)
     tensor = graph.tensors[operator.inputs[1]]
     if any(quantization_of(tensor).zero_point):
-        raise UserError(f"{operator} has {tensor} with zero points; the engine takes only 0")
+        raise UserError(
+            f"{operator} has {tensor} with nonzero zero points; the engine supports only 0"
+        )
     if not depthwise:
         return weights
     if weights.shape[0] != 1:
         raise UserError(
-            f"{operator} has {tensor} of shape {tensor.shape}; the engine takes (1, H, W, C)"
+            f"{operator} has {tensor} of shape {tensor.shape}; the engine supports (1, H, W, C)"
         )
     return weights.transpose(3, 1, 2, 0)
 
@@ -119,9 +121,9 @@ def _check_window(operator: Operator, image: Tensor, kernel: tuple[int, int]) ->
     same = operator.options["padding"] == "SAME" or kernel == (1, 1)
     if strides != [1, 1] or dilations != [1, 1] or not same or max(kernel) > MAX_KERNEL:
         raise UserError(
-            f"{operator} slides a kernel of {kernel} over {image} with padding "
+            f"{operator} has a kernel of {kernel} over {image} with padding "
             f"{operator.options['padding']}, stride {strides} and dilation {dilations}; the engine "
-            f"has padding SAME, stride 1, no dilation and kernels up to {MAX_KERNEL}"
+            f"supports padding SAME, stride 1, no dilation and kernels up to {MAX_KERNEL}"
         )
 
 
@@ -140,7 +142,9 @@ def _channel_scales(
     quantization = quantization_of(weights)
     axis = 3 if operator.name == "DEPTHWISE_CONV_2D" else 0
     if len(quantization.scale) > 1 and quantization.axis != axis:
-        raise UserError(f"{operator} has {weights} with scales along axis {quantization.axis}")
+        raise UserError(
+            f"{operator} has {weights} with scales along axis {quantization.axis}, not {axis}"
+        )
     scales = np.broadcast_to(quantization.scale, (channels,))
     return pack_factors(
         [
@@ -197,7 +201,7 @@ def _prelu(graph: Graph, operator: Operator) -> Node:
     channels = image.shape[3]
     if data.size not in (1, channels) or data.shape[-1:] != (data.size,) or any(zero_points):
         raise UserError(
-            f"{operator} has {alpha} of shape {alpha.shape}; the engine takes one slope per "
+            f"{operator} has {alpha} of shape {alpha.shape}; the engine supports one alpha per "
             "channel, with zero point 0"
         )
     positive = scale_of(image) / scale_of(output)
@@ -264,11 +268,13 @@ def _lut(graph: Graph, operator: Operator) -> Node:
     }[operator.name]
     if (scale_of(output), zero_point_of(output)) != (scale, zero_point):
         raise UserError(
-            f"{operator} gives {output} with scale {scale_of(output):g} and zero point "
-            f"{zero_point_of(output)}; the engine has {scale:g} and {zero_point}"
+            f"{operator} computes {output} with scale {scale_of(output):g} and zero point "
+            f"{zero_point_of(output)}; the engine supports only {scale:g} and {zero_point}"
         )
     if scale_of(image) < 2**-27:
-        raise UserError(f"{operator} has {image} with a scale below 2^-27")
+        raise UserError(
+            f"{operator} has {image} with a scale below 2^-27, the least that the engine supports"
+        )
     values = fill(scale_of(image), zero_point_of(image))
     call = KernelCall(Kind.LUT, image.index, output.index, weights=values.tobytes())
     return _element_wise(operator, (image.index,), output, call)
@@ -282,13 +288,15 @@ def _add(graph: Graph, operator: Operator) -> Node:
     output = graph.tensors[operator.outputs[0]]
     if left.shape != right.shape:
         raise UserError(
-            f"{operator} adds {left} and {right} of different shapes; the engine takes equal ones"
+            f"{operator} adds {left} and {right} of different shapes; they must be equal"
         )
     # TFLM rescales both to twice the larger scale with 20 more bits, then to the output's scale.
     twice = 2 * max(scale_of(left), scale_of(right))
     reals = (scale_of(left) / twice, scale_of(right) / twice, twice / (2**20 * scale_of(output)))
     if reals[2] >= 1:
-        raise UserError(f"{operator} has scales too far apart for the 20 bits that TFLM adds with")
+        raise UserError(
+            f"{operator} has scales that are too far apart for the 20 bits of TFLM's addition"
+        )
     low, high = activation_range(operator, output)
     call = KernelCall(
         kind=Kind.ADD,
@@ -309,7 +317,7 @@ def _concatenation(graph: Graph, operator: Operator) -> Node:
     if operator.number("axis") % 4 != 3 or operator.options["fused_activation_function"] != "NONE":
         raise UserError(
             f"{operator} concatenates along axis {operator.number('axis')} with activation "
-            f"{operator.options['fused_activation_function']}; the engine concatenates channels "
+            f"{operator.options['fused_activation_function']}; the engine supports channels "
             "without an activation"
         )
     for part in parts:

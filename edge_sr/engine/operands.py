@@ -27,11 +27,11 @@ def check_image(tensor: Tensor, user: str) -> None:
     """
     if len(tensor.shape) != 4 or tensor.shape[0] != 1 or tensor.shape[3] > MAX_CHANNELS:
         raise UserError(
-            f"{user} has {tensor} of shape {tensor.shape}; the engine takes (1, H, W, C) with at "
-            f"most {MAX_CHANNELS} channels"
+            f"{user} has {tensor} of shape {tensor.shape}; the engine supports (1, H, W, C) with "
+            f"at most {MAX_CHANNELS} channels"
         )
     if tensor.quantization is None or len(tensor.quantization.scale) != 1:
-        raise UserError(f"{user} has {tensor} without the one scale that an image needs")
+        raise UserError(f"{user} has {tensor} with no scale or several; an image needs one scale")
 
 
 def images(graph: Graph, operator: Operator, count: int) -> list[Tensor]:
@@ -44,8 +44,8 @@ def images(graph: Graph, operator: Operator, count: int) -> list[Tensor]:
     for tensor in tensors:
         if tensor.data is not None:
             raise UserError(
-                f"{operator} reads the constant {tensor} as an image; the engine combines "
-                "computed images only"
+                f"{operator} reads the constant {tensor} as an image; the engine supports "
+                "only computed images"
             )
     return tensors
 
@@ -68,7 +68,9 @@ def constant(graph: Graph, operator: Operator, position: int) -> np.ndarray:
     """
     tensor = graph.tensors[operator.inputs[position]]
     if tensor.data is None:
-        raise UserError(f"{operator} computes {tensor} while it runs; the engine needs a constant")
+        raise UserError(
+            f"{operator} reads {tensor}, which is computed at run time; the engine needs a constant"
+        )
     return tensor.data
 
 
@@ -96,7 +98,9 @@ def make_factor(operator: Operator, real: float) -> Factor:
     """
     result = Factor.of(real) if math.isfinite(real) else None
     if result is None or result.shift > 30:
-        raise UserError(f"{operator} multiplies by {real:g}; the engine takes less than 2^30")
+        raise UserError(
+            f"{operator} multiplies by {real:g}; the engine supports factors below 2^30"
+        )
     return result
 
 
@@ -116,13 +120,13 @@ def activation_range(operator: Operator, output: Tensor) -> tuple[int, int]:
     """The int8 range to which the fused activation clips the output.
 
     Raises:
-        UserError: the engine lacks the activation, or the range is empty.
+        UserError: the engine does not support the activation, or the range is empty.
     """
     limits = {"NONE": (None, None), "RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}
     name = str(operator.options["fused_activation_function"])
     if name not in limits:
         raise UserError(
-            f"{operator} fuses the activation {name}; the engine has {', '.join(limits)}"
+            f"{operator} fuses the activation {name}; the engine supports {', '.join(limits)}"
         )
     low, high = (
         None
@@ -134,5 +138,5 @@ def activation_range(operator: Operator, output: Tensor) -> tuple[int, int]:
     lowest = -128 if low is None else max(-128, low)
     highest = 127 if high is None else min(127, high)
     if lowest > highest:
-        raise UserError(f"{operator} clips every value of {output} by {name}")
+        raise UserError(f"{operator} has an empty range for {output} after {name}")
     return lowest, highest

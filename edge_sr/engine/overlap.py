@@ -4,11 +4,11 @@ The check replays the engine: a whole frame, event by event, from `esr_begin`, w
 above the frame, to `esr_end`, which fills the rows below it. It keeps a record of which row lies in
 each slot of each ring, and fails
 
-- where a write destroys a row that a later event still reads,
+- where a write destroys a row that a later event reads,
 - where an event reads a slot that does not hold the row it expects,
 - where a ring overlaps the arena's head or the scratch memory behind the rings.
 
-Nothing is taken from the planner's lifetimes: rows live from their write to their last read in the
+The check does not use the planner's lifetimes: a row lives from its write to its last read in the
 replay. Within a ring, row r lies in slot r modulo the number of slots. Between rings, a ring with a
 live row owns all its bytes, because its rows move through all slots from step to step. Offsets and
 sizes are linear in the width, so two rings are apart at every width if they are apart, in the same
@@ -109,7 +109,7 @@ class _Replay:
     Attributes:
         plan: the plan.
         units: the frame's height.
-        slots: the row that each slot (of a ring, by its index) was last given.
+        slots: the row last written to each slot, by the ring's index and the slot's.
     """
 
     plan: Plan

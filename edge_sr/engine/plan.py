@@ -101,7 +101,8 @@ def make_plan(graph: Graph) -> Plan:
     """Plan an int8 graph.
 
     Raises:
-        UserError: the engine lacks an operator, type or size of the graph; the message names it.
+        UserError: the engine does not support an operator, type or size of the graph; the message
+            names it.
     """
     nodes = needed(graph, lower(graph))
     memory = plan_memory(graph, nodes, pixels_per_unit(graph, nodes))

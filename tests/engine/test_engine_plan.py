@@ -197,22 +197,28 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
     [
         (
             with_operator("HARD_SWISH"),
-            r"^the engine lacks operator 1 HARD_SWISH, which makes tensor \d+ 'out'; it has "
-            r"CONV_2D and .* LOGISTIC and TANH$",
+            r"^the engine does not support operator 1 HARD_SWISH \(it computes tensor \d+ 'out'\); "
+            r"it supports CONV_2D and .* LOGISTIC and TANH$",
         ),
         (
             strided,
-            r"^operator 1 CONV_2D slides a kernel of \(3, 3\) over tensor .* stride \[2, 2\]",
+            r"^operator 1 CONV_2D has a kernel of \(3, 3\) over tensor .* stride \[2, 2\]",
         ),
-        (dilated, r"dilation \[2, 2\]; the engine has padding SAME, stride 1, no dilation"),
+        (dilated, r"dilation \[2, 2\]; the engine supports padding SAME, stride 1, no dilation"),
         (valid, r"with padding VALID"),
         (concatenated_rows, r"^operator 1 CONCATENATION concatenates along axis 1 .* channels"),
         (concatenated_otherwise, r"concatenates tensor \d+ 'conv0' into tensor \d+ 'repeated'"),
         (added_constant, r"^operator 1 ADD reads the constant tensor \d+ 'ones' as an image"),
-        (alpha_per_pixel, r"^operator 1 PRELU has tensor \d+ 'alpha' .* one slope per channel"),
-        (weights_off_zero, r"^operator 1 CONV_2D has tensor \d+ 'weights\d*' with zero points"),
-        (TfliteWriter.float_island, r"^the engine runs int8 alone, and tensor \d+ 'island' is"),
-        (with_operator("LOGISTIC"), r"^operator 1 LOGISTIC gives tensor .* with scale 0\.\d+"),
+        (alpha_per_pixel, r"^operator 1 PRELU has tensor \d+ 'alpha' .* one alpha per channel"),
+        (
+            weights_off_zero,
+            r"^operator 1 CONV_2D has tensor \d+ 'weights\d*' with nonzero zero points",
+        ),
+        (
+            TfliteWriter.float_island,
+            r"^the engine runs only int8 models, but tensor \d+ 'island' is",
+        ),
+        (with_operator("LOGISTIC"), r"^operator 1 LOGISTIC computes tensor .* with scale 0\.\d+"),
     ],
 )
 def test_the_message_names_what_the_engine_lacks(
@@ -226,5 +232,7 @@ def test_the_message_names_what_the_engine_lacks(
 
 
 def test_a_float_model_is_refused() -> None:
-    with pytest.raises(UserError, match=r"runs int8 alone, .*; export the model with --int8"):
+    with pytest.raises(
+        UserError, match=r"runs only int8 models, but .*; export the model with --int8"
+    ):
         make_plan(read_graph(catalog.find("tinypssr-x2").file("float32", ".tflite")))
