@@ -160,7 +160,7 @@ class _Replay:
         if self.shares[ring]:
             names = _name(self.plan.rings[self.shares[ring][0]])
             raise VerificationError(
-                f"the padding above {self._text(row)} is overwritten by that of {names}"
+                f"{self._text(row)}, padding above the frame, shares bytes with the ring of {names}"
             )
         self.slots[slot] = row
         self.live[ring].add(row)
@@ -217,7 +217,7 @@ class _Replay:
             return _Action("the output", reads=((tensor, row),)) if below < 0 else None
         if below >= 0:
             fills = below < ring.bottom_padding
-            return _Action("the padding", write=(tensor, row)) if fills else None
+            return _Action("the padding below the frame", write=(tensor, row)) if fills else None
         if event.action == INPUT:
             return _Action("the input", write=(tensor, row))
         node = self.plan.nodes[event.action]

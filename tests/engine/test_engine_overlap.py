@@ -104,7 +104,7 @@ def test_rings_that_overlap_at_large_widths_only_are_caught() -> None:
     offset = plan.rings[index].offset
     narrower = Size(offset.per_unit - 1, offset.fixed + 4)
     assert narrower.at(4) == offset.at(4)
-    with pytest.raises(VerificationError, match=r"is still needed|overwritten"):
+    with pytest.raises(VerificationError, match=r"is still needed|shares bytes"):
         check_overlap(with_ring(plan, index, offset=narrower))
 
 
