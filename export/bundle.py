@@ -19,7 +19,7 @@ from export import manifest, verify
 from export.c import write_c
 from export.manifest import CodecScore, Manifest, Score, TensorRecord
 from export.onnx import from_tflite
-from export.placement import FORMATS, MANIFEST, check_target, put_in_place, workplace
+from export.placement import FORMATS, MANIFEST, check_target, put_in_place, staging_folder
 
 _TOOLS = (
     *("ai-edge-litert", "keras", "numpy", "onnx", "onnxruntime", "scikit-image", "tensorflow"),
@@ -100,7 +100,7 @@ def write(
     if not manifest.is_plain_name(name):
         raise UserError(f"{name!r} is not a file name; use letters, digits, '-' and '_'")
     check_target(folder, name, formats, force)
-    with workplace(folder) as scratch:
+    with staging_folder(folder) as scratch:
         _write_files(source.tflite, name, formats, scratch)
         verification = verify.verify(scratch, name, source.precision, source.other)
         if "tflite" not in formats:

@@ -48,7 +48,7 @@ def file_names(name: str, formats: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def workplace(folder: Path) -> Iterator[Path]:
+def staging_folder(folder: Path) -> Iterator[Path]:
     """Yield a hidden folder inside `folder`, so that files move out of it by a rename.
 
     It is removed at the end; after a failure, folders that were created for it are removed as well.
@@ -97,7 +97,7 @@ def put_in_place(scratch: Path, folder: Path) -> None:
     """Move the new files in and an earlier export out; if that fails, undo all of it.
 
     Args:
-        scratch: holds the new files; see `workplace`.
+        scratch: holds the new files; see `staging_folder`.
         folder: where to.
 
     Raises:
