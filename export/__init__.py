@@ -1,1 +1,1 @@
-"""From a trained model to what runs on devices: .tflite, .onnx, C array, and their manifest."""
+"""Exports a trained model to devices: .tflite, .onnx, C array, and their manifest."""

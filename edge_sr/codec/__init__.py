@@ -1,1 +1,1 @@
-"""TinyCompress: from a network's latents to a .tcz file and back (`docs/reference/tcz.md`)."""
+"""TinyCompress: compresses images to .tcz files and decompresses them (`docs/reference/tcz.md`)."""

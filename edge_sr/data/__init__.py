@@ -1,1 +1,1 @@
-"""Images in and out: files, BT.601 colour, bicubic degradation, folder data sets, patches."""
+"""Image files, BT.601 colour, bicubic degradation, data sets and training patches."""

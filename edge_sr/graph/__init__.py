@@ -1,4 +1,4 @@
-"""A typed view of a .tflite: read, check, measure, resize. No TensorFlow."""
+"""A typed view of a .tflite, without TensorFlow: read, check, measure, resize."""
 
 from edge_sr.graph.analysis import (
     ends_in_sigmoid,

@@ -1,1 +1,1 @@
-"""One session interface over LiteRT, ONNX Runtime, TensorFlow Lite Micro and Keras."""
+"""Runs a network in LiteRT, ONNX Runtime, TensorFlow Lite Micro, the engine or Keras."""

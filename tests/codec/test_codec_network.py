@@ -155,7 +155,7 @@ def test_the_hash_is_that_of_the_decoder_file() -> None:
     assert opened(16, "int8").hash == digest[:8]
 
 
-def test_a_decoder_alone_only_decompresses() -> None:
+def test_a_decoder_alone_can_only_decompress() -> None:
     codec = network.open_parts(None, part(4, "decoder-int8"), "tc")
     with pytest.raises(UserError, match="tc has no encoder here"):
         codec.encode(crop(8, 8))
