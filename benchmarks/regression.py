@@ -61,23 +61,23 @@ def _costs(path: Path) -> Costs:
     return costs
 
 
-def differences(due: dict[str, Costs], found: dict[str, Costs]) -> list[str]:
+def differences(expected: dict[str, Costs], actual: dict[str, Costs]) -> list[str]:
     """Return a text for each difference; tolerates small ones of another compiler version."""
-    texts = [f"{name} is new" for name in found.keys() - due.keys()]
-    texts += [f"{name} is missing" for name in due.keys() - found.keys()]
-    for name in due.keys() & found.keys():
-        mine, theirs = found[name], due[name]
-        for key in mine.keys() | theirs.keys():
-            if not _alike(key, theirs, mine):
-                texts.append(f"{name}: {key} is {mine.get(key)}, not {theirs.get(key)}")
+    texts = [f"{name} is new" for name in actual.keys() - expected.keys()]
+    texts += [f"{name} is missing" for name in expected.keys() - actual.keys()]
+    for name in expected.keys() & actual.keys():
+        new, old = actual[name], expected[name]
+        for key in new.keys() | old.keys():
+            if not _alike(key, old, new):
+                texts.append(f"{name}: {key} is {new.get(key)}, not {old.get(key)}")
     return sorted(texts)
 
 
-def _alike(key: str, due: Costs, found: Costs) -> bool:
+def _alike(key: str, expected: Costs, actual: Costs) -> bool:
     if key == "compiler":
         return True
-    a, b = due.get(key), found.get(key)
-    if due.get("compiler") == found.get("compiler") or key not in _COMPILED:
+    a, b = expected.get(key), actual.get(key)
+    if expected.get("compiler") == actual.get("compiler") or key not in _COMPILED:
         return a == b
     if isinstance(a, str) or isinstance(b, str) or a is None or b is None:
         return False

@@ -95,16 +95,16 @@ def _text(path: Path) -> str | None:
 def _cpu(root: Path) -> str:
     """Return the processor's name; on ARM lscpu has it, and /proc/cpuinfo has not."""
     cpuinfo = _text(root / "proc/cpuinfo") or ""
-    found = re.search(r"^(?:model name|Processor|cpu model)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    if found:
-        return found[1].strip()
+    match = re.search(r"^(?:model name|Processor|cpu model)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    if match:
+        return match[1].strip()
     listed = re.search(r"^Model name:\s*(.+)$", _output_of("lscpu") or "", re.MULTILINE)
     return listed[1].strip() if listed else platform.processor() or platform.machine()
 
 
 def _ram(root: Path) -> int | None:
-    found = re.search(r"^MemTotal:\s*(\d+) kB$", _text(root / "proc/meminfo") or "", re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+    match = re.search(r"^MemTotal:\s*(\d+) kB$", _text(root / "proc/meminfo") or "", re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
 
 
 def _gpu() -> str | None:

@@ -128,21 +128,23 @@ def _apply(options: Options, cases: Sequence[CaseRequest]) -> list[CaseRequest]:
 
 
 def _of_file(options: Options, path: Path) -> list[CaseRequest]:
-    found = subject.open_file(path)
-    if options.int8 is not None and (found.precision == "int8") != options.int8:
-        raise UserError(f"{path} computes in {found.precision}")
+    opened = subject.open_file(path)
+    if options.int8 is not None and (opened.precision == "int8") != options.int8:
+        raise UserError(f"{path} computes in {opened.precision}")
     suffix = path.suffix.lower()
     opens = [
         name
         for name, backend in BACKENDS.items()
-        if backend.suffix == suffix and found.precision in backend.precisions
+        if backend.suffix == suffix and opened.precision in backend.precisions
     ]
     for backend in options.runtimes:
         if backend not in opens:
             raise UserError(f"{backend} does not open {path}; {_listed(opens)} do")
-    size = parse_size(DEFAULT_SIZES[found.part])
+    size = parse_size(DEFAULT_SIZES[opened.part])
     cases = [
-        replace(request(found.name, found.part, found.precision, backend, 1, size), subject=found)
+        replace(
+            request(opened.name, opened.part, opened.precision, backend, 1, size), subject=opened
+        )
         for backend in _backends(options, opens)
     ]
     return _on_boards(options, cases)

@@ -123,8 +123,8 @@ def _read_onnx(path: Path) -> tuple[Part, Interface]:
 def _read_checkpoint(path: Path) -> tuple[Part, Interface]:
     from edge_sr.models import checkpoint
 
-    found = checkpoint.read(path)
-    checkpoint.require_float(found, str(path))
+    opened = checkpoint.read(path)
+    checkpoint.require_float(opened, str(path))
     float32 = TensorSpec("float32")
-    channels = found.spec.channels
-    return "upscaler", Interface(found.config.scale, 0, float32, float32, channels=channels)
+    channels = opened.spec.channels
+    return "upscaler", Interface(opened.config.scale, 0, float32, float32, channels=channels)

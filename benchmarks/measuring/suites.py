@@ -133,9 +133,9 @@ def _suite(name: str, values: dict[str, Any]) -> Suite:
     return Suite(name, title, _sampling(values["sampling"]), tuple(dict.fromkeys(requests)))
 
 
-def _check_keys(values: Any, due: set[str], what: str) -> None:
-    if not isinstance(values, dict) or set(values) != due:
-        raise UserError(f"{what} must have exactly the keys {', '.join(sorted(due))}")
+def _check_keys(values: Any, keys: set[str], what: str) -> None:
+    if not isinstance(values, dict) or set(values) != keys:
+        raise UserError(f"{what} must have exactly the keys {', '.join(sorted(keys))}")
 
 
 def _sampling(values: Any) -> Sampling:
@@ -217,7 +217,7 @@ def parse_size(text: str) -> tuple[int, int]:
     Raises:
         UserError: the text is not a size, or a side is larger than `MAX_SIDE`.
     """
-    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if found is None or max(map(int, found.groups())) > MAX_SIDE:
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if match is None or max(map(int, match.groups())) > MAX_SIDE:
         raise UserError(f"{text!r} is not a size; write WIDTHxHEIGHT, like 768x512")
-    return int(found[2]), int(found[1])
+    return int(match[2]), int(match[1])

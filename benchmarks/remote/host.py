@@ -92,10 +92,10 @@ class _TargetError(Exception):
 def _wheels(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
-    found = sorted(path for path in folder.glob("*.whl") if not path.name.startswith("edge_sr-"))
-    if not found:
+    wheels = sorted(path for path in folder.glob("*.whl") if not path.name.startswith("edge_sr-"))
+    if not wheels:
         raise UserError(f"{folder} holds no .whl files; download them with `pip download`")
-    return found
+    return wheels
 
 
 def _machine(connection: Connection) -> str:

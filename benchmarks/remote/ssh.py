@@ -141,10 +141,8 @@ class Connection:
             )
         old = re.search(r"python3 is (\d+\.\d+)", output)
         if old:
-            due = ".".join(map(str, _OLDEST))
-            return (
-                f"python3 on {self._address.name} is {old[1]}; edge-sr needs {due} or newer there"
-            )
+            oldest = ".".join(map(str, _OLDEST))
+            return f"python3 on {self._address.name} is {old[1]}; edge-sr needs {oldest} or newer"
         return f"python3 does not start on {self._address.name}: {_last(output)}"
 
     def _listen(self) -> None:

@@ -91,5 +91,5 @@ def _request(item: Item, folder: Path) -> CaseRequest:
     if item.backend not in BACKENDS:
         raise UserError(f"unknown runtime {item.backend!r}")
     values = {key: value for key, value in vars(item).items() if key != "file"}
-    found = None if item.file is None else subject.open_file(folder / item.file)
-    return CaseRequest(**values, subject=found)
+    opened = None if item.file is None else subject.open_file(folder / item.file)
+    return CaseRequest(**values, subject=opened)

@@ -55,14 +55,14 @@ def build(folder: Path, machine: str) -> Path:
         [*command, str(sources)], env=os.environ | _environment(machine),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    made = next(folder.glob("edge_sr-*.whl"), None)
-    if done.returncode != 0 or made is None:
+    built = next(folder.glob("edge_sr-*.whl"), None)
+    if done.returncode != 0 or built is None:
         output = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
         raise UserError(f"pip cannot build a wheel from {_SOURCES}: {output[-1]}")
-    with zipfile.ZipFile(made) as archive:
+    with zipfile.ZipFile(built) as archive:
         if f"edge_sr/engine/lib/{engine.library_name()}" not in archive.namelist():
             raise UserError(f"the engine cannot be compiled for {machine} here; install gcc")
-    return made
+    return built
 
 
 def _copy(sources: Path) -> None:

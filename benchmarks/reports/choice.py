@@ -88,7 +88,7 @@ def _advise(network: str, image: str, threads: int, results: Iterable[Result]) -
         precision: fastest_each([it for it in within if it.case.network.precision == precision])
         for precision in precisions
     }
-    choices = {precision: choose(found) for precision, found in candidates.items() if found}
+    choices = {precision: choose(results) for precision, results in candidates.items() if results}
     bests = [choice.best for choice in choices.values()]
     duel = choose(bests) if len(bests) == 2 else None
     best = choose([*candidates["int8"], *candidates["float32"]])
@@ -109,8 +109,8 @@ def choose(results: Sequence[Result]) -> Choice:
     best, *others = sorted(results, key=lambda result: run_timing(result).p50)
     if not others:
         return Choice(best, None, None)
-    found = ratio(run_timing(others[0]).samples_ns, run_timing(best).samples_ns)
-    return Choice(best, others[0], found)
+    speed_up = ratio(run_timing(others[0]).samples_ns, run_timing(best).samples_ns)
+    return Choice(best, others[0], speed_up)
 
 
 def run_timing(result: Result) -> Timing:

@@ -130,20 +130,20 @@ class Pair:
             return "measured differently"
         return "; ".join([self._difference(self.ratio), *_doubts(named)])
 
-    def _difference(self, found: Ratio) -> str:
+    def _difference(self, change: Ratio) -> str:
         if self.scope is None:
-            return "equal" if found.value == 1 else f"B {_direction(found)} (counted exactly)"
-        if not found.known:
+            return "equal" if change.value == 1 else f"B {_direction(change)} (counted exactly)"
+        if not change.known:
             return TOO_FEW
-        if found.noise:
+        if change.noise:
             return "noise"
-        if found.small:
+        if change.small:
             return f"noise: processes vary by {REPEATS_WITHIN:.0%}"
-        return f"B {_direction(found)}"
+        return f"B {_direction(change)}"
 
 
-def _direction(found: Ratio) -> str:
-    return "faster" if found.value > 1 else "slower"
+def _direction(change: Ratio) -> str:
+    return "faster" if change.value > 1 else "slower"
 
 
 def _doubts(named: Iterable[tuple[str, Result]]) -> list[str]:
@@ -186,10 +186,10 @@ def compare(a: Record, b: Record) -> Comparison:
 
 
 def _by_key(record: Record, name: str) -> dict[str, Result]:
-    found = {result.case.key: result for result in record.results}
-    if len(found) < len(record.results):
+    by_key = {result.case.key: result for result in record.results}
+    if len(by_key) < len(record.results):
         raise UserError(f"record {name} holds a case twice; compare records of single runs")
-    return found
+    return by_key
 
 
 def _pairs(key: str, a: Result, b: Result) -> list[Pair]:
@@ -201,13 +201,13 @@ def _pairs(key: str, a: Result, b: Result) -> list[Pair]:
     scopes = [timing.scope for timing in a.timings if b.timing(timing.scope)]
     if not usable or not scopes:
         return [Pair(key, None, a, b, None)]
-    made = []
+    pairs = []
     for scope in scopes:
         one, two = a.timing(scope), b.timing(scope)
         assert one is not None
         assert two is not None
-        made.append(Pair(key, scope, a, b, ratio(one.samples_ns, two.samples_ns)))
-    return made
+        pairs.append(Pair(key, scope, a, b, ratio(one.samples_ns, two.samples_ns)))
+    return pairs
 
 
 def _both_measured(a: Result, b: Result) -> bool:

@@ -57,9 +57,9 @@ def operators_table(record: Record) -> Table:
     """Return the slowest operators of each case whose runtime times them."""
     rows = []
     for result in record.results:
-        whole = sum(it.ns for it in result.operators)
+        total = sum(it.ns for it in result.operators)
         for it in sorted(result.operators, key=lambda it: -it.ns)[:MAX_OPERATORS]:
-            share = f"{it.ns / whole:.0%}" if whole else ""
+            share = f"{it.ns / total:.0%}" if total else ""
             figures = (str(it.count), f"{it.ns / 1e6:.3f}", share)
             rows.append(Row((result.case.key, f"{it.name} ({it.device})", *figures)))
     note = (
@@ -72,12 +72,12 @@ def operators_table(record: Record) -> Table:
 
 def counts_table(record: Record) -> Table:
     """Return what each figure counts, in the record's words, once for each runtime."""
-    found: dict[tuple[str, str], str] = {}
+    texts: dict[tuple[str, str], str] = {}
     for result in record.results:
         name = where(result.case) if result.case.board else result.case.runtime_name
         for item in result.memory:
-            found.setdefault((item.kind, name), item.counts)
+            texts.setdefault((item.kind, name), item.counts)
         for timing in result.timings:
-            found.setdefault((f"time, {timing.scope}", name), timing.counts)
-    rows = tuple(Row((kind, name, counts)) for (kind, name), counts in sorted(found.items()))
+            texts.setdefault((f"time, {timing.scope}", name), timing.counts)
+    rows = tuple(Row((kind, name, counts)) for (kind, name), counts in sorted(texts.items()))
     return Table("What the figures count", ("figure", "runtime", "counts"), rows, prose=True)

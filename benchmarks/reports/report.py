@@ -116,8 +116,8 @@ def _choice(choice: Choice) -> tuple[str, ...]:
     return (*best, _doubted(speed_up, choice.ratio), label(choice.next))
 
 
-def _doubted(text: str, found: Ratio) -> str:
-    return f"{text}, {found.doubt}" if found.doubt else text
+def _doubted(text: str, ratio: Ratio) -> str:
+    return f"{text}, {ratio.doubt}" if ratio.doubt else text
 
 
 def _overall(advice: Iterable[Advice]) -> Table:

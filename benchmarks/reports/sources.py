@@ -64,19 +64,19 @@ def device_name(record: Record) -> str:
 
 def harmless(value: _T) -> _T:
     """Return a record, or a part of one, with `plain` texts."""
-    made: Any = value
+    safe: Any = value
     if isinstance(value, str):
-        made = plain(value)
+        safe = plain(value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
-        made = dataclasses.replace(
+        safe = dataclasses.replace(
             value, **{item.name: harmless(getattr(value, item.name)) for item in fields}
         )
     elif isinstance(value, dict):
-        made = {plain(key): plain(item) for key, item in value.items()}
+        safe = {plain(key): plain(item) for key, item in value.items()}
     elif isinstance(value, tuple) and not all(isinstance(item, int) for item in value):
-        made = tuple(harmless(item) for item in value)
-    return made
+        safe = tuple(harmless(item) for item in value)
+    return safe
 
 
 def plain(text: str) -> str:

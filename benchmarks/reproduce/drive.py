@@ -76,8 +76,8 @@ def reproduce(
     known = find_runs(request.reuse)
     pairs = _require_images(request)
     with locked(request.folder):
-        found = _begin(request, pairs)
-        jobs = _plan(request, found.data)
+        current = _begin(request, pairs)
+        jobs = _plan(request, current.data)
         for job in jobs:
             work.previous_result(job)
         reuse_runs(jobs, known)
@@ -87,7 +87,7 @@ def reproduce(
                 if outcome.error:
                     failed.append(outcome)
                 else:
-                    found = _collect(request, found, jobs)
+                    current = _collect(request, current, jobs)
                 report(outcome, count, len(jobs))
     if failed:
         last = failed[-1]
@@ -95,7 +95,7 @@ def reproduce(
             f"{len(failed)} of {len(jobs)} runs failed; the same command resumes once the cause is "
             f"fixed: {last.job.run.name} with seed {last.job.seed}: {last.error}"
         )
-    return found
+    return current
 
 
 def named_sets(study: Study, texts: Sequence[str]) -> dict[str, Path]:
@@ -135,10 +135,10 @@ def stored_results(study: Study, quick: bool, folder: Path | None) -> Results:
         raise UserError(
             f"no results of the {kind} study {study.name} are shipped; name a folder with --out"
         )
-    found = results.read(path)
-    if found.study != study.name:
-        raise UserError(f"{path} holds the study {found.study}, not {study.name}")
-    return found
+    stored = results.read(path)
+    if stored.study != study.name:
+        raise UserError(f"{path} holds the study {stored.study}, not {study.name}")
+    return stored
 
 
 def _require_sets(request: Request) -> None:
@@ -182,18 +182,18 @@ def _begin(request: Request, pairs: list[Pair]) -> Results:
     if not path.exists():
         results.write(path, blank)
         return blank
-    found = results.read(path)
-    if (found.study, found.quick) != (blank.study, blank.quick):
-        kind = "--quick" if found.quick else "full"
+    current = results.read(path)
+    if (current.study, current.quick) != (blank.study, blank.quick):
+        kind = "--quick" if current.quick else "full"
         raise UserError(
-            f"{request.folder} holds the {kind} study {found.study}; name another --out"
+            f"{request.folder} holds the {kind} study {current.study}; name another --out"
         )
-    if found.data != data:
+    if current.data != data:
         raise UserError(
             f"{request.data} has changed since the study in {request.folder} started, from "
-            f"{found.data} to {data}; name the same images, or another --out"
+            f"{current.data} to {data}; name the same images, or another --out"
         )
-    return found
+    return current
 
 
 def _software() -> dict[str, str]:
@@ -216,19 +216,19 @@ def _plan(request: Request, data: str) -> list[Job]:
     return jobs
 
 
-def _collect(request: Request, found: Results, jobs: Iterable[Job]) -> Results:
+def _collect(request: Request, current: Results, jobs: Iterable[Job]) -> Results:
     """Collect the results of all finished runs into the study's file."""
-    merged = {(result.run, result.seed): result for result in found.results}
+    merged = {(result.run, result.seed): result for result in current.results}
     for job in jobs:
         path = Path(job.folder) / work.RESULT
         if path.exists():
             merged[job.run.name, job.seed] = results.read_result(path)
     ordered = _ordered(request.study, merged.values())
-    collected = Results(**{**vars(found), "results": ordered})
+    collected = Results(**{**vars(current), "results": ordered})
     results.write(request.folder / RESULTS, collected)
     return collected
 
 
-def _ordered(study: Study, found: Iterable[Result]) -> tuple[Result, ...]:
+def _ordered(study: Study, unordered: Iterable[Result]) -> tuple[Result, ...]:
     places = {run.name: place for place, run in enumerate(study.run)}
-    return tuple(sorted(found, key=lambda r: (places.get(r.run, len(places)), r.seed)))
+    return tuple(sorted(unordered, key=lambda r: (places.get(r.run, len(places)), r.seed)))

@@ -53,7 +53,7 @@ def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) ->
     lacking = [name for name in involved if not values[name]]
     if lacking:
         return f"Not judged yet: {claim.about} (no results of {', '.join(lacking)})."
-    spreads = {name: spread(found) for name, found in values.items()}
+    spreads = {name: spread(seeds) for name, seeds in values.items()}
     upper, lower = min(pairs, key=lambda p: spreads[p[0]].mean - spreads[p[1]].mean)
     margin = spreads[upper].mean - spreads[lower].mean
     exact = [run.name for run in study.run if run.model == BICUBIC]  # which has no seeds
@@ -64,7 +64,7 @@ def _sentence(study: Study, claim: Claim, by_run: Mapping[str, list[Result]]) ->
 def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Sequence[Spread]) -> str:
     noise = _noise(spreads)
     unit = _UNITS[claim.figure]
-    seeds = min((found.seeds for found in spreads), default=1)
+    seeds = min((each.seeds for each in spreads), default=1)
     verdict = "Holds" if margin > 0 else "Does not hold here"  # also if both diverged
     if seeds == 1:
         verdict += " with one seed"
@@ -78,7 +78,7 @@ def _verdict(claim: Claim, upper: str, lower: str, margin: float, spreads: Seque
 
 def _noise(spreads: Sequence[Spread]) -> float | None:
     """Return the pooled standard deviation over seeds, or None if it is unknown."""
-    known = [found.deviation for found in spreads if found.deviation is not None]
+    known = [each.deviation for each in spreads if each.deviation is not None]
     if not known or len(known) < len(spreads):
         return None
     return math.sqrt(statistics.fmean(value**2 for value in known))
@@ -88,16 +88,16 @@ def _values(claim: Claim, by_run: Mapping[str, list[Result]]) -> dict[str, list[
     """Return a value for each run and seed: the mean over the claim's columns that all have."""
     if claim.figure == "wobble":
         return {
-            name: [value for result in found if (value := wobble(result)) is not None]
-            for name, found in by_run.items()
+            name: [value for result in results if (value := wobble(result)) is not None]
+            for name, results in by_run.items()
         }
-    scored = {name: [r for r in found if r.scores] for name, found in by_run.items()}
-    sets = [{s.column for s in result.scores} for found in scored.values() for result in found]
+    scored = {name: [r for r in results if r.scores] for name, results in by_run.items()}
+    sets = [{s.column for s in result.scores} for results in scored.values() for result in results]
     common = set.intersection(*sets) if sets else set()
     common &= set(claim.columns) or common
     return {
-        name: [_mean(result, claim.figure, common) for result in found] if common else []
-        for name, found in scored.items()
+        name: [_mean(result, claim.figure, common) for result in results] if common else []
+        for name, results in scored.items()
     }
 
 

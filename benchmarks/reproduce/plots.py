@@ -11,7 +11,7 @@ from edge_sr.files import replacing
 FILE = "curves.png"
 
 
-def draw(path: Path, study: Study, found: Results) -> bool:
+def draw(path: Path, study: Study, results: Results) -> bool:
     """Draw the curves of all runs, a thin line for each seed; returns False without curves.
 
     Raises:
@@ -22,7 +22,7 @@ def draw(path: Path, study: Study, found: Results) -> bool:
     from matplotlib.ticker import MaxNLocator
 
     names = {run.name for run in study.run}
-    trained = [result for result in found.results if result.curve and result.run in names]
+    trained = [result for result in results.results if result.curve and result.run in names]
     if not trained:
         return False
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -30,7 +30,7 @@ def draw(path: Path, study: Study, found: Results) -> bool:
     axis = figure.subplots()
     for number, run in enumerate(study.run):
         _draw_run(axis, f"C{number}", run.name, [r for r in trained if r.run == run.name])
-    title = f"{study.title}{' (quick)' if found.quick else ''}"
+    title = f"{study.title}{' (quick)' if results.quick else ''}"
     axis.set(xlabel="epoch", ylabel="validation PSNR, dB", title=title)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)

@@ -108,8 +108,8 @@ def read_result(path: Path) -> Result:
 
     def loads(data: bytes) -> Result:
         values = schema.parse(data, _MAX_BYTES, "a run's result")
-        found: Result = schema.decode(values, Result, "the result", _MAX_ITEMS)
-        return found
+        decoded: Result = schema.decode(values, Result, "the result", _MAX_ITEMS)
+        return decoded
 
     return schema.read(path, _MAX_BYTES, loads)
 
@@ -124,10 +124,10 @@ def read(path: Path) -> Results:
     def loads(data: bytes) -> Results:
         values = schema.parse(data, _MAX_BYTES, "a study's results")
         schema.check_version(values, VERSION)
-        found: Results = schema.decode(values, Results, "the results", _MAX_ITEMS)
-        keys = [(result.run, result.seed) for result in found.results]
+        decoded: Results = schema.decode(values, Results, "the results", _MAX_ITEMS)
+        keys = [(result.run, result.seed) for result in decoded.results]
         if len(set(keys)) < len(keys):
             raise UserError("it holds a run twice; remove one")
-        return found
+        return decoded
 
     return schema.read(path, _MAX_BYTES, loads)

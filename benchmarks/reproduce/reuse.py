@@ -43,16 +43,16 @@ def _runs(folder: Path) -> list[tuple[str, Path]]:
     paths = sorted(folder.glob(f"runs/*/{RESULT}"))
     if not paths:
         raise UserError(f"{folder} holds no finished run; name the --out of another study")
-    found = [(results.read_result(path), path.parent) for path in paths]
-    return [(result.plan, run) for result, run in found if result.weights]
+    runs = [(results.read_result(path), path.parent) for path in paths]
+    return [(result.plan, run) for result, run in runs if result.weights]
 
 
 def _copy(job: Job, run: Path) -> None:
-    found = results.read_result(run / RESULT)
+    result = results.read_result(run / RESULT)
     kept = checkpoint.read(run / BEST)
-    if checkpoint.digest(kept.weights) != found.weights:
+    if checkpoint.digest(kept.weights) != result.weights:
         raise UserError(f"{run / BEST} does not match {run / RESULT}; remove {run}")
     folder = Path(job.folder)
     make_folder(folder)
     checkpoint.write(folder / BEST, kept)
-    results.write(folder / RESULT, replace(found, run=job.run.name, scores=()))
+    results.write(folder / RESULT, replace(result, run=job.run.name, scores=()))

@@ -14,56 +14,56 @@ _NAMES = {"psnr": "PSNR, dB", "ssim": "SSIM"}
 MISSING, NONE = "missing", "-"
 
 
-def tables(study: Study, found: Results) -> list[Table]:
+def tables(study: Study, results: Results) -> list[Table]:
     """Return a table for each figure, and one of percentages where runs have a baseline."""
     printed = published.load(study.published)
     by_run: dict[str, list[Result]] = {run.name: [] for run in study.run}
-    for result in found.results:
+    for result in results.results:
         by_run.setdefault(result.run, []).append(result)
-    all_tables = [_table(study, found, figure, by_run, printed) for figure in study.figures]
+    all_tables = [_table(study, results, figure, by_run, printed) for figure in study.figures]
     if any(run.baseline for run in study.run):
-        all_tables.append(_percentages(study, found, by_run, printed))
+        all_tables.append(_percentages(study, results, by_run, printed))
     return all_tables
 
 
-def _title(study: Study, found: Results, what: str) -> str:
-    return f"{study.title}: {what}{', quick' if found.quick else ''}"
+def _title(study: Study, results: Results, what: str) -> str:
+    return f"{study.title}: {what}{', quick' if results.quick else ''}"
 
 
-def _note(study: Study, found: Results, figure: str, printed: Published) -> str:
-    shortened = f"Quick: {study.quick.about}" if found.quick else study.about
+def _note(study: Study, results: Results, figure: str, printed: Published) -> str:
+    shortened = f"Quick: {study.quick.about}" if results.quick else study.about
     lines = [
-        *judge(study, found.results, ("psnr", "wobble") if figure == "psnr" else (figure,)),
-        f"{shortened} {_images(study, found)}; mean over seeds ± standard deviation.",
+        *judge(study, results.results, ("psnr", "wobble") if figure == "psnr" else (figure,)),
+        f"{shortened} {_images(study, results)}; mean over seeds ± standard deviation.",
         f"In brackets: published in {printed.source}." if printed.source else "",
-        _missing(study, found),
+        _missing(study, results),
     ]
     return "\n".join(line for line in lines if line)
 
 
-def _images(study: Study, found: Results) -> str:
-    held_out = study.recipe_of(study.run[-1], found.quick).data.validation_images
-    return f"Trained on {found.data.split(',')[0]}, {held_out} of them for validation"
+def _images(study: Study, results: Results) -> str:
+    held_out = study.recipe_of(study.run[-1], results.quick).data.validation_images
+    return f"Trained on {results.data.split(',')[0]}, {held_out} of them for validation"
 
 
-def _missing(study: Study, found: Results) -> str:
+def _missing(study: Study, results: Results) -> str:
     """Return why figures are missing."""
-    if not found.results:
+    if not results.results:
         return "Missing: no run has finished yet."
-    absent = [name for name in study.sets if not _has_scores(name, found)]
+    absent = [name for name in study.sets if not _has_scores(name, results)]
     if not absent:
         return ""
     return f"Missing: {', '.join(absent)}; name the images with --test-data {absent[0]}=DIR."
 
 
-def _has_scores(name: str, found: Results) -> bool:
-    columns = (score.column for result in found.results for score in result.scores)
+def _has_scores(name: str, results: Results) -> bool:
+    columns = (score.column for result in results.results for score in result.scores)
     return any(split_column(column)[0] == name for column in columns)
 
 
 def _table(
     study: Study,
-    found: Results,
+    results: Results,
     figure: str,
     by_run: Mapping[str, list[Result]],
     printed: Published,
@@ -72,10 +72,10 @@ def _table(
     others = [name for name in printed.rows(figure) if name not in by_run]
     rows += [_printed_row(study, name, figure, printed) for name in others]
     return Table(
-        _title(study, found, _NAMES[figure]),
+        _title(study, results, _NAMES[figure]),
         ("run", "parameters", "seeds", *study.columns),
         tuple(rows),
-        _note(study, found, figure, printed),
+        _note(study, results, figure, printed),
     )
 
 
@@ -130,7 +130,7 @@ def _cell(run: Run, column: str, figure: str, results: Sequence[Result]) -> str:
 
 
 def _percentages(
-    study: Study, found: Results, by_run: Mapping[str, list[Result]], printed: Published
+    study: Study, results: Results, by_run: Mapping[str, list[Result]], printed: Published
 ) -> Table:
     """Return parameters and PSNR gain in percent of the baseline's parameters and dB."""
     rows = []
@@ -147,12 +147,12 @@ def _percentages(
         cells += [_with(gains[0], percent), *gains[1:]]
         rows.append(Row((run.name, run.baseline, *cells)))
     return Table(
-        _title(study, found, "in percent of the baseline"),
+        _title(study, results, "in percent of the baseline"),
         ("run", "baseline", "parameters", *(f"PSNR gain, {c}" for c in study.columns)),
         tuple(rows),
         "\n".join(
             [
-                *judge(study, found.results, ("psnr",)),
+                *judge(study, results.results, ("psnr",)),
                 "The PSNR gain is in percent of the figure in dB, as in the slides. The slides "
                 "call the share of parameters an increase.",
             ]

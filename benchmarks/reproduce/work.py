@@ -103,12 +103,12 @@ def previous_result(job: Job) -> Result | None:
     folder = Path(job.folder)
     if not (folder / RESULT).exists():
         return None
-    found = results.read_result(folder / RESULT)
-    if found.plan != job.plan:
+    result = results.read_result(folder / RESULT)
+    if result.plan != job.plan:
         raise UserError(
             f"{folder} holds the result of other settings or images; name another --out"
         )
-    return found
+    return result
 
 
 def _start(job: Job, folder: Path) -> Result:
@@ -173,11 +173,11 @@ def _scored(job: Job, folder: Path, result: Result) -> Result:
         pairs = find_pairs(job.sets[name], scale, for_test=True)
         digest = digest_of(pairs, job.border)
         if column not in scores:
-            found = evaluate.mean(
+            quality = evaluate.mean(
                 evaluate.evaluate(open_upscaler(scale), pairs, scale, border=job.border)
             )
-            psnr = found.psnr if math.isfinite(found.psnr) else None
-            scores[column] = Score(column, len(pairs), digest, psnr, found.ssim)
+            psnr = quality.psnr if math.isfinite(quality.psnr) else None
+            scores[column] = Score(column, len(pairs), digest, psnr, quality.ssim)
         elif scores[column].digest != digest:
             raise UserError(
                 f"{job.sets[name]} is not the {name} that the scores in {folder} are of, or the "
@@ -214,12 +214,12 @@ def _repeated(session: Any, times: int, plane: _Plane) -> _Plane:
 
 def digest_of(pairs: list[Pair], border: int | None = None) -> str:
     """Return a digest of a set's files and names, and of the border unless it is None."""
-    found = hashlib.sha256(b"" if border is None else b"%d" % border)
+    digest = hashlib.sha256(b"" if border is None else b"%d" % border)
     for pair in pairs:
         for path in (pair.hr, pair.lr):
             content = b"" if path is None else hashlib.sha256(path.read_bytes()).digest()
-            found.update(pair.name.encode(errors="surrogateescape") + b"\0" + content)
-    return found.hexdigest()[:16]
+            digest.update(pair.name.encode(errors="surrogateescape") + b"\0" + content)
+    return digest.hexdigest()[:16]
 
 
 def to_json(job: Job) -> str:

@@ -120,11 +120,11 @@ def reproduce(
     sets = named_sets(study, test_data or [])
     request = Request(study, quick, seeds, folder, data, sets, reuse or [])
     try:
-        found = run(request, _executor(ray, jobs), _report)
+        results = run(request, _executor(ray, jobs), _report)
     except KeyboardInterrupt:
         say("interrupted; the same command resumes each run after its last finished epoch")
         raise typer.Exit(130) from None
-    _show(study, found, _curves(folder, None), markdown)
+    _show(study, results, _curves(folder, None), markdown)
 
 
 def _executor(ray: str | None, jobs: int | None) -> "Executor":
@@ -153,12 +153,12 @@ def _curves(folder: Path | None, picture: Path | None) -> Path | None:
     return picture or (None if folder is None else folder / FILE)
 
 
-def _show(study: "Study", found: "Results", curves: Path | None, markdown: bool) -> None:
+def _show(study: "Study", results: "Results", curves: Path | None, markdown: bool) -> None:
     """Print the tables, and draw the curves into a file unless it is None."""
     from benchmarks.reproduce.tables import tables
     from edge_sr.cli.tables import show
 
-    for table in tables(study, found):
+    for table in tables(study, results):
         show(table, markdown)
     if curves is None:
         return
@@ -169,5 +169,5 @@ def _show(study: "Study", found: "Results", curves: Path | None, markdown: bool)
         return
     from benchmarks.reproduce import plots
 
-    if plots.draw(curves, study, found):
+    if plots.draw(curves, study, results):
         say(f"{curves}")

@@ -32,15 +32,15 @@ def compare(
     from benchmarks.reports.sources import load
 
     first, second = (source.record for source in load([a, b]))
-    found = compare_records(first, second)
-    if found.barriers and not different:
+    comparison = compare_records(first, second)
+    if comparison.barriers and not different:
         raise UserError(
-            f"the records are not comparable: {_listed(found.barriers)}; --different compares them "
-            "anyway"
+            f"the records are not comparable: {_listed(comparison.barriers)}; --different "
+            "compares them anyway"
         )
-    for sentence in (*found.barriers, *found.notes):
+    for sentence in (*comparison.barriers, *comparison.notes):
         say(sentence)
-    show(comparison_table(found), markdown)
+    show(comparison_table(comparison), markdown)
 
 
 def _listed(sentences: tuple[str, ...]) -> str:
