@@ -9,7 +9,6 @@ from benchmarks.rate_distortion.records import Log, Record
 from benchmarks.rate_distortion.study import ImageFile, Mean, mean, means
 from benchmarks.rate_distortion.survey import Progress, network_records
 from benchmarks.rate_distortion.tables import (
-    Table,
     adaptive_coding,
     beside_jpeg,
     bit_planes,
@@ -18,6 +17,7 @@ from benchmarks.rate_distortion.tables import (
     one_image,
     quantizers,
 )
+from benchmarks.reports.table import Table
 
 ALL_PLANES = 8
 HITS = 3

@@ -1,7 +1,6 @@
 """Makes tables of rate and distortion from means and records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from benchmarks.rate_distortion import published
 from benchmarks.rate_distortion.published import Point
@@ -9,21 +8,12 @@ from benchmarks.rate_distortion.records import Record
 from benchmarks.rate_distortion.search import PSNRS, Hit, Identified, nearest
 from benchmarks.rate_distortion.study import Mean
 from benchmarks.rate_distortion.survey import Survey
+from benchmarks.reports.table import Row, Table
 
 KODAK = "kodak"
 """The folder name of the set that gets the figures published for Kodak."""
 
 NONE = "-"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text; `note` follows it."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 def number(value: float | None, digits: int) -> str:
@@ -65,7 +55,7 @@ def beside_formats(
             label = name if match is None else f"{name} {match.setting}"
             rows.append(("", label, *_figures(match)))
     headings = ("planes", "codec, quality", "bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM")
-    return Table(f"{collection}, {means[0].codec}", headings, tuple(rows))
+    return Table(f"{collection}, {means[0].codec}", headings, tuple(map(Row, rows)))
 
 
 def _figures(mean: Mean | None) -> tuple[str, ...]:
@@ -86,7 +76,7 @@ def latents(collection: str, means: Sequence[Mean]) -> Table:
     headings = ("planes", "raw", "static", "adaptive", "ours", "file")
     saved_headings = ("saved over static", "saved over raw")
     title = f"{collection}, {means[0].codec}: bpp of the latents"
-    return Table(title, (*headings, *saved_headings), tuple(rows))
+    return Table(title, (*headings, *saved_headings), tuple(map(Row, rows)))
 
 
 def adaptive_coding(collection: str, curves: Mapping[int, Sequence[Mean]]) -> Table:
@@ -107,7 +97,9 @@ def adaptive_coding(collection: str, curves: Mapping[int, Sequence[Mean]]) -> Ta
             rows.append((mean.codec, number(mean.raw, 4), *order0, *ours, *theirs))
     headings = ("network", "static", "order 0", "saved", "ours", "saved")
     theirs = ("published static", "published AAC", "saved")
-    return Table(f"{collection}: bpp with all bit planes", (*headings, *theirs), tuple(rows))
+    return Table(
+        f"{collection}: bpp with all bit planes", (*headings, *theirs), tuple(map(Row, rows))
+    )
 
 
 def quantizers(collection: str, pairs: Sequence[tuple[Mean, Mean]]) -> Table:
@@ -123,7 +115,7 @@ def quantizers(collection: str, pairs: Sequence[tuple[Mean, Mean]]) -> Table:
         rows.append((clipped.codec, "clipping", *_figures(clipped), ""))
         rows.append(("", "normalization", *_figures(normalized), f"{gain:+.2f}"))
     headings = ("network", "quantizer", "bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM", "gain dB")
-    return Table(f"{collection}: quantizers, all bit planes", headings, tuple(rows))
+    return Table(f"{collection}: quantizers, all bit planes", headings, tuple(map(Row, rows)))
 
 
 def bit_planes(
@@ -144,7 +136,7 @@ def bit_planes(
     column = (f"published, rate {published.BIT_PLANES_RATE}, one image",) if printed else ()
     headings = ("planes", *(means[0].codec for means in curves), *column)
     title = f"{collection}, means by bit planes: MS-SSIM / PSNR / bpp, measured as in the slides"
-    return Table(title, headings, tuple(rows))
+    return Table(title, headings, tuple(map(Row, rows)))
 
 
 def every_image(records: Sequence[Record]) -> list[Table]:
@@ -160,7 +152,7 @@ def every_image(records: Sequence[Record]) -> list[Table]:
         ]
         label = {"slides_ms_ssim": "MS-SSIM", "slides_psnr": "PSNR", "bpp": "bpp"}[what]
         title = f"{records[0].collection}, {records[0].codec}: {label} by bit planes"
-        tables.append(Table(title, ("image", *map(str, settings)), tuple(rows)))
+        tables.append(Table(title, ("image", *map(str, settings)), tuple(map(Row, rows))))
     return tables
 
 
@@ -178,7 +170,7 @@ def one_image(records: Sequence[Record], rates: Mapping[str, int]) -> Table:
     rows = [("published, one image", *theirs)]
     rows += [(image, *(_as_printed(by_image[image, codec]) for codec in rates)) for image in images]
     title = f"{records[0].collection}: MS-SSIM / PSNR / bpp, measured as in the slides"
-    return Table(title, ("image", *rates), tuple(rows))
+    return Table(title, ("image", *rates), tuple(map(Row, rows)))
 
 
 def jpeg_hits(records: Sequence[Record], count: int, identified: Identified | None) -> Table:
@@ -190,7 +182,7 @@ def jpeg_hits(records: Sequence[Record], count: int, identified: Identified | No
         rows += [_hit_row(hit) for hit in hits]
     headings = ("image", "codec", "quality", "bpp", "PSNR of", "dB", "match")
     title = "nearest JPEG files to those in the slides"
-    return Table(title, headings, tuple(rows), verdict(identified))
+    return Table(title, headings, tuple(map(Row, rows)), verdict(identified))
 
 
 def _hit_row(hit: Hit) -> tuple[str, ...]:
@@ -228,7 +220,7 @@ def beside_jpeg(identified: Identified, ours: Mapping[int, Sequence[Record]]) ->
         ]
     headings = ("rate", "network", "ours", "published", "JPEG, published", "JPEG, ours")
     title = f"{identified.image}: MS-SSIM / PSNR / bpp, measured as in the slides"
-    return Table(title, headings, tuple(rows))
+    return Table(title, headings, tuple(map(Row, rows)))
 
 
 def survey_tables(survey: Survey) -> list[Table]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_sr.cli.common import parse_path, print_markdown, progress
+from edge_sr.cli.common import parse_path, progress
+from edge_sr.cli.tables import show
 from edge_sr.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from benchmarks.rate_distortion.records import Log
     from benchmarks.rate_distortion.study import ImageFile
     from benchmarks.rate_distortion.survey import Survey
-    from benchmarks.rate_distortion.tables import Table
 
 DEFAULT_RATES = (4, 16, 64)
 
@@ -71,7 +71,7 @@ def rd(
         return
     for images in sets:
         for each in TABLES[table].make(log, images, networks, progress):
-            _show(each, markdown)
+            show(each, markdown)
 
 
 def _parse_rates(text: str) -> tuple[int, ...]:
@@ -104,7 +104,7 @@ def _survey(
         surveys.append(survey(log, images, networks, formats, progress))
         _warn_of_small_images(surveys[-1])
         for table in survey_tables(surveys[-1]):
-            _show(table, markdown)
+            show(table, markdown)
     folder.write_surveys(out, surveys)
     _draw(surveys, out)
 
@@ -135,23 +135,3 @@ def _draw(surveys: "Sequence[Survey]", out: Path) -> None:
             typer.echo(f"{path}")
         for path in missing:
             typer.echo(f"{path} was not drawn: no image has this figure", err=True)
-
-
-def _show(table: "Table", markdown: bool) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Drawn
-
-    if markdown:
-        typer.echo(f"{table.title}\n")
-        print_markdown(table.headings, table.rows)
-    else:
-        drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for place, heading in enumerate(table.headings):
-            # A narrow terminal breaks a figure over two lines: no digit may be lost.
-            drawn.add_column(heading, justify="right" if place else "left", overflow="fold")
-        for row in table.rows:
-            drawn.add_row(*row)
-        Console(markup=False).print(drawn)
-    if table.note:
-        typer.echo(table.note)

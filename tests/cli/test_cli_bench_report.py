@@ -13,8 +13,9 @@ from rich.console import Console
 
 from benchmarks.reports.report import sections
 from benchmarks.reports.sources import Source
+from benchmarks.reports.summary import summary_tables
 from edge_sr import records
-from edge_sr.cli import bench_results, tables
+from edge_sr.cli import tables
 from edge_sr.zoo import catalog
 
 
@@ -123,7 +124,8 @@ def test_a_terminal_cuts_no_word(
     shown = [it for section in sections([Source("a", "a", record)]) for it in section.tables]
     for table in shown:
         tables.show(table, markdown=False)
-    bench_results.show_results(record)
+    for table in summary_tables(record):
+        tables.show(table, markdown=False)
     lines = text.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     whole = {word.rstrip(",") for line in lines for word in line.split()}

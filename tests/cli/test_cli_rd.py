@@ -12,6 +12,9 @@ import pytest
 import skimage.data
 from command_line import EdgeSr
 from PIL import Image
+from rich.console import Console
+
+from edge_sr.cli import tables
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 MODELS = ("--model", GOLDEN / "tinycompress-4", "--model", GOLDEN / "tinycompress-16")
@@ -149,7 +152,7 @@ def test_the_normalized_files_are_those_of_compress(
 def test_a_terminal_of_80_columns_shows_every_figure(
     edge_sr: EdgeSr, kodak: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(tables, "_console", lambda: Console(width=80, highlight=False))
     for table in ("aac", "quantizer", "planes", "image", "jpeg"):
         command = ("rd", kodak, *MODELS, "--table", table, "--out", tmp_path / "out")
         shown, whole = edge_sr(*command).out, edge_sr(*command, "--markdown").out
