@@ -140,9 +140,9 @@ def test_srcnn_enlarges_bicubically_inside_its_graph(scale):
     model = spec.build(spec.config(scale), keras)
     enlarge = keras.Model(model.input, model.get_layer("shuffle").output)
     found = np.asarray(enlarge(pixels[np.newaxis, ..., np.newaxis].astype(np.float32)))[0, ..., 0]
-    due, border = bicubic_upscale(pixels, scale).astype(float), 2 * scale
+    expected, border = bicubic_upscale(pixels, scale).astype(float), 2 * scale
     inside = np.s_[border:-border, border:-border]
-    assert np.abs(np.clip(found, 0, 255) - due)[inside].max() <= 0.51
+    assert np.abs(np.clip(found, 0, 255) - expected)[inside].max() <= 0.51
     assert srcnn.bicubic_kernel(scale).sum(axis=(0, 1, 2)) == pytest.approx(1, abs=1e-6)
 
 
@@ -169,7 +169,7 @@ def test_tinycompress_has_the_shapes_and_parameters_of_the_slides(rate):
     image = np.random.default_rng(0).random((1, 32, 48, 3), dtype=np.float32)
     side = round(rate**0.5)
     counts = {}
-    for name, given, due in (
+    for name, given, expected in (
         ("tinycompress-encoder", image, (1, 32 // side, 48 // side, 3)),
         ("tinycompress-decoder", image[:, :2, :3], (1, 2 * side, 3 * side, 3)),
         ("tinycompress", image, image.shape),
@@ -178,7 +178,7 @@ def test_tinycompress_has_the_shapes_and_parameters_of_the_slides(rate):
         model = spec.build(spec.config(1, rate=rate), keras)
         counts[name] = model.count_params()
         output = np.asarray(model(given))
-        assert output.shape == due
+        assert output.shape == expected
         assert output.min() >= 0
         assert output.max() <= 1
     assert counts == {
@@ -266,8 +266,8 @@ def test_batch_normalization_computes_what_keras_does():
     raw.set_weights([np.asarray(ours.direction)])
     for training in (True, True, False):
         found = ours(image, training=training)
-        due = theirs(raw(image), training=training)
-        np.testing.assert_allclose(np.asarray(found), np.asarray(due), atol=1e-5)
+        expected = theirs(raw(image), training=training)
+        np.testing.assert_allclose(np.asarray(found), np.asarray(expected), atol=1e-5)
 
 
 def test_weight_normalization_starts_from_the_plain_kernel_and_ignores_the_length_of_direction():

@@ -115,7 +115,7 @@ def test_a_phase_starts_and_another_stops_rounding(tmp_path):
         "[[phases]]\nstart = 0.8\nunrounded = true\n",
     )
     assert [now.rounded for now in seen] == [False] * 2 + [True] * 2 + [False]
-    assert [now.smooth for now in seen] == [8.0] * 2 + [0.0] * 3  # a bend stays sharp
+    assert [now.smooth for now in seen] == [8.0] * 2 + [0.0] * 3  # smoothing does not return
     assert recipe.ever_rounded
 
 
