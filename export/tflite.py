@@ -77,9 +77,7 @@ def convert_part(checkpoint: Checkpoint, part: str, height: int, width: int, int
 
 def _prepare(checkpoint: Checkpoint, int8: bool) -> None:
     """Check the precision of a checkpoint, then import what its conversion needs."""
-    (checkpoints.require_quantized if int8 else checkpoints.require_float)(
-        checkpoint, checkpoint.source
-    )
+    (checkpoints.require_quantized if int8 else checkpoints.require_float)(checkpoint)
     import_keras()  # before TensorFlow, which imports it too and fails with a longer message
     with quiet_native():
         require("tensorflow", "train")
@@ -91,7 +89,7 @@ def _convert_int8(checkpoint: Checkpoint, height: int, width: int) -> bytes:
         require("tensorflow_model_optimization", "train")
         from edge_sr.quantize import network
     with quiet_native():
-        return _integer(*network.concrete_function(checkpoint, height, width, checkpoint.source))
+        return _integer(*network.concrete_function(checkpoint, height, width))
 
 
 def _integer(function: Any, owner: Any) -> bytes:
@@ -111,7 +109,7 @@ def _convert_float32(checkpoint: Checkpoint, height: int, width: int) -> bytes:
     if keras.backend.backend() != "tensorflow":
         raise UserError("export needs TensorFlow as Keras' backend; set KERAS_BACKEND=tensorflow")
     with quiet_native(), tempfile.TemporaryDirectory() as folder:
-        model = checkpoints.build_model(checkpoint, keras, checkpoint.source)
+        model = checkpoints.build_model(checkpoint, keras)
         archive = keras.export.ExportArchive()
         archive.track(model)
         signature = tf.TensorSpec(

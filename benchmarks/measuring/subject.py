@@ -124,7 +124,7 @@ def _read_checkpoint(path: Path) -> tuple[Part, Interface]:
     from edge_sr.models import checkpoint
 
     opened = checkpoint.read(path)
-    checkpoint.require_float(opened, str(path))
+    checkpoint.require_float(opened)
     float32 = TensorSpec("float32")
     channels = opened.spec.channels
     return "upscaler", Interface(opened.config.scale, 0, float32, float32, channels=channels)

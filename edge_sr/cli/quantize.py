@@ -53,7 +53,7 @@ def quantize(
     from edge_sr.training.samples import Samples, load_samples
 
     source = checkpoints.read(checkpoint)
-    checkpoints.require_float(source, str(checkpoint))
+    checkpoints.require_float(source)
     scale, codec = source.config.scale, source.spec.kind == "codec"
     usual = "int8-codec" if codec else recipes.default_int8(scale, source.spec.family)
     chosen = recipes.load_for(recipe or usual, scale)

@@ -198,7 +198,7 @@ def _initial_weights(
             'norm = "none"'
         )
     source = checkpoint.read_for(path, spec.name, scale)
-    checkpoint.require_float(source, str(path))
+    checkpoint.require_float(source)
     return source.weights
 
 

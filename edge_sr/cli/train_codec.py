@@ -51,5 +51,5 @@ def _initial_weights(path: Path, model: str) -> "Weights":
     from edge_sr.models import checkpoint
 
     source = checkpoint.read_for(path, model, 1)
-    checkpoint.require_float(source, str(path))
+    checkpoint.require_float(source)
     return source.weights

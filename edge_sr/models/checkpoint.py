@@ -124,12 +124,13 @@ def is_quantized(checkpoint: Checkpoint) -> bool:
     return any(name.startswith(QUANTIZED) for name in checkpoint.weights)
 
 
-def require_quantized(checkpoint: Checkpoint, source: str) -> None:
+def require_quantized(checkpoint: Checkpoint) -> None:
     """Refuse a float checkpoint where an int8 one is needed.
 
     Raises:
-        UserError: it is a float checkpoint; the text names `source`.
+        UserError: the checkpoint is a float one.
     """
+    source = checkpoint.source
     if not is_quantized(checkpoint):
         raise UserError(
             f"{source} is a float checkpoint; `edge-sr quantize --checkpoint {source}` makes an "
@@ -137,14 +138,16 @@ def require_quantized(checkpoint: Checkpoint, source: str) -> None:
         )
 
 
-def require_float(checkpoint: Checkpoint, source: str) -> None:
+def require_float(checkpoint: Checkpoint) -> None:
     """Refuse an int8 checkpoint where a float one is needed.
 
     Raises:
-        UserError: it is an int8 checkpoint; the text names `source`.
+        UserError: the checkpoint is an int8 one.
     """
     if is_quantized(checkpoint):
-        raise UserError(f"{source} is an int8 checkpoint; a float checkpoint is needed here")
+        raise UserError(
+            f"{checkpoint.source} is an int8 checkpoint; a float checkpoint is needed here"
+        )
 
 
 def digest(weights: Mapping[str, np.ndarray]) -> str:
@@ -203,16 +206,16 @@ def assign(model: Any, weights: Mapping[str, np.ndarray], source: str = "the che
 def load_model(path: Path) -> Any:
     """The folded Keras 3 model of a float checkpoint, with its weights."""
     checkpoint = read(path)
-    require_float(checkpoint, str(path))
-    return build_model(checkpoint, require("keras", "train"), str(path))
+    require_float(checkpoint)
+    return build_model(checkpoint, require("keras", "train"))
 
 
-def build_model(checkpoint: Checkpoint, keras: Any, source: str = "the checkpoint") -> Any:
+def build_model(checkpoint: Checkpoint, keras: Any) -> Any:
     """The plain (folded) model of a float checkpoint in a Keras namespace, with its weights.
 
     Raises:
-        UserError: the weights do not fit the model; the text names `source`.
+        UserError: the weights do not fit the model.
     """
     model = checkpoint.spec.build(checkpoint.config.folded, keras)
-    assign(model, fold(checkpoint.weights), source)
+    assign(model, fold(checkpoint.weights), checkpoint.source)
     return model

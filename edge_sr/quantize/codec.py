@@ -55,10 +55,10 @@ def fake_quantized(
         prefix = checkpoints.QUANTIZED if quantized else ""
         weights = tinycompress.part_of(checkpoint.weights, prefix + part)
         if not quantized:
-            checkpoints.assign(plain, fold(weights))
+            checkpoints.assign(plain, fold(weights), checkpoint.source)
         rounded = network.annotated(plain, simulation)
         if quantized:
-            checkpoints.assign(rounded, weights)
+            checkpoints.assign(rounded, weights, checkpoint.source)
         parts[part] = _repeated(rounded, config.iterations, part)
     return parts
 
@@ -108,7 +108,7 @@ def observe(
     for part in tinycompress.PARTS:
         block = _plain_block(config, part)
         weights = tinycompress.part_of(checkpoint.weights, part)
-        checkpoints.assign(block, fold(weights))
+        checkpoints.assign(block, fold(weights), checkpoint.source)
         probe = tf_keras.Model(block.input, {layer.name: layer.output for layer in block.layers})
         activations: Activations = {}
         for _ in range(config.iterations):
@@ -199,7 +199,7 @@ def prepare(
     Raises:
         UserError: the checkpoint is an int8 one, or the state is another run's.
     """
-    checkpoints.require_float(source, "the checkpoint")
+    checkpoints.require_float(source)
     tf_keras.utils.set_random_seed(seed)
     options, rng = recipe.int8, np.random.default_rng(seed)
     patches, _ = images.cut(recipe.data, CALIBRATION_PATCHES, rng)

@@ -88,25 +88,20 @@ def unrounded(quantized: checkpoints.Checkpoint) -> Any:
     return model
 
 
-def fake_quantized(
-    checkpoint: checkpoints.Checkpoint,
-    simulation: Simulation = WHOLE,
-    source: str = "the checkpoint",
-) -> Any:
+def fake_quantized(checkpoint: checkpoints.Checkpoint, simulation: Simulation = WHOLE) -> Any:
     """A tf_keras model (N,H,W,C) in [0, 1] to (N,sH,sW,C) that rounds as int8 does.
 
     Args:
         checkpoint: a float one, whose ranges are then not calibrated yet, or an int8 one.
         simulation: what else is rounded.
-        source: name of the checkpoint in errors.
 
     Raises:
         UserError: the weights do not fit the model.
     """
     if not checkpoints.is_quantized(checkpoint):
-        return annotated(checkpoints.build_model(checkpoint, tf_keras, source), simulation)
+        return annotated(checkpoints.build_model(checkpoint, tf_keras), simulation)
     model = annotated(checkpoint.spec.build(checkpoint.config.folded, tf_keras), simulation)
-    checkpoints.assign(model, checkpoint.weights, source)
+    checkpoints.assign(model, checkpoint.weights, checkpoint.source)
     return model
 
 
@@ -214,15 +209,13 @@ def best_range(values: Any) -> tuple[float, float]:
     return share * low, max(share * high, 1e-3)
 
 
-def concrete_function(
-    checkpoint: checkpoints.Checkpoint, height: int, width: int, source: str
-) -> Any:
+def concrete_function(checkpoint: checkpoints.Checkpoint, height: int, width: int) -> Any:
     """The int8 network at one input size as a TensorFlow function, for the TFLite converter.
 
     Returns:
         the function and the model that owns its variables.
     """
-    model = fake_quantized(checkpoint, FOR_CONVERTER, source)
+    model = fake_quantized(checkpoint, FOR_CONVERTER)
     shape = (1, height, width, checkpoint.spec.channels)
     signature = tf.TensorSpec(shape, tf.float32, name="image")
 

@@ -43,7 +43,7 @@ def prepare(
     Raises:
         UserError: the checkpoint is an int8 one, or the state is another run's.
     """
-    checkpoints.require_float(source, "the checkpoint")
+    checkpoints.require_float(source)
     tf_keras.utils.set_random_seed(seed)
     scale, options = source.config.scale, recipe.int8
     rng = np.random.default_rng(seed)
