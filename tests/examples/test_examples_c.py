@@ -14,6 +14,8 @@ from edge_sr.codec import codec, network
 from edge_sr.runtime.opening import open_session
 from edge_sr.zoo import catalog
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLI = f"{shlex.quote(sys.executable)} -c 'from edge_sr.cli.main import main; main()'"
 HEIGHT, WIDTH = 37, 50
