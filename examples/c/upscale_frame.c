@@ -2,7 +2,7 @@
 /*
  * Upscale a grey image to twice its size with edge-sr's engine, row by row.
  *
- *     edge-sr firmware export tinypssr-anchor --scale 2 --target cmake --out upscaler
+ *     edge-sr firmware export tinypssr-anchor-x2 --target cmake --out upscaler
  *     cc -std=c99 -O2 -Iupscaler/src upscale_frame.c upscaler/src/esr*.c
  *         upscaler/src/tinypssr_anchor_x2_plan.c -o upscale_frame
  *     ./upscale_frame frame.pgm upscaled.pgm

@@ -1,6 +1,6 @@
 """Write the encoder of a shipped codec as C: FOLDER/src holds the engine, the plan and encoder.h.
 
-python write_encoder.py FOLDER [MODEL]     (MODEL: tinycompress-16, the default, or another codec)
+python write_encoder.py FOLDER [MODEL]     (MODEL: id of a codec, default tinycompress-16)
 """
 
 import shutil
@@ -14,6 +14,7 @@ from edge_sr.engine.build import SOURCES
 from edge_sr.engine.c_source import c_header, c_source
 from edge_sr.engine.plan import make_plan
 from edge_sr.graph import read_graph
+from edge_sr.zoo import catalog
 
 _HEADER = """\
 /* The encoder of {model}, written by write_encoder.py. */
@@ -50,7 +51,7 @@ def main() -> None:
     """Write the folder."""
     folder, model = Path(sys.argv[1]), (sys.argv[2:] or ["tinycompress-16"])[0]
     coding = network.find(model=model)
-    plan = make_plan(read_graph(network.choose(model).file("int8", part="encoder").read_bytes()))
+    plan = make_plan(read_graph(catalog.find(model).file("int8", part="encoder").read_bytes()))
     _, latents = coding.encode(np.zeros((1, 1, 3), np.uint8))
     shutil.copytree(SOURCES, folder / "src")
     header = _HEADER.format(

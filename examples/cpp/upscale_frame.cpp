@@ -2,7 +2,7 @@
 //
 // Upscale a grey image to twice its size with edge-sr's engine, in one call.
 //
-//     edge-sr firmware export tinypssr-anchor --scale 2 --target cmake --out upscaler
+//     edge-sr firmware export tinypssr-anchor-x2 --target cmake --out upscaler
 //     cmake -S upscaler -B upscaler/build && cmake --build upscaler/build
 //     c++ -std=c++11 -O2 -Iupscaler/src upscale_frame.cpp
 //         upscaler/build/libtinypssr_anchor_x2.a -o upscale_frame
