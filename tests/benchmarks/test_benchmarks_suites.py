@@ -63,7 +63,7 @@ def test_a_case_names_its_runtime_as_options_do(name):
     network = Network("a-x2", "upscaler", "int8", None, None, None, ())
     case = Case(network, backend.runtime, backend.delegate, 1, (), 8, 8, 1, None)
     assert case.runtime_name == name
-    assert case.key == f"a x2 upscaler int8 8x8 {name} 1 thread"
+    assert case.key == f"a-x2 upscaler int8 8x8 {name} 1 thread"
 
 
 def test_the_suites_are_those_that_the_help_names():
