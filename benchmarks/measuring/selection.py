@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import subject, suites
-from benchmarks.measuring.suites import BACKENDS, QUICK, CaseRequest, parse_size, request
+from benchmarks.measuring.suites import BACKENDS, MAX_SIDE, QUICK, CaseRequest, request
 from edge_sr.errors import UserError
 from edge_sr.records import Part, Precision, Sampling
+from edge_sr.sizes import parse_size
 from edge_sr.zoo import catalog
 
 DEFAULT_SUITE = "quick"
@@ -121,7 +122,7 @@ def _apply(options: Options, cases: Sequence[CaseRequest]) -> list[CaseRequest]:
         if options.threads is not None and BACKENDS[case.backend].threaded:
             case = replace(case, threads=options.threads)
         if options.size is not None:
-            height, width = parse_size(options.size)
+            height, width = parse_size(options.size, MAX_SIDE)
             case = replace(case, height=height, width=width)
         applied.append(case)
     return applied
@@ -140,7 +141,7 @@ def _of_file(options: Options, path: Path) -> list[CaseRequest]:
     for backend in options.runtimes:
         if backend not in opens:
             raise UserError(f"{backend} does not open {path}; {_listed(opens)} do")
-    size = parse_size(DEFAULT_SIZES[opened.part])
+    size = parse_size(DEFAULT_SIZES[opened.part], MAX_SIDE)
     cases = [
         replace(
             request(opened.name, opened.part, opened.precision, backend, 1, size), subject=opened
@@ -168,7 +169,7 @@ def _of_model(options: Options) -> list[CaseRequest]:
     for part, precision in itertools.product(parts, chosen.values()):
         subject.find(name, part, precision)  # raises where it is not shipped
     cases = [
-        request(name, part, precision, backend, 1, parse_size(DEFAULT_SIZES[part]))
+        request(name, part, precision, backend, 1, parse_size(DEFAULT_SIZES[part], MAX_SIDE))
         for part in parts
         for backend, precision in chosen.items()
     ]

@@ -18,7 +18,6 @@ threads = [1, 2]
 
 import dataclasses
 import itertools
-import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any
 from benchmarks.measuring.subject import Subject
 from edge_sr.errors import UserError
 from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
+from edge_sr.sizes import parse_size
 from edge_sr.zoo import catalog
 from edge_sr.zoo.catalog import Kind
 
@@ -171,7 +171,7 @@ def _product(case: Any) -> list[CaseRequest]:
             raise UserError(f"{key} of [[case]] must be a list of {name} and not empty")
     networks = [catalog.identify(network) for network in case["networks"]]
     _check_known(case, {kind for _, kind in networks})
-    sizes = [parse_size(size) for size in case["sizes"]]
+    sizes = [parse_size(size, MAX_SIDE) for size in case["sizes"]]
     combinations = itertools.product(
         networks, sizes, case["parts"], case["precisions"], case["backends"], case["threads"]
     )
@@ -209,15 +209,3 @@ def request(
     """Return a case; `size` is (height, width). A runtime with fixed threads gets one thread."""
     threads = threads if BACKENDS[backend].threaded else 1
     return CaseRequest(network, part, precision, backend, threads, *size)
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (height, width) of a text like "768x512", which is width x height.
-
-    Raises:
-        UserError: the text is not a size, or a side is larger than `MAX_SIDE`.
-    """
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if match is None or max(map(int, match.groups())) > MAX_SIDE:
-        raise UserError(f"{text!r} is not a size; write WIDTHxHEIGHT, like 768x512")
-    return int(match[2]), int(match[1])

@@ -220,7 +220,7 @@ def resolve(
     if network is None:
         network = _on_disk(name)
     if network is None:
-        raise UserError(_unknown(name, scale, kind))
+        raise UserError(_unknown(name, scale, rate, kind))
     _check(network, name, scale, rate, kind)
     return network
 
@@ -292,10 +292,14 @@ def _on_disk(name: str) -> Network | None:
     return None
 
 
-def _unknown(name: str, scale: int | None, kind: Kind | None) -> str:
+def _unknown(name: str, scale: int | None, rate: int | None, kind: Kind | None) -> str:
     """Why nothing of that name is known."""
     known = entries(kind)
     listed = ", ".join(entry.id for entry in known) or "none"
+    codec, _ = split_part(name)
+    if codec == CODEC or codec.removeprefix(f"{CODEC}-") in map(str, rates()):
+        missing = f"{CODEC}-{_rate(rate)}" if codec == CODEC else codec
+        return f"no weights ship for {missing}; available: {listed}"
     shipped_scales = [entry for entry in entries() if entry.model == name]
     if shipped_scales or name in registry.names():
         if kind == "codec":

@@ -10,13 +10,12 @@ import pytest
 from command_line import EdgeSr
 from tflite_factory import TfliteWriter, tinypssr
 
-from edge_sr.cli.export import find_weights
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph
 from edge_sr.models import checkpoint
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.zoo import catalog
-from export import manifest, tflite
+from export import manifest, networks, tflite
 
 NAME = "tinypssr-anchor-x2-int8"
 
@@ -62,7 +61,7 @@ def test_shipped_weights_come_out_as_the_shipped_artifacts(edge_sr: EdgeSr, tmp_
 
 @pytest.mark.slow
 def test_float_weights_at_another_size(edge_sr: EdgeSr, tmp_path: Path) -> None:
-    result = edge_sr("export", "--float32", "--input-size", "18x40", "--out", tmp_path)
+    result = edge_sr("export", "--float32", "--size", "40x18", "--out", tmp_path)
     assert result.code == 0, result.err
     read = manifest.read(tmp_path / "manifest.json")
     assert (read.precision, read.input.shape) == ("float32", (1, 18, 40, 1))
@@ -71,7 +70,7 @@ def test_float_weights_at_another_size(edge_sr: EdgeSr, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("converter")
 def test_the_table_states_costs_quality_and_differences(edge_sr: EdgeSr, tmp_path: Path) -> None:
-    result = edge_sr("export", "--input-size", "16x20", "--out", tmp_path)
+    result = edge_sr("export", "--size", "20x16", "--out", tmp_path)
     assert result.code == 0, result.err
     rows = dict(
         (part.strip() for part in line.strip("| ").split(" | ", 1))
@@ -81,13 +80,13 @@ def test_the_table_states_costs_quality_and_differences(edge_sr: EdgeSr, tmp_pat
     read = manifest.read(tmp_path / "manifest.json")
     assert rows["parameters"] == "1,356"
     assert rows["MACs per LR pixel"] == "1,296"
-    assert rows["MACs per 16x20 frame"] == "414,720"
+    assert rows["MACs per 20x16 frame"] == "414,720"
     assert read.tflm_arena is not None
-    assert rows["TFLM arena at 16x20"].startswith(f"{read.tflm_arena.bytes:,} bytes, 64-bit host")
+    assert rows["TFLM arena at 20x16"].startswith(f"{read.tflm_arena.bytes:,} bytes, 64-bit host")
     assert rows["operators"] == "CONV_2D v3, DEPTH_TO_SPACE v2, PRELU v1"
     assert rows["input"] == "int8 [1, 16, 20, 1], scale 0.00392156886, zero point -128"
     assert "LSB" in rows[".onnx in ONNX Runtime against TFLM, noise"]
-    assert "dB" in rows[".tflite in LiteRT against TFLM, photographs"]
+    assert "dB" in rows[".tflite in LiteRT against TFLM, images"]
     card = catalog.find("tinypssr-anchor-x2").card.scores("int8")["set14"]
     assert f"int8 {card['psnr']:.2f} dB / {card['ssim']:.4f}" in rows["PSNR / SSIM on set14"]
     size = (tmp_path / f"{NAME}.onnx").stat().st_size
@@ -124,12 +123,15 @@ def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) ->
         (["--format", "coreml"], "unknown format 'coreml'; available: tflite, onnx, c"),
         (["--scale", "0"], "has no scale 0; it has 2, 4"),
         (["--format", ""], "no format is given; available: tflite, onnx, c"),
-        (["--input-size", "0x32"], "'0x32' is no input size; write HxW"),
-        (["--input-size", "32x-1"], "no input size"),
-        (["--input-size", "4097x32"], "sides of 1 to 4096"),
-        (["--input-size", "99999999999x1"], "no input size"),
-        (["--input-size", "32"], "no input size"),
-        (["--input-size", "３２x32"], "no input size"),
+        (["--size", "0x32"], "'0x32' is not a size; write WIDTHxHEIGHT"),
+        (["--size", "32x-1"], "is not a size"),
+        (["--size", "4097x32"], "sides up to 4096"),
+        (["--size", "99999999999x1"], "is not a size"),
+        (["--size", "32"], "is not a size"),
+        (["--size", "３２x32"], "is not a size"),
+        (["--input-size", "24x40"], "write --size 40x24 for a width of 40"),
+        (["--input-size", "8x8", "--size", "8x8"], "give --size alone"),
+        (["tinypssr", "--model", "tinypssr"], "name the model once"),
         (["--checkpoint", "absent.safetensors"], "absent.safetensors is not a file"),
     ],
     ids=str,
@@ -205,8 +207,8 @@ def test_a_checkpoint_tells_its_model_and_scale(
     assert edge_sr("export", "--checkpoint", weights, "--format", "tflite").code == 0
     assert (tmp_path / "artifacts" / "tinypssr-x2-int8" / "manifest.json").is_file()
     large = catalog.find("tinypssr-x4").checkpoint("int8")
-    found = find_weights(None, None, True, checkpoint.read(large))
-    assert (found.model, found.scale, found.quality) == ("tinypssr", 4, ())
+    found = networks.find_weights(checkpoint=large)
+    assert (found.model, found.id, found.quality) == ("tinypssr", "tinypssr-x4", ())
 
 
 @pytest.mark.usefixtures("converter")

@@ -67,9 +67,7 @@ def test_the_table_of_an_encoder_is_true(
     edge_sr: EdgeSr, tmp_path: Path, codec: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = edge_sr(
-        "export", "--model", "tinycompress-encoder", "--rate", "4", "--input-size", "24x40"
-    )
+    result = edge_sr("export", "--model", "tinycompress-encoder", "--rate", "4", "--size", "40x24")
     assert result.code == 0, result.err
     folder = tmp_path / "artifacts" / "tinycompress-4-encoder-int8"
     read = manifest.read(folder / "manifest.json")
@@ -84,13 +82,11 @@ def test_the_table_of_an_encoder_is_true(
     # 4, and then 1 at half the size.
     assert found["halo"] == "6 input pixels on each side"
     assert read.tflm_arena is not None
-    assert found["TFLM arena at 24x40"].startswith(f"{read.tflm_arena.bytes:,} bytes")
+    assert found["TFLM arena at 40x24"].startswith(f"{read.tflm_arena.bytes:,} bytes")
     assert found["codec on kodak, int8"] == (
         "1.250 bpp, PSNR-Y 28.80 dB, PSNR-RGB 26.31 dB, MS-SSIM 0.9700"
     )
-    assert (
-        "PSNR-RGB of the decoded within" in found[".onnx in ONNX Runtime against TFLM, photographs"]
-    )
+    assert "PSNR-RGB of the decoded within" in found[".onnx in ONNX Runtime against TFLM, images"]
     assert "mean" in found[".tflite in LiteRT against TFLM, noise"]
 
 
@@ -123,7 +119,7 @@ def test_a_decoder_of_ones_own_twice_gives_the_same_bytes(
     options = ["--model", "tinycompress-decoder", "--checkpoint", weights, "--float32"]
     folders = [tmp_path / name for name in "ab"]
     for folder in folders:
-        result = edge_sr("export", *options, "--input-size", "6x10", "--out", folder)
+        result = edge_sr("export", *options, "--size", "10x6", "--out", folder)
         assert result.code == 0, result.err
     names = sorted(path.name for path in folders[0].iterdir())
     assert "tinycompress-4-decoder-float32.onnx" in names
@@ -137,16 +133,22 @@ def test_a_decoder_of_ones_own_twice_gives_the_same_bytes(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["tinycompress"], "name --model tinycompress-encoder or --model tinycompress-decoder"),
+        (["tinycompress-4"], "name tinycompress-encoder or tinycompress-decoder"),
         (["tinycompress-encoder", "--rate", "5"], "no rate 5; available: 4, 16, 64, 256"),
-        (["tinycompress-encoder", "--rate", "64"], "unknown network 'tinycompress-64'"),
-        (["tinycompress-rd-encoder"], "unknown network 'tinycompress-rd'; available: "),
-        (["tinycompress-encoder"], "unknown network 'tinycompress-16'"),
+        (
+            ["tinycompress-encoder", "--rate", "64"],
+            "no weights ship for tinycompress-64; available: tinycompress-4",
+        ),
+        (["tinycompress-rd-encoder"], "unknown network 'tinycompress-rd-encoder'; available: "),
+        (["tinycompress-encoder"], "no weights ship for tinycompress-16"),
         (["tinycompress-4-encoder", "--rate", "16"], "has rate 4, not 16"),
-        (["tinycompress-encoder", "--scale", "2"], "name --rate instead of --scale"),
-        (["tinycompress-4-encoder", "--input-size", "31x32"], "takes multiples of 2, not 31x32"),
-        (["tinycompress-4-decoder", "--input-size", "2049x8"], "2048 is the most"),
-        (["tinypssr", "--rate", "16"], "--rate is for tinycompress-encoder and"),
+        (
+            ["tinycompress-4-encoder", "--scale", "2"],
+            "is a codec, which has no scale; leave --scale out",
+        ),
+        (["tinycompress-4-encoder", "--size", "31x32"], "multiples of 2, not 31x32"),
+        (["tinycompress-4-decoder", "--size", "2049x8"], "at most 2048"),
+        (["tinypssr", "--rate", "16"], "no weights ship for tinypssr-x2"),
     ],
     ids=str,
 )

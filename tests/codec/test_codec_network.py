@@ -217,7 +217,11 @@ def test_shipped_codecs_are_found(stand_ins: Path) -> None:
     ("rate", "model", "words"),
     [
         (5, None, "no rate 5; available: 4, 16, 64, 256"),
-        (64, None, "unknown network 'tinycompress-64'; available: tinycompress-4, tinycompress-16"),
+        (
+            64,
+            None,
+            "no weights ship for tinycompress-64; available: tinycompress-4, tinycompress-16",
+        ),
         (None, "none", "unknown network 'none'; available: .*, or name a folder of that layout"),
         (16, "tinycompress-4", "tinycompress-4 has rate 4, not 16"),
         (None, str(FOLDER), "is a folder without a network"),
