@@ -120,7 +120,7 @@ class _Run:
                 for source in node.inputs:
                     self.rows[source].eager.append(index)
 
-    def make(self, tensor: int, row: int) -> None:
+    def compute(self, tensor: int, row: int) -> None:
         """Compute the tensor's rows up to that one, after the rows that they read.
 
         The search is depth first, on a stack of its own: networks are deeper than Python's stack.
@@ -177,7 +177,7 @@ def schedule(
     in_pixels = pixels_per_unit[graph.input.index]
     reach = math.ceil(max(run.delays.values())) + 1
     for row in range((3 * reach + 8) * out_pixels):
-        run.make(graph.output.index, row)
+        run.compute(graph.output.index, row)
         run.events.append(Event(EMIT, row))
         if len(run.events) > MAX_EVENTS:
             raise UserError("the model is too deep for the engine")
