@@ -54,7 +54,7 @@ def read_network(model: str | None, scale: int | None, rate: int | None = None) 
 
 
 def _int8_file(meant: "catalog.Network") -> Path:
-    """The .tflite that firmware is made from."""
+    """Return the .tflite that firmware is made from."""
     if meant.path is not None:
         if meant.path.suffix.lower() != ".tflite":
             raise UserError(f"firmware is made from an int8 .tflite, not from {meant.path}")
@@ -88,9 +88,8 @@ def open_codec(encoder: Path, decoder: Path | None) -> "Codec":
         return networks.open_parts(encoder, decoder, _own_id(decoder))
     if encoder.name != Entry(encoder.parent).file("int8", part="encoder").name:
         raise UserError(
-            f"files must name the decoder that reads them; what belongs to {encoder} is told by "
-            "--decoder, unless both lie in one folder as encoder-int8.tflite and "
-            "decoder-int8.tflite"
+            f"files name the decoder that reads them: name that of {encoder} with --decoder, or "
+            "put both into one folder as encoder-int8.tflite and decoder-int8.tflite"
         )
     return networks.find(model=str(encoder.absolute().parent))
 
