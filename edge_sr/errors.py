@@ -1,14 +1,18 @@
-"""The errors that a user may meet, and what the command line makes of them."""
+"""The errors of edge-sr, and the exit codes that the command line gives them."""
 
 import importlib
 from types import ModuleType
 
 
-class UserError(Exception):
-    """Bad input. The text is one sentence: what was wrong and what would be right. Exit code 2."""
+class EdgeSRError(Exception):
+    """Any error that edge-sr raises; its text is one sentence."""
 
 
-class VerificationError(Exception):
+class UserError(EdgeSRError):
+    """Bad input. The text says what was wrong and what would be right. Exit code 2."""
+
+
+class VerificationError(EdgeSRError):
     """An artifact failed its check; the text names the tensor or file. Exit code 1."""
 
 

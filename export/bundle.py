@@ -11,10 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import edge_sr
 from edge_sr import graph
 from edge_sr.errors import UserError, require
 from edge_sr.runtime import arena
+from edge_sr.version import __version__
 from export import manifest, verify
 from export.c import write_c
 from export.manifest import CodecScore, Manifest, Score, TensorRecord
@@ -176,7 +176,7 @@ def _arena(tflite: bytes) -> manifest.Arena | None:
 
 def tool_versions() -> dict[str, str]:
     """Return the versions of all packages that an export depends on, by name."""
-    versions = {"edge-sr": edge_sr.__version__, "python": platform.python_version()}
+    versions = {"edge-sr": __version__, "python": platform.python_version()}
     for package in _TOOLS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)

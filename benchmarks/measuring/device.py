@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import edge_sr
 from edge_sr.cores import cores
 from edge_sr.errors import UserError
 from edge_sr.records import Conditions, Device, Software
+from edge_sr.version import __version__
 
 PACKAGES = (
     *("ai-edge-litert", "tflite-runtime", "onnxruntime", "onnxruntime-gpu", "tensorflow", "keras"),
@@ -136,7 +136,7 @@ def _output_of(*command: str) -> str | None:
 def read_software() -> Software:
     """Return the versions of the software."""
     return Software(
-        edge_sr=edge_sr.__version__,
+        edge_sr=__version__,
         git_revision=_revision(),
         os=_os(),
         python=platform.python_version(),

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 import typer
 import typer.main
 
-import edge_sr
 from edge_sr.cli import (
     bench,
     compare,
@@ -28,6 +27,7 @@ from edge_sr.cli import (
 from edge_sr.cli import eval as evaluation
 from edge_sr.cli import export as exporting
 from edge_sr.errors import UserError, VerificationError
+from edge_sr.version import __version__
 
 app = typer.Typer(
     name="edge-sr",
@@ -40,7 +40,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"edge-sr {edge_sr.__version__}")
+        typer.echo(f"edge-sr {__version__}")
         raise typer.Exit()
 
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+import numpy as np
 from PIL import Image as PillowImage
 
 from edge_sr.data.image_conversion import to_image, to_wide
 from edge_sr.data.image_formats import READ_SUFFIXES, readable
-from edge_sr.data.image_types import Image, WideImage
+from edge_sr.data.image_types import Image, Samples, WideImage
 from edge_sr.errors import UserError
 
 MAX_PIXELS = 200_000_000
@@ -80,6 +81,27 @@ def read_image_bytes(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Im
     return _read(io.BytesIO(data), Path(name), max_pixels, to_image)
 
 
+def from_pillow(image: PillowImage.Image, wide: bool = False) -> Samples:
+    """Convert a Pillow image as `read_image` does.
+
+    Args:
+        image: opened or made by Pillow.
+        wide: keep 16-bit gray.
+
+    Returns:
+        uint8 (H, W) gray or (H, W, 3) RGB, or if `wide` uint16 (H, W) gray.
+
+    Raises:
+        UserError: as in `read_image`.
+    """
+    path = Path(getattr(image, "filename", "") or "the image")
+    if 0 in image.size:
+        raise UserError(f"{path} is empty; an image has at least one pixel")
+    if wide and image.mode.startswith("I;16"):
+        return _converted(path, lambda: np.array(image, np.uint16))
+    return _converted(path, lambda: to_image(path, image).pixels)
+
+
 def check_start(start: bytes, name: str) -> None:
     """Check the first bytes of a file before the rest is read.
 
@@ -112,9 +134,17 @@ def _read(
     max_pixels: int,
     convert: Callable[[Path, PillowImage.Image], T],
 ) -> T:
-    try:
+    def run() -> T:
         with _opened(source, path, max_pixels) as image:
             return convert(path, image)
+
+    return _converted(path, run)
+
+
+def _converted(path: Path, run: Callable[[], T]) -> T:
+    """The result of a decoder, whose errors become sentences."""
+    try:
+        return run()
     except UserError:
         raise
     except PillowImage.UnidentifiedImageError:

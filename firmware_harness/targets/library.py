@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-import edge_sr
 from edge_sr import files
 from edge_sr.errors import UserError
+from edge_sr.version import __version__
 from firmware_harness.targets import example, template
 from firmware_harness.targets.content import Content
 from firmware_harness.targets.target import Target
@@ -70,7 +70,7 @@ def write(
         output: the expected output, (H', W', C') int8.
     """
     fields = dict(content.fields) | _frame_fields(frame, output)
-    fields |= {"VERSION": edge_sr.__version__, "EXAMPLE": target.example}
+    fields |= {"VERSION": __version__, "EXAMPLE": target.example}
     (folder / "src").mkdir()
     for name, text in content.files.items():
         template.write_text(folder / "src" / name, text)

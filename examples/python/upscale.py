@@ -1,0 +1,10 @@
+"""Upscale an image twofold: python upscale.py photo.png large.png"""
+
+import sys
+
+from PIL import Image
+
+import edge_sr
+
+model = edge_sr.load("tinypssr-anchor-x2", precision="int8", runtime="engine")
+Image.fromarray(model.upscale(sys.argv[1])).save(sys.argv[2])
