@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import grimp
+import networkx
 import numpy as np
 import pytest
 from PIL import Image
@@ -195,3 +197,12 @@ def test_a_command_that_lacks_its_extra_names_it(tmp_path, arguments, extra):
     assert f"pip install 'edge-sr[{extra}]'" in result.stderr
     assert result.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"in.png", "a.safetensors"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Lazy imports and those for type checking count as well."""
+    found = grimp.build_graph("benchmarks", "edge_sr", "export", "firmware_harness")
+    imports = {module: found.find_modules_directly_imported_by(module) for module in found.modules}
+    graph = networkx.DiGraph((module, other) for module in imports for other in imports[module])
+    circles = [sorted(each) for each in networkx.strongly_connected_components(graph)]
+    assert [circle for circle in circles if len(circle) > 1] == []
