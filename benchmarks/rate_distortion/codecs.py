@@ -11,7 +11,7 @@ import PIL
 from PIL import Image, features
 
 from benchmarks.rate_distortion import order0
-from edge_sr.codec import codec, container, network
+from edge_sr.codec import codec, container, opening
 from edge_sr.codec.network import Network
 from edge_sr.codec.planes import BITS
 from edge_sr.codec.quantizer import Kind
@@ -122,7 +122,7 @@ def _open(name: str, kind: str) -> TinyCompress | None:
     # The engine contains the coder and the int8 kernels.
     contents = [*(part.read_bytes() for part in parts), build.library_name().encode()]
     digest = hashlib.sha256(b"".join(contents)).hexdigest()
-    opened = network.find(model=name, int8=kind == "int8")
+    opened = opening.find(model=name, int8=kind == "int8")
     return TinyCompress(opened, digest[:HASH_DIGITS])
 
 

@@ -93,10 +93,10 @@ def compress(
     else:
         _check_file(target, force)
 
-    from edge_sr.codec import network
+    from edge_sr.codec import opening
     from edge_sr.data.images import list_images
 
-    found = network.find(rate, int8, model, count_threads(threads))
+    found = opening.find(rate, int8, model, count_threads(threads))
 
     def work(image: Path, path: Path) -> str | None:
         return _compress_file(image, path, lambda pixels: encode(pixels, found), max_pixels)

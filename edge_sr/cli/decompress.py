@@ -99,14 +99,14 @@ def _check_file(target: Path, force: bool) -> None:
 
 def _finder(model: str | None, threads: int) -> "Callable[[Header], Network]":
     """Finds the decoder of each file, and opens none twice."""
-    from edge_sr.codec import network
+    from edge_sr.codec import opening
 
     opened: dict[tuple[str, bytes], Network] = {}
 
     def find(header: "Header") -> "Network":
         key = header.model_id, header.model_hash
         if key not in opened:
-            opened[key] = network.find_for(header, model, threads)
+            opened[key] = opening.find_for(header, model, threads)
         return opened[key]
 
     return find

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_sr.codec import container, network
+from edge_sr.codec import container, opening
 from edge_sr.codec import planes as bit_planes
 from edge_sr.codec.header import MAX_PIXELS, Colour, Header
 from edge_sr.codec.network import Network
@@ -118,8 +118,8 @@ def decompress(
         raise UserError(f"{planes} bit planes cannot be decoded; available: {available}")
     header = file.header
     if decoding is None:
-        decoding = network.find_for(header)
-    network.check_made_by(header, decoding)
+        decoding = opening.find_for(header)
+    opening.check_made_by(header, decoding)
     latents = replace(file, segments=file.segments[:planes]).latents()
     rgb = decoding.decode(latents, header.height, header.width)
     pixels = _to_gray(rgb) if header.colour is Colour.GRAY else rgb

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sr.codec import network
+from edge_sr.codec import opening
 from edge_sr.engine.build import SOURCES
 from edge_sr.engine.c_source import c_header, c_source
 from edge_sr.engine.plan import make_plan
@@ -50,7 +50,7 @@ static const esr_tcz_network encoder_network = {{
 def main() -> None:
     """Write the folder."""
     folder, model = Path(sys.argv[1]), (sys.argv[2:] or ["tinycompress-16"])[0]
-    coding = network.find(model=model)
+    coding = opening.find(model=model)
     plan = make_plan(read_graph(catalog.find(model).file("int8", part="encoder").read_bytes()))
     _, latents = coding.encode(np.zeros((1, 1, 3), np.uint8))
     shutil.copytree(SOURCES, folder / "src")

@@ -19,7 +19,7 @@ from command_line import EdgeSr
 from PIL import Image, ImageCms
 from processes import Processes
 
-from edge_sr.codec import codec, container, network
+from edge_sr.codec import codec, container, opening
 from edge_sr.codec.quantizer import Kind
 from edge_sr.zoo import catalog
 
@@ -40,7 +40,7 @@ def picture(photographs: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def file(picture: Path, tmp_path: Path) -> Path:
     """The picture compressed."""
-    (tmp_path / "in.tcz").write_bytes(codec.compress(pixels_of(picture), network.find()))
+    (tmp_path / "in.tcz").write_bytes(codec.compress(pixels_of(picture), opening.find()))
     return tmp_path / "in.tcz"
 
 
@@ -57,7 +57,7 @@ def test_there_and_back(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
     result = edge_sr("compress", picture, tmp_path / "a.tcz")
     assert (result.code, result.out, result.err) == (0, "", "")
     data = (tmp_path / "a.tcz").read_bytes()
-    assert data == codec.compress(pixels_of(picture), network.find())
+    assert data == codec.compress(pixels_of(picture), opening.find())
     result = edge_sr("decompress", tmp_path / "a.tcz", tmp_path / "out.png")
     assert (result.code, result.out, result.err) == (0, "", "")
     assert np.array_equal(pixels_of(tmp_path / "out.png"), codec.decompress(data).pixels)
@@ -85,12 +85,12 @@ def test_options(
     kind: Kind,
 ) -> None:
     assert edge_sr("compress", picture, tmp_path / "a.tcz", *options).code == 0
-    expected = codec.compress(pixels_of(picture), network.find(rate, int8), planes, kind)
+    expected = codec.compress(pixels_of(picture), opening.find(rate, int8), planes, kind)
     assert (tmp_path / "a.tcz").read_bytes() == expected
 
 
 def test_as_many_planes_as_fit(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
-    data = codec.compress(pixels_of(picture), network.find(), 5)
+    data = codec.compress(pixels_of(picture), opening.find(), 5)
     bpp = 8 * len(data) / (37 * 22) + 0.001
     assert edge_sr("compress", picture, tmp_path / "a.tcz", "--target-bpp", bpp).code == 0
     assert (tmp_path / "a.tcz").read_bytes() == data
@@ -395,7 +395,7 @@ def test_what_cannot_be_decompressed(edge_sr: EdgeSr, file: Path, tmp_path: Path
         "decompress", file, out, "--planes", 9
     )
     sentence = edge_sr.refuses("decompress", file, out, "--model", "tinycompress-4")
-    assert "made by the network 'tc-16-int8', and tinycompress-4 holds tc-4-int8 and tc-4; " in (
+    assert "needs the network 'tc-16-int8', and tinycompress-4 holds tc-4-int8 and tc-4; " in (
         sentence
     )
     assert "edge-sr: --threads takes" in edge_sr.refuses("decompress", file, out, "--threads", 65)
@@ -469,7 +469,7 @@ def test_info_of_a_file(edge_sr: EdgeSr, file: Path) -> None:
     assert lines[:6] == [
         "version:   1",
         "image:     37x22, rgb",
-        f"network:   tc-16-int8, decoder {network.find().hash.hex()}",
+        f"network:   tc-16-int8, decoder {opening.find().hash.hex()}",
         "rate:      16, 3 channels of 10x6 samples",
         "quantizer: clipping, 0 to 1, 0 to 1, 0 to 1",
         f"size:      {len(data)} bytes, {8 * len(data) / 814:.4g} bits per pixel; header 136",

@@ -15,7 +15,7 @@ from tflite_factory import tinypssr
 
 from edge_sr.codec.codec import decompress
 from edge_sr.codec.container import unpack
-from edge_sr.codec.network import find
+from edge_sr.codec.opening import find
 from edge_sr.zoo import catalog
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -78,11 +78,11 @@ def check_files(out: Path) -> None:
 def test_the_size_is_that_of_the_file_that_compress_writes(
     edge_sr: EdgeSr, kodak: Path, tmp_path: Path
 ) -> None:
-    from edge_sr.codec import codec, network
+    from edge_sr.codec import codec, opening
 
     assert edge_sr("rd", kodak, *MODELS[:2], "--table", "planes", "--out", tmp_path / "o").code == 0
     for line in lines(tmp_path / "o" / "records.csv"):
-        coding = network.find(model=str(MODELS[1]), int8="int8" in line["codec"])
+        coding = opening.find(model=str(MODELS[1]), int8="int8" in line["codec"])
         pixels = np.asarray(Image.open(kodak / f"{line['image']}.png"))
         data = codec.compress(pixels, coding, int(line["setting"]))
         assert len(data) == int(line["size"])

@@ -11,7 +11,7 @@ import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sr.codec import codec, container, network
+from edge_sr.codec import codec, container, opening
 from edge_sr.codec import planes as bit_planes
 from edge_sr.codec.network import Network
 from edge_sr.codec.quantizer import Kind
@@ -23,7 +23,7 @@ PHOTOGRAPH = skimage.data.astronaut()
 
 @functools.cache
 def opened(rate: int, int8: bool) -> Network:
-    return network.find(None, int8, str(FOLDER / f"tinycompress-{rate}"))
+    return opening.find(None, int8, str(FOLDER / f"tinycompress-{rate}"))
 
 
 PIXELS = PHOTOGRAPH[100:119, 200:226]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tflm_oracle import run_tflm
 
 from edge_sr import graph
-from edge_sr.codec import network
+from edge_sr.codec import network, opening
 from edge_sr.codec.network import Network
 from edge_sr.codec.quantizer import Kind, Quantizer
 from edge_sr.errors import UserError
@@ -32,7 +32,7 @@ def part(rate: int, name: str) -> bytes:
 
 def opened(rate: int, kind: str, threads: int = 1) -> Network:
     parts = (part(rate, f"{name}-{kind}") for name in ("encoder", "decoder"))
-    return network.open_parts(*parts, "tc", threads=threads)
+    return opening.open_parts(*parts, "tc", threads=threads)
 
 
 def crop(height: int, width: int) -> np.ndarray:
@@ -156,7 +156,7 @@ def test_the_hash_is_that_of_the_decoder_file() -> None:
 
 
 def test_a_decoder_alone_can_only_decompress() -> None:
-    codec = network.open_parts(None, part(4, "decoder-int8"), "tc")
+    codec = opening.open_parts(None, part(4, "decoder-int8"), "tc")
     with pytest.raises(UserError, match="tc has no encoder here"):
         codec.encode(crop(8, 8))
 
@@ -173,7 +173,7 @@ def test_parts_of_different_codecs_are_refused(
     encoder: tuple[int, str], decoder: tuple[int, str], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        network.open_parts(part(*encoder), part(*decoder), "tc")
+        opening.open_parts(part(*encoder), part(*decoder), "tc")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_parts_of_different_codecs_are_refused(
 )
 def test_files_that_are_not_parts_are_refused(data: bytes, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        network.open_parts(None, data, "tc")
+        opening.open_parts(None, data, "tc")
 
 
 def test_impossible_thread_counts_are_refused() -> None:
@@ -202,11 +202,11 @@ def test_shipped_codecs_are_found(stand_ins: Path) -> None:
     found = [
         (codec.id, codec.rate, codec.is_int8)
         for codec in (
-            network.find(),
-            network.find(4, int8=False),
-            network.find(model="tinycompress-4"),
-            network.find(model="4"),
-            network.find(16, model=str(stand_ins / "tinycompress-16")),
+            opening.find(),
+            opening.find(4, int8=False),
+            opening.find(model="tinycompress-4"),
+            opening.find(model="4"),
+            opening.find(16, model=str(stand_ins / "tinycompress-16")),
         )
     ]
     four, sixteen = ("tc-4-int8", 4, True), ("tc-16-int8", 16, True)
@@ -231,7 +231,7 @@ def test_unknown_codecs_are_refused(
     stand_ins: Path, rate: int | None, model: str | None, words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        network.find(rate, model=model)
+        opening.find(rate, model=model)
 
 
 def test_a_folder_can_be_given(
@@ -240,20 +240,20 @@ def test_a_folder_can_be_given(
     shutil.copytree(stand_ins / "tinycompress-4", tmp_path / "mine")
     (tmp_path / "tinycompress-4").mkdir()
     monkeypatch.chdir(tmp_path)
-    mine = network.find(model="mine")
-    assert (mine.id, mine.rate, mine.hash) == ("mine-int8", 4, network.find(4).hash)
+    mine = opening.find(model="mine")
+    assert (mine.id, mine.rate, mine.hash) == ("mine-int8", 4, opening.find(4).hash)
     # A shipped name means the shipped codec wherever one stands.
-    assert network.find(model="tinycompress-4").id == "tc-4-int8"
+    assert opening.find(model="tinycompress-4").id == "tc-4-int8"
 
 
 def test_ids_fit_into_a_file() -> None:
     names = ("tinycompress-256", "tinycompress-rd", "a folder with a long name", "größe")
-    ids = [network._id(Entry(Path(name)), kind) for name in names for kind in ("int8", "float32")]
+    ids = [opening._id(Entry(Path(name)), kind) for name in names for kind in ("int8", "float32")]
     assert ids[:4] == ["tc-256-int8", "tc-256", "tc-rd-int8", "tc-rd"]
     assert ids[4:] == ["a folder wi-int8", "a folder with a ", "gr__e-int8", "gr__e"]
 
 
 def test_a_codec_without_int8_is_refused():
-    with pytest.raises(UserError, match="no int8 networks here; give --float32"):
-        network.find(model="tinycompress-rd")
-    assert not network.find(model="tinycompress-rd", int8=False).is_int8
+    with pytest.raises(UserError, match="no int8 networks here; use --float32"):
+        opening.find(model="tinycompress-rd")
+    assert not opening.find(model="tinycompress-rd", int8=False).is_int8

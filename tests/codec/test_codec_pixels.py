@@ -10,7 +10,7 @@ import skimage.data
 from tflm_oracle import run_tflm
 
 from edge_sr import graph
-from edge_sr.codec import codec, network
+from edge_sr.codec import codec, opening
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 @pytest.mark.parametrize("planes", [8, 3])
 def test_an_int8_file_decodes_as_documented(rate: int, planes: int) -> None:
     folder = GOLDEN / f"tinycompress-{rate}"
-    coding = network.find(model=str(folder))
+    coding = opening.find(model=str(folder))
     pixels = skimage.data.astronaut()[100:141, 200:258]
     data = codec.compress(pixels, coding, planes)
     step = round(rate**0.5)

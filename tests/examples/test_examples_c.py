@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_sr.codec import codec, network
+from edge_sr.codec import codec, opening
 from edge_sr.runtime.opening import open_session
 from edge_sr.zoo import catalog
 
@@ -63,7 +63,7 @@ def test_a_compressed_frame_equals_that_of_the_python_codec(
     build: Path, image: np.ndarray, language: str
 ) -> None:
     file = (build / language / "frame.tcz").read_bytes()
-    assert file == codec.compress(image, network.find(16))
+    assert file == codec.compress(image, opening.find(16))
     assert codec.decompress(file).pixels.shape == image.shape
 
 

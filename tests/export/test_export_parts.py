@@ -7,7 +7,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 from tflite_factory import pack, tinypssr, unpack
 
-from edge_sr.codec import network
+from edge_sr.codec import opening
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.runtime import onnx_interface
 from edge_sr.runtime.opening import open_part
@@ -76,7 +76,7 @@ def test_a_correct_export_passes_with_its_differences(
 def test_psnr_is_that_of_the_decoded_image(kind: str) -> None:
     encoder, decoder = (stand_in(4, part, kind) for part in ("encoder", "decoder"))
     (image,) = vectors.images()
-    codec = network.open_parts(encoder, decoder, "tc")
+    codec = opening.open_parts(encoder, decoder, "tc")
     decoded = codec.decode(codec.latents(image), *image.shape[:2])
     expected = peak_signal_noise_ratio(image, decoded)
     for model, counterpart in ((encoder, decoder), (decoder, encoder)):

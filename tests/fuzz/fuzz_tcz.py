@@ -19,7 +19,7 @@ TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS.parent)]
 
 with atheris.instrument_imports(include=["edge_sr"]):
-    from edge_sr.codec import codec, container, network, planes, quantizer  # noqa: F401
+    from edge_sr.codec import codec, container, header, network, opening, planes, quantizer  # noqa: F401
     from edge_sr.codec.header import Colour
     from edge_sr.engine import coder  # noqa: F401
     from edge_sr.errors import UserError
@@ -29,7 +29,7 @@ MAX_PIXELS = 4096
 HEADER, PLANES, NETWORK, SALVAGE = 1, 2, 4, 8
 
 catalog.FOLDER = TESTS / "golden"
-DECODERS = [network.find(rate, int8) for rate in (4, 16) for int8 in (True, False)]
+DECODERS = [opening.find(rate, int8) for rate in (4, 16) for int8 in (True, False)]
 
 
 def repaired(data: bytes, flags: int) -> bytes:

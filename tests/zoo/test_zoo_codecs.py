@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_sr import graph
-from edge_sr.codec import network
+from edge_sr.codec import opening
 from edge_sr.codec.header import RATES
 from edge_sr.data.images import read_image
 from edge_sr.models import checkpoint, tinycompress
@@ -110,7 +110,7 @@ def test_int8_loses_no_more_than_promised(rate):
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
 def test_quality_on_the_card_is_measured_again(codec, shared_data):
     kind = kinds(codec)[-1]
-    found = network.find(model=codec.id, int8=kind == "int8", threads=2)
+    found = opening.find(model=codec.id, int8=kind == "int8", threads=2)
     scores = []
     for path in sorted((shared_data / "kodak").glob("*.png")):
         pixels = read_image(path).pixels

@@ -81,17 +81,17 @@ def open_codec(encoder: Path, decoder: Path | None) -> "Codec":
     Raises:
         UserError: the decoder is missing or does not belong to the encoder.
     """
-    from edge_sr.codec import network as networks
+    from edge_sr.codec import opening
     from edge_sr.zoo.catalog import Entry
 
     if decoder is not None:
-        return networks.open_parts(encoder, decoder, _own_id(decoder))
+        return opening.open_parts(encoder, decoder, _own_id(decoder))
     if encoder.name != Entry(encoder.parent).file("int8", part="encoder").name:
         raise UserError(
             f"files name the decoder that reads them: name that of {encoder} with --decoder, or "
             "put both into one folder as encoder-int8.tflite and decoder-int8.tflite"
         )
-    return networks.find(model=str(encoder.absolute().parent))
+    return opening.find(model=str(encoder.absolute().parent))
 
 
 def _own_id(decoder: Path) -> str:
