@@ -136,11 +136,11 @@ def compress(
     Raises:
         EdgeSRError: the image cannot be read, or there is no such codec.
     """
-    from edge_sr.codec import codec, network
+    from edge_sr.codec import codec, opening
 
     if precision not in catalog.PRECISIONS:
         raise UserError(f"unknown precision {precision!r}; available: int8, float32")
-    opened = network.find(rate, precision == "int8", model)
+    opened = opening.find(rate, precision == "int8", model)
     pixels = cast(NDArray[np.uint8], _pixels(image, wide=False))
     return codec.compress(pixels, opened, planes)
 
@@ -161,7 +161,7 @@ def decompress(
     Raises:
         EdgeSRError: it is not a .tcz file, is damaged, or its codec is not here.
     """
-    from edge_sr.codec import codec, container, network
+    from edge_sr.codec import codec, container, opening
 
     if not isinstance(data, bytes | bytearray | memoryview):
         path = Path(data)
@@ -171,7 +171,7 @@ def decompress(
     content = bytes(data)
     opened = None
     if model is not None:
-        opened = network.find_for(container.unpack(content).header, model)
+        opened = opening.find_for(container.unpack(content).header, model)
     return codec.decompress(content, opened, planes).pixels
 
 

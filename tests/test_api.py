@@ -11,7 +11,7 @@ from skimage import data as skimage_data
 
 import edge_sr
 from edge_sr import graph
-from edge_sr.codec import codec, network
+from edge_sr.codec import codec, opening
 from edge_sr.engine.plan import make_plan
 from edge_sr.runtime.pixels import run_plane
 from edge_sr.upscale import upscale
@@ -86,7 +86,7 @@ def test_pillow_modes_are_converted_as_files_are(tmp_path: Path, photo: np.ndarr
 
 def test_an_image_is_compressed_and_comes_back(tmp_path: Path, photo: np.ndarray) -> None:
     data = edge_sr.compress(photo, rate=4)
-    assert data == codec.compress(photo, network.find(4))
+    assert data == codec.compress(photo, opening.find(4))
     back = edge_sr.decompress(data)
     assert back.shape == photo.shape
     assert np.array_equal(back, codec.decompress(data).pixels)
