@@ -127,7 +127,7 @@ def test_bands_are_given_from_top_to_bottom(session: Session) -> None:
 
 
 def test_a_window_must_exceed_its_halo(session: Session) -> None:
-    with pytest.raises(UserError, match="they must exceed 8"):
+    with pytest.raises(UserError, match="both sides must exceed 8"):
         upscale(session, image(30, 30, 0), window=8)
 
 
