@@ -1,6 +1,6 @@
 """Build a model for every emulated core, run it on a photograph, and print its costs.
 
-    python scripts/board_table.py [--model tinypssr] [--scale 2] [--width 160] [--boards NAME ...]
+    python scripts/board_table.py [--model tinypssr-x2] [--width 160] [--boards NAME ...]
 
 Every output byte is compared with TensorFlow Lite Micro's, else there is no table. Instructions are
 emulated: executed, not cycles.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_sr.graph import read_graph
-from edge_sr.zoo import find
+from edge_sr.zoo import catalog
 from firmware_harness import board_file, build, elf, emulate, oracle, project
 from firmware_harness.frames import read_frame
 
@@ -28,13 +28,12 @@ _HEADINGS = (
 def main() -> None:
     """Read the arguments and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", default="tinypssr", help="name of a shipped model")
-    parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--model", default="tinypssr-x2", help="id of a shipped upscaler")
     parser.add_argument("--width", type=int, default=160)
     names = board_file.emulated()
     parser.add_argument("--boards", nargs="*", choices=names, default=names, metavar="NAME")
     arguments = parser.parse_args()
-    model = find(arguments.model, arguments.scale).artifact("int8", ".tflite").read_bytes()
+    model = catalog.find(arguments.model).file("int8").read_bytes()
     frame = read_frame(None, arguments.width, read_graph(model))[0]
     expected = oracle.tflm_output(model, frame)
     print(f"| {' | '.join(_HEADINGS)} |")
@@ -44,7 +43,7 @@ def main() -> None:
 
 
 def row(name: str, title: str, model: bytes, frame: np.ndarray, expected: np.ndarray) -> str:
-    """The line of one board."""
+    """Return the table row of one board."""
     height, width, _ = frame.shape
     board = board_file.find(name)
     with tempfile.TemporaryDirectory() as scratch:

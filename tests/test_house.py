@@ -99,11 +99,11 @@ def test_an_installed_wheel_runs_the_engine_without_a_compiler(wheel, tmp_path):
 @pytest.mark.slow
 def test_an_installed_wheel_lists_models_and_recipes(wheel, tmp_path):
     code = (
-        "from edge_sr import zoo\nfrom edge_sr.training import recipe\n"
-        "print(zoo.names(), recipe.names())"
+        "from edge_sr.training import recipe\nfrom edge_sr.zoo import catalog\n"
+        "print(catalog.ids(), recipe.names())"
     )
     result = run(code, tmp_path, wheel)
-    assert "('tinypssr', 2)" in result.stdout, result.stderr
+    assert "'tinypssr-x2'" in result.stdout, result.stderr
     assert "slides" in result.stdout
 
 
@@ -134,7 +134,7 @@ def test_an_installed_wheel_measures(wheel, tmp_path):
 @pytest.mark.slow
 def test_an_installed_wheel_writes_firmware(wheel, tmp_path):
     code = (
-        "from pathlib import Path\nfrom edge_sr import zoo\n"
+        "from pathlib import Path\nfrom edge_sr.zoo import catalog\n"
         "from firmware_harness import board_file, project\n"
         "model = catalog.find('tinypssr-x2').file('int8', '.tflite').read_bytes()\n"
         "for name in board_file.names():\n"
