@@ -1,6 +1,6 @@
 """Tabulate the compression of the entropy coder on stand-ins for latents.
 
-python scripts/coder_table.py TRAIN KODAK   (folders of images; docs/reference/tcz.md: BSDS, Kodak)
+python scripts/coder_table.py TRAIN KODAK   (folders of images; docs/results/codecs.md: BSDS, Kodak)
 
 No network is needed: the latents are the first three principal components of RGB blocks of 2x2, 4x4
 and 8x8 pixels, learned from every tenth image of TRAIN. Each channel of each image is normalized to
