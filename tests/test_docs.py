@@ -79,8 +79,8 @@ def unknown_options(line: str) -> list[str]:
         if run is None:
             return words if not words[0].startswith("-") else []
         command = run
-    known = {option for parameter in command.params for option in parameter.opts}
-    known |= {option for parameter in command.params for option in parameter.secondary_opts}
+    shown = [parameter for parameter in command.params if not parameter.hidden]
+    known = {option for each in shown for option in (*each.opts, *each.secondary_opts)}
     return [w for w in words if w.startswith("--") and w.split("=")[0] not in {*known, "--help"}]
 
 
@@ -114,7 +114,7 @@ def test_the_reference_names_every_command_and_option() -> None:
     for name, command in leaves(typer.main.get_command(app), "edge-sr"):
         section = re.split(r"^#+ ", text.split(f"# {name}\n")[1], maxsplit=1, flags=re.M)[0]
         for parameter in command.params:
-            if parameter.opts[0].startswith("-"):
+            if parameter.opts[0].startswith("-") and not parameter.hidden:
                 assert f"`{parameter.opts[0]}`" in section, (name, parameter.opts)
         assert f"`{name.removesuffix(' run') if 'bench' in name else name}" in page_text
 
