@@ -10,12 +10,10 @@ images held out of the training images only.
 
 import argparse
 import csv
-import os
 import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +22,12 @@ from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import registry
 from edge_sr.models.namespaces import import_keras
 from edge_sr.quantize.run import quantize
-from edge_sr.runtime.opening import open_session
-from edge_sr.runtime.pixels import run_plane
 from edge_sr.training import distil, quality
 from edge_sr.training import recipe as recipes
 from edge_sr.training.run import Run, train_upscaler
 from edge_sr.training.samples import load_samples
 from edge_sr.training.start import Plan
+from edge_sr.training.teacher import open_teacher
 from edge_sr.zoo import catalog
 
 COLUMNS = ("name", "model", "scale", "steps", "seconds", "psnr", "ssim", "float_psnr")
@@ -101,7 +98,8 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     samples = load_samples(data, trial.scale, trial.recipe, spec.channels)
     held_out = samples.validation
     if trial.teacher:
-        samples = distil.distilled(samples, _teacher(trial, spec.channels), trial.recipe.teacher)
+        upscale = open_teacher(trial.teacher, trial.scale, spec.channels)
+        samples = distil.distilled(samples, upscale, trial.recipe.teacher)
     place = Run(folder / trial.name, resume=(folder / trial.name).exists())
     started = time.monotonic()
     float_psnr = ""
@@ -123,13 +121,6 @@ def run(trial: Trial, data: Path, folder: Path) -> dict[str, Any]:
     steps = stop.epochs * stop.steps_per_epoch
     line = (trial.name, trial.model, trial.scale, steps, seconds, *values)
     return dict(zip(COLUMNS, line, strict=True))
-
-
-def _teacher(trial: Trial, channels: int) -> distil.Upscale:
-    """The trial's teacher: a shipped network in float32."""
-    path = catalog.find(f"{trial.teacher}-x{trial.scale}").file("float32", ".tflite")
-    session = open_session(path, "litert", os.cpu_count() or 1)
-    return distil.teacher(partial(run_plane, session), session.channels, channels, trial.teacher)
 
 
 def _score(model: Any, held_out: Planes, trial: Trial) -> quality.Score:

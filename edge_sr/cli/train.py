@@ -204,6 +204,8 @@ def _initial_weights(
 
 def _teacher(name: str | None, recipe: "Recipe", scale: int, channels: int) -> "Upscale | None":
     """The teacher, if the recipe has one."""
+    from edge_sr.training.teacher import open_teacher
+
     if name is None:
         if recipe.teacher:
             raise UserError(f"recipe {recipe.name} learns from a teacher: name it with --teacher")
@@ -213,27 +215,6 @@ def _teacher(name: str | None, recipe: "Recipe", scale: int, channels: int) -> "
             f"recipe {recipe.name} has no teacher; leave out --teacher, or set teacher = 0.5, say"
         )
     return open_teacher(name, scale, channels)
-
-
-def open_teacher(name: str, scale: int, channels: int) -> "Upscale":
-    """Open a teacher; its output is averaged over eight orientations.
-
-    Args:
-        name: a shipped network, in float32, or a model file.
-        scale: the factor.
-        channels: of the network that learns.
-
-    Raises:
-        UserError: there is no such model, or it upscales luma and the network RGB.
-    """
-    from edge_sr.runtime.pixels import run_plane
-    from edge_sr.training.distil import teacher
-    from edge_sr.zoo import catalog
-    from edge_sr.zoo.artifact import open_upscaler
-
-    shipped = catalog.resolve(name, scale).entry is not None
-    _, session = open_upscaler(name, scale, precision="float32" if shipped else None)
-    return teacher(partial(run_plane, session), session.channels, channels, name)
 
 
 def _int8_data(
