@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("test", type=Path, help="folder of images to code")
     arguments = parser.parse_args()
     training, test = list(images(arguments.train, EVERY)), list(images(arguments.test, 1))
-    print("| rate | planes | raw | static | adaptive | ours | less than static | less than raw |")
+    print("| rate | planes | raw | static | adaptive | ours | saved over static | saved over raw |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for side in SIDES:
         basis = learn(training, side)
