@@ -57,7 +57,7 @@ def test_a_real_difference_and_noise():
     assert pairs([made.timed(of, 2.0)], [made.timed(of, 1.0)]) == [("run", "B faster")]
     assert pairs([made.timed(of, 1.0)], [made.timed(of, 1.1)]) == [("run", "B slower")]
     assert pairs([made.timed(of, 1.0, seed=1)], [made.timed(of, 1.0, seed=2)]) == [("run", "noise")]
-    few = "noise: runs repeat within 5%"
+    few = "noise: processes vary by 5%"
     assert pairs([made.timed(of, 1.0)], [made.timed(of, 1.03)]) == [("run", few)]
     assert ratio([7] * 20, [7] * 20).noise
 
@@ -65,7 +65,7 @@ def test_a_real_difference_and_noise():
 def test_few_samples_give_no_verdict():
     found = ratio([1] * 9, [100] * 50)
     assert found.noise
-    assert found.doubt == "too few samples to say"
+    assert found.doubt == "too few samples"
     few = [made.timed(made.case(), 1.0, count=9)]
     assert pairs(few, few) == [("run", found.doubt)]
     assert found.interval == "fewer than 10 samples"
@@ -139,7 +139,7 @@ def test_the_table_of_a_comparison():
     (row,) = comparison_table(compare.compare(made.record(a), made.record(b))).rows
     medians = [np.median(result.timings[0].samples_ns) for result in (a, b)]
     assert row.cells[0] == of.key
-    assert row.cells[3] == f"{medians[0] / medians[1]:.3f}"
+    assert row.cells[3] == f"{medians[0] / medians[1]:.3f}x"
     assert row.cells[5] == "B faster"
 
 
