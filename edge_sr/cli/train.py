@@ -9,6 +9,7 @@ import typer
 from edge_sr.cli.common import parse_path, progress
 from edge_sr.cli.train_request import Request
 from edge_sr.errors import UserError
+from edge_sr.zoo.catalog import DEFAULT_MODEL, DEFAULT_RATE, DEFAULT_SCALE
 
 if TYPE_CHECKING:
     from edge_sr.models.registry import ModelSpec
@@ -28,7 +29,7 @@ def train(
             help="Training images: a plain folder, or DIV2K, FLIR or OSU as unpacked.",
         ),
     ],
-    model: Annotated[str, typer.Option(help="Name of the model.")] = "tinypssr",
+    model: Annotated[str, typer.Option(help="Name of the architecture.")] = DEFAULT_MODEL,
     scale: Annotated[
         int | None, typer.Option(help="Scale of a super-resolution network.", show_default="2")
     ] = None,
@@ -44,7 +45,7 @@ def train(
     ] = None,
     rate: Annotated[
         int | None,
-        typer.Option(help="Rate of a codec: 4, 16, 64 or 256.", show_default="4"),
+        typer.Option(help="Rate of a codec: 4, 16, 64 or 256.", show_default=f"{DEFAULT_RATE}"),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -125,13 +126,13 @@ def train(
                 f"{model} is a codec: it has a --rate, and no --scale, --blocks, --width or "
                 "--teacher"
             )
-        rate = 4 if rate is None else rate
+        rate = DEFAULT_RATE if rate is None else rate
         folder = out or Path("runs") / f"{model}-{rate}"
         train_codec(model, rate, request, Run(folder, resume, force, tensorboard))
         return
     if rate is not None:
         raise UserError(f"{model} has no rate: --rate is for codecs, such as tinycompress")
-    scale = 2 if scale is None else scale
+    scale = DEFAULT_SCALE if scale is None else scale
     sized = "-".join([model, *map(str, options.values()), f"x{scale}"])
     run = Run(out or Path("runs") / sized, resume, force, tensorboard)
     _train_upscaler(registry.get(model), scale, options, request, teacher, strategy, run)

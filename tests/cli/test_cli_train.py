@@ -163,7 +163,7 @@ def test_inputs_are_never_overwritten(edge_sr: EdgeSr, photographs: Path, tmp_pa
         (["--scale", "3"], "no scale 3; it has 2, 4"),
         (["--model", "wdsr-a", "--blocks", "0"], "1 to 32 blocks, not 0"),
         (["--model", "espcn-tiny", "--width", "8"], "no width 8; it has 9, 21, 27"),
-        (["--blocks", "3"], "tinypssr has no option blocks; it has activation, scale"),
+        (["--blocks", "3"], "tinypssr-anchor has no option blocks; it has activation, scale"),
         (["--model", "tinycompress", "--blocks", "3"], "is a codec: it has a --rate, and no"),
         (["--recipe", "fast"], "unknown recipe 'fast'"),
         (["--epochs", "0"], "epochs must be at least 1"),
@@ -262,7 +262,7 @@ def test_a_recipe_with_a_teacher_needs_one_and_others_refuse_it(
     distilled.write_text("teacher = 0.5\n" + recipe.read_text())
     assert "name it with --teacher" in edge_sr.refuses(*options, "--recipe", distilled)
     named = [*options, "--recipe", distilled, "--teacher"]
-    assert "there is no model 'nobody'" in edge_sr.refuses(*named, "nobody")
+    assert "unknown network 'nobody'" in edge_sr.refuses(*named, "nobody")
     assert not (tmp_path / "run").exists()
 
 
@@ -289,7 +289,7 @@ def test_training_starts_from_shipped_weights(
 ) -> None:
     plain = tmp_path / "plain.toml"
     plain.write_text(RECIPE.replace("expand = 4", "rounded = true").replace("2e-3", "1e-6"))
-    shipped = catalog.find("tinypssr-x2").checkpoint("float32")
+    shipped = catalog.find("tinypssr-anchor-x2").checkpoint("float32")
     run = tmp_path / "run"
     options = ["train", "--data", photographs, "--recipe", plain, "--out", run, "--start", shipped]
     assert edge_sr(*options).code == 0
@@ -307,16 +307,16 @@ def test_weights_that_training_cannot_start_from(
     edge_sr: EdgeSr, photographs: Path, recipe: Path, tmp_path: Path
 ) -> None:
     options = ["train", "--data", photographs, "--out", tmp_path / "run", "--start"]
-    shipped = catalog.find("tinypssr-x2")
+    shipped = catalog.find("tinypssr-anchor-x2")
     plain = tmp_path / "plain.toml"
     plain.write_text(RECIPE.replace("expand = 4", ""))
     for checkpoint_file, chosen, message in (
         (shipped.checkpoint("float32"), recipe, "set expand = 0"),
         (shipped.folder / "int8.safetensors", plain, "is an int8 checkpoint"),
         (
-            catalog.find("tinypssr-x4").checkpoint("float32"),
+            catalog.find("tinypssr-anchor-x4").checkpoint("float32"),
             plain,
-            "is a checkpoint of tinypssr x4",
+            "is a checkpoint of tinypssr-anchor x4",
         ),
         (tmp_path / "none.safetensors", plain, "is not a file"),
     ):
