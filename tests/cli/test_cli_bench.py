@@ -173,7 +173,7 @@ def test_a_wrong_output_ends_with_code_1_and_is_recorded(edge_sr, tmp_path, monk
     result = edge_sr("bench", INT8, "--runtime", "engine", *SHORT, "--out", out)
     assert result.code == 1
     said = "int8 40x24 engine 1 thread (3 dB PSNR difference from the reference, the bound is 0.05)"
-    assert result.err.endswith(f"wrong output: {said}\n")
+    assert result.err.endswith(f"wrong output: int8.tflite upscaler {said}\n")
     (made,) = records.read(out).results
     assert "wrong" in made.marks
     assert made.output.decision == wrong.decision
