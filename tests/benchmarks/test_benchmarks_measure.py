@@ -210,7 +210,7 @@ def test_a_record_of_other_cases_is_not_replaced(record):
     previous = replace(record, results=(record.results[3], record.results[0]), planned=2)
     other = replace(previous, device=replace(previous.device, cpu="another"))
     assert "start a new record" in refused_resume(other, *cases)
-    assert "holds other cases, such as tinypssr x2" in refused_resume(previous, cases[0])
+    assert "holds other cases, such as tinypssr-x2" in refused_resume(previous, cases[0])
 
 
 def test_previous_results_stay_until_they_are_replaced(record, monkeypatch):
