@@ -11,10 +11,12 @@ from edge_sr.quantize import network
 from edge_sr.quantize.bias import correct
 from edge_sr.quantize.equalize import equalize
 from edge_sr.quantize.gain import fit_gain
-from edge_sr.zoo import entries
+from edge_sr.zoo.catalog import entries
 
-ENTRIES = [entry for entry in entries() if entry.architecture.startswith("tinypssr")]
-IDS = [f"{entry.model}-x{entry.scale}" for entry in ENTRIES]
+ENTRIES = [
+    entry for entry in entries("super-resolution") if entry.architecture.startswith("tinypssr")
+]
+IDS = [entry.id for entry in ENTRIES]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_the_smallest_channel_gets_more_of_the_range(entry, patches):
 
 def test_corrected_biases_restore_the_mean_of_the_output(patches):
     """Ranges that clip shift the mean: the corrected network is nearer to the unrounded one."""
-    entry = next(entry for entry in ENTRIES if entry.model == "tinypssr" and entry.scale == 2)
+    entry = next(entry for entry in ENTRIES if entry.id == "tinypssr-x2")
     quantized = checkpoints.read(entry.checkpoint("int8"))
     weights = dict(quantized.weights)
     for name in weights:
