@@ -99,9 +99,9 @@ def _own(checkpoint: Checkpoint, name: str | None, scale: int | None, rate: int 
             raise UserError(_part_needed())
         if rate is not None:
             raise UserError(f"{source} is an upscaler, which has no rate; leave --rate out")
-        wanted, wanted_scale = _model_and_scale(base, scale)
-        scale = checkpoint.config.scale if wanted_scale is None else wanted_scale
-        checkpoints.require_model(checkpoint, wanted, scale)
+        expected, named_scale = _model_and_scale(base, scale)
+        scale = checkpoint.config.scale if named_scale is None else named_scale
+        checkpoints.require_model(checkpoint, expected, scale)
         return Weights(checkpoint, f"{model}-x{scale}", model)
     if base != CODEC:
         raise UserError(f"{base} is a shipped codec; with --checkpoint, name {CODEC}-{part}")

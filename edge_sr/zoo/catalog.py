@@ -305,10 +305,10 @@ def _unknown(name: str, scale: int | None, rate: int | None, kind: Kind | None) 
         if kind == "codec":
             return f"{name} is not a codec; available: {listed}"
         architecture = shipped_scales[0].architecture if shipped_scales else name
-        wanted = DEFAULT_SCALE if scale is None else scale
+        requested = DEFAULT_SCALE if scale is None else scale
         if registry.get(architecture).kind == "super-resolution":
-            registry.get(architecture).config(wanted)
-            return f"no weights ship for {name}-x{wanted}; available: {listed}"
+            registry.get(architecture).config(requested)
+            return f"no weights ship for {name}-x{requested}; available: {listed}"
     how = "a folder of that layout" if kind == "codec" else "a .tflite, .onnx or .safetensors file"
     return f"unknown network {name!r}; available: {listed}, or name {how}"
 

@@ -76,7 +76,7 @@ LOSSES = {
     ("wdsr-a-3", 2): 0.10,
     ("wdsr-b", 4): 0.10,
     ("wdsr-b-3", 2): 0.10,
-    ("tinypssr-ir", 2): 0.0,  # tuning for int8 counts squared errors, SSIM alone does not
+    ("tinypssr-ir", 2): 0.0,  # QAT minimizes squared errors, the float training SSIM alone
     ("tinypssr-ir", 4): 0.0,
     ("tinypssr-ir-mae", 2): 0.20,
     ("tinypssr-ir-mae", 4): 0.10,
@@ -87,7 +87,7 @@ THERMAL = [entry for entry in ENTRIES if entry.thermal]
 TINYPSSR = [entry for entry in ENTRIES if entry.architecture.startswith("tinypssr")]
 
 
-def test_what_ships_has_its_limits_and_is_called_what_it_is():
+def test_every_network_has_limits_and_an_id_of_its_architecture():
     shipped = {(entry.model, entry.scale) for entry in ENTRIES}
     assert shipped == LOSSES.keys() == FLOORS.keys()
     for entry in ENTRIES:
@@ -97,7 +97,7 @@ def test_what_ships_has_its_limits_and_is_called_what_it_is():
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
-def test_files_are_those_of_the_card(entry):
+def test_files_match_the_digests_on_the_card(entry):
     files = {path.name for path in entry.folder.iterdir()} - {"card.toml"}
     assert files == set(entry.card.sha256)
     for name, digest in entry.card.sha256.items():
@@ -105,21 +105,21 @@ def test_files_are_those_of_the_card(entry):
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
-def test_card_tells_how_the_weights_came_about(entry):
+def test_the_card_states_the_training_of_the_weights(entry):
     spec, options = registry.get(entry.architecture), entry.card.options
-    plain, tuned = (
+    plain, quantized = (
         checkpoint.read_for(weights, entry.architecture, entry.scale)
         for weights in (entry.checkpoint("float32"), entry.checkpoint("int8"))
     )
-    assert plain.config == spec.config(entry.scale, **options) == tuned.config
+    assert plain.config == spec.config(entry.scale, **options) == quantized.config
     assert entry.card.parameters == sum(array.size for array in plain.weights.values())
     if not options:
         assert entry.card.parameters == sum(count for _, count in spec.published[entry.scale])
     card = entry.card
-    runs = [(card.training, plain.notes["training"]), (card.tuning, tuned.notes["tuning"])]
-    if card.rounding:  # int8 was tuned from a network that started from the float one
-        runs.append((card.rounding[0], tuned.notes["training"]))
-        assert tuned.notes["training"]["start"] == checkpoint.digest(plain.weights)
+    runs = [(card.training, plain.notes["training"]), (card.tuning, quantized.notes["tuning"])]
+    if card.rounding:  # QAT started from a network trained on from the float one
+        runs.append((card.rounding[0], quantized.notes["training"]))
+        assert quantized.notes["training"]["start"] == checkpoint.digest(plain.weights)
     for run, notes in runs:
         assert run.seed == notes["seed"]
         assert run.recipe == notes["recipe"]
@@ -128,7 +128,7 @@ def test_card_tells_how_the_weights_came_about(entry):
 
 
 @pytest.mark.parametrize("entry", THERMAL, ids=lambda entry: entry.id)
-def test_thermal_networks_start_from_the_visible_and_are_better_at_their_images(entry):
+def test_thermal_networks_start_from_visible_ones_and_beat_them_on_thermal_images(entry):
     start = catalog.find(f"{entry.architecture}-x{entry.scale}")
     weights = checkpoint.read(start.checkpoint("float32")).weights
     notes = checkpoint.read(entry.checkpoint("float32")).notes["training"]
@@ -144,7 +144,7 @@ def test_thermal_networks_start_from_the_visible_and_are_better_at_their_images(
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_artifacts_are_what_the_weights_convert_to(entry, kind):
+def test_the_weights_convert_to_the_shipped_files(entry, kind):
     weights = entry.checkpoint("int8") if kind == "int8" else entry.checkpoint("float32")
     model = convert(checkpoint.read(weights), 32, 32, kind == "int8")
     assert entry.file(kind, ".tflite").read_bytes() == model
@@ -152,7 +152,7 @@ def test_artifacts_are_what_the_weights_convert_to(entry, kind):
 
 
 @pytest.mark.parametrize("entry", TINYPSSR, ids=lambda entry: entry.id)
-def test_networks_cost_what_was_published(entry):
+def test_costs_are_the_published_ones(entry):
     """1,356 and 2,716 parameters; 1,296 MACs per low-resolution pixel at x2, five times at x4."""
     for kind in KINDS:
         file = graph.read_graph(entry.file(kind, ".tflite"))
@@ -163,7 +163,7 @@ def test_networks_cost_what_was_published(entry):
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
-def test_quality_on_the_card_is_what_was_promised(entry):
+def test_quality_on_the_card_keeps_its_limits(entry):
     quality = entry.card.quality
     for name, (psnr, ssim) in FLOORS[entry.model, entry.scale].items():
         assert quality["float32"][name]["psnr"] >= psnr
@@ -173,7 +173,7 @@ def test_quality_on_the_card_is_what_was_promised(entry):
             assert lost <= LOSSES[entry.model, entry.scale]
 
 
-def test_wdsr_of_eight_blocks_is_worth_its_size():
+def test_wdsr_of_eight_blocks_is_better_than_smaller_networks():
     """The margins over EDSR of one block and over FSRCNN that are asked for, in dB on Set14."""
     wdsr, edsr, fsrcnn = (
         catalog.find(f"{model}-x4").card.scores("float32")["set14"]["psnr"]
@@ -204,7 +204,7 @@ def test_simulated_and_exported_int8_agree(entry, photographs):
 @pytest.mark.shared
 @pytest.mark.parametrize("entry", ENTRIES, ids=IDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_quality_on_the_card_is_measured_again(entry, kind, shared_data):
+def test_quality_measured_again_is_that_of_the_card(entry, kind, shared_data):
     session = open_session(entry.file(kind, ".tflite"), "litert", 2)
     for dataset, card in entry.card.scores(kind).items():
         pairs = find_pairs(shared_data / FOLDERS.get(dataset, dataset), entry.scale)

@@ -41,7 +41,7 @@ def test_every_rate_and_a_rate_aware_codec_ship():
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
-def test_files_are_those_of_the_card(codec):
+def test_files_match_the_digests_on_the_card(codec):
     files = {path.name for path in codec.folder.iterdir()} - {"card.toml"}
     assert files == set(codec.card.sha256)
     for name, digest in codec.card.sha256.items():
@@ -49,7 +49,7 @@ def test_files_are_those_of_the_card(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
-def test_card_tells_how_the_weights_came_about(codec):
+def test_the_card_states_the_training_of_the_weights(codec):
     for kind in kinds(codec):
         name = "float" if kind == "float32" else kind
         weights = checkpoint.read(codec.folder / f"{name}.safetensors")
@@ -57,7 +57,7 @@ def test_card_tells_how_the_weights_came_about(codec):
         runs = {"training": codec.card.training}
         if kind == "int8":
             runs["tuning"] = codec.card.tuning
-            # What was tuned may have gone on from the float network.
+            # QAT may have started from a network that was trained on from the float one.
             runs["training"] = (codec.card.rounding or [codec.card.training])[-1]
         for part, run in runs.items():
             assert run.seed == weights.notes[part]["seed"]
@@ -65,7 +65,7 @@ def test_card_tells_how_the_weights_came_about(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
-def test_parts_cost_what_was_published(codec):
+def test_costs_are_the_published_ones(codec):
     assert codec.card.parameters == 5427 + 1071
     passes = tinycompress.CodecConfig(rate=codec.card.rate).iterations
     for part, count in (("encoder", 5427), ("decoder", 1071)):
@@ -77,7 +77,7 @@ def test_parts_cost_what_was_published(codec):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("codec", CODECS, ids=IDS)
-def test_parts_are_what_the_weights_convert_to(codec):
+def test_the_weights_convert_to_the_shipped_files(codec):
     side = max(32, 2 ** tinycompress.CodecConfig(rate=codec.card.rate).iterations)
     for kind in kinds(codec):
         weights = codec.checkpoint(kind)
@@ -88,7 +88,7 @@ def test_parts_are_what_the_weights_convert_to(codec):
 
 
 @pytest.mark.parametrize("rate", sorted(FIGURES))
-def test_quality_on_the_card_is_what_was_promised(rate):
+def test_quality_on_the_card_keeps_its_limits(rate):
     psnr_rgb, psnr_y, bpp = FIGURES[rate]
     quality = catalog.find(f"tinycompress-{rate}").card.quality
     for kind in KINDS:
@@ -99,11 +99,11 @@ def test_quality_on_the_card_is_what_was_promised(rate):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_int8_loses_no_more_than_promised(rate):
+def test_int8_loses_at_most_the_limit(rate):
     quality = catalog.find(f"tinycompress-{rate}").card.quality
-    plain, tuned = (quality[kind]["kodak"] for kind in KINDS)
-    assert plain["psnr_rgb"] - tuned["psnr_rgb"] <= LOSS
-    assert plain["psnr_y"] - tuned["psnr_y"] <= LOSS
+    plain, int8 = (quality[kind]["kodak"] for kind in KINDS)
+    assert plain["psnr_rgb"] - int8["psnr_rgb"] <= LOSS
+    assert plain["psnr_y"] - int8["psnr_y"] <= LOSS
 
 
 @pytest.mark.shared
