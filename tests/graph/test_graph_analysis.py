@@ -70,7 +70,7 @@ def test_strides_count_in_macs_and_have_no_halo() -> None:
     assert graph.macs_per_pixel(network) == 6.75
     with pytest.raises(UserError, match="cannot be tiled"):
         graph.halo(network)
-    with pytest.raises(UserError, match="changes the proportions"):
+    with pytest.raises(UserError, match="which is not a whole number"):
         graph.scale(network)
 
 
