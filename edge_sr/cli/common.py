@@ -1,4 +1,4 @@
-"""What several commands share: notes and progress on the terminal, tables, and output checks."""
+"""Options, notes, progress bars, tables and output checks shared by several commands."""
 
 import functools
 import os
@@ -18,65 +18,65 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ScaleOption = Annotated[
-    int | None, typer.Option(help="Scale.", show_default="the name's or the file's, else 2")
+    int | None, typer.Option(help="Upscaling factor.", show_default="from the id or file, else 2")
 ]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
-        help="litert, onnx, tflm, engine or keras.",
-        show_default="litert, or what opens the file",
+        help="Runtime: litert, onnx, tflm, engine or keras.",
+        show_default="litert, or the one for the file's suffix",
     ),
 ]
 Int8Option = Annotated[
     bool | None,
     typer.Option(
         "--int8/--float32",
-        help="Precision.",
-        show_default="int8, or the file's; keras: float32",
+        help="Precision of the network.",
+        show_default="from the file, else int8; keras: float32",
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option(help="Threads of litert, onnx or engine.", show_default="one per core")
+    int | None, typer.Option(help="Threads (litert, onnx, engine).", show_default="one per core")
 ]
 PerChannelOption = Annotated[
     bool,
-    typer.Option("--per-channel", help="Run the network on R, G and B instead of luma alone."),
+    typer.Option("--per-channel", help="Run the network on R, G and B instead of luma only."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 
 def parse_path(text: str | Path) -> Path:
-    """Parse a path of the command line; pathlib alone would take an empty text for ".".
+    """Parse a path of the command line; an empty text is an error, where pathlib reads ".".
 
     Raises:
         typer.BadParameter: the text is empty, as from a shell variable that is not set.
     """
     if text == "":
-        raise typer.BadParameter("it is empty; name a file or folder")
+        raise typer.BadParameter("the path is empty; name a file or folder")
     return Path(text)
 
 
 def precision_of(int8: bool | None) -> "Precision | None":
-    """The precision that --int8 or --float32 names; None where neither is given."""
+    """Return the precision of `--int8` or `--float32`; None where neither is given."""
     return None if int8 is None else "int8" if int8 else "float32"
 
 
 @functools.cache
 def _console() -> "Console":
-    """Standard error; progress bars know of what is printed by the same console alone."""
+    """Return the console of standard error; notes on it appear above its progress bars."""
     from rich.console import Console
 
     return Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def say(text: str | None) -> None:
-    """Print a note on standard error, if there is one, above a progress bar."""
+    """Print a note on standard error, above a progress bar; print nothing for None."""
     if text:
         _console().print(f"edge-sr: {text}", soft_wrap=True)
 
 
 def progress(items: Iterable[T], what: str, count: int) -> Iterable[T]:
-    """Iterate, with a progress bar on the terminal; none where the output is not a terminal."""
+    """Iterate with a progress bar on standard error, if that is a terminal."""
     from rich.progress import track
 
     console = _console()
@@ -85,7 +85,7 @@ def progress(items: Iterable[T], what: str, count: int) -> Iterable[T]:
 
 
 def print_markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table as Markdown; long lines stay whole, so that it can be pasted."""
+    """Print a table as Markdown, without wrapping lines, so that it can be pasted."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -97,34 +97,34 @@ def print_markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> No
 
 
 def quality_text(score: Mapping[str, float]) -> str:
-    """PSNR in dB and SSIM; some papers print PSNR alone."""
+    """Format PSNR (dB) and SSIM; a missing SSIM is "-", as some papers print PSNR only."""
     ssim = f"{score['ssim']:.4f}" if "ssim" in score else "-"
     return f"{score['psnr']:.2f} / {ssim}"
 
 
 def check_picture(path: Path, force: bool) -> None:
-    """Refuse a picture that cannot be drawn, before any work is done.
+    """Refuse a figure that cannot be drawn, before any work is done.
 
     Raises:
-        UserError: its suffix is of no picture, matplotlib is missing, or as `check_new`.
+        UserError: its suffix is not .png, .pdf or .svg, matplotlib is missing, or as `check_new`.
     """
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UserError(f"cannot draw {path}; the picture is a .png, .pdf or .svg file")
+        raise UserError(f"cannot draw {path}; name a .png, .pdf or .svg file")
     require("matplotlib", "plot")
     check_new(path, force)
 
 
 def check_new(path: Path, force: bool) -> None:
-    """Refuse to replace a file unless asked to, before any work is done.
+    """Refuse to replace a file without `--force`, before any work is done.
 
     Raises:
-        UserError: `path` exists, or its folder does not or cannot be written to.
+        UserError: `path` exists, or its folder is missing or not writable.
     """
     check_file_name(path)
     if path.exists() and not force:
         raise UserError(f"{path} exists; --force replaces it")
     if not path.parent.is_dir():
-        raise UserError(f"cannot write {path}: there is no folder {path.parent}")
+        raise UserError(f"cannot write {path}: the folder {path.parent} does not exist")
     if not os.access(path.parent, os.W_OK):
         raise UserError(f"cannot write {path}: the folder {path.parent} is not writable")
 

@@ -1,4 +1,4 @@
-"""`edge-sr compare`: one picture of a detail, original, bicubic, float and int8 side by side."""
+"""`edge-sr compare`: draws a crop of an image: original, bicubic, float32 and int8."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,31 +31,33 @@ def compare(
         ),
     ] = Path("compare.png"),
     crop: Annotated[
-        str | None, typer.Option(help="X,Y,W,H in pixels.", show_default="where most detail is")
+        str | None, typer.Option(help="X,Y,W,H in pixels.", show_default="the most detailed")
     ] = None,
     per_channel: PerChannelOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Draw a detail of an image as it was, and as bicubic, the float and the int8 network give it.
+    """Draw a crop of an image next to its bicubic, float32 and int8 upscaling.
 
-    The image is reduced by the scale first; PSNR and SSIM are of the luma of the whole image.
+    The image is reduced by the scale first. PSNR and SSIM are computed on the luma of the whole
+    image.
     """
     check_picture(out, force)
-    from edge_sr.cli import picture
+    from edge_sr import comparison
+    from edge_sr.cli import compare_figure
     from edge_sr.data.datasets import Pair, load_pair
 
     sessions = _sessions(model, scale)
     factor = next(iter(sessions.values())).scale
     low, original = load_pair(Pair(image.stem, image, None), factor)
-    picture.check_size(original, factor, image.name)
-    detail = picture.find_crop(crop, original)
-    panels = picture.panels(original, low, sessions, per_channel)
-    picture.draw(out, panels, detail, f"{image.name}, x{factor}")
+    comparison.check_size(original, factor, image.name)
+    area = comparison.find_crop(crop, original)
+    panels = comparison.panels(original, low, sessions, per_channel)
+    compare_figure.draw(out, panels, area, f"{image.name}, x{factor}")
     typer.echo(f"{out}")
 
 
 def _sessions(model: str | None, scale: int | None) -> "dict[str, Session]":
-    """A shipped network in float32 and in int8; a file in its own precision."""
+    """Open a shipped network in float32 and in int8, or a file in its own precision."""
     from edge_sr.zoo import catalog
     from edge_sr.zoo.artifact import open_upscaler
 

@@ -1,4 +1,4 @@
-"""`edge-sr compress`: an image, or a folder of them, to .tcz files."""
+"""`edge-sr compress`: compresses an image, or a folder of images, to .tcz files."""
 
 import math
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import typer
 from edge_sr.cli import streams
 from edge_sr.cli.common import ForceOption, parse_path, say
 from edge_sr.cli.folders import Task, check_target, run_folder
+from edge_sr.cli.options import complete_codec
 from edge_sr.cores import cores
 from edge_sr.errors import UserError
 from edge_sr.files import read_at_most
@@ -25,19 +26,24 @@ SUFFIX = ".tcz"
 CodecOption = Annotated[
     str | None,
     typer.Option(
-        help="A shipped codec, such as tinycompress-rd, or a folder laid out like one.",
-        show_default="the one of the rate",
+        metavar="CODEC",
+        autocompletion=complete_codec,
+        help="Id of a shipped codec (`edge-sr models`), or a folder of the same layout.",
+        show_default="the codec of the rate",
     ),
 ]
-CodecThreadsOption = Annotated[int | None, typer.Option(help="Threads.", show_default="one a core")]
+CodecThreadsOption = Annotated[
+    int | None, typer.Option(help="Threads.", show_default="one per core")
+]
 MaxPixelsOption = Annotated[
-    int, typer.Option(min=1, help="Pixels that an image may have; more are refused.")
+    int,
+    typer.Option(min=1, help="Largest number of pixels of an image; larger images are refused."),
 ]
 MAX_PIXELS = 100_000_000
 
-# More of standard input is no image of `max_pixels`: 16-bit RGBA, and what stands beside pixels.
-_BYTES_A_PIXEL = 8
-_BYTES_BESIDE = 1 << 24
+# Limits of standard input: no image of `max_pixels` is larger.
+_BYTES_PER_PIXEL = 8  # 16-bit RGBA
+_METADATA_BYTES = 1 << 24
 
 
 def compress(
@@ -52,27 +58,29 @@ def compress(
         typer.Argument(
             metavar="OUT",
             parser=parse_path,
-            help="A .tcz file, a folder for them, or - for stdout.",
+            help="The .tcz file to write, a folder for .tcz files, or - for stdout.",
         ),
     ],
     rate: Annotated[
         int | None,
         typer.Option(
-            help="Pixels for each sample: 4, 16, 64 or 256.", show_default="16, or the model's"
+            help="Pixels per latent sample: 4, 16, 64 or 256.", show_default="the codec's, else 16"
         ),
     ] = None,
     model: CodecOption = None,
-    int8: Annotated[bool, typer.Option("--int8/--float32", help="Arithmetic.")] = True,
+    int8: Annotated[
+        bool, typer.Option("--int8/--float32", help="Precision of the network.")
+    ] = True,
     planes: Annotated[
         int | None,
         typer.Option(help="Bit planes to keep, 1 to 8.", show_default="8"),
     ] = None,
     target_bpp: Annotated[
         float | None,
-        typer.Option(help="Keep as many planes as fit into that many bits per pixel."),
+        typer.Option(help="Largest size in bits per pixel; keeps the bit planes that fit."),
     ] = None,
     quantizer: Annotated[
-        str, typer.Option(help="clipping, or with --float32 normalization.")
+        str, typer.Option(help="clipping, or normalization (with --float32 only).")
     ] = "clipping",
     threads: CodecThreadsOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
@@ -80,15 +88,15 @@ def compress(
 ) -> None:
     """Compress an image, or a folder of images, with TinyCompress.
 
-    Gray stays gray; transparency and colour profiles are left out, and 16 bits become 8. Fewer
-    planes make a smaller file of less quality. docs/reference/tcz.md describes the file.
+    Gray images stay gray; transparency and colour profiles are dropped, and 16 bits become 8. Fewer
+    bit planes make a smaller file of lower quality. docs/reference/tcz.md describes the format.
     """
     encode = _encoder(planes, target_bpp, quantizer, int8)
     if source != streams.STANDARD and not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
         if target == streams.STANDARD:
-            raise UserError("a folder of images becomes a folder; standard output takes one file")
+            raise UserError("standard output takes one file; name a folder for the .tcz files")
         check_target(source, target)
     else:
         _check_file(target, force)
@@ -96,10 +104,10 @@ def compress(
     from edge_sr.codec import opening
     from edge_sr.data.images import list_images
 
-    found = opening.find(rate, int8, model, count_threads(threads))
+    codec = opening.find(rate, int8, model, count_threads(threads))
 
     def work(image: Path, path: Path) -> str | None:
-        return _compress_file(image, path, lambda pixels: encode(pixels, found), max_pixels)
+        return _compress_file(image, path, lambda pixels: encode(pixels, codec), max_pixels)
 
     if source.is_dir():
         task = Task("compressing", "compressed", SUFFIX, list_images, work)
@@ -108,23 +116,23 @@ def compress(
         say(work(source, target))
 
 
-def count_threads(asked: int | None) -> int:
-    """Threads of a codec's networks.
+def count_threads(threads: int | None) -> int:
+    """Return the number of threads of a codec's networks; None means one per core.
 
     Raises:
-        UserError: there are never so many, or so few.
+        UserError: the number is out of range.
     """
     from edge_sr.runtime.runtimes import MAX_THREADS
 
-    if asked is None:
+    if threads is None:
         return min(len(cores()), MAX_THREADS)
-    if not 1 <= asked <= MAX_THREADS:
-        raise UserError(f"--threads takes 1 to {MAX_THREADS}, not {asked}")
-    return asked
+    if not 1 <= threads <= MAX_THREADS:
+        raise UserError(f"--threads takes 1 to {MAX_THREADS}, not {threads}")
+    return threads
 
 
 def _check_file(target: Path, force: bool) -> None:
-    """Refuse an output that is none, or not a .tcz file."""
+    """Refuse an output that cannot be written or is not named .tcz."""
     streams.check_output(target, force)
     if target != streams.STANDARD and target.suffix.lower() != SUFFIX:
         raise UserError(f"cannot write {target}: its name must end in {SUFFIX}")
@@ -133,7 +141,7 @@ def _check_file(target: Path, force: bool) -> None:
 def _encoder(
     planes: int | None, target_bpp: float | None, quantizer: str, int8: bool
 ) -> "Callable[[np.ndarray, Network], bytes]":
-    """What the options ask for, as one function of an image and a network."""
+    """Return the compression that the options describe, as a function of an image and a network."""
     from edge_sr.codec import codec
     from edge_sr.codec.network import check_kind
     from edge_sr.codec.planes import BITS, check
@@ -141,7 +149,7 @@ def _encoder(
 
     if quantizer.upper() not in Kind.__members__:
         names = ", ".join(kind.name.lower() for kind in Kind)
-        raise UserError(f"there is no quantizer {quantizer!r}; there are {names}")
+        raise UserError(f"unknown quantizer {quantizer!r}; available: {names}")
     kind = Kind[quantizer.upper()]
     check_kind(kind, int8)
     if target_bpp is None:
@@ -149,9 +157,9 @@ def _encoder(
         check(count)
         return lambda pixels, network: codec.compress(pixels, network, count, kind)
     if planes is not None:
-        raise UserError("--planes and --target-bpp both choose the planes; name one")
+        raise UserError("--planes and --target-bpp exclude each other; give one")
     if not (math.isfinite(target_bpp) and target_bpp > 0):
-        raise UserError(f"{target_bpp:g} bits per pixel cannot be reached; name a number above 0")
+        raise UserError(f"--target-bpp takes a number above 0, not {target_bpp:g}")
     bpp = target_bpp
     return lambda pixels, network: codec.compress_within(pixels, network, bpp, kind)
 
@@ -159,7 +167,7 @@ def _encoder(
 def _compress_file(
     source: Path, target: Path, encode: "Callable[[np.ndarray], bytes]", max_pixels: int
 ) -> str | None:
-    """Compress one image; the note says what was converted or left out."""
+    """Compress one image; return a note on what was converted or dropped."""
     from edge_sr.data.image_formats import PROFILE_LEFT_OUT
 
     with streams.naming(source):
@@ -168,8 +176,8 @@ def _compress_file(
     streams.write(target, data)
     if image.profile is None:
         return image.note
-    before = f"{image.note};" if image.note else f"{Path(streams.name_of(source)).name}:"
-    return f"{before} {PROFILE_LEFT_OUT}"
+    start = f"{image.note};" if image.note else f"{Path(streams.name_of(source)).name}:"
+    return f"{start} {PROFILE_LEFT_OUT}"
 
 
 def _read(source: Path, max_pixels: int) -> "Image":
@@ -184,10 +192,10 @@ def _read(source: Path, max_pixels: int) -> "Image":
 
 
 def _standard_input(max_pixels: int) -> bytes:
-    """All of it, if it starts as an image does."""
+    """Read all of standard input; stop early if it does not start like an image."""
     from edge_sr.data.images import START_BYTES, check_start
 
     with streams.reading(streams.STANDARD) as stream:
         start = read_at_most(stream, START_BYTES)
         check_start(start, streams.name_of(streams.STANDARD))
-        return start + read_at_most(stream, _BYTES_A_PIXEL * max_pixels + _BYTES_BESIDE)
+        return start + read_at_most(stream, _BYTES_PER_PIXEL * max_pixels + _METADATA_BYTES)

@@ -1,4 +1,4 @@
-"""`edge-sr decompress`: a .tcz file, or a folder of them, to images."""
+"""`edge-sr decompress`: decompresses a .tcz file, or a folder of them, to images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """The options of decoding."""
 
     planes: int | None
     salvage: bool
@@ -54,22 +54,25 @@ def decompress(
         typer.Option(help="Bit planes to decode, from the most significant.", show_default="all"),
     ] = None,
     salvage: Annotated[
-        bool, typer.Option("--salvage", help="Decode what comes before damage or a surplus.")
+        bool,
+        typer.Option(
+            "--salvage", help="Decode damaged files up to the damage, and ignore surplus bytes."
+        ),
     ] = False,
     model: CodecOption = None,
     threads: CodecThreadsOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     force: ForceOption = False,
 ) -> None:
-    """Make an image of a .tcz file, or of each in a folder.
+    """Decompress a .tcz file to an image, or a folder of .tcz files to images.
 
-    A file that was cut gives the image of the planes that are whole.
+    Truncated files decode to their intact bit planes.
     """
     if source != streams.STANDARD and not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
         if target == streams.STANDARD:
-            raise UserError("a folder of files becomes a folder; standard output takes one image")
+            raise UserError("standard output takes one image; name a folder for the images")
         check_target(source, target)
     else:
         _check_file(target, force)
@@ -89,7 +92,7 @@ def decompress(
 
 
 def _check_file(target: Path, force: bool) -> None:
-    """Refuse an output that is none, or of no known format."""
+    """Refuse an output that cannot be written or has an unknown suffix."""
     from edge_sr.data.image_formats import check_suffix
 
     streams.check_output(target, force)
@@ -98,7 +101,7 @@ def _check_file(target: Path, force: bool) -> None:
 
 
 def _finder(model: str | None, threads: int) -> "Callable[[Header], Network]":
-    """Finds the decoder of each file, and opens none twice."""
+    """Return a function that finds the decoder of a file, and opens each decoder once."""
     from edge_sr.codec import opening
 
     opened: dict[tuple[str, bytes], Network] = {}
@@ -113,32 +116,32 @@ def _finder(model: str | None, threads: int) -> "Callable[[Header], Network]":
 
 
 def _list_files(folder: Path) -> list[Path]:
-    """All .tcz files below a folder, sorted; hidden files and folders are left out."""
-    found = sorted(
+    """Return all .tcz files below a folder, sorted, without hidden files and folders."""
+    files = sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() == SUFFIX
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    if not found:
+    if not files:
         raise UserError(f"{folder} holds no {SUFFIX} file; `edge-sr compress` writes them")
-    return found
+    return files
 
 
 def _decompress_file(
     source: Path, target: Path, find: "Callable[[Header], Network]", request: Request
 ) -> str | None:
-    """Decompress one file; the note says what is missing of it, or too much."""
+    """Decompress one file; return a note on missing or surplus bytes."""
     from edge_sr.codec import codec, container
     from edge_sr.data.image_writer import png_bytes, write_image
 
     with streams.naming(source):
         with streams.reading(source) as stream:
             data = container.read(stream, request.max_pixels)
-        asked = request.salvage, request.max_pixels
-        header = container.unpack(data, *asked, request.planes).header
-        decoded = codec.decompress(data, find(header), request.planes, *asked)
+        options = request.salvage, request.max_pixels
+        header = container.unpack(data, *options, request.planes).header
+        decoded = codec.decompress(data, find(header), request.planes, *options)
     if target == streams.STANDARD:
         streams.write(target, png_bytes(decoded.pixels))
     else:

@@ -1,8 +1,7 @@
-"""`edge-sr eval`: quality of a model on a folder of images, with bicubic beside it."""
+"""`edge-sr eval`: measures the quality of a network, and of bicubic, on a folder of images."""
 
 import csv
 import io
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,20 @@ from edge_sr.cli.common import (
     RuntimeOption,
     ScaleOption,
     ThreadsOption,
-    check_new,
     parse_path,
     precision_of,
     progress,
     quality_text,
 )
+from edge_sr.cli.json_csv import (
+    CsvOption,
+    JsonOption,
+    check_files,
+    write_json,
+    write_text,
+)
+from edge_sr.cli.options import complete_upscaler
+from edge_sr.cli.streams import STANDARD
 from edge_sr.errors import UserError
 from edge_sr.zoo.catalog import DEFAULT_MODEL, DEFAULT_SCALE
 
@@ -32,12 +39,18 @@ if TYPE_CHECKING:
     from edge_sr.runtime.session import Session
 
 BICUBIC = "bicubic"
-TERMINAL = Path("-")
+
+
+def complete_evaluated(incomplete: str) -> list[str]:
+    """Complete the name of a shipped upscaler, or "bicubic"."""
+    return [
+        name for name in (BICUBIC, *complete_upscaler(incomplete)) if name.startswith(incomplete)
+    ]
 
 
 @dataclass(frozen=True)
 class Row:
-    """The records of one method (a model in a runtime, or bicubic)."""
+    """The records of one method: a network in a runtime, or bicubic."""
 
     method: str
     records: "list[Record]"
@@ -49,13 +62,15 @@ def evaluate(
         typer.Option(
             parser=parse_path,
             metavar="PATH",
-            help="Folder of images: plain, hr/ beside lr_x2/, or laid out as DIV2K, FLIR, OSU.",
+            help="Folder of images: plain, hr/ and lr_x2/, or laid out as DIV2K, FLIR or OSU.",
         ),
     ],
     model: Annotated[
         str,
         typer.Option(
-            help="Id of a shipped network, a .tflite, .onnx or .safetensors file, or 'bicubic'."
+            metavar="MODEL",
+            autocompletion=complete_evaluated,
+            help="Id of a shipped network, a .tflite, .onnx or .safetensors file, or 'bicubic'.",
         ),
     ] = DEFAULT_MODEL,
     scale: ScaleOption = None,
@@ -67,38 +82,22 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Pixels cropped from each side.", show_default="the scale"),
     ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json",
-            parser=parse_path,
-            metavar="PATH",
-            help="Write JSON to a file, or to - (the terminal).",
-        ),
-    ] = None,
-    csv_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            parser=parse_path,
-            metavar="PATH",
-            help="Write CSV to a file, or to - (the terminal).",
-        ),
-    ] = None,
+    json_file: JsonOption = None,
+    csv_file: CsvOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Measure PSNR, SSIM and MS-SSIM of a model on a folder of images.
+    """Measure PSNR, SSIM and MS-SSIM of a network on a folder of images.
 
-    Luma of 8-bit images is compared, a border of `scale` pixels cropped. Without low-resolution
-    images in the folder they are made by antialiased bicubic reduction. FLIR and OSU are judged by
-    the images that the TinyPSSR slides judge by (with --border 4), and what those print follows.
+    The luma of 8-bit images is compared, with a border of `scale` pixels cropped. A folder without
+    low-resolution images has them made by antialiased bicubic reduction. FLIR and OSU are measured
+    on the images of the TinyPSSR slides (use --border 4), whose published figures are printed too.
     """
     from edge_sr.data import thermal
     from edge_sr.data.datasets import find_pairs
     from edge_sr.zoo import published
     from edge_sr.zoo.artifact import open_upscaler
 
-    _check_outputs(json_file, csv_file, force)
+    check_files(force, json_file, csv_file)
     name, session = BICUBIC, None
     if model == BICUBIC:
         scale = _bicubic_scale(scale, runtime, int8, threads)
@@ -111,22 +110,16 @@ def evaluate(
     about = {"data": str(data), "scale": scale, "per_channel": per_channel, "border": border}
     layout = thermal.find(data)
     about["published"] = published.results_on(layout.name, scale) if layout else []
-    _report(rows, about, json_file, csv_file)
-
-
-def _check_outputs(json_file: Path | None, csv_file: Path | None, force: bool) -> None:
-    if json_file is not None and json_file == csv_file:
-        raise UserError(f"--json and --csv both name {json_file}; name two files")
-    for path in (json_file, csv_file):
-        if path not in (None, TERMINAL):
-            check_new(path, force)
+    _print_and_write(rows, about, json_file, csv_file)
 
 
 def _bicubic_scale(
     scale: int | None, runtime: str | None, int8: bool | None, threads: int | None
 ) -> int:
     if (runtime, int8, threads) != (None, None, None):
-        raise UserError("bicubic has no runtime, arithmetic or threads; leave those options out")
+        raise UserError(
+            "bicubic takes no --runtime, --int8, --float32 or --threads; leave them out"
+        )
     return DEFAULT_SCALE if scale is None else scale
 
 
@@ -138,7 +131,7 @@ def run(
     per_channel: bool,
     border: int,
 ) -> list[Row]:
-    """Score bicubic and, unless it is None, a session; shows progress."""
+    """Score bicubic and a session (unless it is None) on image pairs, with a progress bar."""
     from functools import partial
 
     from edge_sr.data.degradation import bicubic_upscale
@@ -154,29 +147,19 @@ def run(
     return rows
 
 
-def _report(
+def _print_and_write(
     rows: list[Row], about: dict[str, Any], json_file: Path | None, csv_file: Path | None
 ) -> None:
-    if TERMINAL not in (json_file, csv_file):
+    if STANDARD not in (json_file, csv_file):
         print_table(rows, about)
     if json_file is not None:
-        _write(json_file, as_json(rows, about))
+        write_json(json_file, as_values(rows, about))
     if csv_file is not None:
-        _write(csv_file, as_csv(rows))
+        write_text(csv_file, as_csv(rows))
 
 
-def _write(path: Path, text: str) -> None:
-    from edge_sr.files import replacing
-
-    if path == TERMINAL:
-        typer.echo(text, nl=False)
-        return
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def as_json(rows: list[Row], about: dict[str, Any]) -> str:
-    """The rows as JSON; a PSNR that is infinite (identical images) is null, as JSON has none."""
+def as_values(rows: list[Row], about: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows as values for JSON; an infinite PSNR (identical images) becomes None."""
     from edge_sr.evaluate import mean
 
     methods = [
@@ -195,7 +178,7 @@ def as_json(rows: list[Row], about: dict[str, Any]) -> str:
         }
         for row in rows
     ]
-    return json.dumps({**about, "methods": methods}, indent=2, allow_nan=False) + "\n"
+    return {**about, "methods": methods}
 
 
 def _figures(score: "Score") -> dict[str, float | None]:
@@ -204,7 +187,7 @@ def _figures(score: "Score") -> dict[str, float | None]:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """One line per method and image, and one named "mean" per method."""
+    """Return the rows as CSV: a line for each method and image, and one "mean" for each method."""
     from edge_sr.evaluate import mean
 
     text = io.StringIO()
@@ -223,7 +206,7 @@ def _cells(score: "Score") -> list[str]:
 
 
 def print_table(rows: list[Row], about: dict[str, Any]) -> None:
-    """One line per image, PSNR / SSIM / MS-SSIM of each method side by side, and the means."""
+    """Print PSNR / SSIM / MS-SSIM: a line for each image, a column for each method; the means."""
     from rich.console import Console
     from rich.table import Table
 

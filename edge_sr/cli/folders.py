@@ -1,4 +1,4 @@
-"""What commands on folders share: each file below one folder becomes one below another."""
+"""Runs a command on a folder: each file below it becomes a file below another folder."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from edge_sr.files import check_folder, make_folder
 
 @dataclass(frozen=True)
 class Task:
-    """What is done with each file.
+    """What a command does with each file.
 
     Attributes:
-        doing: for the progress bar: "upscaling".
-        done: for messages: "upscaled".
-        suffix: of what is written.
-        find: all files below a folder that are taken.
-        work: makes one file from another, and returns what is to be said of it.
-        what: the files that are taken, in one word.
-        article: of that word.
+        doing: label of the progress bar, "upscaling".
+        done: word for messages, "upscaled".
+        suffix: suffix of the files that are written.
+        find: returns the input files below a folder.
+        work: writes an output file from an input file; returns a note for the user, or None.
+        what: name of an input file for messages, "image".
+        article: article of that name.
     """
 
     doing: str
@@ -37,24 +37,20 @@ def check_target(source: Path, target: Path) -> None:
     """Refuse a target that cannot take a folder's results, before any work is done.
 
     Raises:
-        UserError: it is a file, the source itself, or not writable.
+        UserError: `target` is a file, the source itself, or not writable.
     """
     if target.is_file():
-        raise UserError(
-            f"{target} is a file, and {source} a folder; name a folder for what it gives"
-        )
+        raise UserError(f"{target} is a file; name a folder, as {source} is one")
     if target.is_dir() and target.samefile(source):
-        raise UserError(
-            f"what is read and what is made cannot both be in {source}; name two folders"
-        )
+        raise UserError(f"input and output are both {source}; name two folders")
     check_folder(target)
 
 
 def run_folder(source: Path, target: Path, force: bool, task: Task) -> None:
-    """Do it to all files below a folder; a bad one stops no other.
+    """Run the task on all files below a folder; continue after a bad one.
 
     Raises:
-        UserError: nothing can be done, or, at the end, something could not be.
+        UserError: there is no input, an output exists, or, at the end, some file failed.
     """
     jobs = _jobs(source, target, task)
     for _, path in jobs:
@@ -75,16 +71,16 @@ def run_folder(source: Path, target: Path, force: bool, task: Task) -> None:
 
 
 def _jobs(source: Path, target: Path, task: Task) -> list[tuple[Path, Path]]:
-    """Each file with the one it becomes; says what is left out."""
+    """Return the input files with their output files; print a note on skipped files."""
     files = [path for path in task.find(source) if not path.is_relative_to(target)]
     if not files:
-        raise UserError(f"{source} holds no {task.what} but those in {target}")
-    say(_skipped(source, target, set(files), task))
-    return _named(files, source, target, task.suffix)
+        raise UserError(f"{source} holds no {task.what} outside {target}")
+    say(_skipped_note(source, target, set(files), task))
+    return _with_outputs(files, source, target, task.suffix)
 
 
-def _skipped(source: Path, target: Path, files: set[Path], task: Task) -> str | None:
-    """One sentence on the files below `source` that are not taken, hidden ones aside."""
+def _skipped_note(source: Path, target: Path, files: set[Path], task: Task) -> str | None:
+    """Return one sentence on the skipped files below `source`, hidden ones excepted; or None."""
     others = [
         path
         for path in sorted(source.rglob("*"))
@@ -98,8 +94,10 @@ def _skipped(source: Path, target: Path, files: set[Path], task: Task) -> str | 
     return f"skipped {others[0]}: not {task.article} {task.what}" if others else None
 
 
-def _named(files: list[Path], source: Path, target: Path, suffix: str) -> list[tuple[Path, Path]]:
-    """Where each file goes; a.jpg beside a.bmp become a.jpg.png and a.bmp.png."""
+def _with_outputs(
+    files: list[Path], source: Path, target: Path, suffix: str
+) -> list[tuple[Path, Path]]:
+    """Return each file with its output; a.jpg and a.bmp become a.jpg.png and a.bmp.png."""
     shared = Counter(file.with_suffix("") for file in files)
     return [
         (

@@ -1,4 +1,4 @@
-"""`edge-sr info`: what is in a file."""
+"""`edge-sr info`: describes a .tcz file or a network file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from edge_sr.cli.common import parse_path, print_markdown
 from edge_sr.cli.compress import SUFFIX
 from edge_sr.errors import UserError
 
-_NO_LIMIT = 65535**2
+_MAX_PIXELS = 65535**2  # the largest image that a header can describe
 
 
 def info(
@@ -21,14 +21,14 @@ def info(
         ),
     ],
 ) -> None:
-    """Say what is in a .tcz file: its header, and bytes and state of each bit plane.
+    """Describe a .tcz file: its header, and the size and state of each bit plane.
 
-    Of a .tflite or .safetensors file it says in one line which network it holds.
+    A .tflite or .safetensors file is described in one line: the network that it holds.
     """
     describe = {".tflite": _tflite, ".safetensors": _safetensors, SUFFIX: _tcz}
     suffix = SUFFIX if file == streams.STANDARD else file.suffix.lower()
     if suffix not in describe:
-        raise UserError(f"{file} is none of {', '.join(sorted(describe))}, which info reads")
+        raise UserError(f"{file} has an unknown suffix; info reads {', '.join(sorted(describe))}")
     with streams.naming(file):
         describe[suffix](file)
 
@@ -38,19 +38,19 @@ def _tcz(path: Path) -> None:
     from edge_sr.codec.header import VERSION
 
     with streams.reading(path) as stream:
-        data = container.read(stream, _NO_LIMIT)
-    found = container.inspect(data, _NO_LIMIT)
-    header = found.header
+        data = container.read(stream, _MAX_PIXELS)
+    parts = container.inspect(data, _MAX_PIXELS)
+    header = parts.header
     pixels = header.width * header.height
     channels, height, width = header.shape
     quantizer = header.quantizer
     ranges = ", ".join(
         f"{low:g} to {high:g}" for low, high in zip(quantizer.low, quantizer.high, strict=True)
     )
-    total = found.head + sum(plane.size for plane in found.planes)
-    size = f"{total} bytes, {8 * total / pixels:.4g} bits per pixel; header {found.head}"
+    total = parts.head + sum(plane.size for plane in parts.planes)
+    size = f"{total} bytes, {8 * total / pixels:.4g} bits per pixel; header {parts.head}"
     if len(data) < total:
-        size += f"; {len(data)} bytes are there"
+        size += f"; the file has {len(data)} bytes"
     facts = {
         "version": VERSION,
         "image": f"{header.width}x{header.height}, {header.colour.name.lower()}",
@@ -64,12 +64,12 @@ def _tcz(path: Path) -> None:
     typer.echo()
     rows = [
         (str(number), str(plane.size), f"{8 * plane.size / pixels:.4g}", str(plane.state))
-        for number, plane in enumerate(found.planes, 1)
+        for number, plane in enumerate(parts.planes, 1)
     ]
     print_markdown(("plane", "bytes", "bits per pixel", "state"), rows)
-    if found.intact < len(rows):
-        typer.echo(f"\n{found.intact} of {len(rows)} planes can be decoded")
-    if found.extra:
+    if parts.intact < len(rows):
+        typer.echo(f"\n{parts.intact} of {len(rows)} planes can be decoded")
+    if parts.extra:
         typer.echo("\nthe file has surplus bytes after its last plane")
 
 
@@ -90,11 +90,11 @@ def _safetensors(path: Path) -> None:
     from edge_sr.models import checkpoint
     from edge_sr.models.registry import config_dict
 
-    found = checkpoint.read(path)
-    kind = "int8 by quantization-aware training" if checkpoint.is_quantized(found) else "float32"
-    options = ", ".join(f"{name} {value}" for name, value in config_dict(found.config).items())
-    values = sum(array.size for array in found.weights.values())
-    typer.echo(f"{path.name}: {found.spec.name} ({options}), {kind}, {values:,} values")
+    contents = checkpoint.read(path)
+    kind = "int8 by quantization-aware training" if checkpoint.is_quantized(contents) else "float32"
+    options = ", ".join(f"{name} {value}" for name, value in config_dict(contents.config).items())
+    values = sum(array.size for array in contents.weights.values())
+    typer.echo(f"{path.name}: {contents.spec.name} ({options}), {kind}, {values:,} values")
 
 
 def _size(shape: tuple[int, ...]) -> str:

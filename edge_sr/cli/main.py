@@ -1,4 +1,4 @@
-"""`edge-sr`: registers the commands and turns errors into one sentence and an exit code."""
+"""`edge-sr`: registers the commands, and turns errors into one sentence and an exit code."""
 
 import os
 import signal
@@ -26,6 +26,7 @@ from edge_sr.cli import (
 )
 from edge_sr.cli import eval as evaluation
 from edge_sr.cli import export as exporting
+from edge_sr.cli.json_csv import ReportCommand
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.version import __version__
 
@@ -33,13 +34,15 @@ app = typer.Typer(
     name="edge-sr",
     help="Tiny image networks from training to silicon.",
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_COMPLETION = "_EDGE_SR_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
 
-def _print_version(asked: bool) -> None:
-    if asked:
+
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"edge-sr {__version__}")
         raise typer.Exit()
 
@@ -53,42 +56,43 @@ def _root(
     """Tiny image networks from training to silicon."""
 
 
-app.command("export")(exporting.export)
-app.command("models")(models.models)
-app.command("quantize")(quantize.quantize)
-app.command("train")(train.train)
-app.command("upscale")(upscale.upscale)
-app.command("eval")(evaluation.evaluate)
-app.command("compare")(compare.compare)
-app.command("compress")(compress.compress)
-app.command("decompress")(decompress.decompress)
-app.command("info")(info.info)
-app.command("rd")(rd.rd)
-app.command("reproduce")(reproduce.reproduce)
-app.add_typer(bench.app, name="bench")
-app.add_typer(firmware.app, name="firmware")
+_USE, _TRAIN, _DEPLOY, _MEASURE = "Use", "Train", "Deploy", "Measure"
+app.command("models", cls=ReportCommand, rich_help_panel=_USE)(models.models)
+app.command("upscale", rich_help_panel=_USE)(upscale.upscale)
+app.command("compress", rich_help_panel=_USE)(compress.compress)
+app.command("decompress", rich_help_panel=_USE)(decompress.decompress)
+app.command("compare", rich_help_panel=_USE)(compare.compare)
+app.command("info", rich_help_panel=_USE)(info.info)
+app.command("train", rich_help_panel=_TRAIN)(train.train)
+app.command("quantize", rich_help_panel=_TRAIN)(quantize.quantize)
+app.command("export", rich_help_panel=_DEPLOY)(exporting.export)
+app.add_typer(firmware.app, name="firmware", rich_help_panel=_DEPLOY)
+app.command("eval", cls=ReportCommand, rich_help_panel=_MEASURE)(evaluation.evaluate)
+app.command("rd", rich_help_panel=_MEASURE)(rd.rd)
+app.add_typer(bench.app, name="bench", rich_help_panel=_MEASURE)
+app.command("reproduce", rich_help_panel=_MEASURE)(reproduce.reproduce)
 
 
 def write_utf8() -> None:
-    """A pipe gets UTF-8 whatever the locale says: names of files may be anything."""
+    """Write UTF-8 to pipes in every locale: file names may hold any character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and not stream.isatty():
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-# Of typer's usage errors this one has a public name; what they stand on moved with its versions.
+# The base of typer's usage errors: its place differs between versions of typer.
 _UsageError: Any = typer.BadParameter.__base__
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; what ends it early becomes one sentence on standard error.
+    """Run a command; an error becomes one sentence on standard error.
 
     Returns:
-        the exit code: 2 for bad input, 1 for a failed verification, 130 for Ctrl-C.
+        The exit code: 2 for bad input, 1 for a failed verification, 130 for Ctrl-C.
     """
     command = typer.main.get_command(app)
     try:
-        # Typer's own main would draw boxes around usage errors and say nothing of Ctrl-C.
+        # Typer's own main draws boxes around usage errors and is silent on Ctrl-C.
         with command.make_context("edge-sr", list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as stop:
@@ -102,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _end("interrupted", 130)
     except BrokenPipeError:
-        # The reader has gone; what Python flushes at its end must go elsewhere.
+        # The reader has closed the pipe; Python must not flush to it when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -123,13 +127,15 @@ def _end(sentence: str, code: int) -> int:
 
 
 def _terminate(number: int, _: object) -> NoReturn:
-    """End by an exception, so that temporary files are removed on the way out."""
+    """Exit by an exception, so that temporary files are removed."""
     signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
 def main() -> None:
-    """Run the command line; without arguments it shows its help."""
+    """Run the command line, or complete it for a shell; without arguments, print the help."""
     write_utf8()
     signal.signal(signal.SIGTERM, _terminate)
+    if os.environ.get(_COMPLETION):
+        app(prog_name="edge-sr")  # prints the completions and exits
     sys.exit(run(sys.argv[1:] or ["--help"]))

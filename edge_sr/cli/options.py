@@ -1,23 +1,47 @@
-"""Options that several commands share: the model, as an argument or as `--model`."""
+"""Options that name a network, shared by several commands, with their shell completion."""
 
 from typing import Annotated
 
 import typer
 
 from edge_sr.errors import UserError
+from edge_sr.zoo import catalog
 from edge_sr.zoo.catalog import DEFAULT_MODEL, DEFAULT_SCALE
+
+
+def complete_network(incomplete: str) -> list[str]:
+    """Complete the id of a shipped network."""
+    return [name for name in catalog.ids() if name.startswith(incomplete)]
+
+
+def complete_upscaler(incomplete: str) -> list[str]:
+    """Complete the id of a shipped upscaler."""
+    return [name for name in catalog.ids("super-resolution") if name.startswith(incomplete)]
+
+
+def complete_codec(incomplete: str) -> list[str]:
+    """Complete the id of a shipped codec."""
+    return [name for name in catalog.ids("codec") if name.startswith(incomplete)]
+
 
 ModelArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
+        autocompletion=complete_network,
         help="Id of a shipped network (`edge-sr models`), or a file.",
         show_default=f"{DEFAULT_MODEL}-x{DEFAULT_SCALE}",
     ),
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", metavar="MODEL", help="The same as MODEL.", show_default=False),
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        autocompletion=complete_network,
+        help="The same as MODEL.",
+        show_default=False,
+    ),
 ]
 
 NetworkOption = Annotated[
@@ -25,6 +49,7 @@ NetworkOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
+        autocompletion=complete_upscaler,
         help="Id of a shipped network (`edge-sr models`), or a .tflite, .onnx, .safetensors file.",
         show_default=f"{DEFAULT_MODEL}-x{DEFAULT_SCALE}",
     ),
@@ -32,7 +57,7 @@ NetworkOption = Annotated[
 
 
 def one_model(argument: str | None, option: str | None) -> str:
-    """Return the model that a command is given as MODEL or as `--model`, else the default one.
+    """Return the model given as MODEL or as `--model`, else the default one.
 
     Raises:
         UserError: both are given.

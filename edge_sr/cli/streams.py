@@ -14,16 +14,16 @@ STANDARD = Path("-")
 
 
 def name_of(path: Path) -> str:
-    """What messages call an input."""
+    """Return the name of an input for messages."""
     return "standard input" if path == STANDARD else str(path)
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
-    """A file's bytes, or those of standard input.
+    """Open a file, or standard input, for reading bytes.
 
     Raises:
-        UserError: there is no such file.
+        UserError: the file is missing, a folder, or not readable.
     """
     if path == STANDARD:
         yield sys.stdin.buffer
@@ -41,7 +41,7 @@ def check_output(path: Path, force: bool) -> None:
     """Refuse an output before any work is done.
 
     Raises:
-        UserError: it exists, cannot be written, or is a terminal.
+        UserError: the file exists or cannot be written, or standard output is a terminal.
     """
     if path != STANDARD:
         check_new(path, force)
@@ -50,10 +50,10 @@ def check_output(path: Path, force: bool) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all, or standard output.
+    """Write a file (whole or not at all), or standard output.
 
     Raises:
-        UserError: the system refuses.
+        UserError: the file or standard output cannot be written.
     """
     if path == STANDARD:
         try:
@@ -70,7 +70,7 @@ def write(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put the input's name before what is wrong with it."""
+    """Add the input's name to error messages that lack it."""
     try:
         yield
     except MemoryError:

@@ -1,4 +1,4 @@
-"""`edge-sr upscale`: an image, or a folder of them."""
+"""`edge-sr upscale`: upscales an image, or a folder of images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,36 +47,36 @@ def upscale(
 ) -> None:
     """Upscale an image of any size, or a folder of images.
 
-    The network upscales luma, and chroma is upscaled bicubically. PNG files are written while they
-    are computed, so that their size costs no memory.
+    The network upscales luma; chroma is upscaled by bicubic interpolation. PNG files are written
+    while they are computed, so that memory does not hold the whole result.
     """
     from edge_sr.data.image_formats import check_suffix
     from edge_sr.upscale import upscale_file
     from edge_sr.zoo.artifact import open_upscaler
 
-    def opened() -> "Session":
+    def open_session() -> "Session":
         return open_upscaler(model, scale, runtime, precision_of(int8), threads)[1]
 
     if not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
         check_target(source, target)
-        session = opened()
+        session = open_session()
         upscale_folder(session, source, target, per_channel, force)
         return
     check_file_name(target)
     check_suffix(target)
     check_new(target, force)
-    say(upscale_file(opened(), source, target, per_channel).note)
+    say(upscale_file(open_session(), source, target, per_channel).note)
 
 
 def upscale_folder(
     session: "Session", source: Path, target: Path, per_channel: bool, force: bool
 ) -> None:
-    """Upscale all images below a folder to PNG files below another; a bad one stops no other.
+    """Upscale all images below a folder to PNG files below another; continue after a bad one.
 
     Raises:
-        UserError: nothing can be done, or, at the end, an image could not be upscaled.
+        UserError: nothing can be upscaled, or, at the end, some image could not be.
     """
     from edge_sr.data.images import list_images
     from edge_sr.upscale import upscale_file

@@ -134,7 +134,7 @@ def test_an_emulated_board_is_flagged(edge_sr, tmp_path):
         ((INT8, "--suite", "quick"), "exclude each other; name one of them"),
         ((INT8, "--scale", "2"), "--scale and --part need --model"),
         ((INT8, "--resume"), "--resume continues a record; name it with --out"),
-        ((INT8, "--out", "none/record.json"), "there is no folder none"),
+        ((INT8, "--out", "none/record.json"), "the folder none does not exist"),
         ((INT8, "--threads", "0"), "threads"),
         ((INT8, "--board", "atari"), "atari"),
         ((INT8, "--board", "mps2-an386", "--runtime", "litert"), "a board runs the engine"),

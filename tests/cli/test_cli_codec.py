@@ -1,4 +1,4 @@
-"""`edge-sr compress`, `decompress` and `info` as a user meets them."""
+"""`edge-sr compress`, `decompress` and `info`."""
 
 import contextlib
 import errno
@@ -30,17 +30,17 @@ pytestmark = pytest.mark.usefixtures("stand_ins")
 
 
 @pytest.fixture
-def picture(photographs: Path, tmp_path: Path) -> Path:
-    """37x22 pixels."""
+def image_file(photographs: Path, tmp_path: Path) -> Path:
+    """An image of 37x22 pixels."""
     with Image.open(photographs / "astronaut0.png") as image:
         image.crop((40, 30, 77, 52)).save(tmp_path / "in.png")
     return tmp_path / "in.png"
 
 
 @pytest.fixture
-def file(picture: Path, tmp_path: Path) -> Path:
-    """The picture compressed."""
-    (tmp_path / "in.tcz").write_bytes(codec.compress(pixels_of(picture), opening.find()))
+def file(image_file: Path, tmp_path: Path) -> Path:
+    """The compressed image."""
+    (tmp_path / "in.tcz").write_bytes(codec.compress(pixels_of(image_file), opening.find()))
     return tmp_path / "in.tcz"
 
 
@@ -53,11 +53,13 @@ def names_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_there_and_back(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
-    result = edge_sr("compress", picture, tmp_path / "a.tcz")
+def test_a_file_decompresses_to_what_the_library_computes(
+    edge_sr: EdgeSr, image_file: Path, tmp_path: Path
+) -> None:
+    result = edge_sr("compress", image_file, tmp_path / "a.tcz")
     assert (result.code, result.out, result.err) == (0, "", "")
     data = (tmp_path / "a.tcz").read_bytes()
-    assert data == codec.compress(pixels_of(picture), opening.find())
+    assert data == codec.compress(pixels_of(image_file), opening.find())
     result = edge_sr("decompress", tmp_path / "a.tcz", tmp_path / "out.png")
     assert (result.code, result.out, result.err) == (0, "", "")
     assert np.array_equal(pixels_of(tmp_path / "out.png"), codec.decompress(data).pixels)
@@ -74,9 +76,9 @@ def test_there_and_back(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
         (["--model", GOLDEN / "tinycompress-4"], 4, True, 8, Kind.CLIPPING),
     ],
 )
-def test_options(
+def test_options_reach_the_codec(
     edge_sr: EdgeSr,
-    picture: Path,
+    image_file: Path,
     tmp_path: Path,
     options: list[object],
     rate: int,
@@ -84,28 +86,30 @@ def test_options(
     planes: int,
     kind: Kind,
 ) -> None:
-    assert edge_sr("compress", picture, tmp_path / "a.tcz", *options).code == 0
-    expected = codec.compress(pixels_of(picture), opening.find(rate, int8), planes, kind)
+    assert edge_sr("compress", image_file, tmp_path / "a.tcz", *options).code == 0
+    expected = codec.compress(pixels_of(image_file), opening.find(rate, int8), planes, kind)
     assert (tmp_path / "a.tcz").read_bytes() == expected
 
 
-def test_as_many_planes_as_fit(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
-    data = codec.compress(pixels_of(picture), opening.find(), 5)
+def test_target_bpp_keeps_the_planes_that_fit(
+    edge_sr: EdgeSr, image_file: Path, tmp_path: Path
+) -> None:
+    data = codec.compress(pixels_of(image_file), opening.find(), 5)
     bpp = 8 * len(data) / (37 * 22) + 0.001
-    assert edge_sr("compress", picture, tmp_path / "a.tcz", "--target-bpp", bpp).code == 0
+    assert edge_sr("compress", image_file, tmp_path / "a.tcz", "--target-bpp", bpp).code == 0
     assert (tmp_path / "a.tcz").read_bytes() == data
-    command = ("compress", picture, tmp_path / "b.tcz", "--target-bpp", "0.01")
+    command = ("compress", image_file, tmp_path / "b.tcz", "--target-bpp", "0.01")
     assert "one bit plane alone needs" in edge_sr.refuses(*command)
     assert not (tmp_path / "b.tcz").exists()
 
 
-def test_fewer_planes_than_there_are(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+def test_planes_limits_what_is_decoded(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     assert edge_sr("decompress", file, tmp_path / "out.png", "--planes", 2).code == 0
     expected = codec.decompress(file.read_bytes(), planes=2).pixels
     assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
 
 
-def test_standard_input_and_output(picture: Path, file: Path, tmp_path: Path) -> None:
+def test_standard_input_and_output(image_file: Path, file: Path, tmp_path: Path) -> None:
     start = f"""
 import sys
 from pathlib import Path
@@ -121,22 +125,22 @@ main()
         assert done.stderr == b""
         return done.stdout
 
-    assert run("compress", picture.read_bytes()) == file.read_bytes()
+    assert run("compress", image_file.read_bytes()) == file.read_bytes()
     with Image.open(io.BytesIO(run("decompress", file.read_bytes()))) as image:
         assert image.format == "PNG"
         expected = codec.decompress(file.read_bytes()).pixels
         assert np.array_equal(np.asarray(image), expected)
 
 
-def test_a_terminal_takes_no_bytes(
-    edge_sr: EdgeSr, picture: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_terminal_as_output_is_refused(
+    edge_sr: EdgeSr, image_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert "standard output is a terminal" in edge_sr.refuses("compress", picture, "-")
+    assert "standard output is a terminal" in edge_sr.refuses("compress", image_file, "-")
 
 
 @pytest.mark.parametrize("name", ["bad.png", "bad.tcz"])
-def test_what_is_wrong_with_standard_input(
+def test_bad_standard_input_is_named(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     command = "compress" if name == "bad.png" else "decompress"
@@ -147,10 +151,10 @@ def test_what_is_wrong_with_standard_input(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders(edge_sr: EdgeSr, photographs: Path, picture: Path, tmp_path: Path) -> None:
+def test_folders(edge_sr: EdgeSr, photographs: Path, image_file: Path, tmp_path: Path) -> None:
     source, small, large = (tmp_path / name for name in ("many", "small", "large"))
     (source / "sub").mkdir(parents=True)
-    with Image.open(picture) as image:
+    with Image.open(image_file) as image:
         image.save(source / "a.png")
         image.save(source / "a.bmp")
         image.convert("L").save(source / "sub" / "b.tif")
@@ -171,7 +175,9 @@ def test_folders(edge_sr: EdgeSr, photographs: Path, picture: Path, tmp_path: Pa
     assert np.array_equal(pixels_of(large / "sub" / "b.png"), expected)
 
 
-def test_a_bad_file_in_a_folder_stops_no_other(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+def test_a_bad_file_in_a_folder_does_not_stop_the_others(
+    edge_sr: EdgeSr, file: Path, tmp_path: Path
+) -> None:
     source, target = tmp_path / "many", tmp_path / "large"
     source.mkdir()
     data = file.read_bytes()
@@ -185,7 +191,7 @@ def test_a_bad_file_in_a_folder_stops_no_other(edge_sr: EdgeSr, file: Path, tmp_
     assert "2 of 3 .tcz files could not be decompressed" in lines[2]
 
 
-def test_messages_stand_above_the_bar_on_a_terminal(
+def test_messages_appear_above_the_progress_bar(
     processes: Processes, file: Path, tmp_path: Path
 ) -> None:
     source = tmp_path / "many"
@@ -202,19 +208,19 @@ def test_messages_stand_above_the_bar_on_a_terminal(
 
 
 def on_a_terminal(processes: Processes, *arguments: object) -> str:
-    """What `edge-sr` writes on a terminal's standard error."""
-    ours, theirs = pty.openpty()
+    """Return what `edge-sr` writes to standard error on a terminal."""
+    host, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     process = processes.edge_sr(
-        *arguments, stdout=subprocess.DEVNULL, stderr=theirs, env=environment
+        *arguments, stdout=subprocess.DEVNULL, stderr=terminal, env=environment
     )
-    os.close(theirs)
+    os.close(terminal)
     shown = b""
-    # Linux ends the reading of a terminal that nobody writes to by an error.
+    # On Linux, reading a terminal without writers raises an error.
     with contextlib.suppress(OSError):
-        while piece := os.read(ours, 4096):
+        while piece := os.read(host, 4096):
             shown += piece
-    os.close(ours)
+    os.close(host)
     assert process.wait() == 0, shown
     return shown.decode()
 
@@ -228,7 +234,7 @@ def on_a_terminal(processes: Processes, *arguments: object) -> str:
     ],
 )
 @pytest.mark.parametrize("size", [(1, 1), (9, 4)])
-def test_kinds_of_images(
+def test_image_modes_are_kept_or_converted(
     edge_sr: EdgeSr, tmp_path: Path, mode: str, words: str, size: tuple[int, int]
 ) -> None:
     Image.new(mode, size).save(tmp_path / "in.png")
@@ -240,15 +246,17 @@ def test_kinds_of_images(
         assert (image.size, image.mode) == (size, "RGB" if mode == "RGBA" else "L")
 
 
-def test_a_colour_profile_is_left_out(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+def test_a_note_says_that_the_colour_profile_is_dropped(
+    edge_sr: EdgeSr, image_file: Path, tmp_path: Path
+) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    with Image.open(picture) as image:
-        image.save(picture, icc_profile=profile)
-    result = edge_sr("compress", picture, tmp_path / "a.tcz")
+    with Image.open(image_file) as image:
+        image.save(image_file, icc_profile=profile)
+    result = edge_sr("compress", image_file, tmp_path / "a.tcz")
     assert (result.code, result.err) == (0, "edge-sr: in.png: its colour profile was left out\n")
 
 
-def test_a_cut_file_says_so(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+def test_a_truncated_file_decodes_with_a_note(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[:-1])
     result = edge_sr("decompress", file, tmp_path / "out.png")
@@ -260,7 +268,7 @@ def test_a_cut_file_says_so(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None
     assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
 
 
-def test_salvage(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+def test_salvage_decodes_up_to_the_damage(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     command = ("decompress", file, tmp_path / "out.png")
@@ -272,7 +280,7 @@ def test_salvage(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     assert np.array_equal(pixels_of(tmp_path / "out.png"), expected)
 
 
-def test_a_surplus_byte_is_refused_or_left_out(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+def test_surplus_bytes_are_refused_or_ignored(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole + b"\0")
     command = ("decompress", file, tmp_path / "out.png")
@@ -283,9 +291,7 @@ def test_a_surplus_byte_is_refused_or_left_out(edge_sr: EdgeSr, file: Path, tmp_
     assert np.array_equal(pixels_of(tmp_path / "out.png"), codec.decompress(whole).pixels)
 
 
-def test_planes_before_the_damage_need_no_salvage(
-    edge_sr: EdgeSr, file: Path, tmp_path: Path
-) -> None:
+def test_intact_planes_decode_without_salvage(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     result = edge_sr("decompress", file, tmp_path / "out.png", "--planes", 3)
@@ -296,16 +302,18 @@ def test_planes_before_the_damage_need_no_salvage(
 
 
 def claiming(data: bytes, width: int, height: int) -> bytes:
-    """The file with another size in its header."""
+    """Return the file with another image size in its header."""
     head = bytearray(data[: container.inspect(data).head - 4])
     head[12:20] = struct.pack("<2I", width, height)
     return bytes(head) + struct.pack("<I", zlib.crc32(head)) + data[len(head) + 4 :]
 
 
-def test_the_limit_of_pixels(edge_sr: EdgeSr, picture: Path, file: Path, tmp_path: Path) -> None:
-    command = ("compress", picture, tmp_path / "a.tcz", "--max-pixels")
+def test_max_pixels_limits_the_image_size(
+    edge_sr: EdgeSr, image_file: Path, file: Path, tmp_path: Path
+) -> None:
+    command = ("compress", image_file, tmp_path / "a.tcz", "--max-pixels")
     words = "claims 37x22 pixels; the limit is 813, which --max-pixels raises"
-    assert f"{picture} {words}" in edge_sr.refuses(*command, 813)
+    assert f"{image_file} {words}" in edge_sr.refuses(*command, 813)
     assert edge_sr(*command, 814).code == 0
     command = ("decompress", file, tmp_path / "out.png", "--max-pixels")
     assert words in edge_sr.refuses(*command, 813)
@@ -315,7 +323,7 @@ def test_the_limit_of_pixels(edge_sr: EdgeSr, picture: Path, file: Path, tmp_pat
     assert "claims 60000x60000 pixels; the limit is 100000000" in sentence
 
 
-def test_a_file_that_never_ends_is_not_read_to_its_end(file: Path) -> None:
+def test_an_endless_file_is_read_up_to_its_header_size(file: Path) -> None:
     class Endless(io.BytesIO):
         taken = 0
 
@@ -331,7 +339,7 @@ def test_a_file_that_never_ends_is_not_read_to_its_end(file: Path) -> None:
     assert stream.taken == len(data)
 
 
-def test_standard_input_that_is_no_image_is_not_read_to_its_end(
+def test_endless_standard_input_that_is_not_an_image_is_refused(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Zeros(io.RawIOBase):
@@ -354,11 +362,13 @@ def test_standard_input_that_is_no_image_is_not_read_to_its_end(
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "tiff", "bmp", "webp", "ppm", "tga", "gif"])
 def test_standard_input_takes_every_format(
-    edge_sr: EdgeSr, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+    edge_sr: EdgeSr, image_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     data = io.BytesIO()
-    with Image.open(picture) as image:
-        image.resize((300, 300)).save(data, form)  # some are longer than what is looked at first
+    with Image.open(image_file) as image:
+        image.resize((300, 300)).save(
+            data, form
+        )  # some formats exceed the bytes that are checked first
     data.seek(0)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data))
     result = edge_sr("compress", "-", tmp_path / "a.tcz")
@@ -373,23 +383,28 @@ def test_standard_input_takes_every_format(
         (["--rate", "5"], "no rate 5; available: 4, 16, 64, 256"),
         (["--model", "none"], "unknown network 'none'; available: tinycompress-4"),
         (["--model", "tinycompress-4", "--rate", "16"], "has rate 4, not 16"),
-        (["--quantizer", "rounding"], "there are clipping, normalization"),
+        (["--quantizer", "rounding"], "available: clipping, normalization"),
         (["--quantizer", "normalization"], "use --float32 to normalize them"),
-        (["--target-bpp", "nan"], "name a number above 0"),
-        (["--target-bpp", "-1"], "name a number above 0"),
-        (["--target-bpp", "1", "--planes", "3"], "both choose the planes; name one"),
+        (["--target-bpp", "nan"], "--target-bpp takes a number above 0"),
+        (["--target-bpp", "-1"], "--target-bpp takes a number above 0"),
+        (
+            ["--target-bpp", "1", "--planes", "3"],
+            "--planes and --target-bpp exclude each other; give one",
+        ),
         (["--threads", "0"], "edge-sr: --threads takes 1 to 64, not 0"),
         (["--max-pixels", "0"], "--max-pixels"),
     ],
 )
-def test_options_that_there_are_not(
-    edge_sr: EdgeSr, picture: Path, tmp_path: Path, options: list[str], words: str
+def test_invalid_options_are_refused(
+    edge_sr: EdgeSr, image_file: Path, tmp_path: Path, options: list[str], words: str
 ) -> None:
-    assert words in edge_sr.refuses("compress", picture, tmp_path / "a.tcz", *options)
-    assert list(tmp_path.iterdir()) == [picture]
+    assert words in edge_sr.refuses("compress", image_file, tmp_path / "a.tcz", *options)
+    assert list(tmp_path.iterdir()) == [image_file]
 
 
-def test_what_cannot_be_decompressed(edge_sr: EdgeSr, file: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_be_decompressed_are_refused(
+    edge_sr: EdgeSr, file: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out.png"
     assert "9 bit planes cannot be decoded; available: 8" in edge_sr.refuses(
         "decompress", file, out, "--planes", 9
@@ -399,41 +414,45 @@ def test_what_cannot_be_decompressed(edge_sr: EdgeSr, file: Path, tmp_path: Path
         sentence
     )
     assert "edge-sr: --threads takes" in edge_sr.refuses("decompress", file, out, "--threads", 65)
-    assert "does not start with 89 54 43 5A" in edge_sr.refuses("decompress", picture_of(out), out)
+    assert "does not start with 89 54 43 5A" in edge_sr.refuses(
+        "decompress", image_next_to(out), out
+    )
     data = file.read_bytes()
     file.write_bytes(data[:4] + b"\2" + data[5:])
     assert f"{file}: this .tcz file has version 2" in edge_sr.refuses("decompress", file, out)
     assert not out.exists()
 
 
-def picture_of(path: Path) -> Path:
-    """A file of pixels beside the one that is named."""
+def image_next_to(path: Path) -> Path:
+    """Write a small image into the folder of a path."""
     Image.new("L", (3, 3)).save(path.with_name("other.png"))
     return path.with_name("other.png")
 
 
-def test_paths_that_cannot_be_used(
-    edge_sr: EdgeSr, picture: Path, file: Path, tmp_path: Path
+def test_unusable_paths_are_refused(
+    edge_sr: EdgeSr, image_file: Path, file: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    for command, source, good in (("compress", picture, "a.tcz"), ("decompress", file, "a.png")):
+    for command, source, good in (("compress", image_file, "a.tcz"), ("decompress", file, "a.png")):
         assert "no such file or folder" in edge_sr.refuses(command, tmp_path / "none", "x")
-        assert "there is no folder" in edge_sr.refuses(command, source, tmp_path / "no" / good)
+        assert "does not exist" in edge_sr.refuses(command, source, tmp_path / "no" / good)
         assert "it is a folder; name a file" in edge_sr.refuses(command, source, folder)
         assert "name a folder" in edge_sr.refuses(command, tmp_path, source)
         assert "holds no" in edge_sr.refuses(command, folder, tmp_path / "new")
-        assert "becomes a folder" in edge_sr.refuses(command, tmp_path, "-")
-        assert "cannot both be in" in edge_sr.refuses(command, tmp_path, tmp_path)
+        assert "standard output takes one" in edge_sr.refuses(command, tmp_path, "-")
+        assert "input and output are both" in edge_sr.refuses(command, tmp_path, tmp_path)
         (tmp_path / good).write_text("keep me")
         assert "exists; --force replaces it" in edge_sr.refuses(command, source, tmp_path / good)
         assert (tmp_path / good).read_text() == "keep me"
-    assert "its name must end in .tcz" in edge_sr.refuses("compress", picture, tmp_path / "a.jpg")
+    assert "its name must end in .tcz" in edge_sr.refuses(
+        "compress", image_file, tmp_path / "a.jpg"
+    )
     assert "unknown suffix; use one of" in edge_sr.refuses("decompress", file, tmp_path / "a.txt")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_standard_output_is_named(file: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is missing")
+def test_a_full_standard_output_is_one_sentence(file: Path) -> None:
     command = "from edge_sr.cli.main import main; main()"
     arguments = [sys.executable, "-c", command, "decompress", file, "-", "--model", CODEC]
     with Path("/dev/full").open("wb") as full:
@@ -442,7 +461,7 @@ def test_a_full_standard_output_is_named(file: Path) -> None:
     assert (done.returncode, done.stderr) == (2, f"edge-sr: {words}\n")
 
 
-def test_a_full_disk_is_told_in_words(
+def test_a_full_disk_is_one_sentence(
     edge_sr: EdgeSr, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def save(*_: object, **__: object) -> None:
@@ -454,17 +473,17 @@ def test_a_full_disk_is_told_in_words(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_is_locked(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_refused(edge_sr: EdgeSr, image_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
-    assert "not writable" in edge_sr.refuses("compress", picture, folder / "a.tcz")
+    assert "not writable" in edge_sr.refuses("compress", image_file, folder / "a.tcz")
 
 
 def test_info_of_a_file(edge_sr: EdgeSr, file: Path) -> None:
     result = edge_sr("info", file)
     assert (result.code, result.err) == (0, "")
     data = file.read_bytes()
-    found = container.inspect(data)
+    parts = container.inspect(data)
     lines = result.out.splitlines()
     assert lines[:6] == [
         "version:   1",
@@ -477,14 +496,14 @@ def test_info_of_a_file(edge_sr: EdgeSr, file: Path) -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "intact" in line]
     assert rows == [
         [str(number), str(plane.size), f"{8 * plane.size / 814:.4g}", "intact"]
-        for number, plane in enumerate(found.planes, 1)
+        for number, plane in enumerate(parts.planes, 1)
     ]
 
 
 def test_info_of_a_damaged_file(edge_sr: EdgeSr, file: Path) -> None:
     data = bytearray(file.read_bytes())
-    found = container.inspect(bytes(data))
-    data[found.head + found.planes[0].size + found.planes[1].size] ^= 1
+    parts = container.inspect(bytes(data))
+    data[parts.head + parts.planes[0].size + parts.planes[1].size] ^= 1
     file.write_bytes(data[:-1])
     out = edge_sr("info", file).out
     states = [line.split("|")[4].strip() for line in out.splitlines() if line.startswith("| ")]
@@ -492,7 +511,7 @@ def test_info_of_a_damaged_file(edge_sr: EdgeSr, file: Path) -> None:
     assert "2 of 8 planes can be decoded" in out
     (size,) = (line for line in out.splitlines() if line.startswith("size: "))
     assert f" {len(data)} bytes, " in size
-    assert size.endswith(f"; {len(data) - 1} bytes are there")
+    assert size.endswith(f"; the file has {len(data) - 1} bytes")
     file.write_bytes(bytes(data) + b"more")
     assert "has surplus bytes after its last plane" in edge_sr("info", file).out
 
@@ -510,14 +529,16 @@ def test_info_of_a_file_that_claims_gigabytes(edge_sr: EdgeSr, file: Path) -> No
     assert "0 of 8 planes can be decoded" in result.out
 
 
-def test_info_of_other_files(edge_sr: EdgeSr, picture: Path, tmp_path: Path) -> None:
+def test_info_of_other_files(edge_sr: EdgeSr, image_file: Path, tmp_path: Path) -> None:
     result = edge_sr("info", CODEC / "encoder-int8.tflite")
     assert result.out.startswith("encoder-int8.tflite: int8 1x64x64x3 to int8 1x16x16x3, ")
     shipped = Path(catalog.__file__).parent / "tinypssr-x2" / "int8.safetensors"
     result = edge_sr("info", shipped)
     assert result.out.startswith("int8.safetensors: tinypssr (scale 2, ")
     assert "int8 by quantization-aware training" in result.out
-    assert "none of .safetensors, .tcz, .tflite" in edge_sr.refuses("info", picture)
+    assert "unknown suffix; info reads .safetensors, .tcz, .tflite" in edge_sr.refuses(
+        "info", image_file
+    )
     assert "cannot read" in edge_sr.refuses("info", tmp_path / "none.tcz")
     (tmp_path / "folder.tcz").mkdir()
     assert "is a folder" in edge_sr.refuses("info", tmp_path / "folder.tcz")
@@ -534,7 +555,7 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_nothing_of_training_is_needed(picture: Path, tmp_path: Path) -> None:
+def test_the_codec_runs_without_the_training_packages(image_file: Path, tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "for name in ('tensorflow', 'keras', 'tf_keras', 'skimage', 'scipy', 'safetensors'):\n"

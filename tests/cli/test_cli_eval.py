@@ -1,4 +1,4 @@
-"""`edge-sr eval` as a user meets it."""
+"""`edge-sr eval`: the table, JSON and CSV, and the protocol that they follow."""
 
 import csv
 import io
@@ -69,7 +69,7 @@ def test_the_table_shows_both_methods(edge_sr: EdgeSr, photographs: Path) -> Non
     assert "tinypssr" in result.out
 
 
-def test_files_are_written_beside_the_table(
+def test_files_are_written_and_the_table_is_printed(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path
 ) -> None:
     files = ("--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv")
@@ -104,7 +104,7 @@ def test_per_channel(edge_sr: EdgeSr, photographs: Path) -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_the_border_is_as_wide_as_asked_for(edge_sr: EdgeSr, photographs: Path, scale: int) -> None:
+def test_border_sets_the_cropped_pixels(edge_sr: EdgeSr, photographs: Path, scale: int) -> None:
     options = ("--model", "bicubic", "--scale", scale, "--border", 4, "--json", "-")
     report = json.loads(edge_sr("eval", "--data", photographs, *options).out)
     assert report["border"] == 4
@@ -118,7 +118,7 @@ def test_the_border_is_as_wide_as_asked_for(edge_sr: EdgeSr, photographs: Path, 
         assert found["psnr"] == pytest.approx(due, abs=1e-9)
 
 
-def test_published_figures_stand_beside_flir_and_osu_alone(
+def test_published_figures_are_printed_for_flir_and_osu_only(
     edge_sr: EdgeSr, photographs: Path, tmp_path: Path
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32), np.uint8)
@@ -150,11 +150,13 @@ def test_bad_input(edge_sr: EdgeSr, photographs: Path, tmp_path: Path) -> None:
     assert "is not a folder" in edge_sr.refuses("eval", "--data", tmp_path / "none")
     command = ("eval", "--data", photographs)
     assert "unknown network" in edge_sr.refuses(*command, "--model", "edsr9")
-    assert "bicubic has no runtime" in edge_sr.refuses(*command, "--model", "bicubic", "--int8")
+    assert "bicubic takes no --runtime" in edge_sr.refuses(*command, "--model", "bicubic", "--int8")
     assert "scale is 9" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 9)
     assert "scale is 0" in edge_sr.refuses(*command, "--model", "bicubic", "--scale", 0)
     assert "has no scale 0" in edge_sr.refuses(*command, "--scale", 0)
-    assert "both name -" in edge_sr.refuses(*command, "--json", "-", "--csv", "-")
+    assert "--json and --csv both print on standard output" in edge_sr.refuses(
+        *command, "--json", "-", "--csv", "-"
+    )
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert "bad.png" in edge_sr.refuses("eval", "--data", tmp_path, "--model", "bicubic")
 

@@ -300,7 +300,7 @@ def test_a_tool_that_ignores_ctrl_c_is_killed(
         (["pico2", "--image", "empty.bin"], "empty.bin is empty"),
         (["nucleo-h743zi", "--image", "big.bin"], "is 1 bytes larger than the flash of nucleo-h7"),
         (["pico2", "--image", "tools"], "tools holds no firmware"),
-        (["pico2", "--image", ""], "it is empty; name a file or folder"),
+        (["pico2", "--image", ""], "the path is empty; name a file or folder"),
         (["pico2"], "artifacts has no image for pico2; `edge-sr firmware build --board pico2`"),
         (["pico"], "name the file with --image; its boot ROM needs a second stage"),
         (

@@ -150,4 +150,4 @@ def test_plan_draws_the_arena(edge_sr: EdgeSr, tmp_path: Path) -> None:
     assert "exists; --force replaces it" in edge_sr.refuses(*command, picture)
     assert edge_sr(*command, picture, "--force").code == 0
     text = edge_sr.refuses(*command, tmp_path / "arena.txt")
-    assert "the picture is a .png, .pdf or .svg file" in text
+    assert "name a .png, .pdf or .svg file" in text

@@ -1,6 +1,9 @@
-"""How `edge-sr` starts and ends, whatever the command."""
+"""How `edge-sr` starts and ends: help, completion, usage errors, exit codes."""
 
+import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,23 +14,81 @@ from PIL import Image
 from processes import Processes
 
 import edge_sr as package
-from edge_sr import zoo
 from edge_sr.errors import UserError, VerificationError
+from edge_sr.zoo import catalog
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_help(edge_sr: EdgeSr, arguments: list[str]) -> None:
     result = edge_sr(*arguments)
     assert (result.code, result.err) == (0, "")
-    commands = ["train", "quantize", "export", "upscale", "eval", "compare", "models"]
-    for command in (*commands, "compress", "decompress", "info"):
-        assert command in result.out
+    first, *panels = re.split("─ (Use|Train|Deploy|Measure) ─", result.out)
+    assert "--version" in first
+    listed = dict(zip(panels[::2], panels[1::2], strict=True))
+    assert {
+        panel: re.findall(r"^│ (\w+)", text, re.MULTILINE) for panel, text in listed.items()
+    } == {
+        "Use": ["models", "upscale", "compress", "decompress", "compare", "info"],
+        "Train": ["train", "quantize"],
+        "Deploy": ["export", "firmware"],
+        "Measure": ["eval", "rd", "bench", "reproduce"],
+    }
 
 
 def test_help_of_a_command(edge_sr: EdgeSr) -> None:
     result = edge_sr("upscale", "--help")
     assert (result.code, result.err) == (0, "")
     assert "--per-channel" in result.out
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("up", ["upscale"]),
+        ("firmware bo", ["boards"]),
+        ("eval --js", ["--json"]),
+        ("upscale --model tinypssr-an", ["tinypssr-anchor-x2", "tinypssr-anchor-x4"]),
+        ("eval --model b", ["bicubic"]),
+        ("firmware plan tinycompress-6", ["tinycompress-64"]),
+        ("compress --model tinycompress-r", ["tinycompress-rd"]),
+        ("compress --model tinyp", []),
+    ],
+)
+def test_a_shell_completes_commands_options_and_shipped_networks(
+    edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch, words: str, completions: list[str]
+) -> None:
+    monkeypatch.setenv("_EDGE_SR_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"edge-sr {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    result = edge_sr()
+    assert (result.code, result.out.split(), result.err) == (0, completions, "")
+
+
+def test_completion_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom edge_sr.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('numpy', 'PIL', 'ai_edge_litert') if name in sys.modules])"
+    )
+    shell = {"_EDGE_SR_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
+    shell["COMP_WORDS"] = "edge-sr upscale --model tinypssr-x"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **shell},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split("\n") == ["tinypssr-x2", "tinypssr-x4", "[]", ""], done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_calls_edge_sr(
+    edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    monkeypatch.setenv("_EDGE_SR_COMPLETE", f"source_{shell}")
+    result = edge_sr()
+    assert result.code == 0
+    assert f"_EDGE_SR_COMPLETE=complete_{shell}" in result.out
 
 
 def test_version(edge_sr: EdgeSr) -> None:
@@ -80,13 +141,13 @@ def test_an_empty_path_does_not_mean_this_folder(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "it is empty; name a file or folder" in edge_sr.refuses(*arguments)
+    assert "the path is empty; name a file or folder" in edge_sr.refuses(*arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_models_takes_one_form(edge_sr: EdgeSr) -> None:
+def test_models_prints_one_form(edge_sr: EdgeSr) -> None:
     sentence = edge_sr.refuses("models", "--json", "--markdown")
-    assert "--json, --markdown and --picture are forms of the same; name one" in sentence
+    assert "--json, --markdown and --picture exclude each other; give one" in sentence
 
 
 @pytest.mark.parametrize(
@@ -101,13 +162,13 @@ def test_models_takes_one_form(edge_sr: EdgeSr) -> None:
     ],
     ids=repr,
 )
-def test_how_a_command_ends(
+def test_an_error_becomes_a_sentence_and_an_exit_code(
     edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch, end: BaseException, code: int, sentence: str
 ) -> None:
-    def entries() -> NoReturn:
+    def entries(kind: object) -> NoReturn:
         raise end
 
-    monkeypatch.setattr(zoo, "entries", entries)
+    monkeypatch.setattr(catalog, "entries", entries)
     result = edge_sr("models")
     assert (result.code, result.out) == (code, "")
     assert result.err.startswith(sentence)
@@ -144,7 +205,7 @@ def test_a_signal_leaves_no_temporary_file(
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def test_a_reader_that_goes_away(processes: Processes, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_quietly(processes: Processes, tmp_path: Path) -> None:
     process = processes.edge_sr("models", cwd=tmp_path, stdout=subprocess.PIPE)
     process.stdout.close()
     assert process.stderr.read() == ""

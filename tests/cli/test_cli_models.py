@@ -1,4 +1,4 @@
-"""`edge-sr models` lists codecs beside upscalers, and leaves the upscalers' table as it was."""
+"""`edge-sr models`: the tables of upscalers and codecs, and the figure."""
 
 import json
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import EdgeSr
 
-from edge_sr.cli.models import describe, markdown_lines
-from edge_sr.zoo import catalog, published
+from edge_sr.cli.models.table import markdown_lines
+from edge_sr.zoo import catalog, published, summary
 
 STAND_INS = Path(__file__).parents[1] / "golden"
 CARD = """
@@ -34,7 +34,7 @@ ROWS = [
 
 @pytest.fixture
 def codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One codec ships beside the upscalers, measured in int8 alone."""
+    """Ship one codec with the upscalers, measured in int8 only."""
     for entry in catalog.entries("super-resolution"):
         shutil.copytree(entry.folder, tmp_path / entry.folder.name)
     folder = tmp_path / "tinycompress-16"
@@ -46,38 +46,40 @@ def codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("codec")
 def test_codecs_come_after_the_upscalers(edge_sr: EdgeSr) -> None:
     upscalers = markdown_lines(
-        [describe(entry) for entry in catalog.entries("super-resolution")], published.results()
+        [summary.upscaler(entry) for entry in catalog.entries("super-resolution")],
+        published.results(),
     )
     lines = edge_sr("models", "--markdown").out.splitlines()
     assert lines == [*upscalers, "", *ROWS]
     printed = edge_sr("models").out
     assert printed.index("tinypssr-x4") < printed.index("tinycompress-16 int8")
     assert "5,427 + 1,071" in printed
-    *_, found = json.loads(edge_sr("models", "--json").out)
-    assert (found["model"], found["rate"]) == ("tinycompress-16", 16)
-    assert found["quality"]["int8"]["kodak"]["bpp"] == 1.25
+    *_, last = json.loads(edge_sr("models", "--json").out)
+    assert (last["model"], last["rate"]) == ("tinycompress-16", 16)
+    assert last["quality"]["int8"]["kodak"]["bpp"] == 1.25
 
 
-def test_without_a_codec_there_is_one_table(
+def test_without_codecs_only_upscalers_are_listed(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upscalers_alone = catalog.entries("super-resolution")
+    upscalers_only = catalog.entries("super-resolution")
     monkeypatch.setattr(
-        catalog, "entries", lambda kind: upscalers_alone if kind == "super-resolution" else []
+        catalog, "entries", lambda kind: upscalers_only if kind == "super-resolution" else []
     )
     upscalers = markdown_lines(
-        [describe(entry) for entry in catalog.entries("super-resolution")], published.results()
+        [summary.upscaler(entry) for entry in catalog.entries("super-resolution")],
+        published.results(),
     )
     assert edge_sr("models", "--markdown").out.splitlines() == upscalers
     assert "codec" not in edge_sr("models").out
 
 
-def test_the_picture_has_a_panel_for_each_scale_and_cost(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_the_figure_has_a_panel_for_each_scale_and_cost(edge_sr: EdgeSr, tmp_path: Path) -> None:
     out = tmp_path / "cost.svg"
     result = edge_sr("models", "--picture", str(out))
     assert (result.code, result.out.strip()) == (0, str(out))
     drawn = out.read_text()
-    # Texts of an SVG are outlines, each with itself as a comment before it.
+    # Matplotlib writes texts as outlines, each after a comment with the text.
     for text in (
         "parameters",
         "MACs per low-resolution pixel",
@@ -92,13 +94,13 @@ def test_the_picture_has_a_panel_for_each_scale_and_cost(edge_sr: EdgeSr, tmp_pa
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("cost.gif",), "the picture is a .png, .pdf or .svg file"),
-        (("cost.png", "--json"), "forms of the same; name one"),
-        (("cost.png", "--fit"), "--picture shows all networks"),
+        (("cost.gif",), "name a .png, .pdf or .svg file"),
+        (("cost.png", "--json"), "--json, --markdown and --picture exclude each other"),
+        (("cost.png", "--fit"), "--picture and --fit exclude each other"),
         (("there.png",), "--force replaces it"),
     ],
 )
-def test_a_picture_that_cannot_be_is_refused(
+def test_a_figure_that_cannot_be_drawn_is_refused(
     edge_sr: EdgeSr, tmp_path: Path, options: tuple[str, ...], sentence: str
 ) -> None:
     (tmp_path / "there.png").write_bytes(b"kept")

@@ -1,4 +1,4 @@
-"""`edge-sr models --fit` as a user meets it."""
+"""`edge-sr models --fit`: the networks within a microcontroller's limits."""
 
 import itertools
 import json
@@ -17,22 +17,22 @@ GATE = Path(__file__).parents[2] / "benchmarks" / "regression.toml"
 LIMITS = ("--ram", "16K", "--flash", "128K", "--width", "320", "--max-macs", "2K")
 
 
-def test_what_fits_keeps_its_limits_and_comes_best_first(edge_sr: EdgeSr) -> None:
-    found = json.loads(edge_sr("models", "--fit", *LIMITS, "--json").out)
-    assert found
-    assert all(need["ram"] <= 16 * 1024 and need["macs"] <= 2000 for need in found)
-    alike = [(need["scale"], *need["psnr"]) for need in found]
-    for group, members in itertools.groupby(zip(alike, found, strict=True), lambda pair: pair[0]):
-        assert alike.count(group) == len(means := [sum(n["psnr"].values()) for _, n in members])
+def test_the_list_keeps_the_limits_and_is_sorted_best_first(edge_sr: EdgeSr) -> None:
+    needs = json.loads(edge_sr("models", "--fit", *LIMITS, "--json").out)
+    assert needs
+    assert all(need["ram"] <= 16 * 1024 and need["macs"] <= 2000 for need in needs)
+    groups = [(need["scale"], *need["psnr"]) for need in needs]
+    for group, members in itertools.groupby(zip(groups, needs, strict=True), lambda pair: pair[0]):
+        assert groups.count(group) == len(means := [sum(n["psnr"].values()) for _, n in members])
         assert means == sorted(means, reverse=True)
-    chosen = {(need["model"], need["scale"]) for need in found}
+    chosen = {(need["model"], need["scale"]) for need in needs}
     for entry in catalog.entries("super-resolution"):
         plan = make_plan(graph.read_graph(entry.file("int8", ".tflite")))
         fits = plan.arena_bytes(320) <= 16 * 1024 and plan.macs <= 2000
         assert ((entry.model, entry.scale) in chosen) == fits
 
 
-def test_the_table_shows_each_of_them(edge_sr: EdgeSr) -> None:
+def test_the_table_shows_each_network_that_fits(edge_sr: EdgeSr) -> None:
     result = edge_sr("models", "--fit", *LIMITS)
     assert result.code == 0, result.err
     for need in json.loads(edge_sr("models", "--fit", *LIMITS, "--json").out):
@@ -40,8 +40,8 @@ def test_the_table_shows_each_of_them(edge_sr: EdgeSr) -> None:
         assert f"{need['ram']:,} bytes" in result.out
 
 
-def test_the_code_is_not_larger_than_assumed() -> None:
-    """Firmware that was compiled for the gate, less what the network takes in it."""
+def test_the_engine_code_is_not_larger_than_assumed() -> None:
+    """The firmware sizes of the regression gate, minus the weights, are the engine's code."""
     costs = tomllib.loads(GATE.read_text(encoding="utf-8"))
     boards = [
         cost for name, cost in costs.items() if name.startswith("tinypssr x2 upscaler int8 6")
@@ -62,17 +62,17 @@ def test_sizes(text: str, size: int) -> None:
 
 def test_counts() -> None:
     assert fitting.parse_count("1.5K") == 1500
-    with pytest.raises(UserError, match="written 1500"):
+    with pytest.raises(UserError, match="write 1500"):
         fitting.parse_count("K")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--fit", "--ram", "1K"), "nearest is tinypssr"),
+        (("--fit", "--ram", "1K"), "the nearest, tinypssr"),
         (("--fit", "--ram", "1K", "--flash", "1K"), "bytes of flash (the limit is 1,024)"),
-        (("--ram", "1K"), "add --fit"),
-        (("--fit", "--ram", "0"), "a size is written"),
+        (("--ram", "1K"), "--ram works with --fit only"),
+        (("--fit", "--ram", "0"), "is not a size in bytes"),
         (("--fit", "--scale", "3"), "no network of x3 is shipped"),
         (("--fit", "--width", "0"), "at least 1 pixel wide"),
         (("--fit", "--width", "99999999"), "cannot run at width"),

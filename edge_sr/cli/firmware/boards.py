@@ -1,15 +1,17 @@
 """`edge-sr firmware boards`: the known boards, and what of a model fits on each."""
 
-import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_sr.cli.common import ScaleOption, print_markdown
+from edge_sr.cli.common import ForceOption, ScaleOption, print_markdown
 from edge_sr.cli.firmware.network import read_network
 from edge_sr.cli.firmware.options import DEFAULT_WIDTH, RateOption
+from edge_sr.cli.json_csv import JsonOption, check_files, write_json
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
+from edge_sr.cli.streams import STANDARD
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ def boards(
         int | None,
         typer.Option(help="Frame width in pixels.", show_default=f"{DEFAULT_WIDTH}"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_file: JsonOption = None,
+    force: ForceOption = False,
 ) -> None:
     """List the boards; with a model, print what it needs on each and whether it fits.
 
@@ -36,14 +39,15 @@ def boards(
     """
     from firmware_harness import board_file
 
+    check_files(force, json_file)
     known = [board_file.find(name) for name in board_file.names()]
     if model is None and model_option is None:
         if (scale, rate, width) != (None, None, None):
             raise UserError("--scale, --rate and --width describe a model; name one with --model")
-        _print([_about(board) for board in known], as_json, _about_row)
+        _print([_about(board) for board in known], json_file, _about_row)
         return
     fits = _fits(known, one_model(model, model_option), (scale, rate), width)
-    _print([_about(b) | _fit(fit) for b, fit in zip(known, fits, strict=True)], as_json, _fit_row)
+    _print([_about(b) | _fit(fit) for b, fit in zip(known, fits, strict=True)], json_file, _fit_row)
 
 
 def _fits(
@@ -94,10 +98,13 @@ def _fit(fit: "Fit") -> dict[str, Any]:
 
 
 def _print(
-    facts: list[dict[str, Any]], as_json: bool, row: Callable[[dict[str, Any]], dict[str, str]]
+    facts: list[dict[str, Any]],
+    json_file: Path | None,
+    row: Callable[[dict[str, Any]], dict[str, str]],
 ) -> None:
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+    if json_file is not None:
+        write_json(json_file, facts)
+    if json_file == STANDARD:
         return
     rows = [row(each) for each in facts]
     print_markdown(list(rows[0]), [tuple(cells.values()) for cells in rows])

@@ -1,9 +1,12 @@
-"""The picture that `edge-sr models --picture` draws: quality against what it costs."""
+"""The figure that `edge-sr models --picture` draws: quality against parameters and MACs."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_sr.files import replacing
+
+if TYPE_CHECKING:
+    from edge_sr.zoo.summary import UpscalerSummary
 
 DATASET = "set14"
 
@@ -13,13 +16,14 @@ _NAME_WIDTH, _NAME_HEIGHT = 70, 8  # points
 _FLOAT, _INT8, _PUBLISHED = "#1f5f99", "#d9822b", "#777777"
 
 
-def draw(out: Path, facts: list[dict[str, Any]], published: list[dict[str, Any]]) -> None:
-    """Draw PSNR on Set14 against parameters and against MACs, a row for each scale.
+def draw(out: Path, networks: "list[UpscalerSummary]", published: list[dict[str, Any]]) -> None:
+    """Draw PSNR on Set14 against parameters and against MACs, a row of panels for each scale.
 
     Args:
-        out: the file to write; its suffix says the format.
-        facts: of our networks, as `edge_sr.cli.models.describe` gives them.
-        published: as `edge_sr.zoo.published` gives them; what lacks a cost is left out beside it.
+        out: the file to write; its suffix states the format.
+        networks: the shipped upscalers; those that were not measured on Set14 are left out.
+        published: as `edge_sr.zoo.published.results` returns them; a result without a cost is left
+            out of that cost's panel.
 
     Raises:
         UserError: the file cannot be written.
@@ -27,13 +31,13 @@ def draw(out: Path, facts: list[dict[str, Any]], published: list[dict[str, Any]]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    facts = [fact for fact in facts if DATASET in fact["quality"]["int8"]]
-    scales = sorted({fact["scale"] for fact in facts})
+    networks = [network for network in networks if DATASET in network.quality["int8"]]
+    scales = sorted({network.scale for network in networks})
     figure = Figure(figsize=(13, 5.2 * len(scales)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(scales), len(_COSTS), sharey="row", squeeze=False)
     for row, scale in zip(axes, scales, strict=True):
-        ours = [fact for fact in facts if fact["scale"] == scale]
+        ours = [network for network in networks if network.scale == scale]
         theirs = [each for each in published if each["scale"] == scale and DATASET in each]
         for axis, cost in zip(row, _COSTS, strict=True):
             _draw_panel(axis, cost, ours, theirs)
@@ -45,23 +49,40 @@ def draw(out: Path, facts: list[dict[str, Any]], published: list[dict[str, Any]]
 
 
 def _draw_panel(
-    axis: Any, cost: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]
+    axis: Any, cost: str, ours: "list[UpscalerSummary]", theirs: list[dict[str, Any]]
 ) -> None:
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
-
-    quality = [fact["quality"] for fact in ours]
-    x = [fact["parameters" if cost == "parameters" else "macs_per_lr_pixel"] for fact in ours]
-    for kind, marker, colour in (("float32", "o", _FLOAT), ("int8", "D", _INT8)):
-        y = [each[kind][DATASET]["psnr"] for each in quality]
-        axis.scatter(x, y, marker=marker, color=colour, label=f"edge-sr, {kind}", zorder=3)
-    names = [
-        (fact["model"], (place, each["float32"][DATASET]["psnr"]))
-        for place, each, fact in zip(x, quality, ours, strict=True)
-    ]
+    """Draw one scale's networks over one cost."""
+    _draw_shipped(axis, cost, ours)
     known = [each for each in theirs if cost in each]
     points = [(each[cost], each[DATASET]["psnr"]) for each in known]
     axis.scatter(*zip(*points, strict=True), marker="x", color=_PUBLISHED, label="published")
-    theirs_names = [each["name"].removesuffix(", published") for each in known]
+    _lay_out(axis, cost)
+    # Labels are placed in points of the page, which the axes' limits decide: last.
+    axis.autoscale_view()
+    labels = [
+        (network.model, (_cost(network, cost), network.quality["float32"][DATASET]["psnr"]))
+        for network in ours
+    ]
+    _label(axis, labels, _FLOAT, 1)
+    names = [each["name"].removesuffix(", published") for each in known]
+    _label(axis, list(zip(names, points, strict=True)), _PUBLISHED, -1)
+
+
+def _cost(network: "UpscalerSummary", cost: str) -> float:
+    return network.parameters if cost == "parameters" else network.macs_per_lr_pixel
+
+
+def _draw_shipped(axis: Any, cost: str, networks: "list[UpscalerSummary]") -> None:
+    x = [_cost(network, cost) for network in networks]
+    for precision, marker, colour in (("float32", "o", _FLOAT), ("int8", "D", _INT8)):
+        y = [network.quality[precision][DATASET]["psnr"] for network in networks]
+        label = f"edge-sr, {precision}"
+        axis.scatter(x, y, marker=marker, color=colour, label=label, zorder=3)
+
+
+def _lay_out(axis: Any, cost: str) -> None:
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -70,13 +91,12 @@ def _draw_panel(
     axis.margins(x=0.25, y=0.1)
     axis.grid(visible=True, which="both", color="#eeeeee")
     axis.set_axisbelow(True)
-    axis.autoscale_view()
-    _name(axis, names, _FLOAT, 1)
-    _name(axis, list(zip(theirs_names, points, strict=True)), _PUBLISHED, -1)
 
 
-def _name(axis: Any, points: list[tuple[str, tuple[float, float]]], colour: str, side: int) -> None:
-    """Write names beside points, to the right or (`side` -1) to the left, none upon another."""
+def _label(
+    axis: Any, points: list[tuple[str, tuple[float, float]]], colour: str, side: int
+) -> None:
+    """Label points on the right (`side` 1) or on the left (-1); labels do not overlap."""
     taken: list[tuple[float, float]] = []
     for text, point in sorted(points, key=lambda named: -named[1][1]):
         x, y = axis.transData.transform(point) * 72 / axis.figure.dpi
