@@ -69,8 +69,8 @@ app.command("export", rich_help_panel=_DEPLOY)(exporting.export)
 app.add_typer(firmware.app, name="firmware", rich_help_panel=_DEPLOY)
 app.command("eval", cls=ReportCommand, rich_help_panel=_MEASURE)(evaluation.evaluate)
 app.command("rd", rich_help_panel=_MEASURE)(rd.rd)
-app.add_typer(bench.app, name="bench", rich_help_panel=_MEASURE)
 app.command("reproduce", rich_help_panel=_MEASURE)(reproduce.reproduce)
+app.add_typer(bench.app, name="bench", rich_help_panel=_MEASURE)
 
 
 def write_utf8() -> None:

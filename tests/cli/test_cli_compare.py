@@ -24,8 +24,8 @@ def test_one_figure_shows_four_panels(edge_sr: EdgeSr, image: Path, tmp_path: Pa
     out = tmp_path / "compare.png"
     result = edge_sr("compare", image, "--out", out)
     assert (result.code, result.out, result.err) == (0, f"{out}\n", "")
-    with Image.open(out) as image:
-        assert image.width > 3 * image.height  # four panels in a row
+    with Image.open(out) as figure:
+        assert figure.width > 3 * figure.height  # four panels in a row
     assert "exists; --force replaces it" in edge_sr.refuses("compare", image, "--out", out)
     assert edge_sr("compare", image, "--out", out, "--force", "--scale", 4).code == 0
 

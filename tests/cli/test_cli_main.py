@@ -31,7 +31,7 @@ def test_help(edge_sr: EdgeSr, arguments: list[str]) -> None:
         "Use": ["models", "upscale", "compress", "decompress", "compare", "info"],
         "Train": ["train", "quantize"],
         "Deploy": ["export", "firmware"],
-        "Measure": ["eval", "rd", "bench", "reproduce"],
+        "Measure": ["eval", "rd", "reproduce", "bench"],
     }
 
 
