@@ -35,7 +35,7 @@ def test_export_prints_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
         (["--height", "-1"], "64x-1 cannot be the example's frame"),
         (["--width", "2000", "--height", "2000"], "2000x2000 cannot be the example's frame"),
         (["--engine", "tflm", "--width", "0"], "0x0 cannot be the example's frame"),
-        (["--ram", "0"], "a size is written 65536, 64K or 1M"),
+        (["--ram", "0"], "is not a size in bytes; write 65536, 64K or 1M"),
         (
             ["--ram", "1000"],
             "64 needs 3,368 bytes of RAM, 2,368 more than --ram 1,000; it fits",
