@@ -71,7 +71,7 @@ class Upscaler:
             per_channel: run a network of one channel on R, G and B instead of luma.
 
         Returns:
-            The image's dtype, (scale*H, scale*W) or (scale*H, scale*W, 3).
+            The image's dtype, `(scale*H, scale*W)` or `(scale*H, scale*W, 3)`.
 
         Raises:
             EdgeSRError: the image cannot be read, is empty or is not of these kinds.

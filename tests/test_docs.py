@@ -1,5 +1,6 @@
 """The pages of docs/ say what the commands print, and name nothing that does not exist."""
 
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ import docs_tables
 import pytest
 import typer.main
 
+import edge_sr
 from edge_sr.cli.main import app
 from edge_sr.training import recipe
 from edge_sr.zoo import published
@@ -117,6 +119,25 @@ def test_the_reference_names_every_command_and_option() -> None:
             if parameter.opts[0].startswith("-") and not parameter.hidden:
                 assert f"`{parameter.opts[0]}`" in section, (name, parameter.opts)
         assert f"`{name.removesuffix(' run') if 'bench' in name else name}" in page_text
+
+
+def test_the_python_page_shows_every_public_name() -> None:
+    shown = re.findall(r"^::: edge_sr\.(\w+)$", page("reference/python.md"), re.M)
+    assert sorted(shown) == sorted(set(edge_sr.__all__) - {"__version__"})
+
+
+def test_every_public_member_and_parameter_is_documented() -> None:
+    public = {name: getattr(edge_sr, name) for name in edge_sr.__all__ if name != "__version__"}
+    for name, value in dict(public).items():
+        if inspect.isclass(value):
+            own = {f"{name}.{each}": vars(value)[each] for each in vars(value) if each[0] != "_"}
+            public |= {each: of for each, of in own.items() if inspect.isroutine(of)}
+    for name, value in public.items():
+        assert value.__doc__, name
+        if inspect.isfunction(value):
+            parameters = set(inspect.signature(value).parameters) - {"self"}
+            undescribed = [each for each in parameters if f"    {each}: " not in value.__doc__]
+            assert undescribed == [], name
 
 
 @pytest.mark.parametrize("header", ["esr.h", "esr_tcz.h"])
