@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+def complete_runtime(incomplete: str) -> list[str]:
+    """Complete the name of a runtime."""
+    from edge_sr.runtime.runtimes import RUNTIMES
+
+    return [name for name in RUNTIMES if name.startswith(incomplete)]
+
+
 ScaleOption = Annotated[
     int | None, typer.Option(help="Upscaling factor.", show_default="from the id or file, else 2")
 ]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
+        autocompletion=complete_runtime,
         help="Runtime: litert, onnx, tflm, engine or keras.",
         show_default="litert, or the one for the file's suffix",
     ),

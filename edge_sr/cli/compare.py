@@ -27,11 +27,15 @@ def compare(
     out: Annotated[
         Path,
         typer.Option(
-            parser=parse_path, metavar="PATH", help="The picture to write: .png, .pdf or .svg."
+            parser=parse_path, metavar="PATH", help="The figure to write: .png, .pdf or .svg."
         ),
     ] = Path("compare.png"),
     crop: Annotated[
-        str | None, typer.Option(help="X,Y,W,H in pixels.", show_default="the most detailed")
+        str | None,
+        typer.Option(
+            help="Crop X,Y,W,H (left, top, width, height) in pixels.",
+            show_default="the most detailed one",
+        ),
     ] = None,
     per_channel: PerChannelOption = False,
     force: ForceOption = False,

@@ -29,7 +29,7 @@ CodecOption = Annotated[
         metavar="CODEC",
         autocompletion=complete_codec,
         help="Id of a shipped codec (`edge-sr models`), or a folder of the same layout.",
-        show_default="the codec of the rate",
+        show_default="the codec of the rate or file",
     ),
 ]
 CodecThreadsOption = Annotated[

@@ -66,13 +66,14 @@ def evaluate(
         ),
     ],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="MODEL",
             autocompletion=complete_evaluated,
             help="Id of a shipped network, a .tflite, .onnx or .safetensors file, or 'bicubic'.",
+            show_default=f"{DEFAULT_MODEL}-x{DEFAULT_SCALE}",
         ),
-    ] = DEFAULT_MODEL,
+    ] = None,
     scale: ScaleOption = None,
     runtime: RuntimeOption = None,
     int8: Int8Option = None,

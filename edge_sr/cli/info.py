@@ -17,7 +17,9 @@ def info(
     file: Annotated[
         Path,
         typer.Argument(
-            parser=parse_path, help="A .tcz (or - for stdin), .tflite or .safetensors file."
+            metavar="FILE",
+            parser=parse_path,
+            help="A .tcz file (or - for stdin), a .tflite or a .safetensors file.",
         ),
     ],
 ) -> None:

@@ -108,14 +108,14 @@ def test_border_sets_the_cropped_pixels(edge_sr: EdgeSr, photographs: Path, scal
     options = ("--model", "bicubic", "--scale", scale, "--border", 4, "--json", "-")
     report = json.loads(edge_sr("eval", "--data", photographs, *options).out)
     assert report["border"] == 4
-    for pair, found in zip(
+    for pair, image in zip(
         find_pairs(photographs, scale), report["methods"][0]["images"], strict=True
     ):
         low, high = load_pair(pair, scale)
         ours = bicubic_upscale(luminance(low), scale)
         inside = np.s_[4:-4, 4:-4]
-        due = peak_signal_noise_ratio(luminance(high)[inside], ours[inside], data_range=255)
-        assert found["psnr"] == pytest.approx(due, abs=1e-9)
+        expected = peak_signal_noise_ratio(luminance(high)[inside], ours[inside], data_range=255)
+        assert image["psnr"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_published_figures_are_printed_for_flir_and_osu_only(

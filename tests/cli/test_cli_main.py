@@ -49,12 +49,14 @@ def test_help_of_a_command(edge_sr: EdgeSr) -> None:
         ("eval --js", ["--json"]),
         ("upscale --model tinypssr-an", ["tinypssr-anchor-x2", "tinypssr-anchor-x4"]),
         ("eval --model b", ["bicubic"]),
+        ("eval --runtime l", ["litert"]),
+        ("firmware build --board mic", ["microbit"]),
         ("firmware plan tinycompress-6", ["tinycompress-64"]),
         ("compress --model tinycompress-r", ["tinycompress-rd"]),
         ("compress --model tinyp", []),
     ],
 )
-def test_a_shell_completes_commands_options_and_shipped_networks(
+def test_a_shell_completes_commands_options_and_their_values(
     edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch, words: str, completions: list[str]
 ) -> None:
     monkeypatch.setenv("_EDGE_SR_COMPLETE", "complete_bash")

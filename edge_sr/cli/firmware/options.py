@@ -9,8 +9,20 @@ from edge_sr.zoo.catalog import CODEC
 DEFAULT_WIDTH = 160
 """Frame width in pixels where `--width` is not given."""
 
+
+def complete_board(incomplete: str) -> list[str]:
+    """Complete the name of a known board."""
+    from firmware_harness import board_file
+
+    return [name for name in board_file.names() if name.startswith(incomplete)]
+
+
 BoardOption = Annotated[
-    str, typer.Option(help="Name of a board (`edge-sr firmware boards`), or your own .toml file.")
+    str,
+    typer.Option(
+        autocompletion=complete_board,
+        help="Name of a board (`edge-sr firmware boards`), or your own .toml file.",
+    ),
 ]
 RateOption = Annotated[
     int | None,

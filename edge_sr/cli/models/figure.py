@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 DATASET = "set14"
 
 _COSTS = {"parameters": "parameters", "macs": "MACs per low-resolution pixel"}
-_NAME_WIDTH, _NAME_HEIGHT = 70, 8  # points
+_LABEL_WIDTH, _LABEL_HEIGHT = 70, 8  # points
 
 _FLOAT, _INT8, _PUBLISHED = "#1f5f99", "#d9822b", "#777777"
 
@@ -97,13 +97,15 @@ def _label(
     axis: Any, points: list[tuple[str, tuple[float, float]]], colour: str, side: int
 ) -> None:
     """Label points on the right (`side` 1) or on the left (-1); labels do not overlap."""
-    taken: list[tuple[float, float]] = []
+    occupied: list[tuple[float, float]] = []
     for text, point in sorted(points, key=lambda named: -named[1][1]):
         x, y = axis.transData.transform(point) * 72 / axis.figure.dpi
         low = y
-        while any(abs(x - x_) < _NAME_WIDTH and abs(low - y_) < _NAME_HEIGHT for x_, y_ in taken):
+        while any(
+            abs(x - x_) < _LABEL_WIDTH and abs(low - y_) < _LABEL_HEIGHT for x_, y_ in occupied
+        ):
             low -= 1
-        taken.append((x, low))
+        occupied.append((x, low))
         axis.annotate(
             text,
             point,
