@@ -54,7 +54,7 @@ def test_tables_and_curves_need_only_the_results(edge_sr: EdgeSr, tmp_path: Path
         (["losses", "--seeds", "0"], "seeds"),
         (["losses", "--reuse", "nowhere"], "nowhere holds no finished run"),
         (["losses", "--picture", "a.png"], "--picture needs --table"),
-        (["losses", "--table", "--picture", "a.gif"], "is a .png, .pdf or .svg file"),
+        (["losses", "--table", "--picture", "a.gif"], "name a .png, .pdf or .svg file"),
         (["losses", "--table", "--data", "."], "--table runs nothing; leave --data out"),
         (["--quick"], "name a study before its options"),
     ],
