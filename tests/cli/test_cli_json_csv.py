@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import EdgeSr
 
-from edge_sr.zoo import catalog
+pytestmark = pytest.mark.usefixtures("small_zoo")
 
 COMMANDS = {
     "models": ("models",),
@@ -17,15 +17,6 @@ COMMANDS = {
     "boards MODEL": ("firmware", "boards", "tinypssr-x2"),
     "eval": ("eval", "--data", "DATA", "--model", "bicubic"),
 }
-
-
-@pytest.fixture(autouse=True)
-def small_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ship two networks, so that the tables are computed quickly."""
-    (tmp_path / "zoo").mkdir()
-    for name in ("tinypssr-x2", "tinycompress-16"):
-        (tmp_path / "zoo" / name).symlink_to(catalog.FOLDER / name)
-    monkeypatch.setattr(catalog, "FOLDER", tmp_path / "zoo")
 
 
 @pytest.fixture(params=COMMANDS)

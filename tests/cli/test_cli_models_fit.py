@@ -37,6 +37,7 @@ def test_the_list_keeps_the_limits_and_is_sorted_best_first(
         assert f"{need['ram']:,} bytes" in result.out
 
 
+@pytest.mark.usefixtures("small_zoo")
 @pytest.mark.parametrize(
     ("options", "words"),
     [
