@@ -86,7 +86,7 @@ class Upscaler:
 
 
 def load(
-    name: str = f"{catalog.DEFAULT_MODEL}-x{catalog.DEFAULT_SCALE}",
+    name: str | None = None,
     precision: Precision | None = None,
     runtime: RuntimeName | None = None,
     threads: int | None = None,
@@ -94,7 +94,8 @@ def load(
     """Open an upscaler.
 
     Args:
-        name: the id of a shipped network (`list_models`), or a .tflite, .onnx or .safetensors file.
+        name: the id of a shipped network (`list_models`), or a .tflite, .onnx or .safetensors file;
+            None for "tinypssr-anchor-x2".
         precision: "int8" or "float32"; None for int8 of a shipped network (float32 in Keras), and
             for a file's own.
         runtime: None for LiteRT, or for what opens the file.
