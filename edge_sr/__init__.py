@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         list_models,
         load,
         plan,
+        upscale,
     )
 
 __all__ = [
@@ -40,11 +41,12 @@ __all__ = [
     "list_models",
     "load",
     "plan",
+    "upscale",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the front door when it is first used."""
+    """Import the public API when it is first used."""
     if name in __all__:
         from edge_sr import api
 

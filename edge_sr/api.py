@@ -1,4 +1,4 @@
-"""The front door for Python: what `import edge_sr` offers.
+"""The public Python API: what `import edge_sr` offers.
 
 Images are file paths, Pillow images or numpy arrays: uint8 (H, W) gray or (H, W, 3) RGB, and for
 upscaling also uint16 (H, W) gray. Results are numpy arrays.
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from edge_sr.errors import UserError
+from edge_sr.runtime.runtimes import RUNTIMES
 from edge_sr.runtime.session import Session
 from edge_sr.zoo import catalog
 from edge_sr.zoo.catalog import Kind, Precision
@@ -38,8 +39,7 @@ def list_models(kind: Kind | None = None) -> list[str]:
     Raises:
         EdgeSRError: the kind is neither of the two.
     """
-    if kind not in (None, "super-resolution", "codec"):
-        raise UserError(f"unknown kind {kind!r}; available: super-resolution, codec")
+    _check_choice("kind", kind, (None, "super-resolution", "codec"))
     return catalog.ids(kind)
 
 
@@ -76,20 +76,22 @@ class Upscaler:
         Raises:
             EdgeSRError: the image cannot be read, is empty or is not of these kinds.
         """
-        from edge_sr import upscale
+        from edge_sr import upscaling
 
         pixels = cast(NDArray[np.uint8], _pixels(image, wide=True))  # or uint16, kept as such
-        return upscale.upscale(self._session, pixels, per_channel)
+        return upscaling.upscale(self._session, pixels, per_channel)
 
     def __repr__(self) -> str:
         return f"Upscaler({self.id!r}, x{self.scale}, {self.precision}, {self.runtime})"
 
 
 def load(
-    name: str | None = None,
+    name: str | os.PathLike[str] | None = None,
     precision: Precision | None = None,
     runtime: RuntimeName | None = None,
     threads: int | None = None,
+    *,
+    scale: int | None = None,
 ) -> Upscaler:
     """Open an upscaler.
 
@@ -100,24 +102,50 @@ def load(
             for a file's own.
         runtime: None for LiteRT, or for what opens the file.
         threads: 1 to 64; None for one per core where the runtime takes several.
+        scale: that the network must have; with a model's name ("tinypssr") it chooses the network.
 
     Raises:
-        EdgeSRError: nothing of that name ships, the file is damaged or not an upscaler, the runtime
-            is unknown, or its package is missing.
+        EdgeSRError: nothing of that name is included, the file is damaged or not an upscaler, the
+            runtime is unknown, or its package is missing.
     """
     from edge_sr.zoo.artifact import open_upscaler
 
-    if precision not in (None, *catalog.PRECISIONS):
-        raise UserError(f"unknown precision {precision!r}; available: int8, float32")
-    artifact, session = open_upscaler(name, None, runtime, precision, threads)
+    _check_choice("precision", precision, (None, *catalog.PRECISIONS))
+    _check_choice("runtime", runtime, (None, *RUNTIMES))
+    artifact, session = open_upscaler(
+        None if name is None else _name(name),
+        _whole("scale", scale),
+        runtime,
+        precision,
+        _whole("threads", threads),
+    )
     return Upscaler(artifact.name.split(" ")[0], artifact.runtime, session)
+
+
+def upscale(
+    image: Image, model: str | os.PathLike[str] | None = None, *, scale: int | None = None
+) -> Pixels:
+    """Upscale one image; to upscale several with one network, `load` it once.
+
+    Args:
+        image: as in `Upscaler.upscale`.
+        model: as `name` in `load`.
+        scale: as in `load`.
+
+    Returns:
+        The image's dtype, (scale*H, scale*W) or (scale*H, scale*W, 3).
+
+    Raises:
+        EdgeSRError: as `load` and `Upscaler.upscale`.
+    """
+    return load(model, scale=scale).upscale(image)
 
 
 def compress(
     image: Image,
     rate: int | None = None,
     *,
-    model: str | None = None,
+    model: str | os.PathLike[str] | None = None,
     precision: Precision = "int8",
     planes: int = 8,
 ) -> bytes:
@@ -139,15 +167,18 @@ def compress(
     """
     from edge_sr.codec import codec, opening
 
-    if precision not in catalog.PRECISIONS:
-        raise UserError(f"unknown precision {precision!r}; available: int8, float32")
-    opened = opening.find(rate, precision == "int8", model)
+    _check_choice("precision", precision, catalog.PRECISIONS)
+    name = None if model is None else _name(model)
+    opened = opening.find(_whole("rate", rate), precision == "int8", name)
     pixels = cast(NDArray[np.uint8], _pixels(image, wide=False))
-    return codec.compress(pixels, opened, planes)
+    return codec.compress(pixels, opened, _required("planes", planes))
 
 
 def decompress(
-    data: bytes | str | os.PathLike[str], *, model: str | None = None, planes: int | None = None
+    data: bytes | str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    planes: int | None = None,
 ) -> NDArray[np.uint8]:
     """Decompress a .tcz file.
 
@@ -164,16 +195,24 @@ def decompress(
     """
     from edge_sr.codec import codec, container, opening
 
-    if not isinstance(data, bytes | bytearray | memoryview):
-        path = Path(data)
-        if not path.is_file():
-            raise UserError(f"cannot read {path}: no such file")
-        data = path.read_bytes()
-    content = bytes(data)
+    content = _content(data)
     opened = None
     if model is not None:
-        opened = opening.find_for(container.unpack(content).header, model)
-    return codec.decompress(content, opened, planes).pixels
+        opened = opening.find_for(container.unpack(content).header, _name(model))
+    return codec.decompress(content, opened, _whole("planes", planes)).pixels
+
+
+def _content(data: bytes | str | os.PathLike[str]) -> bytes:
+    """The bytes of a .tcz file."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if not isinstance(data, str | os.PathLike):
+        raise UserError(f"a .tcz file is its bytes or its path, not {type(data).__name__}")
+    path = Path(data)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
 @dataclass(frozen=True)
@@ -197,7 +236,7 @@ class MemoryPlan:
     macs_per_pixel: float
 
 
-def plan(name: str, width: int = 320) -> MemoryPlan:
+def plan(name: str | os.PathLike[str], width: int = 320) -> MemoryPlan:
     """Plan the memory of an int8 network on a microcontroller.
 
     Args:
@@ -206,20 +245,21 @@ def plan(name: str, width: int = 320) -> MemoryPlan:
         width: of the frame that goes in, pixels.
 
     Raises:
-        EdgeSRError: nothing of that name ships, or the engine lacks an operator of the network or
-            cannot run it at this width.
+        EdgeSRError: nothing of that name is included, or the engine lacks an operator of the
+            network or cannot run it at this width.
     """
     from edge_sr.engine.plan import make_plan
     from edge_sr.graph import read_graph
 
-    made = make_plan(read_graph(_int8_file(name)))
+    width = _required("width", width)
+    made = make_plan(read_graph(_int8_file(_name(name))))
     return MemoryPlan(
         width, made.arena_bytes(width), made.flash_bytes, made.latency, float(made.macs)
     )
 
 
 def export(
-    name: str,
+    name: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     precision: Precision = "int8",
     *,
@@ -243,17 +283,51 @@ def export(
         What manifest.json holds: files with their SHA-256, costs, quality, verification.
 
     Raises:
-        EdgeSRError: nothing of that name ships, a package is missing (`edge-sr[all]` has all), the
-            folder cannot be written, or a file failed its check.
+        EdgeSRError: nothing of that name is included, a package is missing (`edge-sr[all]` has
+            all), the folder cannot be written, or a file failed its check.
     """
     from export import networks
 
-    if precision not in catalog.PRECISIONS:
-        raise UserError(f"unknown precision {precision!r}; available: int8, float32")
-    weights = networks.find_weights(name, precision=precision)
+    _check_choice("precision", precision, catalog.PRECISIONS)
+    size = _required("height", height), _required("width", width)
+    weights = networks.find_weights(_name(name), precision=precision)
     return networks.export_weights(
-        weights, Path(folder), precision, (height, width), formats, force
+        weights, Path(_name(folder)), precision, size, tuple(formats), force
     )
+
+
+def _name(name: str | os.PathLike[str]) -> str:
+    """A name or a path as text."""
+    if not isinstance(name, str | os.PathLike):
+        raise UserError(f"a name is a text or a path, not {type(name).__name__}")
+    text = os.fspath(name)
+    if not isinstance(text, str):
+        raise UserError("a name is a text or a path, not bytes")
+    return text
+
+
+def _check_choice(what: str, value: object, choices: tuple[str | None, ...]) -> None:
+    """Refuse a value that is not one of several texts."""
+    if not isinstance(value, str | None) or value not in choices:
+        available = ", ".join(choice for choice in choices if choice is not None)
+        raise UserError(f"unknown {what} {value!r}; available: {available}")
+
+
+def _whole(what: str, value: object) -> int | None:
+    """A whole number as an int; None stays."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise UserError(f"{what} is a whole number, not {value!r}")
+    return int(value)
+
+
+def _required(what: str, value: object) -> int:
+    """A whole number that must be given, as an int."""
+    number = _whole(what, value)
+    if number is None:
+        raise UserError(f"{what} is a whole number, not None")
+    return number
 
 
 def _int8_file(name: str) -> Path:
@@ -295,7 +369,9 @@ def _checked(pixels: np.ndarray, wide: bool) -> Pixels:
     """An array that is an image."""
     gray16 = wide and pixels.dtype == np.uint16 and pixels.ndim == 2
     colour = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
-    if not (gray16 or (pixels.dtype == np.uint8 and colour)) or pixels.size == 0:
+    if pixels.size == 0:
+        raise UserError(f"an image has sides of at least 1 pixel, not the shape {pixels.shape}")
+    if not (gray16 or (pixels.dtype == np.uint8 and colour)):
         kinds = "uint8 (H, W) or (H, W, 3)" + (", or uint16 (H, W)" if wide else "")
         raise UserError(f"an image is {kinds}, not {pixels.dtype} {pixels.shape}")
     return np.ascontiguousarray(pixels)

@@ -15,7 +15,7 @@ from edge_sr.errors import UserError
 from edge_sr.evaluate import Score, score
 from edge_sr.metrics import SSIM_WINDOW
 from edge_sr.runtime.session import Session
-from edge_sr.upscale import upscale
+from edge_sr.upscaling import upscale
 
 CROP = 96
 """Width and height of the automatic crop, in pixels of the original."""

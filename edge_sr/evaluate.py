@@ -17,7 +17,7 @@ from edge_sr.data.datasets import Pair, load_pair
 from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import Session
-from edge_sr.upscale import upscale
+from edge_sr.upscaling import upscale
 
 PlaneUpscaler = Callable[[Pixels], Pixels]
 """Upscales a uint8 plane (H, W) to (scale*H, scale*W)."""

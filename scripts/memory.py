@@ -17,7 +17,7 @@ _MEASURE = """
 import re, sys
 from pathlib import Path
 from edge_sr.runtime.opening import open_session
-from edge_sr.upscale import upscale_file
+from edge_sr.upscaling import upscale_file
 upscale_file(open_session(Path(sys.argv[1]), "litert"), Path(sys.argv[2]), Path(sys.argv[3]))
 # Not ru_maxrss, which includes the parent's pages between fork and exec.
 print(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])

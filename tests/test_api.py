@@ -14,7 +14,7 @@ from edge_sr import graph
 from edge_sr.codec import codec, opening
 from edge_sr.engine.plan import make_plan
 from edge_sr.runtime.pixels import run_plane
-from edge_sr.upscale import upscale
+from edge_sr.upscaling import upscale
 from edge_sr.zoo import catalog
 from edge_sr.zoo.artifact import open_upscaler
 
@@ -96,6 +96,22 @@ def test_an_image_is_compressed_and_comes_back(tmp_path: Path, photo: np.ndarray
     assert len(edge_sr.compress(photo, planes=2)) < len(edge_sr.compress(photo))
 
 
+def test_names_may_be_paths_and_numbers_numpys(photo: np.ndarray) -> None:
+    entry = catalog.find("tinypssr-x2")
+    model = edge_sr.load(entry.file("int8"), runtime="engine", threads=np.int64(1))
+    same = edge_sr.load("tinypssr-x2", runtime="engine")
+    assert np.array_equal(model.upscale(photo), same.upscale(photo))
+    assert edge_sr.load("tinypssr", scale=4).id == "tinypssr-x4"
+    assert edge_sr.upscale(photo, "tinypssr", scale=4).shape[0] == 4 * photo.shape[0]
+    by_id, by_path = (
+        edge_sr.plan(name, np.int32(64)) for name in ("tinypssr-x2", entry.file("int8"))
+    )
+    assert by_id == by_path
+    assert type(by_id.arena_bytes) is int
+    codec_folder = catalog.find("tinycompress-4").folder
+    assert edge_sr.compress(photo, model=codec_folder) == edge_sr.compress(photo, rate=4)
+
+
 def test_a_plan_is_the_planners() -> None:
     made = edge_sr.plan("tinypssr-x2", width=320)
     due = make_plan(graph.read_graph(catalog.find("tinypssr-x2").file("int8")))
@@ -115,13 +131,30 @@ def test_a_plan_is_the_planners() -> None:
         (lambda: edge_sr.load("absent.tflite"), "absent.tflite is not a file"),
         (lambda: edge_sr.load("tinypssr-x2").upscale("absent.png"), "absent.png: no such file"),
         (lambda: edge_sr.load("tinypssr-x2").upscale(np.zeros((4, 4))), "an image is uint8"),
-        (lambda: edge_sr.load("tinypssr-x2").upscale(np.zeros((0, 4), np.uint8)), "an image is"),
+        (lambda: edge_sr.load("tinypssr-x2").upscale(np.zeros((0, 4), np.uint8)), "at least 1"),
         (lambda: edge_sr.load("tinypssr-x2").upscale(None), "not NoneType"),
+        (lambda: edge_sr.load(5), "a name is a text or a path, not int"),
+        (lambda: edge_sr.load(b"tinypssr-x2"), "a name is a text or a path, not bytes"),
+        (lambda: edge_sr.load("tinypssr", scale=3), "tinypssr has no scale 3"),
+        (lambda: edge_sr.load("tinypssr", scale="2"), "scale is a whole number, not '2'"),
+        (lambda: edge_sr.load("tinypssr-x2", threads=1.5), "threads is a whole number, not 1.5"),
+        (lambda: edge_sr.load("tinypssr-x2", runtime=["engine"]), "unknown runtime"),
+        (lambda: edge_sr.upscale("absent.png"), "absent.png: no such file"),
+        (lambda: edge_sr.compress(np.zeros((4, 4), np.uint8), model=5), "a name is a text"),
+        (lambda: edge_sr.compress(np.zeros((4, 4), np.uint8), rate="16"), "rate is a whole number"),
+        (lambda: edge_sr.compress(np.zeros((4, 4), np.uint8), planes=1.5), "planes is a whole"),
+        (lambda: edge_sr.decompress(None), "its bytes or its path, not NoneType"),
+        (lambda: edge_sr.decompress("."), "cannot read .: Is a directory"),
+        (lambda: edge_sr.plan("tinypssr-x2", width="320"), "width is a whole number, not '320'"),
+        (lambda: edge_sr.plan("tinypssr-x2", width=True), "width is a whole number, not True"),
+        (lambda: edge_sr.plan("tinypssr-x2", width=None), "width is a whole number, not None"),
+        (lambda: edge_sr.plan(5), "a name is a text or a path, not int"),
+        (lambda: edge_sr.export("tinypssr-x2", None), "a name is a text or a path, not NoneType"),
         (lambda: edge_sr.compress(np.zeros((4, 4), np.uint16)), "an image is uint8"),
         (lambda: edge_sr.compress(np.zeros((4, 4), np.uint8), rate=5), "no rate 5; available: 4"),
         (lambda: edge_sr.compress(np.zeros((4, 4), np.uint8), planes=9), "planes"),
         (lambda: edge_sr.decompress(b"not a file"), "not a .tcz file"),
-        (lambda: edge_sr.decompress("absent.tcz"), "absent.tcz: no such file"),
+        (lambda: edge_sr.decompress("absent.tcz"), "absent.tcz: No such file"),
         (lambda: edge_sr.plan("tinypssr-x2", width=0), "cannot run at width 0"),
         (lambda: edge_sr.plan("tinycompress-16"), "has two networks; name tinycompress-16/enc"),
         (lambda: edge_sr.export("tinypssr-x3", "out"), "unknown network|no weights|no scale"),

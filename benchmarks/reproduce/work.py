@@ -25,7 +25,7 @@ from edge_sr.files import locked, make_folder
 from edge_sr.models import checkpoint, registry
 from edge_sr.training import recipe as recipes
 from edge_sr.training.fit import LOG
-from edge_sr.upscale import upscale
+from edge_sr.upscaling import upscale
 
 RESULT = "result.json"
 

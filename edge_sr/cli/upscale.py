@@ -51,7 +51,7 @@ def upscale(
     while they are computed, so that memory does not hold the whole result.
     """
     from edge_sr.data.image_formats import check_suffix
-    from edge_sr.upscale import upscale_file
+    from edge_sr.upscaling import upscale_file
     from edge_sr.zoo.artifact import open_upscaler
 
     def open_session() -> "Session":
@@ -79,7 +79,7 @@ def upscale_folder(
         UserError: nothing can be upscaled, or, at the end, some image could not be.
     """
     from edge_sr.data.images import list_images
-    from edge_sr.upscale import upscale_file
+    from edge_sr.upscaling import upscale_file
 
     def work(image: Path, path: Path) -> str | None:
         return upscale_file(session, image, path, per_channel).note

@@ -3,7 +3,7 @@
 A camera's counts fill a narrow part of 16 bits, and a dead pixel or the sun lies far outside it.
 The span therefore ignores one thousandth of the samples at each end. Counts outside the span are
 clipped in the 8-bit images that networks are trained and evaluated on; upscaling keeps them
-(`edge_sr.upscale`).
+(`edge_sr.upscaling`).
 """
 
 from dataclasses import dataclass

@@ -179,14 +179,14 @@ def test_an_error_becomes_a_sentence_and_an_exit_code(
 
 _SIGNALLED = """
 import os, signal
-import edge_sr.upscale
+import edge_sr.upscaling
 from edge_sr.cli.main import main
 
 def signalled(*_):
     os.kill(os.getpid(), signal.{signal})
     yield
 
-edge_sr.upscale.upscale_bands = signalled
+edge_sr.upscaling.upscale_bands = signalled
 main()
 """
 

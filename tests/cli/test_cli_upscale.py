@@ -11,7 +11,7 @@ from command_line import EdgeSr
 from PIL import Image
 
 from edge_sr.runtime.opening import open_session
-from edge_sr.upscale import upscale
+from edge_sr.upscaling import upscale
 from edge_sr.zoo import catalog
 
 

@@ -11,7 +11,7 @@ from edge_sr.errors import UserError
 from edge_sr.runtime.onnx_interface import read_interface
 from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import run_plane
-from edge_sr.upscale import upscale
+from edge_sr.upscaling import upscale
 
 KERNEL = np.random.default_rng(3).normal(0, 0.2, (4, 1, 3, 3)).astype(np.float32)
 

@@ -14,7 +14,7 @@ from edge_sr.models import checkpoint, registry
 from edge_sr.quantize import network
 from edge_sr.runtime.opening import open_session
 from edge_sr.training import quality
-from edge_sr.upscale import upscale
+from edge_sr.upscaling import upscale
 from edge_sr.zoo import catalog
 from export.onnx import from_tflite
 from export.tflite import convert

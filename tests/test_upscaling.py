@@ -18,7 +18,7 @@ from edge_sr.runtime.opening import open_session
 from edge_sr.runtime.pixels import decode, encode, run_plane
 from edge_sr.runtime.session import Session
 from edge_sr.runtime.tiles import windows
-from edge_sr.upscale import upscale, upscale_bands, upscale_file
+from edge_sr.upscaling import upscale, upscale_bands, upscale_file
 from edge_sr.zoo import catalog
 from export.onnx import from_tflite
 
