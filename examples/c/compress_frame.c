@@ -6,7 +6,7 @@
  *     cc -std=c99 -O2 -Iencoder/src compress_frame.c encoder/src/esr*.c
  *         encoder/src/encoder_plan.c -o compress_frame
  *     ./compress_frame frame.ppm frame.tcz
- *     edge-sr decompress frame.tcz decoded.png
+ *     edge-sr decompress frame.tcz frame.png
  *
  * The first command writes the encoder network (encoder.h) and the engine (esr_tcz.h) as C. On a
  * microcontroller the memory is static arrays, rows come from a camera, and write_bytes sends the
@@ -42,30 +42,39 @@ int main(int count, char **arguments)
 {
     static esr_tcz tcz;
     esr_tcz_image image = {&encoder_network, 0, 0};
-    uint8_t *pixels = count == 3 ? read_netpbm(arguments[1], '6', &image.width, &image.height)
-                                 : NULL;
-    const uint32_t width = ESR_TCZ_UP(image.width, ENCODER_STEP);
-    const size_t arena_bytes = esr_arena_bytes(encoder_plan, ENCODER_PLAN_BYTES, width);
-    void *arena = malloc(arena_bytes);
+    uint8_t *pixels;
+    void *arena;
+    size_t arena_bytes;
+    uint32_t width;
     esr_tcz_memory memory;
     esr_engine *engine;
     esr_tcz_status status;
     FILE *file;
 
+    if (count != 3) {
+        fprintf(stderr, "usage: compress_frame FRAME.ppm FRAME.tcz (binary PPM, 8 bits)\n");
+        return 2;
+    }
+    pixels = read_netpbm(arguments[1], '6', &image.width, &image.height);
+    if (pixels == NULL) {
+        return 1; /* read_netpbm has said why */
+    }
+    width = ESR_TCZ_UP(image.width, ENCODER_STEP);
+    arena_bytes = esr_arena_bytes(encoder_plan, ENCODER_PLAN_BYTES, width);
+    arena = malloc(arena_bytes);
     memory.latent_bytes =
         ESR_TCZ_LATENT_BYTES((size_t)image.width, image.height, ENCODER_STEP, ENCODER_CHANNELS);
     memory.latents = malloc(memory.latent_bytes);
     memory.row_bytes = ESR_TCZ_ROW_BYTES(image.width, ENCODER_STEP);
     memory.row = malloc(memory.row_bytes);
-    if (pixels == NULL || arena == NULL || memory.latents == NULL || memory.row == NULL) {
-        fprintf(stderr, "usage: compress_frame FRAME.ppm FRAME.tcz (binary PPM, 8 bits)\n");
-        return 2;
-    }
     file = fopen(arguments[2], "wb");
-    if (file == NULL ||
-        esr_open(&engine, encoder_plan, ENCODER_PLAN_BYTES, width, arena, arena_bytes) != ESR_OK) {
-        fprintf(stderr, "cannot write %s\n", arguments[2]);
-        return 2;
+    if (arena == NULL || memory.latents == NULL || memory.row == NULL || file == NULL) {
+        perror(arguments[2]);
+        return 1;
+    }
+    if (esr_open(&engine, encoder_plan, ENCODER_PLAN_BYTES, width, arena, arena_bytes) != ESR_OK) {
+        fprintf(stderr, "the engine cannot run the encoder at width %lu\n", (unsigned long)width);
+        return 1;
     }
     status = encode(&tcz, engine, &image, &memory, pixels);
     if (status == ESR_TCZ_OK) {

@@ -54,23 +54,30 @@ static esr_status upscale(esr_engine *engine, const uint8_t *pixels, uint32_t wi
 int main(int count, char **arguments)
 {
     uint32_t width = 0, height = 0;
-    uint8_t *pixels = count == 3 ? read_netpbm(arguments[1], '5', &width, &height) : NULL;
-    const size_t arena_bytes =
-        esr_arena_bytes(tinypssr_anchor_x2_plan, TINYPSSR_ANCHOR_X2_PLAN_BYTES, width);
-    void *arena = malloc(arena_bytes);
-    int8_t *row = malloc(width);
-    output to = {NULL, 2 * width};
+    uint8_t *pixels;
+    void *arena;
+    int8_t *row;
+    size_t arena_bytes;
+    output to;
     esr_engine *engine;
     esr_status status;
 
-    if (pixels == NULL || arena == NULL || row == NULL) {
+    if (count != 3) {
         fprintf(stderr, "usage: upscale_frame FRAME.pgm UPSCALED.pgm (binary PGM, 8 bits)\n");
         return 2;
     }
+    pixels = read_netpbm(arguments[1], '5', &width, &height);
+    if (pixels == NULL) {
+        return 1; /* read_netpbm has said why */
+    }
+    arena_bytes = esr_arena_bytes(tinypssr_anchor_x2_plan, TINYPSSR_ANCHOR_X2_PLAN_BYTES, width);
+    arena = malloc(arena_bytes);
+    row = malloc(width);
+    to.width = 2 * width;
     to.file = fopen(arguments[2], "wb");
-    if (to.file == NULL) {
-        fprintf(stderr, "cannot write %s\n", arguments[2]);
-        return 2;
+    if (arena == NULL || row == NULL || to.file == NULL) {
+        perror(arguments[2]);
+        return 1;
     }
     fprintf(to.file, "P5\n%lu %lu\n255\n", 2 * (unsigned long)width, 2 * (unsigned long)height);
     status = esr_open(&engine, tinypssr_anchor_x2_plan, TINYPSSR_ANCHOR_X2_PLAN_BYTES, width,

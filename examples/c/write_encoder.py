@@ -1,6 +1,6 @@
 """Write the encoder of a shipped codec as C: FOLDER/src holds the engine, the plan and encoder.h.
 
-python write_encoder.py FOLDER [MODEL]     (MODEL: id of a codec, default tinycompress-16)
+usage: python write_encoder.py FOLDER [MODEL]     (MODEL: id of a codec, default tinycompress-16)
 """
 
 import shutil
@@ -49,7 +49,11 @@ static const esr_tcz_network encoder_network = {{
 
 def main() -> None:
     """Write the folder."""
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
     folder, model = Path(sys.argv[1]), (sys.argv[2:] or ["tinycompress-16"])[0]
+    if (folder / "src").exists():
+        sys.exit(f"{folder / 'src'} exists; name another folder")
     coding = opening.find(model=model)
     plan = make_plan(read_graph(catalog.find(model).file("int8", part="encoder").read_bytes()))
     _, latents = coding.encode(np.zeros((1, 1, 3), np.uint8))

@@ -6,7 +6,7 @@
 //     cc -std=c99 -O2 -c encoder/src/*.c && ar rcs encoder.a *.o
 //     c++ -std=c++11 -O2 -Iencoder/src compress_frame.cpp encoder.a -o compress_frame
 //     ./compress_frame frame.ppm frame.tcz
-//     edge-sr decompress frame.tcz decoded.png
+//     edge-sr decompress frame.tcz frame.png
 #include "encoder.h"
 #include "netpbm.hpp"
 

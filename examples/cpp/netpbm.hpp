@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <fstream>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -15,15 +16,31 @@ struct Image {
     std::vector<char> pixels; // row after row, 1 (P5) or 3 (P6) bytes each
 };
 
+// Read the next number of the header, after spaces and comments ("# ..."); 0: not a number.
+inline std::uint32_t read_number(std::istream &file)
+{
+    std::uint32_t number = 0;
+
+    while ((file >> std::ws).peek() == '#') {
+        file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    }
+    file >> number;
+    return number;
+}
+
 inline Image read_netpbm(const std::string &path, const std::string &kind)
 {
     std::ifstream file(path, std::ios::binary);
-    std::string found;
-    unsigned most = 0;
+    std::string found(2, ' ');
     Image image;
 
-    file >> found >> image.width >> image.height >> most;
-    if (found != kind || most != 255 || image.width - 1 >= 65535 || image.height - 1 >= 65535) {
+    if (!file) {
+        throw std::runtime_error("cannot open " + path);
+    }
+    file.read(&found[0], 2);
+    image.width = read_number(file);
+    image.height = read_number(file);
+    if (found != kind || read_number(file) != 255 || image.width - 1 >= 65535 || image.height - 1 >= 65535) {
         throw std::runtime_error(path + " is not a binary " + kind + " image of 8 bits");
     }
     file.ignore(1);

@@ -1,4 +1,7 @@
-"""Compress an image and read it back: python compress.py photo.png photo.tcz back.png"""
+"""Compress an image, and decode it again.
+
+usage: python compress.py photo.png photo.tcz decoded.png
+"""
 
 import sys
 from pathlib import Path
@@ -7,6 +10,8 @@ from PIL import Image
 
 import edge_sr
 
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
 data = edge_sr.compress(sys.argv[1], rate=16)
 Path(sys.argv[2]).write_bytes(data)
 Image.fromarray(edge_sr.decompress(data)).save(sys.argv[3])
