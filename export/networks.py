@@ -68,7 +68,7 @@ def find_weights(
         checkpoint: a .safetensors file; None for shipped weights.
 
     Raises:
-        UserError: nothing of that name ships, a file is not a checkpoint or of another model, scale
+        UserError: no network has that name, a file is not a checkpoint or of another model, scale
             or rate, or a codec is named without a part.
     """
     if checkpoint is None and name is not None and name.lower().endswith(".safetensors"):

@@ -129,7 +129,12 @@ def _upscaler_psnr(luma: np.ndarray, session: Session) -> Callable[[np.ndarray],
 
 
 def part_inputs(reference: Session, other: Session) -> Iterator[Measured]:
-    """Yield images for an encoder, or latents for a decoder; `other` is the other part."""
+    """Yield images for an encoder, or latents for a decoder.
+
+    Args:
+        reference: the part that gets the inputs.
+        other: the decoder for an encoder, the encoder for a decoder; both measure the PSNR.
+    """
     is_encoder = reference.shrink > 1
     for image in images():
         if is_encoder:

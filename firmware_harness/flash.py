@@ -243,7 +243,7 @@ class _Watch:
         self.began = False
 
     def take(self, pipe: int, seconds: float) -> bool:
-        """Pass on the output of the next seconds; return whether there was any."""
+        """Copy the tool's output of the next `seconds` to stderr; return whether there was any."""
         if self._ended:
             time.sleep(seconds)
             return False

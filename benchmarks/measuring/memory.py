@@ -33,7 +33,7 @@ class Baseline:
         return cls(_status("VmRSS") or _peak())
 
     def peak(self) -> Memory:
-        """Return the peak of resident memory since then, less the baseline."""
+        """Return the peak of resident memory since `now` was called, minus the baseline."""
         most = _status("VmHWM") or _peak()
         return Memory(
             "peak rss",

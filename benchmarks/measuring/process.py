@@ -16,7 +16,7 @@ _TIMED_SCOPES = 3
 
 
 def do(job: Job) -> Answer:
-    """Do a job and return its answer, which says so where the process failed.
+    """Do a job and return its answer; if the process failed, `Answer.error` says why.
 
     Ctrl-C ends the process and is raised again.
     """

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from edge_sr.records import Sampling, Scope, Timing
 
 TOLERANCE = 0.02
-"""Largest difference of the medians of two stretches of a stable warm-up, as a share."""
+"""Largest relative difference of the two medians that `is_stable` compares."""
 
 PATIENCE = 4
 """Multiple of `warmup_s` after which warm-up ends even if the times are not stable."""
 
 _MIN_WARMUP_RUNS = 6
-_MAX_STRETCH = 50  # runs in each of the two stretches that are compared
+_MAX_COMPARED = 50  # runs of which a median is taken
 
 
 def measure(function: Callable[[], object], sampling: Sampling, scope: Scope, what: str) -> Timing:
@@ -56,8 +56,8 @@ def warm_up(function: Callable[[], object], seconds: float) -> tuple[list[int], 
 
 
 def is_stable(times: list[int]) -> bool:
-    """Return whether the last stretch of runs takes as long as the one before it."""
-    length = min(len(times) // 3, _MAX_STRETCH)
+    """Return whether the last runs have the median time of as many runs before them."""
+    length = min(len(times) // 3, _MAX_COMPARED)
     if len(times) < _MIN_WARMUP_RUNS:
         return False
     last, before = (

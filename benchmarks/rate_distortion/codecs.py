@@ -98,7 +98,7 @@ def open_networks(models: Sequence[str], rates: Container[int]) -> list[TinyComp
     """Open codecs, each in float32 and int8 where it has both parts.
 
     Args:
-        models: shipped codecs, or folders laid out like one; empty: all shipped codecs.
+        models: shipped codecs, or folders with an encoder and a decoder; empty: all shipped codecs.
         rates: to select.
 
     Raises:

@@ -66,13 +66,13 @@ class Advice:
 
 
 def advise(record: Record) -> list[Advice]:
-    """Return the recommendations of a record, from its right outputs.
+    """Return the recommendations of a record, from the results whose output is correct.
 
     Emulated boards have no times and take no part.
     """
-    right = [it for it in record.results if is_right(it) and it.timing("run")]
+    correct = [it for it in record.results if is_right(it) and it.timing("run")]
     groups: dict[tuple[str, str], list[Result]] = {}
-    for result in right:
+    for result in correct:
         groups.setdefault((network_name(result.case), size(result.case)), []).append(result)
     return [
         _advise(network, image, threads, results)

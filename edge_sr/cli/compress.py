@@ -28,7 +28,7 @@ CodecOption = Annotated[
     typer.Option(
         metavar="CODEC",
         autocompletion=complete_codec,
-        help="Id of a shipped codec (`edge-sr models`), or a folder of the same layout.",
+        help="Id of a shipped codec (`edge-sr models`), or a folder with a codec's .tflite.",
         show_default="the codec of the rate or file",
     ),
 ]

@@ -91,7 +91,8 @@ def evaluate(
 
     The luma of 8-bit images is compared, with a border of `scale` pixels cropped. A folder without
     low-resolution images has them made by antialiased bicubic reduction. FLIR and OSU are measured
-    on the images of the TinyPSSR slides (use --border 4), whose published figures are printed too.
+    on the images that the slides of TinyPSSR (Chiapputo & Bailey) use, and their published figures
+    are printed too; they crop 4 pixels (--border 4).
     """
     from edge_sr.data import thermal
     from edge_sr.data.datasets import find_pairs

@@ -1,4 +1,4 @@
-"""`edge-sr rd`: rate and distortion of codecs on sets of images, and the slides' tables."""
+"""`edge-sr rd`: rate and distortion of codecs, and the tables of the TinyCompress slides."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,16 +31,16 @@ def rd(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A shipped codec, or a folder laid out like one; may be repeated.",
+            help="Id of a shipped codec, or a folder with a codec's .tflite; may be repeated.",
             show_default="all shipped codecs",
         ),
     ] = None,
     table: Annotated[
         str | None,
         typer.Option(
-            help="Print only one of the slides' tables: aac (bpp with and without coding), "
-            "quantizer (clipping against normalization), planes (bit planes), image (every image "
-            "at each rate), jpeg (the image of their JPEG files)."
+            help="Print only one table of the TinyCompress slides (Chiapputo & Bailey): aac (bpp "
+            "with and without coding), quantizer (clipping against normalization), planes (bit "
+            "planes), image (every image at each rate), jpeg (the image of their JPEG files)."
         ),
     ] = None,
     out: Annotated[

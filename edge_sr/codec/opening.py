@@ -77,7 +77,7 @@ def _open_codec(codec: Entry, kind: str, rate: int | None, threads: int) -> Netw
     other = "float32" if kind == "int8" else "int8"
     absent = not (encoder.is_file() or decoder.is_file())
     if absent and codec.file(other, part="decoder").is_file():
-        raise UserError(f"{codec.id} has no {kind} networks here; use --{other}")
+        raise UserError(f"{codec.id} has no {kind} networks; use --{other}")
     return open_parts(encoder, decoder, _id(codec, kind), rate, threads)
 
 

@@ -83,7 +83,7 @@ class Ring:
         bottom_padding: rows below the frame that kernels read.
         zero_point: the value of all padding.
         size: bytes.
-        offset: the first byte, counted from the end of the arena's head.
+        offset: the first byte, counted from the end of the engine's state.
         lifetimes: the parts of a step (first and last event) in which the ring holds live rows, or
             None if it always does.
     """

@@ -6,7 +6,7 @@ each slot of each ring, and fails
 
 - where a write destroys a row that a later event reads,
 - where an event reads a slot that does not hold the row it expects,
-- where a ring overlaps the arena's head or the scratch memory behind the rings.
+- where a ring overlaps the engine's state before the rings or the scratch memory behind them.
 
 The check does not use the planner's lifetimes: a row lives from its write to its last read in the
 replay. Within a ring, row r lies in slot r modulo the number of slots. Between rings, a ring with a
@@ -35,8 +35,8 @@ def check_overlap(plan: Plan) -> None:
     """Check the memory of a plan at every width, on a tall frame and on one of a single unit.
 
     Raises:
-        VerificationError: two live rows share bytes, or a ring overlaps head or scratch memory;
-            the message names the tensors.
+        VerificationError: two live rows share bytes, or a ring overlaps the engine's state or the
+            scratch memory; the message names the tensors.
     """
     for ring in plan.rings:
         _check_bounds(plan, ring)
@@ -48,7 +48,10 @@ def check_overlap(plan: Plan) -> None:
 
 
 def _extent(ring: Ring, units: int) -> tuple[int, int]:
-    """The ring's first byte and the byte behind its last one; 0 is the end of the arena's head."""
+    """The ring's first byte and the byte behind its last one.
+
+    Offset 0 is the first byte behind the engine's state, which begins the arena.
+    """
     padding = -(-ring.padding * ring.channels // 4) * 4
     stride = units * ring.pixels_per_unit * ring.channels + 2 * padding
     start = ring.offset.at(units)
@@ -67,7 +70,7 @@ def _check_bounds(plan: Plan, ring: Ring) -> None:
     for units in (ALIGNED_UNITS, MAX_UNITS):
         start, stop = _extent(ring, units)
         if start < 0:
-            raise VerificationError(f"the ring of {_name(ring)} overlaps the head of the arena")
+            raise VerificationError(f"the ring of {_name(ring)} overlaps the engine's state")
         if stop > plan.arena.at(units):
             raise VerificationError(f"the ring of {_name(ring)} overlaps the scratch memory")
 

@@ -26,7 +26,7 @@ def resize(model: bytes, height: int, width: int) -> bytes:
         UserError: the model is damaged or not fully convolutional, or the size is out of range.
     """
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise UserError(f"{height}x{width} is not an image size; sides are 1 to {MAX_SIDE}")
+        raise UserError(f"{width}x{height} is not an image size; sides are 1 to {MAX_SIDE}")
     graph = read_graph(model)
     edited = bytearray(model)
     subgraph = schema.Model.GetRootAs(model, 0).Subgraphs(0)

@@ -35,7 +35,7 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What is known of a network.
+    """The origin, the training and the measured quality of a network.
 
     Attributes:
         model: name of the registered architecture.

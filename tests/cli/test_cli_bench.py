@@ -55,7 +55,7 @@ def test_a_suite_can_be_narrowed(edge_sr, tmp_path):
     assert {result.case.runtime for result in record.results} == {"engine"}
 
 
-SUITE = """title = "One that ships, and one that does not"
+SUITE = """title = "A shipped network, and an unknown one"
 [sampling]
 warmup_s = 0.01
 samples = 3

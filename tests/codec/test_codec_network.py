@@ -254,6 +254,6 @@ def test_ids_fit_into_a_file() -> None:
 
 
 def test_a_codec_without_int8_is_refused():
-    with pytest.raises(UserError, match="no int8 networks here; use --float32"):
+    with pytest.raises(UserError, match="no int8 networks; use --float32"):
         opening.find(model="tinycompress-rd")
     assert not opening.find(model="tinycompress-rd", int8=False).is_int8

@@ -110,7 +110,7 @@ def test_rings_that_overlap_at_large_widths_only_are_caught() -> None:
 
 def test_a_ring_in_the_head_or_the_scratch_memory_is_caught() -> None:
     plan = planned("tinypssr-x2/int8.tflite")
-    with pytest.raises(VerificationError, match="overlaps the head of the arena"):
+    with pytest.raises(VerificationError, match="overlaps the engine's state"):
         check_overlap(with_ring(plan, 0, offset=Size(0, -4)))
     for end in (plan.arena, plan.arena + Size(-plan.rings[0].size.per_unit, 0)):
         with pytest.raises(VerificationError, match="overlaps the scratch memory"):

@@ -1,4 +1,4 @@
-"""What ships: weights, artifacts and cards agree with each other and with the measurements."""
+"""Weights, artifacts and cards of shipped networks agree with each other and with the figures."""
 
 import hashlib
 

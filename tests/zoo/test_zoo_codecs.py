@@ -1,4 +1,4 @@
-"""The codecs that ship: weights, parts and cards agree with each other and with measurements."""
+"""The shipped codecs: weights, parts and cards agree with each other and with measurements."""
 
 import hashlib
 

@@ -33,9 +33,9 @@ def boards(
 ) -> None:
     """List the boards; with a model, print what it needs on each and whether it fits.
 
-    RAM: largest contiguous block at reset. Needed: arena + stack + one row + variables; encoders
-    add the latents of a 4:3 frame and the coder. External RAM must be set up by the program; the
-    maximum width with it assumes the arena there.
+    RAM is the largest contiguous block at reset. A network needs its arena, stack, one row and
+    variables; an encoder also needs the latents of a 4:3 frame and the coder. The maximum width
+    with external RAM holds for a program that sets the RAM up and places the arena there.
     """
     from firmware_harness import board_file
 

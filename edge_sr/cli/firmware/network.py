@@ -33,7 +33,7 @@ def read_network(model: str | None, scale: int | None, rate: int | None = None) 
     """Read the int8 network that a command's options mean; of a codec its encoder.
 
     Raises:
-        UserError: nothing of that name ships, the file is not an int8 .tflite, or it has another
+        UserError: no network has that name, the file is not an int8 .tflite, or it has another
             scale or rate.
     """
     from edge_sr import graph

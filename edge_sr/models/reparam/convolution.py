@@ -49,8 +49,8 @@ def conv2d(
 
     Args:
         keras: the namespace.
-        config: of the model: the form in which the convolution trains. Every form but the plain one
-            needs Keras 3; `fold` turns it into the plain one.
+        config: the model's config, which states the form in which the convolution trains. Only the
+            plain form works without Keras 3; `fold` turns the others into it.
         filters: output channels.
         kernel_size: side of the square kernel, odd.
         name: layer name; folding keeps it.
