@@ -1,4 +1,4 @@
-"""The output that firmware must give, byte for byte: TensorFlow Lite Micro's."""
+"""The reference for firmware: the output of TensorFlow Lite Micro, byte for byte."""
 
 import importlib.util
 

@@ -47,11 +47,11 @@ def plan(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Print the RAM and flash of the streaming engine, and TensorFlow Lite Micro's arena.
+    """Print the engine's arena and the model's flash, and TensorFlow Lite Micro's arena.
 
-    The engine holds no frame, so its RAM depends on the width only. TFLM's arena holds a 4:3 frame
-    and its output. The stack is not included: `edge-sr firmware boards` adds it and one row, and
-    `edge-sr firmware run` measures it.
+    The engine holds no frame, so its arena depends on the width only. TFLM's arena holds a 4:3
+    frame and its output. The stack is not included: `edge-sr firmware boards` adds it and one row,
+    and `edge-sr firmware run` measures it.
     """
     from edge_sr.engine.plan import make_plan
     from firmware_harness import camera, frames

@@ -17,7 +17,7 @@ def show(needs: "list[Need]", width: int) -> None:
     headings = [
         "int8",
         *(f"{name}, dB" for name in sets),
-        f"RAM at width {width}",
+        f"arena at width {width}",
         "flash, code included",
         "MACs per LR pixel",
     ]
