@@ -44,24 +44,24 @@ def test_a_codec_is_trained_quantized_and_trained_on_at_another_rate(
 ) -> None:
     run = tmp_path / "run"
     options = ["train", "--model", "tinycompress", "--data", photographs, "--recipe", recipe]
-    both = [*options, "--rate", 16, "--out", run]
+    both = [*options, "--rate", 4, "--out", run]
     assert edge_sr(*both, "--int8", "--int8-recipe", recipe).code == 0
     quantized = checkpoint.read(run / "int8" / "best.safetensors")
     assert checkpoint.is_quantized(quantized)
-    assert quantized.notes["training"]["rate"] == 16
+    assert quantized.notes["training"]["rate"] == 4
 
     deeper = tmp_path / "deeper"
     start = ["--start", run / "best.safetensors"]
-    assert edge_sr(*options, "--rate", 64, "--out", deeper, *start).code == 0
+    assert edge_sr(*options, "--rate", 16, "--out", deeper, *start).code == 0
     found = checkpoint.read(deeper / "best.safetensors")
-    assert found.config.iterations == 3
+    assert found.config.iterations == 2
     first = checkpoint.read(run / "best.safetensors")
     assert found.notes["training"]["start"] == checkpoint.digest(first.weights)
 
     again = edge_sr("quantize", "--checkpoint", run / "best.safetensors", "--data", photographs)
     assert again.code == 2
     assert "already" in again.err
-    resumed = edge_sr(*options, "--rate", 4, "--out", run, "--resume")
+    resumed = edge_sr(*options, "--rate", 64, "--out", run, "--resume")
     assert resumed.code == 2
     assert "rate" in resumed.err
 

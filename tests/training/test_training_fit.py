@@ -79,17 +79,23 @@ def test_a_seed_repeats_a_run(photographs, tmp_path):
     assert any(not np.array_equal(first[name], other[name]) for name in first)
 
 
+@pytest.fixture(scope="module", params=[RECIPE, PHASES], ids=["adam", "soap"])
+def undisturbed(photographs, tmp_path_factory, request):
+    """A recipe, and the weights and the log of a run of it that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("whole")
+    weights, _ = run(photographs, folder, request.param)
+    return request.param, weights, (folder / "log.csv").read_bytes()
+
+
 @pytest.mark.parametrize("moment", [(1, 6), (2, 0), (2, 6)])
-@pytest.mark.parametrize("recipe", [RECIPE, PHASES], ids=["adam", "soap"])
-def test_an_interrupted_run_resumes_to_the_same_weights(photographs, tmp_path, moment, recipe):
-    whole, _ = run(photographs, tmp_path / "whole", recipe)
+def test_an_interrupted_run_resumes_to_the_same_weights(photographs, tmp_path, moment, undisturbed):
+    recipe, whole, log = undisturbed
     with pytest.raises(KeyboardInterrupt):
         run(photographs, tmp_path / "parts", recipe, observer=StopAt(*moment))
     parts, _ = run(photographs, tmp_path / "parts", recipe, resume=True)
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name])
-    whole_log, parts_log = ((tmp_path / p / "log.csv").read_bytes() for p in ("whole", "parts"))
-    assert whole_log == parts_log
+    assert (tmp_path / "parts" / "log.csv").read_bytes() == log
 
 
 @pytest.mark.parametrize("norm", ["weight", "batch"])
