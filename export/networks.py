@@ -79,7 +79,8 @@ def find_weights(
     if network.entry is None:
         raise UserError(f"{name} is converted already; export takes a checkpoint (.safetensors)")
     if network.part is None:
-        raise UserError(_part_needed())
+        parts = " or ".join(f"{network.id}/{part}" for part in CODEC_PARTS)
+        raise UserError(f"a codec is exported part by part: name {parts}")
     path = network.entry.checkpoint(precision)
     if precision == "int8" and not path.is_file():
         raise UserError(f"{network.entry.id} has no int8 networks; give --float32")

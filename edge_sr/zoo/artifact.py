@@ -52,6 +52,8 @@ def choose(
         if precision == "int8":
             raise UserError("the runtime keras computes in float32; leave --int8 out")
         return Artifact(f"{network.id} float32", network.entry.checkpoint("float32"), runtime)
+    if runtime == "engine" and precision == "float32":
+        raise UserError("the runtime engine computes in int8; leave --float32 out")
     precision = precision or "int8"
     path = network.entry.file(precision, RUNTIMES[runtime].suffix)
     return Artifact(f"{network.id} {precision}", path, runtime)

@@ -11,6 +11,7 @@ users type: a model with a scale ("tinypssr", 2), a codec with a rate ("tinycomp
 and the spelling of older records ("tinypssr x2").
 """
 
+import difflib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,10 @@ CODEC = "tinycompress"
 
 SUFFIXES = (".tflite", ".onnx", ".safetensors")
 """Of files that hold a network."""
+
+_FILES = f"a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
+_MAX_LISTED = 6
+"""Ids that a message lists; it points to `edge-sr models` instead where there are more."""
 
 Kind = Literal["super-resolution", "codec"]
 Part = Literal["upscaler", "encoder", "decoder"]
@@ -170,7 +175,7 @@ def find(name: str) -> Entry:
     """
     entry = _shipped(name)
     if entry is None:
-        raise UserError(f"no network {name!r} ships; available: {', '.join(ids())}")
+        raise UserError(f"no network {name!r} ships; {_available(entries())}")
     return entry
 
 
@@ -218,7 +223,7 @@ def resolve(
         return resolve(default, scale, None if kind == "codec" else rate, kind)
     network = _by_id(name, scale, rate, kind)
     if network is None:
-        network = _on_disk(name)
+        network = _on_disk(name, kind)
     if network is None:
         raise UserError(_unknown(name, scale, rate, kind))
     _check(network, name, scale, rate, kind)
@@ -272,45 +277,76 @@ def _rate(rate: int | None) -> int:
     return DEFAULT_RATE if rate is None else rate
 
 
-def _on_disk(name: str) -> Network | None:
+def _on_disk(name: str, kind: Kind | None) -> Network | None:
     """A file or folder that is named; a file may be missing, which its reader says."""
     path = Path(name)
     if path.suffix.lower() in SUFFIXES:
         return Network(path.name, path=path)
     if name and path.is_dir():
         entry = Entry(path.resolve())
-        if not any(entry.file(p, part=each).is_file() for p in PRECISIONS for each in entry.parts):
-            raise UserError(
-                f"{name} is a folder without a network; a codec's folder holds encoder-int8.tflite "
-                "and decoder-int8.tflite, or the same two as float32"
-            )
-        return Network(entry.id, entry, "upscaler" if entry.kind != "codec" else None)
-    if os.sep in name:
+        if any(entry.file(p, part=each).is_file() for p in PRECISIONS for each in entry.parts):
+            return Network(entry.id, entry, "upscaler" if entry.kind != "codec" else None)
+        if kind == "super-resolution":
+            raise UserError(f"{name} is a folder without an upscaler; name an id or {_FILES}")
         raise UserError(
-            f"{name} is not a model: name a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
+            f"{name} is a folder without a network; a codec's folder holds encoder-int8.tflite "
+            "and decoder-int8.tflite, or the same two as float32"
         )
+    if path.is_file():
+        raise UserError(f"{name} is not a model; name {_FILES}")
+    base, separator, _ = name.partition("/")
+    shipped = _shipped(base)
+    if separator and shipped is not None:
+        names = [base, *(f"{base}/{part}" for part in shipped.parts if part != "upscaler")]
+        raise UserError(f"unknown network {name!r}; did you mean {_either(names)}?")
+    if os.sep in name and not _close(name, kind):
+        raise UserError(f"{name} is not a model; name {_FILES}")
     return None
 
 
 def _unknown(name: str, scale: int | None, rate: int | None, kind: Kind | None) -> str:
     """Why nothing of that name is known."""
-    known = entries(kind)
-    listed = ", ".join(entry.id for entry in known) or "none"
     codec, _ = split_part(name)
     if codec == CODEC or codec.removeprefix(f"{CODEC}-") in map(str, rates()):
         missing = f"{CODEC}-{_rate(rate)}" if codec == CODEC else codec
-        return f"no weights ship for {missing}; available: {listed}"
+        return f"no weights ship for {missing}; {_available(entries('codec'))}"
     shipped_scales = [entry for entry in entries() if entry.model == name]
     if shipped_scales or name in registry.names():
         if kind == "codec":
-            return f"{name} is not a codec; available: {listed}"
+            return f"{name} is not a codec; {_available(entries(kind))}"
         architecture = shipped_scales[0].architecture if shipped_scales else name
         requested = DEFAULT_SCALE if scale is None else scale
         if registry.get(architecture).kind == "super-resolution":
             registry.get(architecture).config(requested)
-            return f"no weights ship for {name}-x{requested}; available: {listed}"
-    how = "a folder of that layout" if kind == "codec" else "a .tflite, .onnx or .safetensors file"
-    return f"unknown network {name!r}; available: {listed}, or name {how}"
+            listed = _available(shipped_scales or entries(kind))
+            return f"no weights ship for {name}-x{requested}; {listed}"
+    close = _close(name, kind)
+    if close:
+        return f"unknown network {name!r}; did you mean {close}?"
+    how = "a folder of that layout" if kind == "codec" else _FILES
+    return f"unknown network {name!r}; {_available(entries(kind))}, or name {how}"
+
+
+def _available(known: list[Entry]) -> str:
+    """The ids, or where to read them if they are many."""
+    if len(known) > _MAX_LISTED:
+        return "`edge-sr models` lists the shipped ones"
+    return f"available: {', '.join(entry.id for entry in known) or 'none'}"
+
+
+def _close(name: str, kind: Kind | None) -> str | None:
+    """The id, or the name of a model, that is nearest to a misspelt one; None if all are far."""
+    known = entries(kind)
+    names = [entry.id for entry in known]
+    names += [f"{entry.id}/{part}" for entry in known if "/" in name for part in entry.parts]
+    names += [entry.model for entry in known]
+    spelling = name.lower().replace("_", "-").replace(" ", "-")
+    return next(iter(difflib.get_close_matches(spelling, names, 1, 0.8)), None)
+
+
+def _either(names: list[str]) -> str:
+    """ "a", "a or b", "a, b or c"."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _check(
@@ -322,7 +358,7 @@ def _check(
         return
     if kind is not None and entry.kind != kind:
         what = "a codec" if kind == "codec" else "an upscaler"
-        raise UserError(f"{entry.id} is not {what}; available: {', '.join(ids(kind))}")
+        raise UserError(f"{entry.id} is not {what}; {_available(entries(kind))}")
     if entry.kind == "super-resolution":
         if rate is not None:
             raise UserError(f"{entry.id} is an upscaler, which has no rate; leave --rate out")

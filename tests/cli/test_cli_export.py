@@ -118,7 +118,7 @@ def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "resnet"], "unknown network 'resnet'; available: "),
+        (["--model", "resnet"], "unknown network 'resnet'; `edge-sr models` lists"),
         (["--scale", "3"], "has no scale 3; it has 2, 4"),
         (["--format", "coreml"], "unknown format 'coreml'; available: tflite, onnx, c"),
         (["--scale", "0"], "has no scale 0; it has 2, 4"),

@@ -115,12 +115,12 @@ def test_shipped_encoders_are_chosen_by_rate(
         shutil.copytree(GOLDEN / f"tinycompress-{rate}", parts / f"tinycompress-{rate}")
     text = edge_sr.refuses(*plan, "--rate", 64)
     assert "available: tinycompress-4, tinycompress-16" in text
-    assert "tinycompress-16-encoder" in cells(edge_sr(*plan).out)
-    assert "tinycompress-4-encoder" in cells(edge_sr(*plan, "--rate", 4).out)
-    assert "tinycompress-4-encoder" in cells(edge_sr("firmware", "plan", "tinycompress-4").out)
+    assert "tinycompress-16/encoder" in cells(edge_sr(*plan).out)
+    assert "tinycompress-4/encoder" in cells(edge_sr(*plan, "--rate", 4).out)
+    assert "tinycompress-4/encoder" in cells(edge_sr("firmware", "plan", "tinycompress-4").out)
     for name in ("tinycompress-4-encoder", "tinycompress-4/encoder"):
-        assert "tinycompress-4-encoder" in cells(edge_sr("firmware", "plan", name).out)
-    assert "tinycompress-16-encoder" in cells(edge_sr("firmware", "plan", "tinycompress").out)
+        assert "tinycompress-4/encoder" in cells(edge_sr("firmware", "plan", name).out)
+    assert "tinycompress-16/encoder" in cells(edge_sr("firmware", "plan", "tinycompress").out)
     assert "no rate 0; available: 4, 16" in edge_sr.refuses(*plan, "--rate", 0)
 
 

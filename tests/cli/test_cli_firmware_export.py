@@ -8,7 +8,10 @@ from command_line import EdgeSr
 from PIL import Image
 from tflite_factory import TfliteWriter, tinypssr
 
+from edge_sr.zoo import catalog
+
 EXPORT = ("firmware", "export", "tinypssr")
+ENCODER = catalog.find("tinycompress-16").file("int8", part="encoder")
 
 
 def test_export_prints_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
@@ -16,6 +19,7 @@ def test_export_prints_what_it_wrote(edge_sr: EdgeSr, tmp_path: Path) -> None:
     assert result.code == 0, result.err
     assert "computed by the engine and TFLM" in result.out
     assert "engine RAM at width 64" in result.out
+    assert "| network                        | tinypssr-x2 " in result.out
     result = edge_sr(*EXPORT, "--target", "cmake", "--engine", "tflm", "--out", tmp_path / "tflm")
     assert result.code == 0, result.err
     assert "CONV_2D, DEPTH_TO_SPACE, PRELU" in result.out
@@ -51,6 +55,18 @@ def test_bad_input_is_one_sentence(
 ) -> None:
     command = (*EXPORT, "--out", tmp_path / "out", "--target", "cmake", *arguments)
     assert message in edge_sr.refuses(*command)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "model", ["tinycompress-16", "tinycompress-16/encoder", "tinycompress-16/decoder", ENCODER]
+)
+def test_a_codec_is_refused(edge_sr: EdgeSr, tmp_path: Path, model: str | Path) -> None:
+    text = edge_sr.refuses(
+        "firmware", "export", model, "--target", "cmake", "--out", tmp_path / "out"
+    )
+    assert f"{Path(model).name if model == ENCODER else model} is not an upscaler" in text
+    assert "`edge-sr firmware build` makes firmware of an encoder" in text
     assert list(tmp_path.iterdir()) == []
 
 

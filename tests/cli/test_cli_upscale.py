@@ -134,7 +134,7 @@ def test_results_inside_the_folder_are_not_upscaled_again(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--model", "edsr9"], "unknown network 'edsr9'; available: edsr-1-x4"),
+        (["--model", "edsr9"], "unknown network 'edsr9'; `edge-sr models` lists"),
         (["--model", "edsr9"], "or name a .tflite, .onnx or .safetensors file"),
         (["--model", "none.tflite"], "none.tflite is not a file"),
         (["--model", "some/model.h5"], "name a .tflite, .onnx or .safetensors file"),
@@ -143,6 +143,7 @@ def test_results_inside_the_folder_are_not_upscaled_again(
         (["--runtime", "tpu"], "unknown runtime 'tpu'; available: litert"),
         (["--threads", "0"], "takes 1 to 64 threads, not 0"),
         (["--threads", "5000"], "takes 1 to 64 threads, not 5000"),
+        (["--runtime", "engine", "--float32"], "the runtime engine computes in int8; leave"),
         (["--runtime", "tflm", "--threads", "2"], "takes only 1 thread, not 2"),
         (["--runtime", "keras", "--int8"], "computes in float32; leave --int8 out"),
     ],

@@ -65,20 +65,38 @@ def test_a_shipped_id_goes_before_a_folder_of_that_name(tmp_path, monkeypatch, s
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("edsr9",), "unknown network 'edsr9'; available: edsr-1-x4, "),
+        (("edsr9",), "unknown network 'edsr9'; `edge-sr models` lists the shipped ones, or name a"),
+        (("tinyssr-x2",), "unknown network 'tinyssr-x2'; did you mean tinypssr-x2?"),
+        (("tinypssr_x4",), "did you mean tinypssr-x4?"),
+        (("FSRCNN-X4",), "did you mean fsrcnn-x4?"),
+        (("tinypsr",), "did you mean tinypssr?"),
+        (("tinycompress_16/encoder",), "did you mean tinycompress-16/encoder?"),
+        (
+            ("tinycompress-16/foo",),
+            "did you mean tinycompress-16, tinycompress-16/encoder or tinycompress-16/decoder?",
+        ),
+        (("tinypssr-x2/encoder",), "did you mean tinypssr-x2?"),
         (("edsr9", None, None, "codec"), "available: tinycompress-4, .* a folder of that layout"),
         (("tinypssr", 3), "tinypssr has no scale 3; it has 2, 4"),
-        (("srcnn",), "no weights ship for srcnn-x2; available: edsr-1-x4"),
+        (("srcnn",), "no weights ship for srcnn-x2; `edge-sr models` lists the shipped ones"),
+        (("espcn", 2), "no weights ship for espcn-x2; available: espcn-x4"),
         (("tinypssr-x2", 4), "tinypssr-x2 upscales x2, not x4"),
         (("tinypssr", None, 16), "tinypssr-x2 is an upscaler, which has no rate"),
         (("tinycompress-16", 2), "tinycompress-16 is a codec, which has no scale"),
         (("tinycompress-16", None, 4), "tinycompress-16 has rate 16, not 4"),
         (("tinycompress", None, 5), "no rate 5; available: 4, 16, 64, 256"),
         (("tinypssr-x2", None, None, "codec"), "tinypssr-x2 is not a codec"),
-        (("tinycompress-16", None, None, "super-resolution"), "is not an upscaler; available: "),
-        (("some/model.h5",), "some/model.h5 is not a model: name a .tflite, .onnx or"),
+        (
+            ("tinycompress-16", None, None, "super-resolution"),
+            "is not an upscaler; `edge-sr models` lists",
+        ),
+        (("some/model.h5",), "some/model.h5 is not a model; name a .tflite, .onnx or"),
         (("",), "unknown network ''"),
         (("..",), ".. is a folder without a network"),
+        (
+            ("..", None, None, "super-resolution"),
+            ".. is a folder without an upscaler; name an id or a .tflite",
+        ),
     ],
 )
 def test_what_is_not_a_network_is_refused(arguments, message, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
-from edge_sr.cli.firmware.network import Network, read_network
+from edge_sr.cli.firmware.network import Network, read_upscaler
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.files import check_folder
 
@@ -68,7 +68,7 @@ def export(
     content.check_engine(engine)
     library.check_target(out, force)
     check_folder(out)
-    network = read_network(one_model(model, model_option), scale)
+    network = read_upscaler(one_model(model, model_option), scale)
     content.check_network(network.graph)
     wide = _default_width(network, engine) if width is None else width
     request = compose.Request(network.name, network.model, wide, height, budget)
@@ -78,7 +78,7 @@ def export(
         written = compose.tflm_library(request, c.write_c)
     with replacing_folder(out) as temporary:
         library.write(temporary, ecosystem, written.content, written.frame, written.output)
-    _print(out, target, written)
+    _print(out, target, network.id, written)
 
 
 def _default_width(network: Network, engine: str) -> int:
@@ -90,7 +90,7 @@ def _default_width(network: Network, engine: str) -> int:
     )
 
 
-def _print(out: Path, target: str, written: "Library") -> None:
+def _print(out: Path, target: str, network: str, written: "Library") -> None:
     from firmware_harness.targets.example import checksum
 
     height, width, _ = written.frame.shape
@@ -98,7 +98,7 @@ def _print(out: Path, target: str, written: "Library") -> None:
         ["library", f"{out}"],
         [
             ("target", target),
-            ("network", written.content.fields["IDENT"]),
+            ("network", network),
             *written.content.facts,
             ("example frame", f"{width}x{height}"),
             (

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_sr.errors import UserError
+from edge_sr.zoo.catalog import SUFFIXES
 
 if TYPE_CHECKING:
     from edge_sr.codec.network import Network as Codec
@@ -17,16 +18,41 @@ class Network:
     """A network to make firmware of.
 
     Attributes:
-        name: for people and for folders.
+        id: for people: "tinycompress-16/encoder".
+        name: for folders and files: "tinycompress-16-encoder".
         path: its file.
         model: the content of the .tflite.
         graph: its parsed graph.
     """
 
+    id: str
     name: str
     path: Path
     model: bytes
     graph: "Graph"
+
+
+def read_upscaler(model: str | None, scale: int | None) -> Network:
+    """Read the int8 upscaler that a command's options mean.
+
+    Raises:
+        UserError: the network is part of a codec, or as `read_network`.
+    """
+    from edge_sr.graph import ratio
+    from edge_sr.zoo import catalog
+
+    _check_suffix(model)
+    meant = catalog.resolve(model, scale)
+    codec = meant.entry is not None and meant.entry.kind == "codec"
+    if not codec:
+        network = read_network(model, scale)
+        codec = ratio(network.graph) < 1
+    if codec:
+        raise UserError(
+            f"{meant.id} is not an upscaler, and `edge-sr firmware export` takes upscalers; "
+            "`edge-sr firmware build` makes firmware of an encoder"
+        )
+    return network
 
 
 def read_network(model: str | None, scale: int | None, rate: int | None = None) -> Network:
@@ -40,6 +66,7 @@ def read_network(model: str | None, scale: int | None, rate: int | None = None) 
     from edge_sr.graph import read_bytes, read_graph
     from edge_sr.zoo import catalog
 
+    _check_suffix(model)
     meant = catalog.resolve(model, scale, rate)
     path = _int8_file(meant)
     network = read_graph(path)
@@ -49,15 +76,21 @@ def read_network(model: str | None, scale: int | None, rate: int | None = None) 
         raise UserError(f"{model} is not an encoder of rate {rate}; leave --rate out")
     name = path.stem if meant.entry is None else path.parent.name
     if meant.entry is not None and meant.entry.kind == "codec":
-        name = f"{name}-encoder"
-    return Network(name, path, read_bytes(path), network)
+        name = f"{name}/encoder"
+    return Network(name, name.replace("/", "-"), path, read_bytes(path), network)
+
+
+def _check_suffix(model: str | None) -> None:
+    """Refuse a file that is not a .tflite; an id has no suffix."""
+    path = Path(model or "")
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES[1:] or (suffix not in ("", ".tflite") and path.is_file()):
+        raise UserError(f"firmware is made from an int8 .tflite, not from {path}")
 
 
 def _int8_file(meant: "catalog.Network") -> Path:
     """Return the .tflite that firmware is made from."""
     if meant.path is not None:
-        if meant.path.suffix.lower() != ".tflite":
-            raise UserError(f"firmware is made from an int8 .tflite, not from {meant.path}")
         return meant.path
     assert meant.entry is not None
     if meant.part == "decoder":

@@ -74,7 +74,7 @@ def plan(
 def _draw(picture: Path, network: Network, memory_plan: "Plan", width: int) -> None:
     from firmware_harness import arena_picture
 
-    arena_picture.draw(picture, memory_plan, width, network.name)
+    arena_picture.draw(picture, memory_plan, width, network.id)
     typer.echo(f"{picture}")
 
 
@@ -87,7 +87,7 @@ def _pixel(network: "Graph") -> str:
 
 def _print_costs(network: Network, memory_plan: "Plan") -> None:
     print_markdown(
-        [network.name, "streaming engine"],
+        [network.id, "streaming engine"],
         [
             ("latency", f"{memory_plan.latency} input rows"),
             ("halo", f"{memory_plan.halo} columns per side, for frames cut into strips"),

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from edge_sr.zoo import catalog
+
 if TYPE_CHECKING:
     from firmware_harness.board import Board
     from firmware_harness.elf import Flash, StaticRam
@@ -12,8 +14,10 @@ EMULATED = "emulated: instructions, not cycles"
 
 def project_rows(project: "Project", board: "Board") -> list[tuple[str, str]]:
     """Return the model and the board of a project."""
+    name, part = catalog.split_part(project.name)
+    model = f"{name}/{part}" if part else name
     return [
-        ("model", f"{project.name}, width {project.width}"),
+        ("model", f"{model}, width {project.width}"),
         ("board", f"{board.name}: {board.title}, {board.core}"),
     ]
 
