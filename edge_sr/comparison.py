@@ -30,6 +30,18 @@ class Crop:
     width: int
     height: int
 
+    def check_inside(self, shape: tuple[int, ...]) -> None:
+        """Refuse a crop that is not inside an image of a shape (H, W, ...).
+
+        Raises:
+            UserError: a part of it is outside.
+        """
+        inside = min(self.left, self.top) >= 0
+        inside &= self.left + self.width <= shape[1] and self.top + self.height <= shape[0]
+        if not inside:
+            text = f"{self.left},{self.top},{self.width},{self.height}"
+            raise UserError(f"the crop {text} reaches outside the image of {shape[1]}x{shape[0]}")
+
     def of(self, pixels: np.ndarray) -> np.ndarray:
         """Cut the rectangle out of an image (H, W) or (H, W, 3)."""
         rows = slice(self.top, self.top + self.height)
@@ -89,20 +101,11 @@ def check_size(original: np.ndarray, scale: int, name: str) -> None:
         )
 
 
-def find_crop(text: str | None, original: np.ndarray) -> Crop:
-    """Parse the crop X,Y,W,H; without a text, return the most detailed one.
+def parse_crop(text: str) -> Crop:
+    """Parse a crop X,Y,W,H (left, top, width, height).
 
     Raises:
-        UserError: as in `parse_crop`.
-    """
-    return most_detailed(original) if text is None else parse_crop(text, original.shape)
-
-
-def parse_crop(text: str, shape: tuple[int, ...]) -> Crop:
-    """Parse a crop X,Y,W,H (left, top, width, height) of an image of a shape (H, W, ...).
-
-    Raises:
-        UserError: the text is not four integers, or the crop is empty or not inside the image.
+        UserError: the text is not four integers, or the crop is empty.
     """
     try:
         left, top, width, height = (int(part) for part in text.split(","))
@@ -110,9 +113,6 @@ def parse_crop(text: str, shape: tuple[int, ...]) -> Crop:
         raise UserError(f"the crop {text!r} is not X,Y,W,H (four integers, in pixels)") from None
     if width < 1 or height < 1:
         raise UserError(f"the crop {text} is empty; W and H must be at least 1")
-    inside = left >= 0 and top >= 0 and left + width <= shape[1] and top + height <= shape[0]
-    if not inside:
-        raise UserError(f"the crop {text} reaches outside the image of {shape[1]}x{shape[0]}")
     return Crop(left, top, width, height)
 
 

@@ -1,6 +1,8 @@
 """The errors of edge-sr, and the exit codes that the command line gives them."""
 
 import importlib
+from collections.abc import Iterable
+from importlib.util import find_spec
 from types import ModuleType
 
 
@@ -17,7 +19,7 @@ class VerificationError(EdgeSRError):
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import `module`, or say which extra of edge-sr brings it.
+    """Import `module`, or say which extra of edge-sr installs it.
 
     Raises:
         UserError: the module is not installed.
@@ -28,5 +30,33 @@ def require(module: str, extra: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise UserError(
-            f"this needs {module}, which is missing; `pip install 'edge-sr[{extra}]'` brings it"
+            f"this needs {module}, which is missing; `pip install 'edge-sr[{extra}]'` installs it"
         ) from None
+
+
+def require_all(packages: Iterable[tuple[str, str]]) -> None:
+    """Check that packages are installed, and name all missing ones at once.
+
+    Args:
+        packages: (module, extra of edge-sr that installs it).
+
+    Raises:
+        UserError: a package is not installed.
+    """
+    missing = [(module, extra) for module, extra in packages if not _is_installed(module)]
+    if len(missing) == 1:
+        require(*missing[0])
+    if missing:
+        modules = ", ".join(module for module, _ in missing)
+        extras = ",".join(dict.fromkeys(extra for _, extra in missing))
+        raise UserError(
+            f"this needs {modules}, which are missing; `pip install 'edge-sr[{extras}]'` installs "
+            "them"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # of a module that is loaded without a specification
+        return False

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import importlib.metadata
-import importlib.util
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_sr import graph
-from edge_sr.errors import UserError, require
+from edge_sr.errors import UserError, require_all
 from edge_sr.runtime import arena
 from edge_sr.version import __version__
 from export import manifest, verify
@@ -62,18 +61,18 @@ def check_formats(formats: Sequence[str]) -> None:
         raise UserError(f"{problem}; available: {', '.join(FORMATS)}")
 
 
-def check_packages(formats: Sequence[str]) -> None:
-    """Check that all packages are installed that writing and verifying the files needs.
+def check_packages(formats: Sequence[str], precision: str) -> None:
+    """Check that all packages are installed that converting, writing and verifying need.
 
     Raises:
         UserError: a package is missing.
     """
-    needed = [("skimage", "train")]
+    needed = [(name, "train") for name in ("safetensors", "keras", "tensorflow", "skimage")]
+    if precision == "int8":
+        needed += [("tf_keras", "train"), ("tensorflow_model_optimization", "train")]
     if "onnx" in formats:
         needed += [("onnx", "onnx"), ("onnxruntime", "onnx")]
-    for package, extra in needed:
-        if importlib.util.find_spec(package) is None:
-            require(package, extra)
+    require_all(needed)
 
 
 def write(

@@ -75,12 +75,8 @@ def find_weights(
         checkpoint, name = Path(name), None
     if checkpoint is not None:
         return _own(checkpoints.read(checkpoint), name, scale, rate)
-    network = catalog.resolve(name, scale, rate)
-    if network.entry is None:
-        raise UserError(f"{name} is converted already; export takes a checkpoint (.safetensors)")
-    if network.part is None:
-        parts = " or ".join(f"{network.id}/{part}" for part in CODEC_PARTS)
-        raise UserError(f"a codec is exported part by part: name {parts}")
+    network = _shipped(name, scale, rate)
+    assert network.entry is not None
     path = network.entry.checkpoint(precision)
     if precision == "int8" and not path.is_file():
         raise UserError(f"{network.entry.id} has no int8 networks; give --float32")
@@ -89,6 +85,45 @@ def find_weights(
         return Weights(found, network.id, network.entry.model, None, scores(card))
     model = f"{CODEC}-{network.part}"
     return Weights(found, network.id, model, network.part, (), codec_scores(card))
+
+
+def check_arguments(
+    name: str | None,
+    scale: int | None,
+    rate: int | None,
+    precision: Precision,
+    checkpoint: Path | None,
+    formats: Sequence[str],
+) -> None:
+    """Check the arguments of `find_weights`, the formats and then the packages; read no weights.
+
+    Raises:
+        UserError: a name or format is unknown, a file is missing, or packages are.
+    """
+    bundle.check_formats(formats)
+    if checkpoint is None and (name is None or not name.lower().endswith(".safetensors")):
+        _shipped(name, scale, rate)
+    else:
+        _check_checkpoint(Path(name or "") if checkpoint is None else checkpoint)
+    bundle.check_packages(formats, precision)
+
+
+def _check_checkpoint(path: Path) -> None:
+    if path.suffix.lower() in (".tflite", ".onnx"):
+        raise UserError(f"{path} is converted already; export takes a checkpoint (.safetensors)")
+    if not path.is_file():
+        raise UserError(f"{path} is not a file; a checkpoint (.safetensors) is needed")
+
+
+def _shipped(name: str | None, scale: int | None, rate: int | None) -> catalog.Network:
+    """The shipped upscaler or part of a codec that a name means."""
+    network = catalog.resolve(name, scale, rate)
+    if network.entry is None:
+        raise UserError(f"{name} is converted already; export takes a checkpoint (.safetensors)")
+    if network.part is None:
+        parts = " or ".join(f"{network.id}/{part}" for part in CODEC_PARTS)
+        raise UserError(f"a codec is exported part by part: name {parts}")
+    return network
 
 
 def _own(checkpoint: Checkpoint, name: str | None, scale: int | None, rate: int | None) -> Weights:
@@ -162,7 +197,7 @@ def export_weights(
     _check_size(weights, size)
     check_target(folder, name, formats, force)
     check_folder(folder)
-    bundle.check_packages(formats)
+    bundle.check_packages(formats, precision)
     return bundle.write(_convert(weights, size, precision), name, formats, folder, force)
 
 

@@ -37,15 +37,16 @@ def test_the_automatic_crop_covers_the_edges() -> None:
 
 
 def test_a_crop_is_parsed_or_refused() -> None:
-    crop = parse_crop("1, 2,30,40", (50, 60, 3))
+    crop = parse_crop("1, 2,30,40")
+    crop.check_inside((50, 60, 3))
     assert crop == Crop(1, 2, 30, 40)
     assert crop.of(np.zeros((50, 60, 3))).shape == (40, 30, 3)
     for text in ("1,2,3", "a,b,c,d", "", "1,2,3,4,5", "1.5,2,3,4"):
         with pytest.raises(UserError, match="is not X,Y,W,H"):
-            parse_crop(text, (50, 60))
+            parse_crop(text)
     for text in ("0,0,0,5", "3,3,5,-1"):
         with pytest.raises(UserError, match="is empty; W and H must be at least 1"):
-            parse_crop(text, (50, 60))
+            parse_crop(text)
     for text in ("-1,0,5,5", "0,0,61,5", "0,46,5,5"):
         with pytest.raises(UserError, match="outside the image of 60x50"):
-            parse_crop(text, (50, 60))
+            parse_crop(text).check_inside((50, 60))

@@ -158,7 +158,10 @@ def _backends(options: Options, opens: Sequence[str]) -> Sequence[str]:
 def _of_model(options: Options) -> list[CaseRequest]:
     model = catalog.resolve(options.model, options.scale)
     if model.entry is None or not model.entry.ships:
-        raise UserError(f"{options.model} does not ship; name a file as ARTIFACT")
+        raise UserError(
+            f"--model takes the id of a shipped network; write `edge-sr bench {options.model}` to "
+            "measure a file"
+        )
     name, codec = model.entry.id, model.entry.kind == "codec"
     backends = _backends(options, [*BACKENDS])
     chosen = {backend: _precision(options, backend) for backend in backends}

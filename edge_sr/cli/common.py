@@ -115,12 +115,12 @@ def check_picture(path: Path, force: bool) -> None:
     """Refuse a figure that cannot be drawn, before any work is done.
 
     Raises:
-        UserError: its suffix is not .png, .pdf or .svg, matplotlib is missing, or as `check_new`.
+        UserError: its suffix is not .png, .pdf or .svg, as `check_new`, or matplotlib is missing.
     """
     if path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UserError(f"cannot draw {path}; name a .png, .pdf or .svg file")
-    require("matplotlib", "plot")
     check_new(path, force)
+    require("matplotlib", "plot")
 
 
 def check_new(path: Path, force: bool) -> None:

@@ -45,16 +45,23 @@ def compare(
     The image is reduced by the scale first. PSNR and SSIM are computed on the luma of the whole
     image.
     """
-    check_picture(out, force)
     from edge_sr import comparison
     from edge_sr.cli import compare_figure
     from edge_sr.data.datasets import Pair, load_pair
+    from edge_sr.data.images import check_file
+    from edge_sr.zoo import catalog
 
+    catalog.resolve(model, scale, kind="super-resolution")
+    check_file(image)
+    area = None if crop is None else comparison.parse_crop(crop)
+    check_picture(out, force)
     sessions = _sessions(model, scale)
     factor = next(iter(sessions.values())).scale
     low, original = load_pair(Pair(image.stem, image, None), factor)
     comparison.check_size(original, factor, image.name)
-    area = comparison.find_crop(crop, original)
+    if area is None:
+        area = comparison.most_detailed(original)
+    area.check_inside(original.shape)
     panels = comparison.panels(original, low, sessions, per_channel)
     compare_figure.draw(out, panels, area, f"{image.name}, x{factor}")
     typer.echo(f"{out}")

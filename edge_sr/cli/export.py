@@ -9,6 +9,7 @@ import typer
 from edge_sr.cli.common import ForceOption, parse_path, print_markdown
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.errors import UserError
+from edge_sr.files import check_folder
 from edge_sr.zoo.catalog import DEFAULT_RATE, DEFAULT_SCALE, Precision
 
 if TYPE_CHECKING:
@@ -75,13 +76,14 @@ def export(
     from edge_sr.sizes import parse_size
     from export import networks
 
-    unnamed = model is None and model_option is None
+    name = None if model is model_option is None else one_model(model, model_option)
     frame = parse_size(_one_size(size, input_size), networks.MAX_SIDE)
     kinds = [kind.strip() for kind in formats.split(",")] if formats.strip() else []
     precision: Precision = "int8" if int8 else "float32"
-    weights = networks.find_weights(
-        None if unnamed else one_model(model, model_option), scale, rate, precision, checkpoint
-    )
+    if out is not None:
+        check_folder(out)
+    networks.check_arguments(name, scale, rate, precision, checkpoint, kinds)
+    weights = networks.find_weights(name, scale, rate, precision, checkpoint)
     folder = out or Path("artifacts") / f"{weights.name}-{precision}"
     manifest = networks.export_weights(weights, folder, precision, frame, kinds, force)
     print_table(manifest, folder)

@@ -1,6 +1,7 @@
 """`edge-sr`: registers the commands, and turns errors into one sentence and an exit code."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -115,10 +116,34 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+_PLAIN = {
+    r"Invalid value for '(.*?)'.*: .*valid integer\b.*": r"\1 takes a whole number",
+    r"Invalid value for '(.*?)'.*: .*valid (?:number|float)\b.*": r"\1 takes a number",
+    r"Invalid value for '(.*?)'.*: .*less than or equal to (.*)": r"\1 takes at most \2",
+    r"Invalid value for '(.*?)'.*: .*greater than or equal to (.*)": r"\1 takes at least \2",
+}
+"""Typer's messages on numbers, and the plainer ones that are printed."""
+_SUGGESTION = re.compile(
+    r"No such (option|command):? '?([^' ]+)'?.* \(?(?:Possible options:|Did you mean)(.*)"
+)
+
+
 def _usage(error: Any) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
+    for pattern, plain in _PLAIN.items():
+        message = re.sub(pattern, plain, message)
+    suggestion = _SUGGESTION.fullmatch(message)
+    if suggestion:
+        what, word, near = suggestion.groups()
+        names = re.findall(r"[\w-]+", near)
+        return f"no such {what} {word!r}; did you mean {_either(names)}?"
     command = error.ctx.command_path if error.ctx else "edge-sr"
     return f"{message[0].lower()}{message[1:]}; see `{command} --help`"
+
+
+def _either(names: Sequence[str]) -> str:
+    """Return "a", "a or b", or "a, b or c"."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _end(sentence: str, code: int) -> int:

@@ -149,6 +149,7 @@ def _train_upscaler(
 ) -> None:
     """Train a super-resolution network, and quantize it if requested."""
     from edge_sr.cli.progress import show_training
+    from edge_sr.data.datasets import find_pairs
     from edge_sr.models.namespaces import import_keras
     from edge_sr.training import recipe as recipes
     from edge_sr.training.distil import distilled
@@ -160,6 +161,7 @@ def _train_upscaler(
     config = spec.config(scale, **options)
     recipe = recipes.load_for(request.recipe or recipes.default(scale, spec.family), scale)
     recipe = request.shortened(recipe)
+    find_pairs(request.data, scale)  # a missing folder is reported before a missing package
     upscale = _teacher(teacher, recipe, scale, spec.channels)
     check(run)
     import_keras()

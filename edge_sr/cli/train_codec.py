@@ -19,6 +19,7 @@ def train_codec(model: str, rate: int, request: Request, run: "Run") -> None:
         UserError: the model is only a part of a codec, or an option is wrong.
     """
     from edge_sr.cli.progress import show_training
+    from edge_sr.data.images import list_images
     from edge_sr.models import registry
     from edge_sr.models.namespaces import import_keras
     from edge_sr.quantize.run import check_recipe, quantize
@@ -30,6 +31,7 @@ def train_codec(model: str, rate: int, request: Request, run: "Run") -> None:
     codec_run.check_model(model)
     registry.get(model).config(1, rate=rate)
     recipe = request.shortened(recipes.load(request.recipe or "codec"))
+    list_images(request.data)  # a missing folder is reported before a missing package
     check(run)
     import_keras()
     if request.int8:

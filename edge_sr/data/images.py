@@ -49,7 +49,7 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Image:
         UserError: the file is missing, a folder, not an image, truncated, animated, of a kind that
             has no 8-bit equivalent (floating point, 32-bit integers), or larger than `max_pixels`.
     """
-    path = _existing(path)
+    path = check_file(path)
     return _read(path, path, max_pixels, to_image)
 
 
@@ -59,11 +59,16 @@ def read_wide(path: Path | str, max_pixels: int = MAX_PIXELS) -> WideImage | Non
     Raises:
         UserError: as in `read_image`; a damaged image of another kind may give None instead.
     """
-    path = _existing(path)
+    path = check_file(path)
     return _read(path, path, max_pixels, to_wide)
 
 
-def _existing(path: Path | str) -> Path:
+def check_file(path: Path | str) -> Path:
+    """Refuse an image file that is missing or empty; return its path.
+
+    Raises:
+        UserError: it is missing, a folder or empty.
+    """
     path = Path(path)
     if not path.exists():
         raise UserError(f"cannot read {path}: no such file")

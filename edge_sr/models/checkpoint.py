@@ -68,9 +68,9 @@ def read(path: Path) -> Checkpoint:
         UserError: the file is missing, is not a checkpoint, is of an unknown model, or has a value
             that is not finite.
     """
-    safetensors = require("safetensors", "train")
     if not path.is_file():
         raise UserError(f"{path} is not a file; a checkpoint (.safetensors) is needed")
+    safetensors = require("safetensors", "train")
     if path.stat().st_size > _MAX_BYTES:
         raise UserError(f"{path} is larger than any checkpoint of edge-sr ({_MAX_BYTES} bytes)")
     try:

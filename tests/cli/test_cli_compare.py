@@ -1,5 +1,6 @@
 """`edge-sr compare`: the figure, the crop and the scores."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_images_below_the_smallest_size_are_refused(
         "compare", tmp_path / f"{least - 1}.png", *out
     )
     assert edge_sr("compare", tmp_path / f"{least}.png", *out).code == 0
+
+
+def test_arguments_are_checked_before_packages(
+    edge_sr: EdgeSr, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.chdir(tmp_path)
+    assert "no such file" in edge_sr.refuses("compare", "none.png")
+    assert "X,Y,W,H" in edge_sr.refuses("compare", image, "--crop", "foo")
+    assert "unknown network" in edge_sr.refuses("compare", image, "--model", "edsr9")
+    assert "none does not exist" in edge_sr.refuses("compare", image, "--out", "none/out.png")
+    assert "needs matplotlib" in edge_sr.refuses("compare", image)
 
 
 def test_bad_input(edge_sr: EdgeSr, image: Path, tmp_path: Path) -> None:

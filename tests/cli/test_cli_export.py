@@ -178,6 +178,34 @@ def test_what_verification_needs_is_missed_before_the_conversion(
     assert f"pip install 'edge-sr[{extra}]'" in text
 
 
+@pytest.mark.usefixtures("no_conversion")
+def test_all_missing_packages_are_named_at_once(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("safetensors", "tensorflow", "onnx"):
+        monkeypatch.setitem(sys.modules, module, None)
+    text = edge_sr.refuses("export", "--out", tmp_path / "out")
+    assert "needs safetensors, tensorflow, onnx, which are missing" in text
+    assert "`pip install 'edge-sr[train,onnx]'` installs them" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--checkpoint", "x.tflite"], "x.tflite is converted already"),
+        (["--format", "foo"], "unknown format 'foo'"),
+        (["--out", Path(__file__)], "is a file; name another folder"),
+        (["tinypssr-x9"], "unknown network 'tinypssr-x9'"),
+    ],
+    ids=str,
+)
+def test_arguments_are_checked_before_packages(
+    edge_sr: EdgeSr, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert message in edge_sr.refuses("export", *arguments)
+
+
 @pytest.mark.usefixtures("converter")
 def test_a_network_without_onnx_needs_no_onnx(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

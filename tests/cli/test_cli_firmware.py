@@ -222,7 +222,7 @@ def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> 
         (["--board", "pico"], "`edge-sr firmware export --target cmake` writes a library"),
         (["--board", "microbit", "--width", "640"], "13,416 bytes more RAM than microbit has; it"),
         (["--board", "mps2-an386", "--model", "resnet"], "or name a .tflite"),
-        (["--board", "mps2-an386", "--model", "./resnet"], "model: name a .tflite"),
+        (["--board", "mps2-an386", "--model", "./resnet"], "model; name a .tflite"),
         (["--board", "mps2-an386", "--model", "a.onnx"], "from an int8 .tflite, not from a.onnx"),
         (["--board", "mps2-an386", "--model", "a.tflite"], "cannot read a.tflite"),
         (["--board", "mps2-an386", "--scale", "3"], "has no scale 3"),

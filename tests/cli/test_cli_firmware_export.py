@@ -136,7 +136,7 @@ def test_without_tflm_only_the_engine_computes_the_output(
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
     command = (*EXPORT, "--target", "cmake", "--out", tmp_path / "out")
     text = edge_sr.refuses(*command, "--engine", "tflm")
-    assert "`pip install 'edge-sr[tflm]'` brings it" in text
+    assert "`pip install 'edge-sr[tflm]'` installs it" in text
     assert list(tmp_path.iterdir()) == []
     result = edge_sr(*command)
     assert result.code == 0, result.err

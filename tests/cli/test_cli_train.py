@@ -250,6 +250,9 @@ def test_a_missing_extra_names_the_pip_line(
     result = edge_sr("train", "--data", photographs, "--out", tmp_path / "run")
     assert result.code == 2
     assert "pip install 'edge-sr[train]'" in result.err
+    for model in ("tinypssr", "tinycompress"):
+        text = edge_sr.refuses("train", "--model", model, "--data", tmp_path / "none")
+        assert "none is not a folder; a folder with images is needed" in text
 
 
 def test_a_recipe_with_a_teacher_needs_one_and_others_refuse_it(
