@@ -52,11 +52,23 @@ def test_codecs_come_after_the_upscalers(edge_sr: EdgeSr) -> None:
     lines = edge_sr("models", "--markdown").out.splitlines()
     assert lines == [*upscalers, "", *ROWS]
     printed = edge_sr("models").out
-    assert printed.index("tinypssr-x4") < printed.index("tinycompress-16 int8")
-    assert "5,427 + 1,071" in printed
+    assert printed.index("tinypssr-x4") < printed.index("tinycompress-16")
+    assert "6,498" in printed
     *_, last = json.loads(edge_sr("models", "--json").out)
     assert (last["model"], last["rate"]) == ("tinycompress-16", 16)
     assert last["quality"]["int8"]["kodak"]["bpp"] == 1.25
+
+
+def test_every_figure_fits_in_80_columns(edge_sr: EdgeSr) -> None:
+    lines = edge_sr("models").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "\u2026" not in "".join(lines)
+    by_name = {tuple(line.split()[:2]): line.split()[2:] for line in lines if line}
+    float32 = ["609,520", "608,112", "2,391.3", "31.56", "28.09", "27.39"]
+    assert by_name["wdsr-a-x4", "float32"] == float32
+    assert by_name["wdsr-a-x4", "int8"][:3] == ["609,520", "608,112", "647.0"]
+    codec = ["16", "6,498", "6,112", "0.778", "29.41", "27.28", "0.9672"]
+    assert by_name["tinycompress-16", "int8"] == codec
 
 
 def test_without_codecs_only_upscalers_are_listed(

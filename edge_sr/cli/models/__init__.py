@@ -19,7 +19,10 @@ def models(
     ] = False,
     fit: Annotated[
         bool,
-        typer.Option("--fit", help="List the int8 upscalers within the limits, best first."),
+        typer.Option(
+            "--fit",
+            help="List the int8 upscalers within the limits, by scale and test set, best first.",
+        ),
     ] = False,
     ram: Annotated[
         str | None,
@@ -53,11 +56,11 @@ def models(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """List the shipped networks: parameters, MACs, file sizes, quality in float32 and int8.
+    """List the shipped networks: weights, MACs, file sizes, quality in float32 and int8.
 
-    PSNR (dB) and SSIM come from each network's card: BT.601 luma, with a border of `scale` pixels
-    cropped (4 pixels for thermal images). A second table lists the codecs; their images are not
-    cropped.
+    MACs are per low-resolution pixel, of codecs per pixel. PSNR (dB) and SSIM come from each
+    network's card: BT.601 luma, with a border of `scale` pixels cropped (4 pixels for thermal
+    images). A further table lists the codecs; their images are not cropped.
     """
     if sum([json_file is not None, markdown, picture is not None]) > 1:
         raise UserError("--json, --markdown and --picture exclude each other; give one")

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from edge_sr.cli.models.table import new_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -22,18 +24,21 @@ def markdown_lines(codecs: "list[CodecSummary]") -> list[str]:
 
 
 def tables(codecs: "list[CodecSummary]") -> "list[Table]":
-    """Return the table for the terminal; an empty list without codecs."""
-    from rich.table import Table
+    """Return the tables for the terminal, one for each test set; an empty list without codecs."""
+    return [_table(codecs, name) for name in _test_sets(codecs)]
 
-    if not codecs:
-        return []
-    table = Table(title="Shipped codecs: encoder + decoder; quality with all bit planes")
-    table.add_column("codec", no_wrap=True)
-    for heading in (*_HEADINGS, *_scores(codecs)):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in _rows(codecs):
-        table.add_row(*row)
-    return [table]
+
+def _table(codecs: "list[CodecSummary]", test_set: str) -> "Table":
+    title = f"Shipped codecs, encoder and decoder together; PSNR on {test_set}, all bit planes"
+    headings = ("rate", "weights", "MACs", "bpp", "Y dB", "RGB dB", "MS-SSIM")
+    table = new_table(title, "codec", headings)
+    for codec in codecs:
+        costs = (codec.rate, sum(codec.parameters.values()), sum(codec.macs_per_pixel.values()))
+        for precision, scores in codec.quality.items():
+            if test_set in scores:
+                cells = (*(f"{round(cost):,}" for cost in costs), *_score(scores[test_set]))
+                table.add_row(codec.id, precision, *cells)
+    return table
 
 
 def _rows(codecs: "list[CodecSummary]") -> list[list[str]]:

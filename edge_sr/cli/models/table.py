@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edge_sr.cli.common import quality_text
+from edge_sr.zoo.catalog import PRECISIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from edge_sr.zoo.summary import UpscalerSummary
 
-_PIPE_WIDTH = 160
-"""Columns of a table that goes to a pipe, which has no width: rows stay whole."""
+_WIDTH = 80
 
 
 def tables(networks: "list[UpscalerSummary]") -> "list[Table]":
@@ -20,13 +20,24 @@ def tables(networks: "list[UpscalerSummary]") -> "list[Table]":
 
 
 def show(tables: "Sequence[Table]") -> None:
-    """Print tables on standard output."""
+    """Print tables on standard output; every table fits in 80 columns, which no row exceeds."""
     from rich.console import Console
 
-    terminal = Console().is_terminal
-    console = Console(width=None if terminal else _PIPE_WIDTH)
     for table in tables:
-        console.print(table)
+        Console(width=_WIDTH).print(table)
+
+
+def new_table(title: str, name: str, headings: "Sequence[str]") -> "Table":
+    """Return an empty table: columns of names, precisions, and numbers with headings."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(name, no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def markdown_lines(networks: "list[UpscalerSummary]", published: list[dict[str, Any]]) -> list[str]:
@@ -79,26 +90,20 @@ def _row(name: str, parameters: int | None, quality: dict[str, Any], sets: list[
 
 
 def _table(networks: "list[UpscalerSummary]") -> "Table":
-    from rich.table import Table
-
-    table = Table(title="Shipped networks: PSNR dB / SSIM, float32 and int8")
-    table.add_column("model", no_wrap=True)
-    for heading in ("parameters", "MACs/LR px", "int8 .tflite", "float32 .tflite"):
-        table.add_column(heading, justify="right")
     sets = list(networks[0].quality["int8"])
-    for name in sets:
-        table.add_column(name, justify="right", no_wrap=True)
+    title = "Shipped upscalers: PSNR in dB; --markdown adds SSIM"
+    headings = ("weights", "MACs", "file, KB", *sets)
+    table = new_table(title, "network", headings)
     for network in networks:
-        table.add_row(
-            network.id,
-            f"{network.parameters:,}",
-            f"{network.macs_per_lr_pixel:,.10g}",
-            f"{network.int8_bytes:,} B",
-            f"{network.float32_bytes:,} B",
-            *(_quality(network.quality, name) for name in sets),
-        )
+        sizes = {"float32": network.float32_bytes, "int8": network.int8_bytes}
+        for precision in PRECISIONS:
+            quality = network.quality[precision]
+            table.add_row(
+                network.id,
+                precision,
+                f"{network.parameters:,}",
+                f"{network.macs_per_lr_pixel:,.10g}",
+                f"{sizes[precision] / 1024:,.1f}",
+                *(f"{quality[name]['psnr']:.2f}" for name in sets),
+            )
     return table
-
-
-def _quality(quality: dict[str, Any], dataset: str) -> str:
-    return "\n".join(quality_text(quality[kind][dataset]) for kind in ("float32", "int8"))
