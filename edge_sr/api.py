@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from edge_sr.errors import UserError
+from edge_sr.files import reason
 from edge_sr.runtime.runtimes import RUNTIMES
 from edge_sr.runtime.session import Session
 from edge_sr.zoo import catalog
@@ -212,7 +213,7 @@ def _content(data: bytes | str | os.PathLike[str]) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,27 @@ def read_at_most(stream: BinaryIO, size: int) -> bytes:
     return b"".join(pieces)
 
 
+def reason(error: OSError) -> str:
+    """Return why the system refuses to read or write, for messages."""
+    return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+
+
+def check_is_file(path: Path, needed: str) -> None:
+    """Refuse a path that is not a file.
+
+    Args:
+        path: to be read.
+        needed: what it should be, for messages, such as "a .tflite model".
+
+    Raises:
+        UserError: there is no such file, or it is a folder.
+    """
+    if not path.exists():
+        raise UserError(f"cannot read {path}: no such file")
+    if not path.is_file():
+        raise UserError(f"cannot read {path}: it is not a file; {needed} is needed")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name next to `path`; rename it to `path` at the end, remove it on an error.
@@ -99,6 +120,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         UserError: `folder` cannot be written.
     """
     folder = folder.resolve()
+    missing = [path for path in folder.parents if not path.exists()]
     make_folder(folder.parent)
     stem = f".{folder.name[:100]}.{secrets.token_hex(6)}"
     temporary, old = folder.with_name(f"{stem}.part"), folder.with_name(f"{stem}.old")
@@ -111,6 +133,9 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+        for path in missing:  # after an error they are empty
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def _exchange(folder: Path, new: Path, old: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from edge_sr.errors import UserError
+from edge_sr.files import reason
 
 MAX_TEXT = 10_000
 
@@ -41,7 +42,7 @@ def read(path: Path, max_bytes: int, loads: Callable[[bytes], _T]) -> _T:
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
     try:
         return loads(data)
     except UserError as error:

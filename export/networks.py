@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_sr import graph
 from edge_sr.errors import UserError, VerificationError
-from edge_sr.files import check_folder
+from edge_sr.files import check_folder, check_is_file
 from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.models.tinycompress import CodecConfig
@@ -111,8 +111,7 @@ def check_arguments(
 def _check_checkpoint(path: Path) -> None:
     if path.suffix.lower() in (".tflite", ".onnx"):
         raise UserError(f"{path} is converted already; export takes a checkpoint (.safetensors)")
-    if not path.is_file():
-        raise UserError(f"{path} is not a file; a checkpoint (.safetensors) is needed")
+    check_is_file(path, "a checkpoint (.safetensors)")
 
 
 def _shipped(name: str | None, scale: int | None, rate: int | None) -> catalog.Network:

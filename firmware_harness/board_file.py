@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_sr.errors import UserError
+from edge_sr.files import reason
 from firmware_harness.board import Board, Emulator, Flasher, Image, Region
 from firmware_harness.flashers import TOOLS
 from firmware_harness.port import BOOTS, PORTS
@@ -183,7 +184,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"cannot read the board file {path}: {error.strerror}") from None
+        raise UserError(f"cannot read the board file {path}: {reason(error)}") from None
     if len(content) > _MAX_BYTES:
         raise _WrongError(f"it is larger than {_MAX_BYTES:,} bytes")
     return content

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edge_sr import graph
 from edge_sr.errors import UserError
+from edge_sr.files import check_is_file
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.records import Part, Precision, Score
 from edge_sr.runtime.interfaces import PART_CHANNELS
@@ -84,8 +85,7 @@ def open_file(path: Path) -> Subject:
     readers = {".tflite": _read_tflite, ".onnx": _read_onnx, ".safetensors": _read_checkpoint}
     if suffix not in readers:
         raise UserError(f"{path} is not a model; it takes a file of {', '.join(readers)}")
-    if not path.is_file():
-        raise UserError(f"{path} is not a file; a {suffix} model is needed")
+    check_is_file(path, f"a {suffix} model")
     try:
         part, interface = readers[suffix](path)
     except UserError as error:

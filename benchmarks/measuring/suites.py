@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks.measuring.subject import Subject
 from edge_sr.errors import UserError
+from edge_sr.files import reason
 from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
 from edge_sr.sizes import parse_size
 from edge_sr.zoo import catalog
@@ -115,7 +116,7 @@ def read(name: str) -> Suite:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not TOML: {error}") from None
     try:

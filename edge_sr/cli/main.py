@@ -29,6 +29,7 @@ from edge_sr.cli import eval as evaluation
 from edge_sr.cli import export as exporting
 from edge_sr.cli.json_csv import ReportCommand
 from edge_sr.errors import UserError, VerificationError
+from edge_sr.files import reason
 from edge_sr.version import __version__
 
 app = typer.Typer(
@@ -111,8 +112,8 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        reason = error.strerror or str(error)
-        return _end(reason if error.filename is None else f"{error.filename}: {reason}", 2)
+        text = reason(error)
+        return _end(text if error.filename is None else f"{error.filename}: {text}", 2)
     return 0
 
 

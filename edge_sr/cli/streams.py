@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from edge_sr.cli.common import check_new
 from edge_sr.errors import UserError
-from edge_sr.files import replacing
+from edge_sr.files import reason, replacing
 
 STANDARD = Path("-")
 
@@ -34,7 +34,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as file:
             yield file
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
 
 
 def check_output(path: Path, force: bool) -> None:

@@ -113,6 +113,8 @@ def parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[Segment], int
             image has more than `max_pixels`.
     """
     if data[: len(MAGIC)] != MAGIC:
+        if not data:
+            raise UserError("the file is empty; a .tcz file is needed")
         raise UserError("this is not a .tcz file: it does not start with 89 54 43 5A")
     if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
         raise UserError(

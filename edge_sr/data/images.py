@@ -19,6 +19,7 @@ from edge_sr.data.image_conversion import to_image, to_wide
 from edge_sr.data.image_formats import READ_SUFFIXES, readable
 from edge_sr.data.image_types import Image, Samples, WideImage
 from edge_sr.errors import UserError
+from edge_sr.files import check_is_file
 
 MAX_PIXELS = 200_000_000
 """The largest image that is read; a larger one is taken for a decompression bomb."""
@@ -70,10 +71,7 @@ def check_file(path: Path | str) -> Path:
         UserError: it is missing, a folder or empty.
     """
     path = Path(path)
-    if not path.exists():
-        raise UserError(f"cannot read {path}: no such file")
-    if not path.is_file():
-        raise UserError(f"cannot read {path}: it is not a file; an image is needed")
+    check_is_file(path, "an image")
     if path.stat().st_size == 0:
         raise UserError(f"cannot read {path}: the file is empty; an image is needed")
     return path

@@ -14,6 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sr.errors import UserError
+from edge_sr.files import reason
 from edge_sr.graph.checks import DamageError, check_graph
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
 from edge_sr.graph.shapes import ShapeError
@@ -91,7 +92,7 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(f"cannot read {path}: {reason(error)}") from None
     if len(data) > MAX_FILE_BYTES:
         raise UserError(f"{path} is larger than 256 MiB, the limit for models")
     return data

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
-from edge_sr.files import make_folder, replacing
+from edge_sr.files import check_is_file, make_folder, replacing
 from edge_sr.models import registry
 from edge_sr.models.reparam import fold
 
@@ -68,8 +68,7 @@ def read(path: Path) -> Checkpoint:
         UserError: the file is missing, is not a checkpoint, is of an unknown model, or has a value
             that is not finite.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is not a file; a checkpoint (.safetensors) is needed")
+    check_is_file(path, "a checkpoint (.safetensors)")
     safetensors = require("safetensors", "train")
     if path.stat().st_size > _MAX_BYTES:
         raise UserError(f"{path} is larger than any checkpoint of edge-sr ({_MAX_BYTES} bytes)")

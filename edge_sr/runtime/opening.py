@@ -6,6 +6,7 @@ Each runtime's module is imported when a session of it is opened, and not before
 from pathlib import Path
 
 from edge_sr.errors import UserError, require
+from edge_sr.files import check_is_file
 from edge_sr.graph import read_bytes
 from edge_sr.quiet import quiet_native
 from edge_sr.runtime.runtimes import MAX_THREADS, RUNTIMES, find_runtime
@@ -74,8 +75,7 @@ def open_part(model: bytes, threads: int = 1, runtime: str | None = None) -> Ses
 def _check_file(artifact: Path, runtime: str, suffix: str) -> None:
     if artifact.suffix.lower() != suffix:
         raise UserError(f"the runtime {runtime} opens {suffix} files, not {artifact}")
-    if not artifact.is_file():
-        raise UserError(f"{artifact} is not a file; a {suffix} model is needed")
+    check_is_file(artifact, f"a {suffix} model")
 
 
 def _check_float(artifact: Path) -> None:

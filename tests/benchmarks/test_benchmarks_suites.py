@@ -153,7 +153,7 @@ def test_a_wrong_suite_is_refused(tmp_path, place, value, message):
 def test_a_missing_suite_is_refused(tmp_path):
     with pytest.raises(UserError, match="unknown suite 'slow'; available: execution-time"):
         suites.read("slow")
-    with pytest.raises(UserError, match="No such file"):
+    with pytest.raises(UserError, match="no such file"):
         suites.read(str(tmp_path / "none.toml"))
     (tmp_path / "bad.toml").write_text("= 1")
     with pytest.raises(UserError, match="is not TOML"):

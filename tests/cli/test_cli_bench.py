@@ -120,7 +120,7 @@ def test_an_emulated_board_is_flagged(edge_sr, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("none.tflite",), "none.tflite is not a file; a .tflite model is needed"),
+        (("none.tflite",), "cannot read none.tflite: no such file"),
         (("picture.png",), "picture.png is not a model; it takes a file of .tflite, .onnx"),
         (("bad.tflite",), "bad.tflite is not a usable .tflite"),
         (("bad.onnx",), "bad.onnx: this is not an ONNX model"),

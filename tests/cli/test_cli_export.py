@@ -132,7 +132,7 @@ def test_weights_of_ones_own_have_no_quality(edge_sr: EdgeSr, tmp_path: Path) ->
         (["--input-size", "24x40"], "write --size 40x24 for a width of 40"),
         (["--input-size", "8x8", "--size", "8x8"], "give --size alone"),
         (["tinypssr", "--model", "tinypssr"], "name the model once"),
-        (["--checkpoint", "absent.safetensors"], "absent.safetensors is not a file"),
+        (["--checkpoint", "absent.safetensors"], "cannot read absent.safetensors: no such file"),
     ],
     ids=str,
 )

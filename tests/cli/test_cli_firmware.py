@@ -218,7 +218,7 @@ def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> 
         (["--board", "mps2"], "mps2-an500? `edge-sr firmware boards` lists all boards"),
         (["--board", "NRF5240"], "did you mean nrf52840-dk?"),
         (["--board", "zz"], "a .toml file of your own works too"),
-        (["--board", "absent.toml"], "cannot read the board file absent.toml: No such file"),
+        (["--board", "absent.toml"], "cannot read the board file absent.toml: no such file"),
         (["--board", "pico"], "`edge-sr firmware export --target cmake` writes a library"),
         (["--board", "microbit", "--width", "640"], "13,416 bytes more RAM than microbit has; it"),
         (["--board", "mps2-an386", "--model", "resnet"], "or name a .tflite"),

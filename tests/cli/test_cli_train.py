@@ -234,7 +234,7 @@ def test_wrong_checkpoints_for_quantize(edge_sr: EdgeSr, photographs: Path, tmp_
     for name, message in (
         ("nan", "values that are not finite"),
         ("empty", "not a checkpoint"),
-        ("missing", "is not a file"),
+        ("missing", "no such file"),
     ):
         path = tmp_path / f"{name}.safetensors"
         result = edge_sr("quantize", "--checkpoint", path, "--data", photographs)
@@ -321,7 +321,7 @@ def test_weights_that_training_cannot_start_from(
             plain,
             "is a checkpoint of tinypssr-anchor x4",
         ),
-        (tmp_path / "none.safetensors", plain, "is not a file"),
+        (tmp_path / "none.safetensors", plain, "no such file"),
     ):
         assert message in edge_sr.refuses(*options, checkpoint_file, "--recipe", chosen)
     assert not (tmp_path / "run").exists()

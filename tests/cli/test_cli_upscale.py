@@ -136,7 +136,7 @@ def test_results_inside_the_folder_are_not_upscaled_again(
     [
         (["--model", "edsr9"], "unknown network 'edsr9'; `edge-sr models` lists"),
         (["--model", "edsr9"], "or name a .tflite, .onnx or .safetensors file"),
-        (["--model", "none.tflite"], "none.tflite is not a file"),
+        (["--model", "none.tflite"], "none.tflite: no such file"),
         (["--model", "some/model.h5"], "name a .tflite, .onnx or .safetensors file"),
         (["--scale", "3"], "no scale 3; it has 2, 4"),
         (["--scale", "0"], "no scale 0; it has 2, 4"),

@@ -61,7 +61,7 @@ def test_a_user_board_is_stored_in_its_project(tmp_path: Path) -> None:
     assert project.read(tmp_path / "it").board == "own"
     assert project.read_board(tmp_path / "it") == board
     (tmp_path / "it" / project.BOARD).unlink()
-    with pytest.raises(UserError, match=r"cannot read the board file .*No such file"):
+    with pytest.raises(UserError, match=r"cannot read the board file .*no such file"):
         project.read_board(tmp_path / "it")
 
 
@@ -124,7 +124,7 @@ def test_an_invalid_board_file_is_refused(tmp_path: Path, old: str, new: str, me
 
 
 def test_a_missing_oversized_or_misnamed_board_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read the board file .*No such file"):
+    with pytest.raises(UserError, match=r"cannot read the board file .*no such file"):
         board_file.find(str(tmp_path / "absent.toml"))
     with pytest.raises(UserError, match="it is not a file"):
         board_file.find(str(tmp_path))

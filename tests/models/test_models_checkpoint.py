@@ -168,7 +168,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(UserError, match="is not a file"):
+    with pytest.raises(UserError, match="no such file"):
         checkpoint.read(tmp_path / "none.safetensors")
 
 
