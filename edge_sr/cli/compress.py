@@ -91,7 +91,11 @@ def compress(
     Gray images stay gray; transparency and colour profiles are dropped, and 16 bits become 8. Fewer
     bit planes make a smaller file of lower quality. docs/reference/tcz.md describes the format.
     """
+    from edge_sr.zoo import catalog
+
     encode = _encoder(planes, target_bpp, quantizer, int8)
+    count = count_threads(threads)
+    catalog.resolve(model, rate=rate, kind="codec")
     if source != streams.STANDARD and not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
@@ -104,7 +108,7 @@ def compress(
     from edge_sr.codec import opening
     from edge_sr.data.images import list_images
 
-    codec = opening.find(rate, int8, model, count_threads(threads))
+    codec = opening.find(rate, int8, model, count)
 
     def work(image: Path, path: Path) -> str | None:
         return _compress_file(image, path, lambda pixels: encode(pixels, codec), max_pixels)

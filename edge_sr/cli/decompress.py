@@ -68,6 +68,11 @@ def decompress(
 
     Truncated files decode to their intact bit planes.
     """
+    from edge_sr.zoo import catalog
+
+    find = _finder(model, count_threads(threads))
+    if model is not None:
+        catalog.resolve(model, kind="codec")
     if source != streams.STANDARD and not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
@@ -77,7 +82,6 @@ def decompress(
     else:
         _check_file(target, force)
     request = Request(planes, salvage, max_pixels)
-    find = _finder(model, count_threads(threads))
 
     def work(file: Path, path: Path) -> str | None:
         return _decompress_file(file, path, find, request)

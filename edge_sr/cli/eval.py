@@ -97,8 +97,10 @@ def evaluate(
     from edge_sr.data import thermal
     from edge_sr.data.datasets import find_pairs
     from edge_sr.zoo import published
-    from edge_sr.zoo.artifact import open_upscaler
+    from edge_sr.zoo.artifact import check_options, open_upscaler
 
+    if model != BICUBIC:
+        check_options(model, scale, runtime, precision_of(int8), threads)
     check_files(force, json_file, csv_file)
     name, session = BICUBIC, None
     if model == BICUBIC:

@@ -37,10 +37,14 @@ def check_target(source: Path, target: Path) -> None:
     """Refuse a target that cannot take a folder's results, before any work is done.
 
     Raises:
-        UserError: `target` is a file, the source itself, or not writable.
+        UserError: `target` is a file or named like one, the source itself, or not writable.
     """
+    from edge_sr.data.image_formats import READ_SUFFIXES
+
     if target.is_file():
         raise UserError(f"{target} is a file; name a folder, as {source} is one")
+    if not target.is_dir() and target.suffix.lower() in (*READ_SUFFIXES, ".tcz"):
+        raise UserError(f"{target} is the name of a file; name a folder, as {source} is one")
     if target.is_dir() and target.samefile(source):
         raise UserError(f"input and output are both {source}; name two folders")
     check_folder(target)

@@ -51,12 +51,14 @@ def upscale(
     while they are computed, so that memory does not hold the whole result.
     """
     from edge_sr.data.image_formats import check_suffix
+    from edge_sr.data.images import check_file
     from edge_sr.upscaling import upscale_file
-    from edge_sr.zoo.artifact import open_upscaler
+    from edge_sr.zoo.artifact import check_options, open_upscaler
 
     def open_session() -> "Session":
         return open_upscaler(model, scale, runtime, precision_of(int8), threads)[1]
 
+    check_options(model, scale, runtime, precision_of(int8), threads)
     if not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
@@ -64,6 +66,7 @@ def upscale(
         session = open_session()
         upscale_folder(session, source, target, per_channel, force)
         return
+    check_file(source)
     check_file_name(target)
     check_suffix(target)
     check_new(target, force)

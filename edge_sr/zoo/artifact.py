@@ -5,8 +5,9 @@ from pathlib import Path
 
 from edge_sr.cores import cores
 from edge_sr.errors import UserError
+from edge_sr.files import check_is_file
 from edge_sr.runtime.opening import open_session
-from edge_sr.runtime.runtimes import RUNTIMES
+from edge_sr.runtime.runtimes import RUNTIMES, find_runtime
 from edge_sr.runtime.session import Session
 from edge_sr.zoo import catalog
 from edge_sr.zoo.catalog import Network, Precision
@@ -67,6 +68,23 @@ def check_runtime(runtime: str | None) -> None:
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise UserError(f"unknown runtime {runtime!r}; available: {', '.join(RUNTIMES)}")
+
+
+def check_options(
+    name: str | None = None,
+    scale: int | None = None,
+    runtime: str | None = None,
+    precision: Precision | None = None,
+    threads: int | None = None,
+) -> None:
+    """Check the arguments of `open_upscaler` without opening anything.
+
+    Raises:
+        UserError: no network, runtime or number of threads is as named.
+    """
+    artifact = choose(catalog.resolve(name, scale, kind="super-resolution"), runtime, precision)
+    find_runtime(artifact.runtime, 1 if threads is None else threads)
+    check_is_file(artifact.path, f"a {RUNTIMES[artifact.runtime].suffix} model")
 
 
 def _opens(path: Path) -> str:

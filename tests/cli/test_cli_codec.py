@@ -417,6 +417,10 @@ def test_files_that_cannot_be_decompressed_are_refused(
     assert "does not start with 89 54 43 5A" in edge_sr.refuses(
         "decompress", image_next_to(out), out
     )
+    empty = out.with_name("empty.tcz")
+    empty.write_bytes(b"")
+    assert "empty.tcz: the file is empty" in edge_sr.refuses("decompress", empty, out)
+    empty.unlink()
     data = file.read_bytes()
     file.write_bytes(data[:4] + b"\2" + data[5:])
     assert f"{file}: this .tcz file has version 2" in edge_sr.refuses("decompress", file, out)

@@ -202,6 +202,14 @@ def test_run_names_missing_tools_and_files(
 
 @cross
 @needs_tools
+def test_a_refused_build_leaves_no_folder(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edge_sr.refuses("firmware", "build", "tinypssr-x2", "--board", "mps2-an386", "--width", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_is_replaced_when_asked_to(edge_sr: EdgeSr, firmware: Path) -> None:
     again = (*BUILD, "--board", "mps3-an547", "--width", 32, "--out", firmware)
     assert "exists; --force replaces it" in edge_sr.refuses(*again)

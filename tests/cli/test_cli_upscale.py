@@ -165,6 +165,30 @@ def test_a_file_that_contradicts_the_options_is_refused(
     assert "opens .onnx files" in edge_sr.refuses(*command, "--runtime", "onnx")
 
 
+def test_options_are_checked_before_the_output(
+    edge_sr: EdgeSr, image_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    out.write_bytes(b"kept")
+    command = ("upscale", image_file, out)
+    assert "unknown network" in edge_sr.refuses(*command, "--model", "edsr9")
+    assert "upscales x2, not x4" in edge_sr.refuses(
+        *command, "--model", "tinypssr-x2", "--scale", 4
+    )
+    assert "unknown runtime" in edge_sr.refuses(*command, "--runtime", "tpu")
+    assert "takes 1 to 64 threads" in edge_sr.refuses(*command, "--threads", 0)
+    assert "no such file" in edge_sr.refuses("upscale", tmp_path / "none.png", out)
+    assert "out.png exists" in edge_sr.refuses(*command)
+
+
+def test_a_folder_is_not_written_to_a_name_of_a_file(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for command, name in (("upscale", "o.png"), ("compress", "c.tcz"), ("decompress", "o.JPG")):
+        text = edge_sr.refuses(command, source, tmp_path / name)
+        assert f"{name} is the name of a file; name a folder, as {source} is one" in text
+
+
 @pytest.mark.parametrize("command", ["upscale", "eval"])
 @pytest.mark.parametrize("options", [[], ["--runtime", "keras"]], ids=["by suffix", "by name"])
 def test_keras_refuses_a_quantization_aware_trained_checkpoint(

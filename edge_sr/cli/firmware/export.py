@@ -66,10 +66,10 @@ def export(
     budget = None if ram is None else fitting.parse_bytes(ram)
     ecosystem = targets.find(target)
     content.check_engine(engine)
-    library.check_target(out, force)
-    check_folder(out)
     network = read_upscaler(one_model(model, model_option), scale)
     content.check_network(network.graph)
+    library.check_target(out, force)
+    check_folder(out)
     wide = _default_width(network, engine) if width is None else width
     request = compose.Request(network.name, network.model, wide, height, budget)
     if engine == "streaming":

@@ -140,7 +140,7 @@ def _print_map(memory_plan: "Plan", width: int) -> None:
     scratch = ("kernel scratch (im2col)", "", "", f"{memory_plan.scratch:,}", place)
     rings = sorted(memory_plan.rings, key=lambda ring: (ring.offset.at(units), ring.tensors))
     print_markdown(
-        [f"arena at width {width}", "rows", "pixels x channels", "bytes", "from..to"],
+        [f"arena at width {width}", "rows", "pixels x channels", "bytes, aligned", "from..to"],
         [head, *(_ring_row(memory_plan, ring, units, HEAD_BYTES) for ring in rings), scratch],
     )
 
