@@ -25,6 +25,8 @@ def read_at_most(stream: BinaryIO, size: int) -> bytes:
 
 def reason(error: OSError) -> str:
     """Return why the system refuses to read or write, for messages."""
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder; name a file"
     return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
 
 

@@ -144,7 +144,7 @@ def test_a_plan_is_the_planners() -> None:
         (lambda: edge_sr.compress(np.zeros((4, 4), np.uint8), rate="16"), "rate is a whole number"),
         (lambda: edge_sr.compress(np.zeros((4, 4), np.uint8), planes=1.5), "planes is a whole"),
         (lambda: edge_sr.decompress(None), "its bytes or its path, not NoneType"),
-        (lambda: edge_sr.decompress("."), "cannot read .: Is a directory"),
+        (lambda: edge_sr.decompress("."), "cannot read .: it is a folder; name a file"),
         (lambda: edge_sr.plan("tinypssr-x2", width="320"), "width is a whole number, not '320'"),
         (lambda: edge_sr.plan("tinypssr-x2", width=True), "width is a whole number, not True"),
         (lambda: edge_sr.plan("tinypssr-x2", width=None), "width is a whole number, not None"),

@@ -180,12 +180,11 @@ def _check_intact(contents: Inspection, needed: int | None) -> None:
     """Raise an error on surplus bytes, and on damage within the planes that are needed."""
     intact, count = contents.intact, len(contents.planes)
     if intact == count and contents.extra:
-        raise UserError(f"{_SURPLUS}; its planes can be salvaged")
+        raise UserError(f"{_SURPLUS}; `edge-sr decompress --salvage` ignores them")
     enough = needed is not None and needed <= intact
     if intact < count and contents.planes[intact].state is State.DAMAGED and not enough:
-        advice = (
-            "fetch the file again" if intact == 0 else f"the {intact} before it can be salvaged"
-        )
+        salvage = f"`edge-sr decompress --salvage` decodes the {intact} before it"
+        advice = "fetch the file again" if intact == 0 else salvage
         raise UserError(f"plane {intact + 1} of {count} is damaged; {advice}")
 
 
