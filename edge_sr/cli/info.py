@@ -23,13 +23,19 @@ def info(
         ),
     ],
 ) -> None:
-    """Describe a .tcz file: its header, and the size and state of each bit plane.
+    """Describe a .tcz file or a network's file.
 
+    Of a .tcz file: its header, and the size and state of each bit plane.
     A .tflite or .safetensors file is described in one line: the network that it holds.
     """
     describe = {".tflite": _tflite, ".safetensors": _safetensors, SUFFIX: _tcz}
     suffix = SUFFIX if file == streams.STANDARD else file.suffix.lower()
     if suffix not in describe:
+        if file.is_dir() or not file.suffix:
+            raise UserError(
+                f"{file} is not a file that info reads ({', '.join(sorted(describe))}); "
+                "`edge-sr models` lists the shipped networks"
+            )
         raise UserError(f"{file} has an unknown suffix; info reads {', '.join(sorted(describe))}")
     with streams.naming(file):
         describe[suffix](file)

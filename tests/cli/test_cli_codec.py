@@ -540,6 +540,8 @@ def test_info_of_other_files(edge_sr: EdgeSr, image_file: Path, tmp_path: Path) 
     result = edge_sr("info", shipped)
     assert result.out.startswith("int8.safetensors: tinypssr (scale 2, ")
     assert "int8 by quantization-aware training" in result.out
+    for name in (tmp_path, "tinypssr-x2"):
+        assert "is not a file that info reads" in edge_sr.refuses("info", name)
     assert "unknown suffix; info reads .safetensors, .tcz, .tflite" in edge_sr.refuses(
         "info", image_file
     )
