@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from edge_sr.errors import UserError
-from edge_sr.files import reason
+from edge_sr.errors import UserError, reason
 from edge_sr.runtime.runtimes import RUNTIMES
 from edge_sr.runtime.session import Session
 from edge_sr.zoo import catalog

@@ -18,6 +18,13 @@ class VerificationError(EdgeSRError):
     """An artifact failed its check; the text names the tensor or file. Exit code 1."""
 
 
+def reason(error: OSError) -> str:
+    """Return why the system refuses to read or write, for messages."""
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder; name a file"
+    return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import `module`, or say which extra of edge-sr installs it.
 

@@ -23,13 +23,6 @@ def read_at_most(stream: BinaryIO, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def reason(error: OSError) -> str:
-    """Return why the system refuses to read or write, for messages."""
-    if isinstance(error, IsADirectoryError):
-        return "it is a folder; name a file"
-    return "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
-
-
 def check_is_file(path: Path, needed: str) -> None:
     """Refuse a path that is not a file.
 

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from edge_sr.errors import UserError
-from edge_sr.files import reason
+from edge_sr.errors import UserError, reason
 
 MAX_TEXT = 10_000
 

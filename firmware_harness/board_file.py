@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edge_sr.errors import UserError
-from edge_sr.files import reason
+from edge_sr.errors import UserError, reason
 from firmware_harness.board import Board, Emulator, Flasher, Image, Region
 from firmware_harness.flashers import TOOLS
 from firmware_harness.port import BOOTS, PORTS

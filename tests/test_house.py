@@ -171,7 +171,7 @@ def test_an_installed_wheel_exports_libraries(wheel, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
-        (["export", "--out", "new"], "train"),
+        (["export", "--out", "new"], "train,onnx"),
         (["compare", "in.png"], "plot"),
         (["firmware", "plan", "tinypssr", "--picture", "new.png"], "plot"),
         (["firmware", "export", "tinypssr", *TFLM_LIBRARY], "tflm"),

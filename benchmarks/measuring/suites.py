@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring.subject import Subject
-from edge_sr.errors import UserError
-from edge_sr.files import reason
+from edge_sr.errors import UserError, reason
 from edge_sr.records import Delegate, Part, Precision, RuntimeName, Sampling
 from edge_sr.sizes import parse_size
 from edge_sr.zoo import catalog

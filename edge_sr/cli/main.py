@@ -28,8 +28,7 @@ from edge_sr.cli import (
 from edge_sr.cli import eval as evaluation
 from edge_sr.cli import export as exporting
 from edge_sr.cli.json_csv import ReportCommand
-from edge_sr.errors import UserError, VerificationError
-from edge_sr.files import reason
+from edge_sr.errors import UserError, VerificationError, reason
 from edge_sr.version import __version__
 
 app = typer.Typer(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edge_sr.cli.common import check_new
-from edge_sr.errors import UserError
-from edge_sr.files import reason, replacing
+from edge_sr.errors import UserError, reason
+from edge_sr.files import replacing
 
 STANDARD = Path("-")
 

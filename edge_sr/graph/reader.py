@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sr.errors import UserError
-from edge_sr.files import reason
+from edge_sr.errors import UserError, reason
 from edge_sr.graph.checks import DamageError, check_graph
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
 from edge_sr.graph.shapes import ShapeError
