@@ -290,6 +290,7 @@ def export(
 
     _check_choice("precision", precision, catalog.PRECISIONS)
     size = _required("height", height), _required("width", width)
+    networks.check_arguments(_name(name), None, None, precision, None, tuple(formats))
     weights = networks.find_weights(_name(name), precision=precision)
     return networks.export_weights(
         weights, Path(_name(folder)), precision, size, tuple(formats), force
