@@ -113,7 +113,7 @@ def test_version(edge_sr: EdgeSr) -> None:
         (["bench", "--threads", "99"], ["--threads takes at most 64; see"]),
         (["bench", "--threads", "0"], ["--threads takes at least 1; see"]),
         (["upscal"], ["no such command 'upscal'; did you mean upscale?\n"]),
-        (["rd", "--rate", "3"], ["no such option '--rate'; did you mean --rates?\n"]),
+        (["eval", "--threadz", "2"], ["no such option '--threadz'; did you mean --threads?\n"]),
         (["models", "--colour"], ["no such option: --colour", "see `edge-sr models --help`"]),
         (["--colour"], ["no such option: --colour", "see `edge-sr --help`"]),
         (["upscle"], ["no such command 'upscle'; did you mean upscale?"]),
