@@ -123,7 +123,7 @@ def test_a_plan_is_the_planners() -> None:
     ("call", "message"),
     [
         (lambda: edge_sr.list_models("other"), "unknown kind 'other'"),
-        (lambda: edge_sr.load("nothing"), "unknown network 'nothing'; available: "),
+        (lambda: edge_sr.load("nothing"), "unknown network 'nothing'; `edge-sr models` lists"),
         (lambda: edge_sr.load("tinycompress-16"), "is not an upscaler"),
         (lambda: edge_sr.load("tinypssr-x2", precision="int4"), "unknown precision 'int4'"),
         (lambda: edge_sr.load("tinypssr-x2", runtime="tpu"), "unknown runtime 'tpu'"),
