@@ -151,7 +151,24 @@ def test_the_encoder_is_not_written_over_a_folder(tmp_path: Path) -> None:
     assert done.stderr == f"{tmp_path / 'src'} exists; name another folder\n"
 
 
-def test_the_commands_of_the_page_name_different_outputs() -> None:
-    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    written = re.findall(r"^\$ .* ([\w.]+\.(?:png|tcz|pgm))$", text, re.M)
-    assert len(written) == len(set(written)) >= 5
+def test_the_commands_of_the_page_run_one_after_the_other(
+    image: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("cc is not installed")
+    folder, tools = tmp_path / "examples", tmp_path / "bin"
+    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("build"))
+    Image.fromarray(image).save(folder / "photo.jpg")
+    tools.mkdir()
+    for name, program in {"edge-sr": CLI, "python": shlex.quote(sys.executable)}.items():
+        (tools / name).write_text(f'#!/bin/sh\nexec {program} "$@"\n', encoding="utf-8")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ (.*)$", page, re.M)
+    assert len(commands) == 11
+    for command in commands:
+        done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert np.asarray(Image.open(folder / "large.png")).shape == (2 * HEIGHT, 2 * WIDTH, 3)
+    assert np.asarray(Image.open(folder / "frame.png")).shape == image.shape
