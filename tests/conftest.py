@@ -35,7 +35,7 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Has untrained codecs, of rates 4 and 16, stand in for those that ship."""
+    """Has untrained codecs, of rates 4 and 16, stand in for the shipped ones."""
     monkeypatch.setattr(catalog, "FOLDER", STAND_INS)
     return STAND_INS
 

@@ -157,7 +157,7 @@ def _backends(options: Options, opens: Sequence[str]) -> Sequence[str]:
 
 def _of_model(options: Options) -> list[CaseRequest]:
     model = catalog.resolve(options.model, options.scale)
-    if model.entry is None or not model.entry.ships:
+    if model.entry is None or not model.entry.is_shipped:
         raise UserError(
             f"--model takes the id of a shipped network; write `edge-sr bench {options.model}` to "
             "measure a file"

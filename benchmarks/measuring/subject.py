@@ -60,7 +60,7 @@ def find(name: str, part: Part, precision: Precision) -> Subject:
         precision: which of its files.
 
     Raises:
-        UserError: it does not ship.
+        UserError: the id is not that of a shipped network.
     """
     entry = catalog.find(name)
     if entry.kind == "codec":

@@ -65,7 +65,7 @@ class Entry:
         return self.folder.name
 
     @property
-    def ships(self) -> bool:
+    def is_shipped(self) -> bool:
         """Whether it comes with edge-sr."""
         return self.folder.parent == FOLDER
 
@@ -171,16 +171,16 @@ def find(name: str) -> Entry:
     """The shipped network of an id.
 
     Raises:
-        UserError: no network of that id ships.
+        UserError: the id is not that of a shipped network.
     """
     entry = _shipped(name)
     if entry is None:
-        raise UserError(f"no network {name!r} ships; {_available(entries())}")
+        raise UserError(f"no shipped network is named {name!r}; {_available(entries())}")
     return entry
 
 
 def identify(name: str) -> tuple[str, Kind]:
-    """The id and the kind of a network of edge-sr, whether or not its weights ship.
+    """The id and the kind of a network of edge-sr, whether or not edge-sr has its weights.
 
     Raises:
         UserError: the name is neither `<model>-x<scale>` nor `tinycompress-<rate>`.
@@ -216,7 +216,7 @@ def resolve(
         kind: what must be meant; a codec may then be named by its rate alone ("16", "rd").
 
     Raises:
-        UserError: nothing of that name ships, or the options contradict the name.
+        UserError: no network has that name, or the options contradict the name.
     """
     if name is None:
         default = f"{CODEC}-{_rate(rate)}" if kind == "codec" else DEFAULT_MODEL
@@ -258,7 +258,7 @@ def split_part(name: str) -> tuple[str, Part | None]:
 
 
 def _default_scale(model: str) -> list[str]:
-    """The id of a model whose scale was left open: x2, or the one scale that ships."""
+    """The id of a model whose scale was left open: x2, or its one shipped scale."""
     scales = [entry.scale for entry in entries("super-resolution") if entry.model == model]
     scales.sort(key=lambda each: each != DEFAULT_SCALE)
     return [f"{model}-x{each}" for each in scales[:1]]
@@ -309,7 +309,7 @@ def _unknown(name: str, scale: int | None, rate: int | None, kind: Kind | None) 
     codec, _ = split_part(name)
     if codec == CODEC or codec.removeprefix(f"{CODEC}-") in map(str, rates()):
         missing = f"{CODEC}-{_rate(rate)}" if codec == CODEC else codec
-        return f"no weights ship for {missing}; {_available(entries('codec'))}"
+        return f"edge-sr has no weights of {missing}; {_available(entries('codec'))}"
     shipped_scales = [entry for entry in entries() if entry.model == name]
     if shipped_scales or name in registry.names():
         if kind == "codec":
@@ -319,7 +319,7 @@ def _unknown(name: str, scale: int | None, rate: int | None, kind: Kind | None) 
         if registry.get(architecture).kind == "super-resolution":
             registry.get(architecture).config(requested)
             listed = _available(shipped_scales or entries(kind))
-            return f"no weights ship for {name}-x{requested}; {listed}"
+            return f"edge-sr has no weights of {name}-x{requested}; {listed}"
     close = _close(name, kind)
     if close:
         return f"unknown network {name!r}; did you mean {close}?"
@@ -367,5 +367,5 @@ def _check(
         return
     if scale is not None:
         raise UserError(f"{entry.id} is a codec, which has no scale; leave --scale out")
-    if rate is not None and entry.ships and rate != entry.rate:
+    if rate is not None and entry.is_shipped and rate != entry.rate:
         raise UserError(f"{entry.id} has rate {entry.rate}, not {rate}")

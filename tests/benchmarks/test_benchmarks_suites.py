@@ -71,7 +71,7 @@ def test_the_suites_are_those_that_the_help_names():
     assert suites.names() == ["execution-time", "quick", "super-resolution"]
 
 
-def test_super_resolution_has_every_architecture_that_ships():
+def test_super_resolution_has_every_shipped_architecture():
     requested = {case.network for case in suites.read("super-resolution").cases}
     assert requested == {
         entry.id for entry in catalog.entries("super-resolution") if not entry.thermal

@@ -137,10 +137,10 @@ def test_a_decoder_of_ones_own_twice_gives_the_same_bytes(
         (["tinycompress-encoder", "--rate", "5"], "no rate 5; available: 4, 16, 64, 256"),
         (
             ["tinycompress-encoder", "--rate", "64"],
-            "no weights ship for tinycompress-64; available: tinycompress-4",
+            "edge-sr has no weights of tinycompress-64; available: tinycompress-4",
         ),
         (["tinycompress-rd-encoder"], "unknown network 'tinycompress-rd-encoder'; available: "),
-        (["tinycompress-encoder"], "no weights ship for tinycompress-16"),
+        (["tinycompress-encoder"], "edge-sr has no weights of tinycompress-16"),
         (["tinycompress-4-encoder", "--rate", "16"], "has rate 4, not 16"),
         (
             ["tinycompress-4-encoder", "--scale", "2"],
@@ -148,7 +148,7 @@ def test_a_decoder_of_ones_own_twice_gives_the_same_bytes(
         ),
         (["tinycompress-4-encoder", "--size", "31x32"], "multiples of 2, not 31x32"),
         (["tinycompress-4-decoder", "--size", "2049x8"], "at most 2048"),
-        (["tinypssr", "--rate", "16"], "no weights ship for tinypssr-x2"),
+        (["tinypssr", "--rate", "16"], "edge-sr has no weights of tinypssr-x2"),
     ],
     ids=str,
 )

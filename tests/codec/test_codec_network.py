@@ -220,7 +220,7 @@ def test_shipped_codecs_are_found(stand_ins: Path) -> None:
         (
             64,
             None,
-            "no weights ship for tinycompress-64; available: tinycompress-4, tinycompress-16",
+            "edge-sr has no weights of tinycompress-64; available: tinycompress-4, tinycompress-16",
         ),
         (None, "none", "unknown network 'none'; available: .*, or name a folder of that layout"),
         (16, "tinycompress-4", "tinycompress-4 has rate 4, not 16"),
