@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edge_sr import engine, files, graph
-from edge_sr.engine.c_source import c_header, c_source
+from edge_sr.engine.c_source import CONFIG, c_header, c_source, small_config
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.errors import UserError
 from firmware_harness import board_file, camera, fit, port, selftest
@@ -97,6 +97,7 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     (folder / MODEL).write_bytes(model)
     port.write(folder, board)
     port.copy_files(Path(engine.__file__).parent / "c", folder / "engine", "*.[ch]")
+    (folder / "engine" / CONFIG).write_text(small_config(), encoding="utf-8")
     port.copy_files(_HERE / "app", folder / "app", _program(project, board))
     width = camera.extended(project.width, plan) if project.camera else project.width
     _write_model(folder / "model", plan, width, network.input.shape[3])

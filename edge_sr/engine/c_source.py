@@ -4,6 +4,7 @@ import re
 import struct
 from collections.abc import Sequence
 
+from edge_sr.engine.build import SOURCES
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import ALIGNED_UNITS, HEAD_BYTES, Plan
 from edge_sr.errors import UserError
@@ -53,6 +54,16 @@ def c_header(plan: Plan, name: str) -> str:
         f"#define {upper}_ARENA_BYTES(width) ({plan.arena.per_unit}u * {units} + {head}u)\n\n"
         f"extern const uint32_t {name}[{upper}_WORDS];\n\n#endif\n"
     )
+
+
+CONFIG = "esr_config.h"
+"""The engine's header that says which plans a build runs."""
+
+
+def small_config() -> str:
+    """The text of `CONFIG` for a program whose plan takes frames of any size: the least code."""
+    text = (SOURCES / CONFIG).read_text(encoding="utf-8")
+    return text.replace("#define ESR_FRAMES 1", "#define ESR_FRAMES 0")
 
 
 def _c_words(blob: bytes) -> str:

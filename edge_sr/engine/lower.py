@@ -60,7 +60,7 @@ def lower(graph: Graph) -> list[Node]:
 
 
 def _lower(graph: Graph, operator: Operator) -> Node:
-    rule = _RULES.get(operator.name)
+    rule = RULES.get(operator.name)
     if rule is None:
         use = f" (it computes {graph.tensors[operator.outputs[0]]})" if operator.outputs else ""
         raise UserError(f"the engine does not support {operator}{use}; it supports {SUPPORTED}")
@@ -76,7 +76,7 @@ def _convolution(graph: Graph, operator: Operator) -> Node:
     depthwise = operator.name == "DEPTHWISE_CONV_2D"
     (image,) = images(graph, operator, 1)
     output = graph.tensors[operator.outputs[0]]
-    weights = _weights(graph, operator, depthwise)
+    weights = read_weights(graph, operator, depthwise)
     channels, height, width, per_group = weights.shape
     _check_window(operator, image, (height, width))
     groups = image.shape[3] // per_group
@@ -88,8 +88,8 @@ def _convolution(graph: Graph, operator: Operator) -> Node:
         kernel=(height, width),
         groups=groups,
         window=weights,
-        bias=_fold_bias(graph, operator, weights, zero_point_of(image)),
-        scales=_channel_scales(graph, operator, image, output, channels),
+        bias=fold_bias(graph, operator, weights, zero_point_of(image)),
+        scales=channel_scales(graph, operator, image, output, channels),
         low=low,
         high=high,
         zero_points=(zero_point_of(image), 0, zero_point_of(output)),
@@ -97,14 +97,27 @@ def _convolution(graph: Graph, operator: Operator) -> Node:
     return Node(str(operator), (image.index,), output.index, (call,), kernel=(height, width))
 
 
-def _weights(graph: Graph, operator: Operator, depthwise: bool) -> np.ndarray:
-    """(outputs, height, width, inputs per group) int8."""
-    weights = constant(graph, operator, 1)
-    tensor = graph.tensors[operator.inputs[1]]
+def check_zero_points(operator: Operator, tensor: Tensor) -> None:
+    """Refuse weights with nonzero zero points.
+
+    Raises:
+        UserError: a zero point is not 0.
+    """
     if any(quantization_of(tensor).zero_point):
         raise UserError(
             f"{operator} has {tensor} with nonzero zero points; the engine supports only 0"
         )
+
+
+def read_weights(graph: Graph, operator: Operator, depthwise: bool) -> np.ndarray:
+    """A convolution's weights, (outputs, height, width, inputs per group) int8.
+
+    Raises:
+        UserError: they are not constant, or have another shape or nonzero zero points.
+    """
+    weights = constant(graph, operator, 1)
+    tensor = graph.tensors[operator.inputs[1]]
+    check_zero_points(operator, tensor)
     if not depthwise:
         return weights
     if weights.shape[0] != 1:
@@ -127,7 +140,7 @@ def _check_window(operator: Operator, image: Tensor, kernel: tuple[int, int]) ->
         )
 
 
-def _fold_bias(graph: Graph, operator: Operator, weights: np.ndarray, zero_point: int) -> bytes:
+def fold_bias(graph: Graph, operator: Operator, weights: np.ndarray, zero_point: int) -> bytes:
     """The bias minus the input's zero point times the sum of weights, modulo 2^32."""
     given = len(operator.inputs) > 2 and operator.inputs[2] != -1
     bias = constant(graph, operator, 2).ravel() if given else np.zeros(len(weights), np.int32)
@@ -135,9 +148,14 @@ def _fold_bias(graph: Graph, operator: Operator, weights: np.ndarray, zero_point
     return (bias.astype(np.int64) - zero_point * sums).astype("<i4").tobytes()
 
 
-def _channel_scales(
+def channel_scales(
     graph: Graph, operator: Operator, image: Tensor, output: Tensor, channels: int
 ) -> bytes:
+    """The factor of each output channel, packed; weights have a scale per channel or one for all.
+
+    Raises:
+        UserError: the scales lie along another axis, or a factor is too large.
+    """
     weights = graph.tensors[operator.inputs[1]]
     quantization = quantization_of(weights)
     axis = 3 if operator.name == "DEPTHWISE_CONV_2D" else 0
@@ -353,7 +371,7 @@ def _rearrangement(graph: Graph, operator: Operator) -> Node:
     return Node(str(operator), (image.index,), output.index, (call,), up=up, down=down)
 
 
-_RULES: dict[str, Callable[[Graph, Operator], Node]] = {
+RULES: dict[str, Callable[[Graph, Operator], Node]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "PRELU": _prelu,

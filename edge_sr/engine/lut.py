@@ -1,4 +1,4 @@
-"""Fills lookup tables of 256 int8 for logistic and tanh, in TFLM's fixed-point arithmetic.
+"""Fills lookup tables of 256 values, for logistic, tanh and softmax, in TFLM's arithmetic.
 
 The functions mirror gemmlowp's fixedpoint.h (Apache-2.0), which TFLM evaluates for every value. A
 number is a raw 32-bit integer with a known number of integer bits. Only the planner computes the
@@ -16,6 +16,7 @@ _ONE = 2**31 - 1
 """The largest number without integer bits, which represents 1."""
 
 _INPUT_INTEGER_BITS = 4
+_SOFTMAX_INTEGER_BITS = 5
 
 # Pairs of exponent and exp(-2^exponent) without integer bits.
 _EXPONENTIALS = (
@@ -45,6 +46,26 @@ def logistic(scale: float, zero_point: int) -> np.ndarray:
 def tanh(scale: float, zero_point: int) -> np.ndarray:
     """The tanh of every int8; the output has scale 1/128 and zero point 0. See `logistic`."""
     return _table(scale, zero_point, lambda raw: divide_by_power(_tanh(raw), 24))
+
+
+def exponentials(scale: float) -> np.ndarray:
+    """exp(-scale * i) for i from 0 to 255, as TFLM's softmax computes it.
+
+    Args:
+        scale: the input's scale times beta, above 2^-26.
+
+    Returns:
+        (256,) int32 without integer bits; 0 where TFLM leaves the term out.
+    """
+    real = min(scale * 2.0 ** (31 - _SOFTMAX_INTEGER_BITS), 2.0**31 - 1)
+    factor = Factor.of(real)
+    largest = (2**_SOFTMAX_INTEGER_BITS - 1) * 2 ** (31 - _SOFTMAX_INTEGER_BITS)
+    radius = math.floor(largest / 2**factor.shift)
+    values = [
+        _exp_of_negative(multiply(-i, factor), _SOFTMAX_INTEGER_BITS) if i <= radius else 0
+        for i in range(256)
+    ]
+    return np.array(values, "<i4")
 
 
 def _table(scale: float, zero_point: int, function: Callable[[int], int]) -> np.ndarray:

@@ -17,6 +17,15 @@ class Kind(IntEnum):
     CONCAT = 5
     DEPTH_TO_SPACE = 6
     SPACE_TO_DEPTH = 7
+    # Of frame plans only, numbered as in `c/esr_frame_plan.h`.
+    ANY_CONV = 8
+    ANY_DEPTHWISE = 9
+    MAX_POOL = 10
+    AVERAGE_POOL = 11
+    MEAN = 12
+    SOFTMAX = 13
+    PAD = 14
+    RESHAPE = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +33,8 @@ class KernelCall:
     """One call of a kernel; `c/esr_plan.h` explains the fields. Tensors are the graph's indices.
 
     A convolution has its weights in `window`, (outputs, height, width, inputs per group) int8,
-    which is packed for each layout; the other kernels have theirs in `weights`.
+    which is packed for each layout; the other kernels have theirs in `weights`. `stride`,
+    `dilation` and `padding` (rows above, columns left) are those of a frame plan's window.
     """
 
     kind: Kind
@@ -41,6 +51,9 @@ class KernelCall:
     low: int = -128
     high: int = 127
     zero_points: tuple[int, int, int] = (0, 0, 0)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

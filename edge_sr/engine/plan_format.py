@@ -37,7 +37,7 @@ def pack_plan(
     calls = [call for node in nodes for call in node.calls]
     start = _HEADER.size + _BUFFER.size * len(memory.rings)
     start += _OPERATOR.size * len(calls) + _ENTRY.size * len(entries)
-    constants = _Constants(start)
+    constants = Constants(start)
     body = b"".join(
         [
             *(_pack_ring(ring) for ring in memory.rings),
@@ -65,7 +65,7 @@ def pack_plan(
     return header + body + bytes(constants.data)
 
 
-class _Constants:
+class Constants:
     """Constants after the records: each aligned to 4 bytes, equal ones stored once."""
 
     def __init__(self, start: int) -> None:
@@ -109,7 +109,7 @@ def _pack_ring(ring: Ring) -> bytes:
 
 
 def _pack_call(
-    call: KernelCall, buffers: Mapping[int, int], constants: _Constants, layout: Layout
+    call: KernelCall, buffers: Mapping[int, int], constants: Constants, layout: Layout
 ) -> bytes:
     weights = call.weights
     if call.window is not None:

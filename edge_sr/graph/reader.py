@@ -48,9 +48,14 @@ _ENUMERATIONS = {
 
 _CONVOLUTION = ("Padding", "StrideW", "StrideH", "DilationWFactor", "DilationHFactor")
 _FUSED = ("FusedActivationFunction",)
+_POOL = ("Padding", "StrideW", "StrideH", "FilterWidth", "FilterHeight")
 _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONV_2D": ("Conv2DOptions", _CONVOLUTION + _FUSED),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_CONVOLUTION, "DepthMultiplier", *_FUSED)),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL + _FUSED),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL + _FUSED),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", ("WeightsFormat", *_FUSED)),
+    "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
     "DEPTH_TO_SPACE": ("DepthToSpaceOptions", ("BlockSize",)),
     "SPACE_TO_DEPTH": ("SpaceToDepthOptions", ("BlockSize",)),
     "ADD": ("AddOptions", _FUSED),
@@ -219,6 +224,8 @@ def _quantization(
     if len(scale) == 0:
         return None
     axis = table.QuantizedDimension()
+    if len(shape) == 1:
+        axis = 0  # old converters write the axis of the weights for a bias
     channels = shape[axis] if 0 <= axis < len(shape) else 1
     if len(scale) not in (1, channels) or len(zero_point) != len(scale):
         raise DamageError(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edge_sr import engine
-from edge_sr.engine.c_source import c_header, c_source
+from edge_sr.engine.c_source import CONFIG, c_header, c_source, small_config
 from edge_sr.engine.plan import Plan
 from edge_sr.graph import Graph
 from firmware_harness.targets.content import Content, identifier, network_fields
@@ -25,6 +25,7 @@ def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
     """
     array = f"{identifier(name)}_plan"
     files = {path.name: path.read_text(encoding="utf-8") for path in _SOURCES.glob("*.[ch]")}
+    files[CONFIG] = small_config()
     files |= {f"{array}.h": c_header(plan, array), f"{array}.c": c_source(plan, array)}
     ram = plan.arena_bytes(width)
     fields = network_fields(network, name)

@@ -38,6 +38,10 @@ static void run_frame(esr_engine *engine, uint32_t height)
     }
     height *= info.rows_den;
     status = esr_begin(engine, height, take, &info);
+    if (status == ESR_HEIGHT) { /* a frame plan runs at one height */
+        height = info.rows_den;
+        status = esr_begin(engine, height, take, &info);
+    }
     for (uint32_t y = 0; status == ESR_OK && y < height; y++) {
         memset(row, (int)(y * 37), (size_t)info.in_width * info.in_channels);
         status = esr_push_row(engine, y, row);

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 TESTS = Path(__file__).parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "engine"), str(TESTS.parent)]
 
+from random_frames import RandomFrame, frames  # noqa: E402
 from random_models import RandomNetwork, networks  # noqa: E402
 
+from edge_sr.engine.frame_plan import make_frame_plan  # noqa: E402
 from edge_sr.engine.packing import Layout  # noqa: E402
 from edge_sr.engine.plan import make_plan  # noqa: E402
 from edge_sr.graph import read_graph  # noqa: E402
@@ -34,20 +36,31 @@ def main() -> None:
         for scale in (2, 4)
     ]
 
-    @settings(
+    sizes: dict[bytes, int] = {}  # widths of frame plans, which run at one width only
+    examples = settings(
         max_examples=200,
         deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
+
+    @examples
     @given(network=networks)
     def collect(network: RandomNetwork) -> None:
         plans.append(make_plan(read_graph(network.write())).blobs[layout])
 
+    @examples
+    @given(network=frames)
+    def collect_frames(network: RandomFrame) -> None:
+        plans.append(make_frame_plan(read_graph(network.write())).blobs[layout])
+        sizes[plans[-1]] = network.width
+
     collect()
+    collect_frames()
     for number, plan in enumerate(plan for plan in plans if len(plan) <= MAX_BYTES):
-        (folder / f"{number:04d}").write_bytes(bytes([number % 256, number * 7 % 256]) + plan)
+        width = sizes.get(plan, number % 256 + 1) - 1
+        (folder / f"{number:04d}").write_bytes(bytes([width, number * 7 % 256]) + plan)
 
 
 if __name__ == "__main__":

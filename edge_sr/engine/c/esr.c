@@ -3,42 +3,10 @@
  * Part of edge-sr's engine: runs a plan row by row. esr_check.c has verified that no row lies
  * outside its buffer.
  */
-#include "esr_check.h"
-#include "esr_kernels.h"
-#include "esr_x86.h"
+#include "esr_engine.h"
+#include "esr_frame.h"
 
 #include <string.h>
-
-/* The function that computes one row; `name` is that of the portable kernel without esr_. */
-#if ESR_X86
-#define KERNEL(engine, name) ((engine)->kernels->name)
-#else
-#define KERNEL(engine, name) esr_##name
-#endif
-
-enum state {
-    IDLE,    /* waits for esr_begin */
-    RUNNING, /* waits for rows */
-    BUSY     /* runs the sink */
-};
-
-struct esr_engine {
-    esr_layout layout;
-    uint8_t *memory;     /* start of the buffers */
-    uint32_t units;      /* height of the frame */
-    uint32_t next_row;   /* of the input */
-    uint32_t step;       /* number of the program's run */
-    uint32_t entry;      /* of the program; an ESR_ENTRY_INPUT between calls */
-    enum state state;
-    esr_sink sink;
-    void *user;
-#if ESR_X86
-    const esr_x86_kernels *kernels;
-#endif
-};
-
-/* Fails to compile if the engine's state is larger than ESR_HEAD_BYTES. */
-typedef char engine_fits_its_head[sizeof(esr_engine) <= ESR_HEAD_BYTES ? 1 : -1];
 
 const char *esr_status_text(esr_status status)
 {
@@ -95,7 +63,7 @@ esr_status esr_open(esr_engine **engine, const void *plan, size_t plan_bytes, ui
     memset(*engine, 0, sizeof **engine);
     (*engine)->layout = layout;
     (*engine)->memory = (uint8_t *)arena + ESR_HEAD_BYTES;
-    (*engine)->state = IDLE;
+    (*engine)->state = ESR_IDLE;
 #if ESR_X86
     (void)esr_limit_kernels(*engine, ESR_KERNELS_AVX512);
 #endif
@@ -121,6 +89,12 @@ esr_status esr_describe(const esr_engine *engine, esr_info *info)
     if (engine == NULL || info == NULL) {
         return ESR_NULL;
     }
+#if ESR_FRAMES
+    if (esr_is_frame(engine)) {
+        esr_frame_describe(engine, info);
+        return ESR_OK;
+    }
+#endif
     header = engine->layout.header;
     in = &engine->layout.buffers[header->in_buffer];
     out = &engine->layout.buffers[header->out_buffer];
@@ -214,7 +188,7 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
     args.out = fresh_row(engine, out, row);
     args.scratch = scratch(engine);
     args.scratch_bytes = layout->header->scratch_bytes;
-    (op->kind == ESR_CONV ? KERNEL(engine, conv_row) : KERNEL(engine, depthwise_row))(&args);
+    (op->kind == ESR_CONV ? ESR_KERNEL(engine, conv_row) : ESR_KERNEL(engine, depthwise_row))(&args);
 }
 
 static void run_prelu(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
@@ -236,7 +210,7 @@ static void run_prelu(const esr_engine *engine, const esr_plan_operator *op, int
     args.out_zero_point = op->out_zero_point;
     args.low = op->low;
     args.high = op->high;
-    KERNEL(engine, prelu_row)(&args);
+    ESR_KERNEL(engine, prelu_row)(&args);
 }
 
 static void run_lut(const esr_engine *engine, const esr_plan_operator *op, int32_t row)
@@ -245,7 +219,7 @@ static void run_lut(const esr_engine *engine, const esr_plan_operator *op, int32
     const esr_plan_buffer *in = &layout->buffers[op->in], *out = &layout->buffers[op->out];
     const int8_t *source = row_at(engine, in, row);
 
-    KERNEL(engine, lut_row)(source, fresh_row(engine, out, row),
+    ESR_KERNEL(engine, lut_row)(source, fresh_row(engine, out, row),
                             esr_constant(layout, op->weights), row_bytes(engine, out));
 }
 
@@ -265,7 +239,7 @@ static void run_add(const esr_engine *engine, const esr_plan_operator *op, int32
     args.out_zero_point = op->out_zero_point;
     args.low = op->low;
     args.high = op->high;
-    KERNEL(engine, add_row)(&args);
+    ESR_KERNEL(engine, add_row)(&args);
 }
 
 /* Copy one input of a concatenation to its channels. */
@@ -282,7 +256,7 @@ static void run_concat(const esr_engine *engine, const esr_plan_operator *op, in
     args.count = in->channels;
     args.repeats = op->kernel_w;
     args.pixels = layout->units * out->unit_pixels;
-    KERNEL(engine, copy_row)(&args);
+    ESR_KERNEL(engine, copy_row)(&args);
 }
 
 /* Row y of the output consists of one part of each pixel of input row y / block. */
@@ -300,7 +274,7 @@ static void run_depth_to_space(const esr_engine *engine, const esr_plan_operator
     args.count = part;
     args.repeats = 1;
     args.pixels = layout->units * in->unit_pixels;
-    KERNEL(engine, copy_row)(&args);
+    ESR_KERNEL(engine, copy_row)(&args);
 }
 
 /* Each of the `block` input rows is one part of each pixel of the output row. */
@@ -320,7 +294,7 @@ static void run_space_to_depth(const esr_engine *engine, const esr_plan_operator
     for (uint32_t i = 0; i < op->extra; i++) {
         args.in = row_at(engine, in, row * (int32_t)op->extra + (int32_t)i);
         args.out = pixels + (size_t)i * part;
-        KERNEL(engine, copy_row)(&args);
+        ESR_KERNEL(engine, copy_row)(&args);
     }
 }
 
@@ -367,9 +341,9 @@ static esr_status emit(esr_engine *engine, int32_t row)
     if (!inside(engine, out, row)) {
         return ESR_OK;
     }
-    engine->state = BUSY;
+    engine->state = ESR_BUSY;
     stop = engine->sink(engine->user, (uint32_t)row, row_at(engine, out, row));
-    engine->state = RUNNING;
+    engine->state = ESR_RUNNING;
     return stop ? ESR_STOPPED : ESR_OK;
 }
 
@@ -419,11 +393,18 @@ esr_status esr_begin(esr_engine *engine, uint32_t height, esr_sink sink, void *u
     if (engine == NULL || sink == NULL) {
         return ESR_NULL;
     }
-    if (engine->state == BUSY) {
+    if (engine->state == ESR_BUSY) {
         return ESR_STATE;
     }
     layout = &engine->layout;
-    engine->state = IDLE;
+    engine->state = ESR_IDLE;
+#if ESR_FRAMES
+    if (esr_is_frame(engine)) {
+        engine->sink = sink;
+        engine->user = user;
+        return esr_frame_begin(engine, height);
+    }
+#endif
     if (height == 0 || height % layout->header->unit_pixels != 0 ||
         height / layout->header->unit_pixels > ESR_MAX_UNITS) {
         return ESR_HEIGHT;
@@ -438,7 +419,7 @@ esr_status esr_begin(esr_engine *engine, uint32_t height, esr_sink sink, void *u
     engine->next_row = engine->step = engine->entry = 0;
     engine->sink = sink;
     engine->user = user;
-    engine->state = RUNNING;
+    engine->state = ESR_RUNNING;
     return ESR_OK;
 }
 
@@ -467,12 +448,16 @@ esr_status esr_push_row(esr_engine *engine, uint32_t y, const int8_t *row)
     if (engine == NULL) {
         return ESR_NULL;
     }
-    if (engine->state != RUNNING) {
+    if (engine->state != ESR_RUNNING) {
         return ESR_STATE;
     }
+#if ESR_FRAMES
+    status = esr_is_frame(engine) ? esr_frame_push(engine, y, row) : push(engine, y, row);
+#else
     status = push(engine, y, row);
+#endif
     if (status != ESR_OK) {
-        engine->state = IDLE;
+        engine->state = ESR_IDLE;
     }
     return status;
 }
@@ -499,15 +484,21 @@ esr_status esr_end(esr_engine *engine)
     if (engine == NULL) {
         return ESR_NULL;
     }
-    if (engine->state != RUNNING) {
+    if (engine->state != ESR_RUNNING) {
         return ESR_STATE;
     }
+#if ESR_FRAMES
+    if (esr_is_frame(engine)) {
+        engine->state = ESR_IDLE;
+        return esr_frame_end(engine);
+    }
+#endif
     if (engine->next_row < engine->units * engine->layout.header->unit_pixels) {
-        engine->state = IDLE;
+        engine->state = ESR_IDLE;
         return ESR_TOO_FEW;
     }
     status = drain(engine);
-    engine->state = IDLE;
+    engine->state = ESR_IDLE;
     return status;
 }
 

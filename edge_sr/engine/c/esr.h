@@ -28,6 +28,10 @@
  * written by edge_sr/engine/plan_format.py, is only read, and can stay in flash. esr_open checks it
  * as untrusted input: whatever it holds, the engine never reads or writes outside plan and arena.
  *
+ * A frame plan (edge_sr/engine/frame_format.py) runs a network on frames of one size, for example a
+ * classifier: esr_open accepts only its width and esr_begin only its height, rows_den of esr_info.
+ * A vector of N values comes out as one row of one pixel with N channels.
+ *
  * Glossary:
  *   arena       the caller's memory that holds the engine's state, its ring buffers and scratch
  *   halo        input columns on each side of a pixel that its output depends on
@@ -146,9 +150,9 @@ esr_status esr_open(esr_engine **engine, const void *plan, size_t plan_bytes, ui
 /** Sizes of an open network. */
 typedef struct esr_info {
     uint32_t in_width;     /**< Pixels of an input row, as opened. */
-    uint32_t in_channels;  /**< Channels of the input, 1 to 4096. */
+    uint32_t in_channels;  /**< Channels of the input, 1 to 4096; of a frame plan, to 65535. */
     uint32_t out_width;    /**< Pixels of an output row. */
-    uint32_t out_channels; /**< Channels of the output, 1 to 4096. */
+    uint32_t out_channels; /**< Channels of the output, as many. */
     uint32_t rows_num;     /**< A frame of H rows gives H * rows_num / rows_den output rows. */
     uint32_t rows_den;     /**< H must be a multiple of rows_den. */
     uint32_t column_step;  /**< Widths and the columns at which strips start are multiples of it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Part of edge-sr's engine: checks a plan, see esr_check.h. */
 #include "esr_check.h"
+#include "esr_frame.h"
 #include "esr_kernels.h"
 
 /* Sizes are computed in 64 bits. The limits in esr_plan.h keep all products below 2^63. */
@@ -253,6 +254,11 @@ esr_status esr_check(esr_layout *layout, const void *plan, size_t plan_bytes, ui
     if ((uintptr_t)plan % ESR_PLAN_ALIGNMENT != 0) {
         return ESR_MISALIGNED;
     }
+#if ESR_FRAMES
+    if (esr_is_frame_plan(header, plan_bytes)) {
+        return esr_frame_check(layout, plan, plan_bytes, width);
+    }
+#endif
     if (plan_bytes < sizeof *header || !check_header(header, plan_bytes)) {
         return ESR_PLAN;
     }

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: portable kernels of frame plans, see esr_frame_kernels.h. */
+#include "esr_frame_kernels.h"
+
+#if ESR_FRAMES
+
+#ifndef ESR_HOT
+#define ESR_HOT
+#endif
+
+/* Channels that are computed together. */
+#define LANES 16
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static int8_t requantized(const esr_conv *args, uint32_t sum, uint32_t channel)
+{
+    return esr_store(esr_multiply(esr_signed(sum), args->scales[channel]), args->out_zero_point,
+                     args->low, args->high);
+}
+
+/* --- convolutions */
+
+ESR_INLINE uint32_t add_products(uint32_t sum, const int8_t *in, const int8_t *weights,
+                                 uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        sum += (uint32_t)(in[i] * weights[i]);
+    }
+    return sum;
+}
+
+/* The sum of one output channel of one pixel. `in_first`: the first value that it reads in a row.
+ * Without groups and dilation the inputs of a kernel row are one run of `run` values. */
+ESR_INLINE uint32_t add_window(const esr_any_conv *args, const int8_t *weights, size_t in_first,
+                               uint32_t run, uint32_t runs, uint32_t sum)
+{
+    const size_t step = (size_t)args->dilation_w * args->conv.in_channels;
+
+    for (uint32_t y = 0; y < args->conv.kernel_h; y++) {
+        const int8_t *in = esr_window_row(&args->conv.in, y * args->dilation_h) + in_first;
+
+        for (uint32_t x = 0; x < runs; x++, weights += run) {
+            sum = add_products(sum, in + x * step, weights, run);
+        }
+    }
+    return sum;
+}
+
+ESR_HOT void esr_any_conv_row(const esr_any_conv *args)
+{
+    const esr_conv *conv = &args->conv;
+    const uint32_t inputs = conv->in_channels / conv->groups;
+    const uint32_t outputs = conv->out_channels / conv->groups;
+    const int whole = conv->groups == 1 && args->dilation_w == 1;
+    const uint32_t run = whole ? inputs * conv->kernel_w : inputs;
+    const uint32_t runs = whole ? 1 : conv->kernel_w;
+    const size_t weights = (size_t)conv->kernel_h * runs * run;
+    int8_t *out = conv->out;
+
+    for (uint32_t pixel = 0; pixel < conv->pixels; pixel++) {
+        const size_t column = (size_t)pixel * args->stride_w * conv->in_channels;
+
+        for (uint32_t channel = 0; channel < conv->out_channels; channel++) {
+            const size_t in_first = column + (size_t)(channel / outputs) * inputs;
+            const uint32_t sum = add_window(args, conv->weights + weights * channel, in_first, run,
+                                            runs, (uint32_t)conv->bias[channel]);
+
+            *out++ = requantized(conv, sum, channel);
+        }
+    }
+}
+
+/* Output channels [first, first + lanes) of one pixel; output c reads input c / multiplier. */
+ESR_INLINE void depthwise_lanes(const esr_any_conv *args, uint32_t pixel, uint32_t first,
+                                uint32_t lanes, uint32_t multiplier)
+{
+    const esr_conv *conv = &args->conv;
+    const size_t column = (size_t)pixel * args->stride_w * conv->in_channels;
+    const size_t step = (size_t)args->dilation_w * conv->in_channels;
+    const int8_t *weights = conv->weights + first;
+    uint32_t sums[LANES];
+
+    for (uint32_t lane = 0; lane < lanes; lane++) {
+        sums[lane] = (uint32_t)conv->bias[first + lane];
+    }
+    for (uint32_t y = 0; y < conv->kernel_h; y++) {
+        const int8_t *in = esr_window_row(&conv->in, y * args->dilation_h) + column;
+
+        for (uint32_t x = 0; x < conv->kernel_w; x++) {
+            for (uint32_t lane = 0; lane < lanes; lane++) {
+                sums[lane] += (uint32_t)(in[(first + lane) / multiplier] * weights[lane]);
+            }
+            in += step;
+            weights += conv->out_channels;
+        }
+    }
+    for (uint32_t lane = 0; lane < lanes; lane++) {
+        conv->out[(size_t)pixel * conv->out_channels + first + lane] =
+            requantized(conv, sums[lane], first + lane);
+    }
+}
+
+ESR_HOT void esr_any_depthwise_row(const esr_any_conv *args)
+{
+    const uint32_t channels = args->conv.out_channels;
+    const uint32_t multiplier = channels / args->conv.groups;
+
+    for (uint32_t pixel = 0; pixel < args->conv.pixels; pixel++) {
+        uint32_t first = 0;
+
+        for (; multiplier == 1 && channels - first >= LANES; first += LANES) {
+            depthwise_lanes(args, pixel, first, LANES, 1);
+        }
+        for (; first < channels; first += LANES) {
+            depthwise_lanes(args, pixel, first, lesser(channels - first, LANES), multiplier);
+        }
+    }
+}
+
+/* --- pooling */
+
+/* The columns [*start, *end) of a window that lie in the frame. */
+static void columns_of(const esr_pool *args, uint32_t pixel, uint32_t *start, uint32_t *end)
+{
+    const uint32_t first = pixel * args->stride_w, last = first + args->kernel_w;
+
+    *start = lesser(first > args->left ? first - args->left : 0, args->in_pixels);
+    *end = lesser(last > args->left ? last - args->left : 0, args->in_pixels);
+}
+
+static int8_t clamped(int32_t value, const esr_pool *args)
+{
+    return (int8_t)(value < args->low ? args->low : value > args->high ? args->high : value);
+}
+
+ESR_HOT void esr_max_pool_row(const esr_pool *args)
+{
+    for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
+        int8_t *out = args->out + (size_t)pixel * args->channels;
+        uint32_t start, end;
+
+        columns_of(args, pixel, &start, &end);
+        for (uint32_t channel = 0; channel < args->channels; channel++) {
+            int32_t most = INT8_MIN;
+
+            for (uint32_t y = 0; y < args->rows; y++) {
+                const int8_t *in = esr_window_row(&args->in, y) + channel;
+
+                for (uint32_t x = start; x < end; x++) {
+                    const int32_t value = in[(size_t)x * args->channels];
+
+                    most = value > most ? value : most;
+                }
+            }
+            out[channel] = clamped(most, args);
+        }
+    }
+}
+
+/* The sum of one channel over the columns [start, end) of all rows. */
+ESR_INLINE int32_t sum_of(const esr_window *window, uint32_t rows, uint32_t start, uint32_t end,
+                          uint32_t channels, uint32_t channel)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t y = 0; y < rows; y++) {
+        const int8_t *in = esr_window_row(window, y) + channel;
+
+        for (uint32_t x = start; x < end; x++) {
+            const int32_t value = in[(size_t)x * channels];
+
+            sum += (uint32_t)value;
+        }
+    }
+    return esr_signed(sum);
+}
+
+ESR_HOT void esr_average_pool_row(const esr_pool *args)
+{
+    for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
+        int8_t *out = args->out + (size_t)pixel * args->channels;
+        uint32_t start, end;
+        int64_t count;
+
+        columns_of(args, pixel, &start, &end);
+        count = end > start ? (int64_t)args->rows * (end - start) : 1;
+        for (uint32_t channel = 0; channel < args->channels; channel++) {
+            const int64_t sum =
+                sum_of(&args->in, args->rows, start, end, args->channels, channel);
+
+            /* Ties are rounded away from zero; C's division rounds toward it. */
+            out[channel] =
+                clamped((int32_t)((sum > 0 ? sum + count / 2 : sum - count / 2) / count), args);
+        }
+    }
+}
+
+ESR_HOT void esr_mean_row(const esr_mean *args)
+{
+    for (uint32_t channel = 0; channel < args->channels; channel++) {
+        const int32_t sum =
+            sum_of(&args->in, args->rows, 0, args->in_pixels, args->channels, channel);
+        const uint32_t shifted =
+            (uint32_t)sum - (uint32_t)args->in_zero_point * args->count;
+
+        args->out[channel] = esr_store(esr_multiply(esr_signed(shifted), args->scale),
+                                       args->out_zero_point, INT8_MIN, INT8_MAX);
+    }
+}
+
+/* --- softmax, in the fixed-point arithmetic of gemmlowp that TensorFlow Lite Micro uses */
+
+/* Integer bits of the sum of exponentials. */
+#define SUM_BITS 12
+
+/* 1 / (1 + x) for x in [0, 1], both without integer bits; by Newton's method. */
+static int32_t reciprocal_of_one_plus(int32_t x)
+{
+    const int32_t half = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
+    int32_t result = INT32_C(1515870810) + esr_high_product(half, INT32_C(-1010580540));
+
+    for (int i = 0; i < 3; i++) {
+        const int32_t error = (INT32_C(1) << 29) - esr_high_product(half, result);
+
+        result = esr_signed((uint32_t)result +
+                            ((uint32_t)esr_high_product(result, error) << 2));
+    }
+    return result >= INT32_C(1) << 30 ? INT32_MAX : esr_signed((uint32_t)result << 1);
+}
+
+ESR_INLINE void softmax_pixel(const int8_t *in, int8_t *out, const int32_t *exps,
+                              uint32_t channels)
+{
+    int32_t most = INT8_MIN, shift = 0, scale, right;
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < channels; i++) {
+        most = in[i] > most ? in[i] : most;
+    }
+    for (uint32_t i = 0; i < channels; i++) {
+        sum += (uint32_t)esr_divide_by_power(exps[most - in[i]], SUM_BITS);
+    }
+    while (shift < 31 && (sum & UINT32_C(0x80000000)) == 0) {
+        sum <<= 1;
+        shift++;
+    }
+    scale = reciprocal_of_one_plus(esr_signed(sum & INT32_MAX));
+    right = SUM_BITS - shift + 31 - 8;
+    right = right > 31 ? 31 : right;
+    for (uint32_t i = 0; i < channels; i++) {
+        const int32_t part = esr_high_product(scale, exps[most - in[i]]);
+
+        out[i] = esr_store(esr_divide_by_power(part, right), INT8_MIN, INT8_MIN, INT8_MAX);
+    }
+}
+
+void esr_softmax_row(const int8_t *in, int8_t *out, const int32_t *exps, uint32_t pixels,
+                     uint32_t channels)
+{
+    for (; pixels > 0; pixels--, in += channels, out += channels) {
+        softmax_pixel(in, out, exps, channels);
+    }
+}
+
+#endif

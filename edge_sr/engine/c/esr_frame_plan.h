@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Part of edge-sr's engine: the format of a plan for frames of one size (a frame plan), written by
+ * edge_sr/engine/frame_format.py. Plans for frames of any size: esr_plan.h.
+ *
+ * A frame plan consists of 32-bit little-endian words:
+ *
+ *     header, buffers, operators, entries (one after the other), then constants
+ *
+ * The program (the entries) describes the whole frame: each entry computes one row. Rows of a
+ * buffer are counted from its top padding: row `top` is the first of the frame. A row outside the
+ * frame is filled with the buffer's zero point.
+ */
+#ifndef ESR_FRAME_PLAN_H
+#define ESR_FRAME_PLAN_H
+
+#include "esr_plan.h"
+
+#define ESR_FRAME_VERSION 3
+
+#define ESR_MAX_FRAME_WINDOW 1024  /* kernel, stride and dilation */
+#define ESR_MAX_FRAME_ENTRIES 1048576
+
+/* Starts with the same four words as esr_plan_header. */
+typedef struct esr_frame_header {
+    uint32_t magic;
+    uint32_t version;       /* ESR_FRAME_VERSION */
+    uint32_t layout;        /* of the weights of ESR_CONV: ESR_LAYOUT_... */
+    uint32_t bytes;         /* of the whole plan */
+    uint32_t buffers;       /* number of records, like the next two */
+    uint32_t operators;
+    uint32_t entries;
+    uint32_t in_buffer;     /* index of the input's buffer */
+    uint32_t out_buffer;    /* index of the output's buffer */
+    uint32_t latency;       /* input rows, as in esr_info */
+    uint32_t buffer_bytes;  /* of all buffers together; a multiple of 4 */
+    uint32_t scratch_bytes; /* memory after the buffers for convolutions; a multiple of 4 */
+} esr_frame_header;
+
+/* A ring buffer of rows. Row r lies in slot r modulo depth. A row is stored as padding, pixels,
+ * padding, rounded up to a multiple of 4 bytes. */
+typedef struct esr_frame_buffer {
+    uint16_t height;   /* rows of the frame */
+    uint16_t width;    /* pixels of a row */
+    uint16_t channels;
+    uint16_t depth;    /* slots */
+    uint16_t top;      /* rows above the frame that kernels read */
+    uint16_t bottom;   /* rows below it */
+    uint16_t left;     /* columns left of it */
+    uint16_t right;    /* columns right of it */
+    int32_t zero_point; /* the value of all padding, -128 to 127 */
+    uint32_t offset;   /* the buffer's first byte; a multiple of 4 */
+} esr_frame_buffer;
+
+/* Kinds of operators: those of esr_plan_kind, and these. */
+typedef enum esr_frame_kind {
+    ESR_ANY_CONV = ESR_KINDS, /* any stride and dilation; weights: [output][h][w][input of group] */
+    ESR_ANY_DEPTHWISE,        /* the same, one input per group; weights: [h][w][output] */
+    ESR_MAX_POOL,
+    ESR_AVERAGE_POOL,
+    ESR_MEAN,                 /* over the frame; extra: number of pixels, scales: one */
+    ESR_SOFTMAX,              /* of each pixel's channels; weights: exp of 0, -1, ... -255, int32 */
+    ESR_PAD,                  /* extra: first channel in the output; out_zero_point: the value */
+    ESR_RESHAPE
+} esr_frame_kind;
+
+typedef struct esr_frame_operator {
+    uint32_t kind;       /* esr_plan_kind or esr_frame_kind */
+    uint32_t in;         /* index of a buffer, like the next two */
+    uint32_t other;      /* second input of ESR_ADD */
+    uint32_t out;
+    uint16_t kernel_h;   /* ESR_CONCAT, too: kernel_w is the number of repeats */
+    uint16_t kernel_w;
+    uint16_t stride_h;
+    uint16_t stride_w;
+    uint16_t dilation_h; /* rows from tap to tap */
+    uint16_t dilation_w;
+    uint16_t top;        /* rows of padding above the first window; of ESR_PAD: above the input */
+    uint16_t left;
+    uint32_t groups;
+    uint32_t extra;      /* as in esr_plan_kind and esr_frame_kind */
+    uint32_t weights;    /* offset in bytes from the plan's start, like the next two */
+    uint32_t bias;
+    uint32_t scales;
+    int32_t low;         /* range of the fused activation, -128 to 127 */
+    int32_t high;
+    int32_t in_zero_point;
+    int32_t other_zero_point;
+    int32_t out_zero_point;
+} esr_frame_operator;
+
+#define ESR_FRAME_INPUT 0xffffu /* take an input row, or fill one outside the frame */
+#define ESR_FRAME_EMIT 0xfffeu  /* pass a row of the output to the sink */
+
+typedef struct esr_frame_entry {
+    uint16_t action; /* index of an operator, or ESR_FRAME_INPUT, ESR_FRAME_EMIT */
+    uint16_t row;    /* of the operator's output, counted from its top padding */
+} esr_frame_entry;
+
+#endif

@@ -1,0 +1,135 @@
+"""Writes a frame plan's bytes, which the engine reads; `c/esr_frame_plan.h` has the format."""
+
+import struct
+from collections.abc import Mapping, Sequence
+
+from edge_sr.engine.frame_lower import FrameNode
+from edge_sr.engine.frame_memory import FrameMemory, FrameRing
+from edge_sr.engine.nodes import KernelCall
+from edge_sr.engine.packing import Layout, pack_weights
+from edge_sr.engine.plan_format import MAGIC, Constants
+from edge_sr.engine.schedule import EMIT, INPUT
+from edge_sr.errors import UserError
+from edge_sr.graph import Graph
+
+VERSION = 3
+MAX_ENTRIES = 1_048_576
+
+_ACTIONS = {INPUT: 0xFFFF, EMIT: 0xFFFE}
+
+_HEADER = struct.Struct("<12I")
+_BUFFER = struct.Struct("<8HiI")
+_OPERATOR = struct.Struct("<4I8H5I5i")
+_ENTRY = struct.Struct("<2H")
+
+
+def pack_frame_plan(
+    graph: Graph,
+    nodes: Sequence[FrameNode],
+    memory: FrameMemory,
+    scratch: int,
+    layout: Layout,
+) -> bytes:
+    """The plan with weights in one layout; a multiple of 4 bytes.
+
+    Args:
+        graph: gives input and output.
+        nodes: the operators that the schedule names.
+        memory: the order of their rows, and the rings.
+        scratch: bytes after the rings for convolutions.
+        layout: the order of weights of convolutions with stride 1.
+
+    Raises:
+        UserError: the program has too many entries.
+    """
+    buffers = {tensor: index for index, ring in enumerate(memory.rings) for tensor in ring.tensors}
+    calls = [call for node in nodes for call in node.calls]
+    entries = b"".join(_entries(graph, nodes, memory, buffers))
+    start = (
+        _HEADER.size + _BUFFER.size * len(memory.rings) + _OPERATOR.size * len(calls) + len(entries)
+    )
+    constants = Constants(start)
+    operators = b"".join(_pack_call(call, buffers, constants, layout) for call in calls)
+    header = _HEADER.pack(
+        MAGIC,
+        VERSION,
+        layout,
+        start + len(constants.data),
+        len(memory.rings),
+        len(calls),
+        len(entries) // _ENTRY.size,
+        buffers[graph.input.index],
+        buffers[graph.output.index],
+        memory.schedule.latency,
+        memory.arena,
+        scratch,
+    )
+    records = b"".join(map(_pack_ring, memory.rings)) + operators + entries
+    return header + records + bytes(constants.data)
+
+
+def _entries(
+    graph: Graph,
+    nodes: Sequence[FrameNode],
+    memory: FrameMemory,
+    buffers: Mapping[int, int],
+) -> list[bytes]:
+    """The events, one entry per kernel call; a row of padding takes one."""
+    first, count = [], 0
+    for node in nodes:
+        first.append(count)
+        count += len(node.calls)
+    entries = []
+    for event in memory.schedule.events:
+        if event.action in _ACTIONS:
+            tensor = graph.input.index if event.action == INPUT else graph.output.index
+            actions = [_ACTIONS[event.action]]
+        else:
+            node = nodes[event.action]
+            tensor = node.output
+            inside = 0 <= event.row < graph.tensors[tensor].shape[1]
+            actions = [first[event.action] + i for i in range(len(node.calls) if inside else 1)]
+        row = event.row + memory.rings[buffers[tensor]].padding[0]
+        entries += [_ENTRY.pack(action, row) for action in actions]
+    if len(entries) > MAX_ENTRIES:
+        raise UserError("the model's frame has too many rows for a plan of the engine")
+    return entries
+
+
+def _pack_ring(ring: FrameRing) -> bytes:
+    return _BUFFER.pack(
+        ring.height,
+        ring.width,
+        ring.channels,
+        ring.rows,
+        *ring.padding,
+        ring.zero_point,
+        ring.offset,
+    )
+
+
+def _pack_call(
+    call: KernelCall, buffers: Mapping[int, int], constants: Constants, layout: Layout
+) -> bytes:
+    weights = call.weights
+    if call.window is not None:
+        weights = pack_weights(call.window, call.groups, layout)
+    source = buffers[call.source]
+    return _OPERATOR.pack(
+        call.kind,
+        source,
+        source if call.other is None else buffers[call.other],
+        buffers[call.target],
+        *call.kernel,
+        *call.stride,
+        *call.dilation,
+        *call.padding,
+        call.groups,
+        call.extra,
+        constants.add(weights),
+        constants.add(call.bias),
+        constants.add(call.scales),
+        call.low,
+        call.high,
+        *call.zero_points,
+    )

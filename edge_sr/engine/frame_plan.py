@@ -1,0 +1,135 @@
+"""Plans how the engine runs a network on frames of one size: classifiers, strides, any padding.
+
+`make_frame_plan` composes the steps: `frame_lower.py` turns operators into kernel calls,
+`frame_schedule.py` orders the rows of the whole frame, `frame_memory.py` places ring buffers, and
+`frame_format.py` writes the bytes that the C code runs. A network of `lower.py`'s operators alone
+runs on frames of any size, too: `plan.py`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_sr.engine.frame_format import pack_frame_plan
+from edge_sr.engine.frame_lower import MAX_SIDE, FrameNode, as_images, lower_frame
+from edge_sr.engine.frame_memory import (
+    FrameRing,
+    Padding,
+    owners_of,
+    paddings_of,
+    plan_frame_memory,
+)
+from edge_sr.engine.nodes import Kind
+from edge_sr.engine.packing import Layout, scratch_bytes
+from edge_sr.engine.plan import HEAD_BYTES, MAX_ARENA
+from edge_sr.engine.schedule import Event
+from edge_sr.errors import UserError
+from edge_sr.graph import Graph
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """A network, ready to run on frames of one size.
+
+    Attributes:
+        in_shape: (height, width, channels) of the input.
+        out_shape: the same of the output; a vector of N values is (1, 1, N).
+        rings: all ring buffers, in the order of the plan's records.
+        program: the events of the frame.
+        nodes: the operators that the program names.
+        arena: bytes of all rings together, shared memory counted once.
+        scratch: bytes that convolutions use while they compute a row; they follow the rings.
+        latency: input rows that must follow a row before its output is known.
+        macs: multiply-accumulates of a frame.
+        blobs: the bytes that the engine reads, for each layout of weights; multiples of 4.
+    """
+
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    rings: tuple[FrameRing, ...]
+    program: tuple[Event, ...]
+    nodes: tuple[FrameNode, ...]
+    arena: int
+    scratch: int
+    latency: int
+    macs: int
+    blobs: Mapping[Layout, bytes]
+
+    @property
+    def blob(self) -> bytes:
+        """The plan for portable kernels, which a host runs."""
+        return self.blobs[Layout.SIMD]
+
+    @property
+    def arena_bytes(self) -> int:
+        """RAM of the engine, exactly what `esr_arena_bytes` returns."""
+        return HEAD_BYTES + self.arena + self.scratch
+
+
+def make_frame_plan(graph: Graph) -> FramePlan:
+    """Plan an int8 graph for frames of the size of its input.
+
+    Raises:
+        UserError: the engine does not support an operator, type or size of the graph; the message
+            names it.
+    """
+    graph = as_images(graph)
+    nodes = lower_frame(graph)
+    owners = owners_of(graph, nodes)
+    paddings = paddings_of(graph, nodes, owners)
+    _check_sizes(graph, paddings)
+    memory = plan_frame_memory(graph, nodes, owners, paddings)
+    schedule, arena, scratch = memory.schedule, memory.arena, _scratch(nodes)
+    if HEAD_BYTES + arena + scratch > MAX_ARENA:
+        raise UserError("the model needs an arena of 2 GiB or more, the engine's limit")
+    return FramePlan(
+        in_shape=_shape(graph, graph.input.index),
+        out_shape=_shape(graph, graph.output.index),
+        rings=memory.rings,
+        program=tuple(schedule.events),
+        nodes=tuple(nodes),
+        arena=arena,
+        scratch=scratch,
+        latency=schedule.latency,
+        macs=sum(_macs(graph, node) for node in nodes),
+        blobs={layout: pack_frame_plan(graph, nodes, memory, scratch, layout) for layout in Layout},
+    )
+
+
+def _shape(graph: Graph, tensor: int) -> tuple[int, int, int]:
+    _, height, width, channels = graph.tensors[tensor].shape
+    return height, width, channels
+
+
+def _check_sizes(graph: Graph, paddings: Mapping[int, Padding]) -> None:
+    for index, (top, bottom, left, right) in paddings.items():
+        tensor = graph.tensors[index]
+        _, height, width, _ = tensor.shape
+        if max(top + height + bottom, left + width + right) > MAX_SIDE:
+            raise UserError(
+                f"{tensor} of shape {tensor.shape} has more than {MAX_SIDE} rows or columns with "
+                "its padding, the engine's limit"
+            )
+
+
+def _scratch(nodes: Sequence[FrameNode]) -> int:
+    """The largest scratch size of any convolution."""
+    windows = [
+        (call.kernel, call.window.shape[3])
+        for node in nodes
+        for call in node.calls
+        if call.kind == Kind.CONV and call.window is not None
+    ]
+    return max((scratch_bytes(*window) for window in windows), default=0)
+
+
+_CONVOLUTIONS = (Kind.CONV, Kind.DEPTHWISE, Kind.ANY_CONV, Kind.ANY_DEPTHWISE)
+
+
+def _macs(graph: Graph, node: FrameNode) -> int:
+    """Multiply-accumulates of a convolution or a dense layer in a frame."""
+    (call, *_) = node.calls
+    if call.kind not in _CONVOLUTIONS:
+        return 0
+    inputs = graph.tensors[call.source].shape[3] // call.groups
+    return math.prod(graph.tensors[call.target].shape) * math.prod(call.kernel) * inputs

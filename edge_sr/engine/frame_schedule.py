@@ -1,0 +1,102 @@
+"""Orders the rows of a whole frame of one size: every row is computed just before its first use."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_sr.engine.frame_lower import FrameNode
+from edge_sr.engine.schedule import EMIT, INPUT, Event
+from edge_sr.errors import UserError
+from edge_sr.graph import Graph
+
+MAX_EVENTS = 1_000_000
+
+
+@dataclass
+class _Progress:
+    """How a tensor's rows are computed, and how many of them are."""
+
+    producer: int  # a node's index, or INPUT
+    first: int  # the first row, which is negative if it is padding above the frame
+    height: int
+    done: int
+
+
+class FrameSchedule:
+    """Records the events of a frame.
+
+    Attributes:
+        events: in order; rows are counted from the frame's first one, padding above is negative.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Sequence[FrameNode],
+        tops: Mapping[int, int],
+        whole: Collection[int] = (),
+    ) -> None:
+        """Schedule the frame.
+
+        Args:
+            graph: gives input, output and heights.
+            nodes: as `lower_frame` gives them.
+            tops: rows of padding above each tensor that is computed.
+            whole: nodes that compute their whole map before a later node starts.
+
+        Raises:
+            UserError: the frame takes too many events for a plan.
+        """
+        self.events: list[Event] = []
+        self._nodes = nodes
+        producers = {graph.input.index: INPUT}
+        producers |= {node.output: index for index, node in enumerate(nodes)}
+        self._progress = {
+            tensor: _Progress(
+                producer, -tops[tensor], graph.tensors[tensor].shape[1], -tops[tensor]
+            )
+            for tensor, producer in producers.items()
+        }
+        # Nothing is computed before the first input row, not even an output row of padding alone.
+        self._compute(graph.input.index, 0)
+        for index in sorted(whole):
+            tensor = nodes[index].output
+            self._compute(tensor, graph.tensors[tensor].shape[1] - 1)
+        for row in range(graph.output.shape[1]):
+            self._compute(graph.output.index, row)
+            self.events.append(Event(EMIT, row))
+        self._compute(graph.input.index, graph.input.shape[1] - 1)
+        for tensor, progress in self._progress.items():
+            if progress.done == progress.first:  # of which only padding is read
+                self._compute(tensor, progress.first)
+
+    def _compute(self, tensor: int, row: int) -> None:
+        """Compute the tensor's rows up to that one, after the rows that they read."""
+        progress = self._progress[tensor]
+        while progress.done <= row:
+            if progress.producer != INPUT and 0 <= progress.done < progress.height:
+                node = self._nodes[progress.producer]
+                rows = node.rows(progress.done)
+                for source in node.inputs if rows else ():
+                    self._compute(source, rows[-1])
+            self.events.append(Event(progress.producer, progress.done))
+            progress.done += 1
+            if len(self.events) > MAX_EVENTS:
+                raise UserError("the model's frame has too many rows for a plan of the engine")
+
+    @property
+    def latency(self) -> int:
+        """The most input rows by which an output row follows its own input row."""
+        progress = {action: self._height(action) for action in (INPUT, EMIT)}
+        last_input = most = 0
+        for event in self.events:
+            if event.action == INPUT and 0 <= event.row < progress[INPUT]:
+                last_input = event.row
+            elif event.action == EMIT:
+                own = event.row * progress[INPUT] // progress[EMIT]
+                most = max(most, last_input - own)
+        return most
+
+    def _height(self, action: int) -> int:
+        if action == EMIT:
+            return 1 + max(event.row for event in self.events if event.action == EMIT)
+        return next(item.height for item in self._progress.values() if item.producer == INPUT)

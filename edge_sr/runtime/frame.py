@@ -1,0 +1,62 @@
+"""Runs an int8 network of one input size in the engine: classifiers and other people's networks."""
+
+import numpy as np
+
+from edge_sr import graph
+from edge_sr.engine.binding import Engine
+from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
+from edge_sr.errors import UserError
+from edge_sr.records import Kernels
+
+
+class FrameSession:
+    """An int8 .tflite in the engine at its own input size, bit-identical to TFLM.
+
+    Attributes:
+        plan: the plan that runs.
+        in_shape: shape of the input array.
+        out_shape: shape of the output array, as the file declares it.
+        kernels: the kernels that run the network.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        """Plan the network.
+
+        Args:
+            model: the bytes of the .tflite.
+
+        Raises:
+            UserError: the file is damaged, or the engine does not run it.
+        """
+        network = graph.read_graph(model)
+        self.plan: FramePlan = make_frame_plan(network)
+        self.in_shape, self.out_shape = network.input.shape, network.output.shape
+        self._engine = Engine(self.plan.blob, self.plan.in_shape[1])
+        self.kernels: Kernels = self._engine.kernels
+
+    @property
+    def arena_bytes(self) -> int:
+        """The RAM of the engine in bytes."""
+        return self._engine.arena_bytes
+
+    def run(self, values: np.ndarray) -> np.ndarray:
+        """Run the network.
+
+        Args:
+            values: int8 of shape `in_shape`.
+
+        Returns:
+            int8 of shape `out_shape`.
+
+        Raises:
+            UserError: the array has another shape or dtype.
+        """
+        if values.shape != self.in_shape or values.dtype != np.int8:
+            raise UserError(
+                f"the model takes int8 of shape {self.in_shape}, not {values.dtype} of shape "
+                f"{values.shape}"
+            )
+        frame = np.ascontiguousarray(values).reshape(self.plan.in_shape)
+        out = np.empty(self.plan.out_shape, np.int8)
+        self._engine.run_strip(frame, out, 0)
+        return out.reshape(self.out_shape)
