@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import sanitized
 from hypothesis import HealthCheck, Phase, given, settings
+from random_frames import RandomFrame, frames
 from random_models import RandomNetwork, networks
 from tflm_oracle import noise, run_tflm
 
 from edge_sr.engine.build import SOURCES, STRICT, c_files
 from edge_sr.engine.c_source import c_header, c_source
+from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph, resize
@@ -95,7 +97,7 @@ class Driver:
     program: Path
     layout: Layout
 
-    def dump(self, plan: Plan, image: np.ndarray, expected: np.ndarray) -> bytes:
+    def dump(self, plan: Plan | FramePlan, image: np.ndarray, expected: np.ndarray) -> bytes:
         blob, (_, height, width, _) = plan.blobs[self.layout], image.shape
         head = struct.pack("<5I", len(blob), width, height, expected.size, image.size)
         return head + blob + image.tobytes() + expected.tobytes()
@@ -146,6 +148,25 @@ def test_random_networks_under_sanitizers(driver: Driver, tmp_path: Path) -> Non
     def collect(network: RandomNetwork) -> None:
         model, image = network.write(), network.image()
         dumps.append(driver.dump(make_plan(read_graph(model)), image, run_tflm(model, image)))
+
+    collect()
+    run(driver, dumps, tmp_path)
+
+
+def test_random_frame_plans_under_sanitizers(driver: Driver, tmp_path: Path) -> None:
+    dumps: list[bytes] = []
+
+    @settings(
+        max_examples=2 * MODELS,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(network=frames)
+    def collect(network: RandomFrame) -> None:
+        model, image = network.write(), network.image()
+        plan = make_frame_plan(read_graph(model))
+        dumps.append(driver.dump(plan, image, run_tflm(model, image)))
 
     collect()
     run(driver, dumps, tmp_path)
