@@ -124,7 +124,7 @@ def test_salvage_keeps_every_plane_before_surplus_bytes() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not a .tcz file"),
+        (b"", "the file is empty; a .tcz file is needed"),
         (b"\x89PNG\r\n", "not a .tcz file"),
         (forged(4, b"\2"), "has version 2, and this decoder reads only version 1"),
         (b"\x89TCZ\2", "has version 2"),
