@@ -124,8 +124,10 @@ def _check_tensor(tensor: Tensor, user: str) -> None:
 def _lower(graph: Graph, operator: Operator) -> FrameNode:
     if len(operator.outputs) != 1:
         raise UserError(f"{operator} has {len(operator.outputs)} outputs; the engine supports one")
-    _check_tensor(graph.tensors[operator.outputs[0]], str(operator))
     _check_inputs(operator)
+    for index in (*operator.inputs, *operator.outputs):
+        if index >= 0 and graph.tensors[index].data is None:
+            _check_tensor(graph.tensors[index], str(operator))
     rule = _RULES.get(operator.name)
     if rule is not None:
         return rule(graph, operator)

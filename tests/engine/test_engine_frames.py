@@ -179,6 +179,19 @@ def test_a_wrong_shape_is_refused() -> None:
         planned(writer.finish(out))
 
 
+@pytest.mark.parametrize("shape", [(2, 8), (4, 4), (16,), (1, 2, 2, 2, 2), (2, 2, 2, 2)])
+def test_a_tensor_that_is_neither_image_nor_vector_is_refused(shape: tuple[int, ...]) -> None:
+    writer = FrameWriter(2, 2, 4)
+    middle = writer.reshape(writer.input, shape)
+    out = writer.activation("pooled", (1, 1, 1, 4), 0.1, 0)
+    options = schema.Pool2DOptionsT()
+    options.padding, options.strideH, options.strideW = 1, 1, 1
+    options.filterHeight, options.filterWidth = 2, 2
+    writer.operator("MAX_POOL_2D", [middle.index], [out.index], options)
+    with pytest.raises(UserError, match=r"the engine supports \(1, H, W, C\) and \(1, N\)"):
+        planned(writer.finish(out))
+
+
 @pytest.mark.parametrize("inputs", [1, 4])
 def test_a_wrong_number_of_inputs_is_refused(inputs: int) -> None:
     writer = FrameWriter(1, 1, 2)
@@ -188,6 +201,21 @@ def test_a_wrong_number_of_inputs_is_refused(inputs: int) -> None:
     writer.operator("FULLY_CONNECTED", operands, [out.index], schema.FullyConnectedOptionsT())
     with pytest.raises(UserError, match="FULLY_CONNECTED"):
         planned(writer.finish(out))
+
+
+def test_changed_files_are_planned_or_refused() -> None:
+    """Only a UserError may come out, whatever the file holds."""
+    model, rng, answers = classifier(), np.random.default_rng(2), set()
+    for _ in range(1500):
+        changed = bytearray(model)
+        for _ in range(int(rng.integers(1, 4))):
+            changed[int(rng.integers(len(changed)))] = int(rng.choice([0, 1, 2, 127, 128, 255]))
+        try:
+            planned(bytes(changed))
+            answers.add("planned")
+        except UserError:
+            answers.add("refused")
+    assert answers == {"planned", "refused"}
 
 
 # --- memory and damaged plans
