@@ -216,7 +216,7 @@ def test_quality_measured_again_is_that_of_the_card(entry, kind, shared_data):
 
 
 def test_unknown_networks_are_refused():
-    with pytest.raises(UserError, match="no network 'edsr9-x2'"):
+    with pytest.raises(UserError, match="no shipped network is named 'edsr9-x2'"):
         catalog.find("edsr9-x2")
 
 
