@@ -153,6 +153,8 @@ def _check_inputs(operator: Operator) -> None:
     fewest, most = _INPUTS.get(operator.name, (1, len(operator.inputs)))
     if not fewest <= len(operator.inputs) <= most or -1 in operator.inputs[:fewest]:
         raise UserError(f"{operator} has {len(operator.inputs)} inputs, or lacks one that it needs")
+    if operator.name in _WITH_OPTIONS and not operator.options:
+        raise UserError(f"{operator} lacks its options; convert the model again")
 
 
 def _shape_of_streamed(
@@ -480,6 +482,9 @@ _INPUTS = {
     "SOFTMAX": (1, 1),
     "RESHAPE": (1, 2),
 }
+
+# Operators that the graph's reader accepts without options.
+_WITH_OPTIONS = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX")
 
 SUPPORTED = ", ".join(sorted({*_RULES, *lower.RULES}))
 

@@ -65,6 +65,9 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
 }
 
+# Operators that only the engine's frame plans interpret: it refuses those without options.
+_OPTIONAL = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX")
+
 
 def read_graph(source: bytes | Path) -> Graph:
     """Read a .tflite with one subgraph.
@@ -259,6 +262,8 @@ def _options(label: str, operator: Any, name: str) -> dict[str, object]:
     table = getattr(schema, kind)()
     union = operator.BuiltinOptions()
     if union is None or operator.BuiltinOptionsType() != getattr(schema.BuiltinOptions, kind):
+        if name in _OPTIONAL:
+            return {}
         raise DamageError(f"{label} lacks its {kind}")
     table.Init(union.Bytes, union.Pos)
     _checked(table)

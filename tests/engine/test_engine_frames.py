@@ -192,6 +192,15 @@ def test_a_tensor_that_is_neither_image_nor_vector_is_refused(shape: tuple[int, 
         planned(writer.finish(out))
 
 
+@pytest.mark.parametrize("name", ["SOFTMAX", "AVERAGE_POOL_2D", "MAX_POOL_2D"])
+def test_an_operator_without_options_is_refused(name: str) -> None:
+    writer = FrameWriter(4, 4, 2)
+    out = writer.activation("out", writer.input.shape, 1 / 256, -128)
+    writer.operator(name, [writer.input.index], [out.index])
+    with pytest.raises(UserError, match=rf"operator 0 {name} lacks its options"):
+        planned(writer.finish(out))
+
+
 @pytest.mark.parametrize("inputs", [1, 4])
 def test_a_wrong_number_of_inputs_is_refused(inputs: int) -> None:
     writer = FrameWriter(1, 1, 2)
