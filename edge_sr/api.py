@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Image = str | os.PathLike[str] | PillowImage.Image | NDArray[np.uint8] | NDArray[np.uint16]
 RuntimeName = Literal["litert", "onnx", "tflm", "engine", "keras"]
+RangeName = Literal["0..1", "0..255", "-1..1"]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -58,7 +59,7 @@ class Upscaler:
         self.id = name
         self.runtime = runtime
         self.scale = session.scale
-        self.precision = session.input.dtype
+        self.precision = session.input.precision
 
     def upscale(self, image: Image, per_channel: bool = False) -> Pixels:
         """Upscale an image of any size.
@@ -92,6 +93,7 @@ def load(
     threads: int | None = None,
     *,
     scale: int | None = None,
+    input_range: RangeName | None = None,
 ) -> Upscaler:
     """Open an upscaler.
 
@@ -103,21 +105,26 @@ def load(
         runtime: None for LiteRT, or for what opens the file.
         threads: 1 to 64; None for one per core where the runtime takes several.
         scale: that the network must have; with a model's name ("tinypssr") it chooses the network.
+        input_range: "0..1", "0..255" or "-1..1", the pixels that a file takes; None to read it from
+            scale and zero point, where float32 means 0..1.
 
     Raises:
         EdgeSRError: nothing of that name is included, the file is damaged or not an upscaler, the
-            runtime is unknown, or its package is missing.
+            runtime or the range is unknown, or a package is missing.
     """
+    from edge_sr.runtime.pixels import RANGES
     from edge_sr.zoo.artifact import open_upscaler
 
     _check_choice("precision", precision, (None, *catalog.PRECISIONS))
     _check_choice("runtime", runtime, (None, *RUNTIMES))
+    _check_choice("input_range", input_range, (None, *RANGES))
     artifact, session = open_upscaler(
         None if name is None else _name(name),
         _whole("scale", scale),
         runtime,
         precision,
         _whole("threads", threads),
+        None if input_range is None else RANGES[input_range],
     )
     return Upscaler(artifact.name.split(" ")[0], artifact.runtime, session)
 

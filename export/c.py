@@ -5,6 +5,8 @@ import re
 import numpy as np
 
 from edge_sr.graph import Graph, Tensor, read_graph
+from edge_sr.runtime.pixels import describe
+from edge_sr.runtime.session import TensorSpec
 
 ALIGNMENT = 16
 _BYTES_PER_LINE = 16
@@ -14,7 +16,7 @@ _HEADER = """\
  *
  * Written by edge-sr; the array is the .tflite file, byte for byte, for example for
  * tflite::GetModel() of TensorFlow Lite Micro. Images are NHWC.
- * A quantized value q stands for (q - ZERO_POINT) * SCALE; of images 0..1 is black to white.
+ * A quantized value q stands for (q - ZERO_POINT) * SCALE{pixels}.
  */
 #ifndef {guard}
 #define {guard}
@@ -78,6 +80,7 @@ def write_c(model: bytes, name: str) -> tuple[str, str]:
         "prefix": identifier(name).upper(),
         "guard": f"{identifier(name).upper()}_H_",
         "header_name": f"{name}.h",
+        "pixels": _pixels(graph),
         "size": len(model),
         "alignment": ALIGNMENT,
         "constants": "\n\n".join(_constants(graph, identifier(name).upper())),
@@ -90,6 +93,22 @@ def identifier(name: str) -> str:
     """Return the C identifier of the array: tinypssr_x2_int8_tflite for "tinypssr-x2-int8"."""
     text = re.sub(r"\W", "_", f"{name}_tflite", flags=re.ASCII)
     return f"model_{text}" if text[0].isdigit() else text
+
+
+def _pixels(graph: Graph) -> str:
+    """What black and white are in the input and in the output, if those are images."""
+    source, target = (describe(_spec(tensor)) for tensor in (graph.input, graph.output))
+    if source == target:
+        return f"; of images {source}" if source else ""
+    texts = ((source, "input"), (target, "output"))
+    return "".join(f"; of an image in the {role} {text}" for text, role in texts if text)
+
+
+def _spec(tensor: Tensor) -> TensorSpec:
+    if tensor.quantization is None:
+        return TensorSpec(tensor.dtype)
+    (scale,), (zero_point,) = tensor.quantization.scale, tensor.quantization.zero_point
+    return TensorSpec(tensor.dtype, scale, zero_point)
 
 
 def _constants(graph: Graph, prefix: str) -> list[str]:

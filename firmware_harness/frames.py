@@ -132,4 +132,4 @@ def encode_pixels(pixels: Pixels, tensor: Tensor) -> np.ndarray:
     planes = pixels[..., np.newaxis] if channels == 1 else as_rgb(pixels)
     assert tensor.quantization is not None  # the planner has checked it
     scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zero_point[0]
-    return np.ascontiguousarray(encode(planes, TensorSpec("int8", scale, zero_point)))
+    return np.ascontiguousarray(encode(planes, TensorSpec(tensor.dtype, scale, zero_point)))

@@ -91,8 +91,7 @@ def open_file(path: Path) -> Subject:
     except UserError as error:
         text = str(error)
         raise UserError(text if str(path) in text else f"{path}: {text}") from None
-    precision: Precision = "int8" if interface.input.dtype == "int8" else "float32"
-    return Subject(path.name, part, precision, {suffix: path}, interface)
+    return Subject(path.name, part, interface.input.precision, {suffix: path}, interface)
 
 
 def _read_tflite(path: Path) -> tuple[Part, Interface]:

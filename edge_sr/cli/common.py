@@ -13,6 +13,7 @@ from edge_sr.errors import UserError, require
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edge_sr.runtime.session import PixelRange
     from edge_sr.zoo.catalog import Precision
 
 T = TypeVar("T")
@@ -51,6 +52,15 @@ PerChannelOption = Annotated[
     bool,
     typer.Option("--per-channel", help="Run the network on R, G and B instead of luma only."),
 ]
+InputRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input-range",
+        metavar="RANGE",
+        help="Values of black and white in a file's input: 0..1, 0..255 or -1..1.",
+        show_default="from scale and zero point; float32: 0..1",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 
@@ -68,6 +78,19 @@ def parse_path(text: str | Path) -> Path:
 def precision_of(int8: bool | None) -> "Precision | None":
     """Return the precision of `--int8` or `--float32`; None where neither is given."""
     return None if int8 is None else "int8" if int8 else "float32"
+
+
+def range_of(text: str | None) -> "PixelRange | None":
+    """Return the range of `--input-range`; None where it is not given.
+
+    Raises:
+        UserError: the range is unknown.
+    """
+    if text is None:
+        return None
+    from edge_sr.runtime.pixels import parse_range
+
+    return parse_range(text)
 
 
 @functools.cache

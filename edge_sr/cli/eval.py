@@ -11,6 +11,7 @@ import typer
 
 from edge_sr.cli.common import (
     ForceOption,
+    InputRangeOption,
     Int8Option,
     PerChannelOption,
     RuntimeOption,
@@ -20,6 +21,7 @@ from edge_sr.cli.common import (
     precision_of,
     progress,
     quality_text,
+    range_of,
 )
 from edge_sr.cli.json_csv import (
     CsvOption,
@@ -78,6 +80,7 @@ def evaluate(
     runtime: RuntimeOption = None,
     int8: Int8Option = None,
     threads: ThreadsOption = None,
+    input_range: InputRangeOption = None,
     per_channel: PerChannelOption = False,
     border: Annotated[
         int | None,
@@ -104,9 +107,10 @@ def evaluate(
     check_files(force, json_file, csv_file)
     name, session = BICUBIC, None
     if model == BICUBIC:
-        scale = _bicubic_scale(scale, runtime, int8, threads)
+        scale = _bicubic_scale(scale, runtime, int8, threads, input_range)
     else:
-        artifact, session = open_upscaler(model, scale, runtime, precision_of(int8), threads)
+        precision, stated = precision_of(int8), range_of(input_range)
+        artifact, session = open_upscaler(model, scale, runtime, precision, threads, stated)
         name, scale = f"{artifact.name} ({artifact.runtime})", session.scale
     border = scale if border is None else border
     pairs = find_pairs(data, scale, for_test=True)
@@ -118,11 +122,16 @@ def evaluate(
 
 
 def _bicubic_scale(
-    scale: int | None, runtime: str | None, int8: bool | None, threads: int | None
+    scale: int | None,
+    runtime: str | None,
+    int8: bool | None,
+    threads: int | None,
+    input_range: str | None,
 ) -> int:
-    if (runtime, int8, threads) != (None, None, None):
+    if (runtime, int8, threads, input_range) != (None, None, None, None):
         raise UserError(
-            "bicubic takes no --runtime, --int8, --float32 or --threads; leave them out"
+            "bicubic takes no --runtime, --int8, --float32, --threads or --input-range; "
+            "leave them out"
         )
     return DEFAULT_SCALE if scale is None else scale
 

@@ -7,6 +7,7 @@ import typer
 
 from edge_sr.cli.common import (
     ForceOption,
+    InputRangeOption,
     Int8Option,
     PerChannelOption,
     RuntimeOption,
@@ -16,6 +17,7 @@ from edge_sr.cli.common import (
     check_new,
     parse_path,
     precision_of,
+    range_of,
     say,
 )
 from edge_sr.cli.folders import Task, check_target, run_folder
@@ -42,6 +44,7 @@ def upscale(
     runtime: RuntimeOption = None,
     int8: Int8Option = None,
     threads: ThreadsOption = None,
+    input_range: InputRangeOption = None,
     per_channel: PerChannelOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -56,7 +59,8 @@ def upscale(
     from edge_sr.zoo.artifact import check_options, open_upscaler
 
     def open_session() -> "Session":
-        return open_upscaler(model, scale, runtime, precision_of(int8), threads)[1]
+        precision, stated = precision_of(int8), range_of(input_range)
+        return open_upscaler(model, scale, runtime, precision, threads, stated)[1]
 
     check_options(model, scale, runtime, precision_of(int8), threads)
     if not source.exists():

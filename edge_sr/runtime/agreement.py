@@ -8,7 +8,7 @@ import numpy as np
 from edge_sr.data.colour import luminance
 from edge_sr.metrics import Pixels, psnr
 from edge_sr.records import Decision
-from edge_sr.runtime.pixels import decode
+from edge_sr.runtime.pixels import decode, pixel_range
 from edge_sr.runtime.session import TensorSpec
 
 MAX_PSNR_DIFFERENCE = 0.05
@@ -32,7 +32,7 @@ class Agreement:
     """The difference between an output and the reference's.
 
     Attributes:
-        max_difference: in int8 steps, or in 1/255 of the range for float32.
+        max_difference: in 8-bit steps, or in 1/255 of the range for float32.
         differing_share: share of values that differ, 0..1.
         psnr_difference: dB; None without an image.
         decision: None for an output that is not finite.
@@ -66,7 +66,8 @@ def agreement(
     """
     if not np.isfinite(output).all():
         return Agreement(np.finfo(np.float32).max.item(), 1.0, None, None, False)
-    step = 1.0 if spec.dtype == "int8" else 1 / 255
+    span = pixel_range(spec, "output") if spec.dtype == "float32" else None
+    step = (span.high - span.low) / 255 if span else 1.0
     steps = np.abs(output.astype(np.float64) - reference) / step
     loss = None if image is None else _loss(output, reference, spec, image, border)
     largest, rms = float(steps.max()), math.sqrt(float(np.mean(steps**2)))

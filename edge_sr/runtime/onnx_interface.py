@@ -16,7 +16,7 @@ from edge_sr.runtime.interfaces import (
 )
 from edge_sr.runtime.session import Interface, TensorSpec
 
-_DTYPES = {1: "float32", 3: "int8"}  # TensorProto.DataType
+_DTYPES = {1: "float32", 2: "uint8", 3: "int8"}  # TensorProto.DataType
 
 # Operators whose output pixels each depend on the same pixel of the inputs only. A Reshape may only
 # drop or add the axis of a single channel; any other fails the shape check of each run.
@@ -199,18 +199,18 @@ def _sizes(value: Any, role: str, channels: int) -> tuple[int, int]:
 def _spec(value: Any, node: Any, constants: dict[str, Any], role: str) -> TensorSpec:
     dtype = _DTYPES.get(value.type.tensor_type.elem_type)
     if dtype is None:
-        raise UserError(f"the model's {role} is neither int8 nor float32")
+        raise UserError(f"the model's {role} is not int8, uint8 or float32")
     if dtype == "float32":
         return TensorSpec(dtype)
     if node is None or any(name not in constants for name in node.input[1:3]):
-        raise UserError(f"the model's int8 {role} needs a constant scale and zero point")
+        raise UserError(f"the model's {dtype} {role} needs a constant scale and zero point")
     import onnx
 
     to_array = onnx.numpy_helper.to_array
     values = [to_array(constants[name]) for name in node.input[1:3]]
     scale, zero_point = values[0], values[1]
     if scale.size != 1 or zero_point.size != 1 or not 0 < float(scale.ravel()[0]) < np.inf:
-        raise UserError(f"the model's int8 {role} needs one positive scale and one zero point")
+        raise UserError(f"the model's {dtype} {role} needs one positive scale and one zero point")
     return TensorSpec(dtype, float(scale.ravel()[0]), int(zero_point.ravel()[0]))
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -10,18 +10,38 @@ from edge_sr.errors import UserError
 
 
 @dataclass(frozen=True)
+class PixelRange:
+    """The real values that stand for black (`low`) and white (`high`)."""
+
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        """Return the range as `--input-range` names it: "0..1"."""
+        return f"{self.low}..{self.high}"
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """The dtype and the quantization of a tensor that holds an image.
 
     Attributes:
-        dtype: "int8", where a value q stands for (q - zero_point) * scale, or "float32".
+        dtype: "int8" or "uint8", where a value q stands for (q - zero_point) * scale, or "float32".
         scale: step size, positive; 1 for float32.
-        zero_point: the int8 value that stands for 0; 0 for float32.
+        zero_point: the stored value that stands for 0; 0 for float32.
+        pixels: the range of pixels that the user has stated; None to read it from scale and
+            zero point (`edge_sr.runtime.pixels.pixel_range`).
     """
 
     dtype: str
     scale: float = 1.0
     zero_point: int = 0
+    pixels: PixelRange | None = None
+
+    @property
+    def precision(self) -> Literal["int8", "float32"]:
+        """Whether the network computes in 8-bit integers or in float32."""
+        return "float32" if self.dtype == "float32" else "int8"
 
 
 @dataclass(frozen=True)
@@ -31,8 +51,8 @@ class Interface:
     Attributes:
         scale: the factor by which height and width grow.
         halo: input pixels on each side that an output pixel may depend on.
-        input: of the (1,H,W,C) input, values in [0,1].
-        output: of the (1,scale*H/shrink,scale*W/shrink,C) output, values in [0,1].
+        input: of the (1,H,W,C) input.
+        output: of the (1,scale*H/shrink,scale*W/shrink,C) output.
         fixed_size: (H, W) if the artifact runs at that size only, else None.
         channels: C of input and output.
         shrink: the factor by which height and width shrink; both must be multiples of it.

@@ -45,9 +45,11 @@ def _spec(tensor: graph.Tensor, role: str, expected: int) -> TensorSpec:
         raise UserError(f"the model's {role} is {tensor.shape}; (1,H,W,{expected}) is needed")
     if tensor.dtype == "float32":
         return TensorSpec("float32")
-    if tensor.dtype != "int8":
-        raise UserError(f"the model's {role} is {tensor.dtype}; int8 or float32 is needed")
+    if tensor.dtype not in ("int8", "uint8"):
+        raise UserError(f"the model's {role} is {tensor.dtype}; int8, uint8 or float32 is needed")
     quantization = tensor.quantization
     if quantization is None or len(quantization.scale) != 1:
-        raise UserError(f"the model's int8 {role} needs exactly one scale and one zero point")
-    return TensorSpec("int8", quantization.scale[0], quantization.zero_point[0])
+        raise UserError(
+            f"the model's {tensor.dtype} {role} needs exactly one scale and one zero point"
+        )
+    return TensorSpec(tensor.dtype, quantization.scale[0], quantization.zero_point[0])

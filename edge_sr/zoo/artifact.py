@@ -7,8 +7,9 @@ from edge_sr.cores import cores
 from edge_sr.errors import UserError
 from edge_sr.files import check_is_file
 from edge_sr.runtime.opening import open_session
+from edge_sr.runtime.pixels import UNIT, state_range
 from edge_sr.runtime.runtimes import RUNTIMES, find_runtime
-from edge_sr.runtime.session import Session
+from edge_sr.runtime.session import PixelRange, Session
 from edge_sr.zoo import catalog
 from edge_sr.zoo.catalog import Network, Precision
 
@@ -98,6 +99,7 @@ def open_upscaler(
     runtime: str | None = None,
     precision: Precision | None = None,
     threads: int | None = None,
+    input_range: PixelRange | None = None,
 ) -> tuple[Artifact, Session]:
     """Find an upscaler and open it.
 
@@ -107,17 +109,26 @@ def open_upscaler(
         runtime: as in `choose`.
         precision: that it must compute in; None for any.
         threads: 1 to 64; None for one per core where the runtime takes several.
+        input_range: of the pixels that a file takes; None to read it from the file, where float32
+            means 0..1.
 
     Raises:
         UserError: as `catalog.resolve` and `choose`, or the file is damaged, or its scale or
-            precision is another.
+            precision is another, or a range is stated for a shipped network.
     """
-    artifact = choose(catalog.resolve(name, scale, kind="super-resolution"), runtime, precision)
+    network = catalog.resolve(name, scale, kind="super-resolution")
+    artifact = choose(network, runtime, precision)
+    if input_range is not None and network.path is None:
+        raise UserError(f"{network.id} takes pixels {UNIT}; leave --input-range out")
     if threads is None:
         threads = len(cores()) if RUNTIMES[artifact.runtime].threaded else 1
     session = open_session(artifact.path, artifact.runtime, threads)
     if scale is not None and session.scale != scale:
         raise UserError(f"{artifact.path} upscales x{session.scale}, not x{scale}")
-    if precision not in (None, session.input.dtype):
-        raise UserError(f"{artifact.path} computes in {session.input.dtype}, not in {precision}")
+    if precision not in (None, session.input.precision):
+        raise UserError(
+            f"{artifact.path} computes in {session.input.precision}, not in {precision}"
+        )
+    if input_range is not None:
+        state_range(session, input_range)
     return artifact, session

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Tensor, not_integer, scale
+from edge_sr.runtime.pixels import describe
+from edge_sr.runtime.session import TensorSpec
 
 ENGINES = ("streaming", "tflm")
 
@@ -79,7 +81,9 @@ def network_fields(network: Graph, name: str) -> dict[str, str]:
 
 
 def _value(tensor: Tensor) -> str:
-    """Return the formula that decodes a stored value q."""
+    """Return the formula that decodes a stored value q, and what black and white are."""
     assert tensor.quantization is not None  # `check_network` has checked it
     (factor, *_), (zero_point, *_) = tensor.quantization.scale, tensor.quantization.zero_point
-    return f"(q {'-' if zero_point > 0 else '+'} {abs(zero_point)}) * {factor:.9g}"
+    formula = f"(q {'-' if zero_point > 0 else '+'} {abs(zero_point)}) * {factor:.9g}"
+    pixels = describe(TensorSpec(tensor.dtype, factor, zero_point))
+    return f"{formula}; {pixels}" if pixels else formula

@@ -5,7 +5,7 @@
  * @UPPER@_PLAN_ARENA_BYTES(width) bytes.
  * Rows are int8, NHWC, with @CHANNELS_IN@ channels in and @CHANNELS_OUT@ out:
  * an input value q means @VALUE_IN@,
- * an output value q means @VALUE_OUT@; 0 is black, 1 is white.
+ * an output value q means @VALUE_OUT@.
  */
 #ifndef @UPPER@_H
 #define @UPPER@_H
