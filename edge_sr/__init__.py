@@ -19,8 +19,10 @@ from edge_sr.version import __version__
 
 if TYPE_CHECKING:
     from edge_sr.api import (
+        ClassScore,
         MemoryPlan,
         Upscaler,
+        classify,
         compress,
         decompress,
         export,
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ClassScore",
     "EdgeSRError",
     "MemoryPlan",
     "Upscaler",
     "__version__",
+    "classify",
     "compress",
     "decompress",
     "export",

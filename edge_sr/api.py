@@ -5,6 +5,7 @@ upscaling also uint16 (H, W) gray. Results are numpy arrays.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from edge_sr.classification import ClassScore
 from edge_sr.errors import UserError, reason
 from edge_sr.runtime.runtimes import RUNTIMES
 from edge_sr.runtime.session import Session
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 Image = str | os.PathLike[str] | PillowImage.Image | NDArray[np.uint8] | NDArray[np.uint16]
 RuntimeName = Literal["litert", "onnx", "tflm", "engine", "keras"]
+ClassifierRuntime = Literal["litert", "onnx", "tflm"]
 RangeName = Literal["0..1", "0..255", "-1..1"]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -146,6 +149,54 @@ def upscale(
         EdgeSRError: as `load` and `Upscaler.upscale`.
     """
     return load(model, scale=scale).upscale(image)
+
+
+def classify(
+    model: str | os.PathLike[str],
+    image: Image,
+    *,
+    labels: str | os.PathLike[str] | Sequence[str] | None = None,
+    top: int = 5,
+    runtime: ClassifierRuntime | None = None,
+    input_range: RangeName | None = None,
+) -> list[ClassScore]:
+    """Classify an image.
+
+    The image is converted to gray or RGB and resized to the model's size by Pillow's bilinear
+    filter with antialiasing; the aspect ratio is not kept.
+
+    Args:
+        model: a classifier's .tflite or .onnx file: int8, uint8 or float32, (1, H, W, 1) or
+            (1, H, W, 3) in, (1, classes) out.
+        image: a path, a Pillow image or a uint8 array (H, W) or (H, W, 3), of any size.
+        labels: the names of all classes, or a text file with one a line; None for "class 3".
+        top: how many classes to return at most.
+        runtime: "litert", "onnx" or "tflm"; None for what opens the file.
+        input_range: "0..1", "0..255" or "-1..1", the pixels that the model takes; None to read it
+            from scale and zero point, where float32 means 0..1.
+
+    Returns:
+        The most probable classes, the best first. Scores are percentages: the output itself where
+        the model ends in a softmax or a sigmoid, else the softmax of the output.
+
+    Raises:
+        EdgeSRError: the model is not a classifier, the image or the labels cannot be read, or the
+            labels are not as many as the classes.
+    """
+    from edge_sr import classification
+    from edge_sr.runtime.pixels import RANGES
+    from edge_sr.runtime.runtimes import CLASSIFIER_RUNTIMES
+    from edge_sr.zoo.classifiers import open_named
+
+    if _required("top", top) < 1:
+        raise UserError(f"top is {top}; at least 1 is needed")
+    _check_choice("runtime", runtime, (None, *CLASSIFIER_RUNTIMES))
+    _check_choice("input_range", input_range, (None, *RANGES))
+    stated = None if input_range is None else RANGES[input_range]
+    session = open_named(_name(model), runtime, None, stated)
+    names = _labels(labels, classification.classes_of(session).count)
+    pixels = cast(NDArray[np.uint8], _pixels(image, wide=False))
+    return classification.best(classification.class_percents(session, pixels), top, names)
 
 
 def compress(
@@ -336,6 +387,22 @@ def _required(what: str, value: object) -> int:
     if number is None:
         raise UserError(f"{what} is a whole number, not None")
     return number
+
+
+def _labels(
+    labels: str | os.PathLike[str] | Sequence[str] | None, count: int
+) -> Sequence[str] | None:
+    """The names of all classes, from a file or as given; None stays."""
+    from edge_sr import classification
+
+    if labels is None:
+        return None
+    if isinstance(labels, str | os.PathLike):
+        return classification.read_labels(Path(labels), count)
+    if not isinstance(labels, Sequence) or not all(isinstance(each, str) for each in labels):
+        raise UserError("labels are a file or a list of texts")
+    classification.check_labels(labels, count, "the list of labels")
+    return labels
 
 
 def _int8_file(name: str) -> Path:

@@ -16,7 +16,7 @@ from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
 from edge_sr.evaluate import Record, Score, evaluate, mean
 from edge_sr.runtime.opening import open_session
-from edge_sr.runtime.pixels import run_plane
+from edge_sr.runtime.pixels import UNIT, run_plane, state_range
 from edge_sr.zoo import catalog
 
 
@@ -113,6 +113,7 @@ def test_an_rgb_network_is_scored_by_the_luma_of_its_output(
     model = writer.finish(writer.depth_to_space(writer.conv(writer.input, 12, 3), 2))
     (tmp_path / "rgb.tflite").write_bytes(model)
     session = open_session(tmp_path / "rgb.tflite", "litert")
+    state_range(session, UNIT)
     pair = find_pairs(photographs, 2)[0]
     low, high = load_pair(pair, 2)
     (record,) = evaluate(session, [pair], 2)

@@ -15,7 +15,7 @@ from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
 from edge_sr.errors import UserError
 from edge_sr.runtime.opening import open_session
-from edge_sr.runtime.pixels import decode, encode, run_plane
+from edge_sr.runtime.pixels import UNIT, decode, encode, run_plane, state_range
 from edge_sr.runtime.session import Session
 from edge_sr.runtime.tiles import windows
 from edge_sr.upscaling import upscale, upscale_bands, upscale_file
@@ -61,6 +61,7 @@ def test_tiles_of_random_networks_equal_the_whole_image(runtime: str, tmp_path: 
         path.write_bytes(from_tflite(model) if runtime == "onnx" else model)
         session = open_session(path, runtime)
         assert session.scale == network.scale
+        state_range(session, UNIT)
         plane = image(height, width, network.seed)
         window = 2 * max(session.halo, UPSCALE_CONTEXT) + extra
         tiled = upscale(session, plane, window=window)
@@ -82,6 +83,7 @@ def test_an_rgb_network_upscales_all_channels_at_once(runtime: str, tmp_path: Pa
     path.write_bytes(from_tflite(model) if runtime == "onnx" else model)
     session = open_session(path, runtime)
     assert (session.channels, session.scale) == (3, 2)
+    state_range(session, UNIT)
     rgb = image(30, 23, 2, colour=True)
     direct = decode(session.run(encode(rgb, session.input)[np.newaxis]), session.output)[0]
     assert np.array_equal(upscale(session, rgb, window=12), direct)

@@ -1,4 +1,4 @@
-"""`edge-sr eval`: measures the quality of a network, and of bicubic, on a folder of images."""
+"""`edge-sr eval`: measures the quality of a network, and of bicubic, on images."""
 
 import csv
 import io
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge_sr.cli import eval_classifier
+from edge_sr.cli.classify import LabelsOption
 from edge_sr.cli.common import (
     ForceOption,
     InputRangeOption,
@@ -64,7 +66,8 @@ def evaluate(
         typer.Option(
             parser=parse_path,
             metavar="PATH",
-            help="Folder of images: plain, hr/ and lr_x2/, or laid out as DIV2K, FLIR or OSU.",
+            help="Folder of images: plain, hr/ and lr_x2/, or laid out as DIV2K, FLIR or OSU; of "
+            "a classifier: a folder of class folders, or an .npz file.",
         ),
     ],
     model: Annotated[
@@ -72,7 +75,8 @@ def evaluate(
         typer.Option(
             metavar="MODEL",
             autocompletion=complete_evaluated,
-            help="Id of a shipped network, a .tflite, .onnx or .safetensors file, or 'bicubic'.",
+            help="Id of a shipped network, a .tflite, .onnx or .safetensors file, or 'bicubic'; "
+            "a classifier's .tflite or .onnx file.",
             show_default=f"{DEFAULT_MODEL}-x{DEFAULT_SCALE}",
         ),
     ] = None,
@@ -86,25 +90,44 @@ def evaluate(
         int | None,
         typer.Option(min=0, help="Pixels cropped from each side.", show_default="the scale"),
     ] = None,
+    labels: LabelsOption = None,
     json_file: JsonOption = None,
     csv_file: CsvOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Measure PSNR, SSIM and MS-SSIM of a network on a folder of images.
+    """Measure PSNR, SSIM and MS-SSIM of an upscaler on images, or the accuracy of a classifier.
 
     The luma of 8-bit images is compared, with a border of `scale` pixels cropped. A folder without
     low-resolution images has them made by antialiased bicubic reduction. FLIR and OSU are measured
     on the images that the slides of TinyPSSR (Chiapputo & Bailey) use, and their published figures
     are printed too; they crop 4 pixels (--border 4).
+
+    Of a classifier the share of images is printed whose class is the most probable one (top 1), and
+    among the five most probable (top 5). The sorted class folders are the classes, unless --labels
+    names them.
     """
     from edge_sr.data import thermal
     from edge_sr.data.datasets import find_pairs
     from edge_sr.zoo import published
     from edge_sr.zoo.artifact import check_options, open_upscaler
+    from edge_sr.zoo.classifiers import is_classifier
 
+    if model is not None and is_classifier(model):
+        given = {
+            "--scale": scale is not None,
+            "--int8 or --float32": int8 is not None,
+            "--per-channel": per_channel,
+            "--border": border is not None,
+        }
+        eval_classifier.refuse_options(model, given)
+        check_files(force, json_file, csv_file)
+        request = eval_classifier.Request(model, data, labels, runtime, threads, input_range)
+        return eval_classifier.evaluate(request, json_file, csv_file)
     if model != BICUBIC:
         check_options(model, scale, runtime, precision_of(int8), threads)
     check_files(force, json_file, csv_file)
+    if labels is not None:
+        raise UserError(f"--labels is for classifiers; {model or DEFAULT_MODEL} is not one")
     name, session = BICUBIC, None
     if model == BICUBIC:
         scale = _bicubic_scale(scale, runtime, int8, threads, input_range)

@@ -13,6 +13,7 @@ import typer.main
 
 from edge_sr.cli import (
     bench,
+    classify,
     compare,
     compress,
     decompress,
@@ -63,6 +64,7 @@ app.command("upscale", rich_help_panel=_USE)(upscale.upscale)
 app.command("compress", rich_help_panel=_USE)(compress.compress)
 app.command("decompress", rich_help_panel=_USE)(decompress.decompress)
 app.command("compare", rich_help_panel=_USE)(compare.compare)
+app.command("classify", cls=ReportCommand, rich_help_panel=_USE)(classify.classify)
 app.command("info", rich_help_panel=_USE)(info.info)
 app.command("train", rich_help_panel=_TRAIN)(train.train)
 app.command("quantize", rich_help_panel=_TRAIN)(quantize.quantize)

@@ -3,13 +3,16 @@
 from fractions import Fraction
 
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import Interface, TensorSpec
+from edge_sr.runtime.session import Activation, Classes, Interface, TensorSpec
 
 SCALES = (2, 3, 4)
 """Upscaling factors that a session may have."""
 
 UPSCALER_CHANNELS = (1, 3)
 """Channels of an upscaler: luma or any other single plane, and RGB."""
+
+CLASSIFIER_CHANNELS = (1, 3)
+"""Channels of a classifier's images: gray and RGB."""
 
 PART_CHANNELS = 3
 """Channels of an encoder or a decoder, at both ends."""
@@ -36,6 +39,64 @@ def check_upscaler(scale: int | Fraction, channels: int, ends_in_sigmoid: bool) 
             "the model takes RGB and ends in a sigmoid, as decoders of codecs do; "
             "`edge-sr decompress` runs those"
         )
+
+
+def check_classifier(
+    inputs: int, outputs: int, source: tuple[int, ...], target: tuple[int, ...]
+) -> None:
+    """Check that a network is an image classifier.
+
+    Args:
+        inputs: the number of inputs.
+        outputs: the number of outputs.
+        source: shape of the first input; a batch of any size is 0 or 1.
+        target: shape of the first output, likewise.
+
+    Raises:
+        UserError: it is something else; the text says what.
+    """
+    if (inputs, outputs) != (1, 1):
+        raise UserError(
+            f"the model has {inputs} inputs and {outputs} outputs; a classifier has one of each"
+        )
+    if len(target) == 4 and len(source) == 4:
+        raise UserError(
+            f"the model gives {list(target)}, an image, and a classifier gives [1, classes]; "
+            "`edge-sr upscale` runs upscalers"
+        )
+    if len(target) != 2 or target[0] not in (0, 1) or target[1] < 2:
+        raise UserError(
+            f"the model gives {list(target)}, and a classifier gives [1, classes] with at least "
+            "two classes"
+        )
+    sized = len(source) == 4 and source[0] in (0, 1) and min(source[1:]) > 0
+    if not sized or source[3] not in CLASSIFIER_CHANNELS:
+        raise UserError(
+            f"the model takes {list(source)}; a classifier of images takes [1, height, width, 1] "
+            "or [1, height, width, 3], with a fixed height and width"
+        )
+
+
+def classifier_interface(
+    source: TensorSpec,
+    target: TensorSpec,
+    shape: tuple[int, ...],
+    classes: int,
+    activation: Activation,
+) -> Interface:
+    """Return the interface of a classifier.
+
+    Args:
+        source: of the input.
+        target: of the output.
+        shape: of the input, (1,H,W,C).
+        classes: the number of classes.
+        activation: how the output ends.
+    """
+    _, height, width, channels = shape
+    return Interface(
+        1, 0, source, target, (height, width), channels, classes=Classes(classes, activation)
+    )
 
 
 def part_interface(

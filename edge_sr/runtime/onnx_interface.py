@@ -11,10 +11,12 @@ from edge_sr.errors import UserError, require
 from edge_sr.runtime.interfaces import (
     PART_CHANNELS,
     UPSCALER_CHANNELS,
+    check_classifier,
     check_upscaler,
+    classifier_interface,
     part_interface,
 )
-from edge_sr.runtime.session import Interface, TensorSpec
+from edge_sr.runtime.session import Activation, Interface, TensorSpec
 
 _DTYPES = {1: "float32", 2: "uint8", 3: "int8"}  # TensorProto.DataType
 
@@ -29,6 +31,7 @@ _PIXELWISE = frozenset(
 )
 _AXES = ([0, 3, 1, 2], [0, 2, 3, 1], [0, 1, 2, 3])  # between NHWC and NCHW
 _MOVING = frozenset(("Concat", "DepthToSpace", "Identity", "Reshape", "Transpose"))
+_ACTIVATIONS: dict[str, Activation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,38 @@ def read_part(data: bytes) -> Interface:
     return part_interface(facts.extent.factor, halo, facts.source, facts.target, facts.fixed_size)
 
 
+def read_classifier(data: bytes) -> Interface:
+    """Return the interface of an .onnx (NHWC) that classifies images of one channel or RGB.
+
+    Raises:
+        UserError: the file is damaged, or it is not such a network.
+    """
+    graph = _parse(data).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if not inputs or not graph.output:
+        raise UserError("the model has no input or no output; a classifier has one of each")
+    source, target = inputs[0], graph.output[0]
+    check_classifier(len(inputs), len(graph.output), _dims(source), _dims(target))
+    return classifier_interface(
+        _spec(source, _forward(graph, source.name), constants, "input"),
+        _spec(target, _backward(graph, target.name), constants, "output"),
+        _dims(source),
+        _dims(target)[1],
+        _ACTIVATIONS.get(_last_operator(graph), "none"),
+    )
+
+
+def output_rank(data: bytes) -> int:
+    """Return the number of axes of the first output of an .onnx; 0 if it has none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    outputs = _parse(data).graph.output
+    return len(_dims(outputs[0])) if outputs else 0
+
+
 @dataclass(frozen=True)
 class _Facts:
     """What is read from a graph with one input image and one output image."""
@@ -86,7 +121,7 @@ def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
         )
     source, target = inputs[0], graph.output[0]
     extent = _extent(graph, constants, source.name, target.name)
-    last = [dim.dim_value for dim in source.type.tensor_type.shape.dim][-1:]
+    last = _dims(source)[-1:]
     channels = last[0] if last and last[0] in allowed else allowed[0]
     height, width = _sizes(source, "input", channels)
     _sizes(target, "output", channels)
@@ -186,9 +221,14 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
 
 
+def _dims(value: Any) -> tuple[int, ...]:
+    """The shape of a tensor; 0 where it is not fixed."""
+    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+
+
 def _sizes(value: Any, role: str, channels: int) -> tuple[int, int]:
     """Height and width of an NHWC tensor; 0 where they are not fixed."""
-    dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    dims = list(_dims(value))
     if len(dims) != 4 or dims[0] not in (0, 1) or dims[3] != channels or min(dims) < 0:
         raise UserError(f"the model's {role} is {dims}; [1, H, W, {channels}] is needed")
     if (dims[1] == 0) != (dims[2] == 0):

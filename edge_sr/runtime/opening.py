@@ -1,4 +1,6 @@
-"""Opens a model file in a runtime: `open_session` for upscalers, `open_part` for codec parts.
+"""Opens a model file in a runtime.
+
+`open_session` opens upscalers, `open_part` parts of codecs, `open_classifier` classifiers.
 
 Each runtime's module is imported when a session of it is opened, and not before.
 """
@@ -9,7 +11,7 @@ from edge_sr.errors import UserError, require
 from edge_sr.files import check_is_file
 from edge_sr.graph import read_bytes
 from edge_sr.quiet import quiet_native
-from edge_sr.runtime.runtimes import MAX_THREADS, RUNTIMES, find_runtime
+from edge_sr.runtime.runtimes import CLASSIFIER_RUNTIMES, MAX_THREADS, RUNTIMES, find_runtime
 from edge_sr.runtime.session import Interface, Session
 
 
@@ -70,6 +72,48 @@ def open_part(model: bytes, threads: int = 1, runtime: str | None = None) -> Ses
     interface = read_part(model)
     default = "engine" if interface.input.dtype == "int8" else "litert"
     return _open_tflite(model, interface, runtime or default, threads)
+
+
+def default_runtime(artifact: Path) -> str:
+    """Return the first runtime that opens files of that suffix; "litert" where none does."""
+    suffix = artifact.suffix.lower()
+    return next((name for name, known in RUNTIMES.items() if known.suffix == suffix), "litert")
+
+
+def open_classifier(artifact: Path, runtime: str | None = None, threads: int = 1) -> Session:
+    """Open a classifier of images of one channel or RGB, with a fixed size.
+
+    Args:
+        artifact: a .tflite (litert, tflm) or .onnx (onnx) file.
+        runtime: one of `CLASSIFIER_RUNTIMES`; None for what opens the file.
+        threads: 1 to `MAX_THREADS`; tflm takes 1 only.
+
+    Raises:
+        UserError: the runtime is unknown, runs no classifiers or is not installed, or the file is
+            missing, damaged, of another kind, or not a classifier of int8, uint8 or float32.
+    """
+    runtime = runtime or default_runtime(artifact)
+    known = find_runtime(runtime, threads)
+    if runtime not in CLASSIFIER_RUNTIMES:
+        raise UserError(
+            f"the runtime {runtime} does not run classifiers; available: "
+            f"{', '.join(CLASSIFIER_RUNTIMES)}"
+        )
+    _check_file(artifact, runtime, known.suffix)
+    with quiet_native():
+        require(known.package, known.extra)
+    try:
+        model = read_bytes(artifact)
+        if runtime == "onnx":
+            from edge_sr.runtime import onnx, onnx_interface
+
+            return onnx.ONNXSession(model, onnx_interface.read_classifier(model), threads)
+        from edge_sr.runtime.tflite_interface import read_classifier
+
+        return _open_tflite(model, read_classifier(model), runtime, threads)
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if str(artifact) in text else f"{artifact}: {text}") from None
 
 
 def _check_file(artifact: Path, runtime: str, suffix: str) -> None:

@@ -35,6 +35,10 @@ RUNTIMES = {
 """All runtimes by the names that users type."""
 
 
+CLASSIFIER_RUNTIMES = ("litert", "onnx", "tflm")
+"""The runtimes that run classifiers."""
+
+
 def find_runtime(name: str, threads: int) -> Runtime:
     """Return the runtime of this name.
 

@@ -44,6 +44,23 @@ class TensorSpec:
         return "float32" if self.dtype == "float32" else "int8"
 
 
+Activation = Literal["softmax", "sigmoid", "none"]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The output of a classifier, (1,N).
+
+    Attributes:
+        count: N, the number of classes.
+        activation: how the output ends: "softmax" for probabilities that add up to 1, "sigmoid" for
+            a probability of each class, "none" for logits.
+    """
+
+    count: int
+    activation: Activation
+
+
 @dataclass(frozen=True)
 class Interface:
     """Input, output and geometry of a network.
@@ -56,6 +73,7 @@ class Interface:
         fixed_size: (H, W) if the artifact runs at that size only, else None.
         channels: C of input and output.
         shrink: the factor by which height and width shrink; both must be multiples of it.
+        classes: of a classifier, whose output is (1,N); None for an output that is an image.
     """
 
     scale: int
@@ -65,6 +83,7 @@ class Interface:
     fixed_size: tuple[int, int] | None = None
     channels: int = 1
     shrink: int = 1
+    classes: Classes | None = None
 
 
 class Session(ABC):
@@ -80,11 +99,14 @@ class Session(ABC):
         self.fixed_size = interface.fixed_size
         self.channels = interface.channels
         self.shrink = interface.shrink
+        self.classes = interface.classes
         # Kept as dtypes: comparing names would cost more than all other checks of a run together.
         self._in_dtype, self._out_dtype = np.dtype(self.input.dtype), np.dtype(self.output.dtype)
 
-    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    def out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the output shape for an input of shape (1,H,W,C)."""
+        if self.classes is not None:
+            return 1, self.classes.count
         _, height, width, channels = shape
         up, down = self.scale, self.shrink
         return 1, height * up // down, width * up // down, channels
@@ -97,7 +119,7 @@ class Session(ABC):
                 `shrink`, or `fixed_size`.
 
         Returns:
-            (1,scale*H/shrink,scale*W/shrink,C) of the dtype of `output`.
+            (1,scale*H/shrink,scale*W/shrink,C), or (1,N) of a classifier, of the dtype of `output`.
 
         Raises:
             UserError: the runtime cannot run the network at this size.
@@ -116,9 +138,10 @@ class Session(ABC):
         result = self._run(np.ascontiguousarray(image))
         expected = self.out_shape(image.shape)
         if result.shape != expected or result.dtype != self._out_dtype:
+            kind = f"a x{self.scale} network" if self.classes is None else "a classifier"
             raise UserError(
                 f"the model gave {result.shape} {result.dtype}, and {expected} "
-                f"{self.output.dtype} was expected; it is not a x{self.scale} network"
+                f"{self.output.dtype} was expected; it is not {kind}"
             )
         return result
 

@@ -5,10 +5,15 @@ from edge_sr.errors import UserError
 from edge_sr.runtime.interfaces import (
     PART_CHANNELS,
     UPSCALER_CHANNELS,
+    check_classifier,
     check_upscaler,
+    classifier_interface,
     part_interface,
 )
-from edge_sr.runtime.session import Interface, TensorSpec
+from edge_sr.runtime.session import Activation, Interface, TensorSpec
+
+_ACTIVATIONS: dict[str, Activation] = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+_MOVING = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")
 
 
 def read_interface(model: bytes) -> Interface:
@@ -39,10 +44,72 @@ def read_part(model: bytes) -> Interface:
     return part_interface(graph.ratio(network), graph.halo(network), source, target)
 
 
+def read_classifier(model: bytes) -> Interface:
+    """Return the interface of a .tflite that classifies images of one channel or RGB.
+
+    Raises:
+        UserError: the file is damaged, or it is not such a network.
+    """
+    network = graph.read_graph(model)
+    inputs = [network.tensors[index] for index in network.inputs]
+    outputs = [network.tensors[index] for index in network.outputs]
+    source, target = inputs[0], outputs[0]
+    check_classifier(len(inputs), len(outputs), source.shape, target.shape)
+    _check_operands(network)
+    return classifier_interface(
+        _values(source, "input"),
+        _values(target, "output"),
+        source.shape,
+        target.shape[1],
+        _activation(network),
+    )
+
+
+def _check_operands(network: graph.Graph) -> None:
+    """Refuse operands at which the runtimes read outside of a tensor instead of raising an error.
+
+    The reader has no shapes for these operators: it knows those of networks that can be tiled.
+    """
+    for operator in network.operators:
+        if not operator.inputs or operator.inputs[0] < 0 or not operator.outputs:
+            raise UserError(f"the model is not a usable .tflite: {operator} lacks an operand")
+        shape = operator.inputs[1] if len(operator.inputs) > 1 else -1
+        if operator.name == "RESHAPE" and shape >= 0:
+            _check_reshape(operator, network.tensors[shape], network.tensors[operator.outputs[0]])
+
+
+def _check_reshape(operator: graph.Operator, shape: graph.Tensor, output: graph.Tensor) -> None:
+    if shape.dtype != "int32" or shape.shape != (len(output.shape),):
+        raise UserError(
+            f"the model is not a usable .tflite: {operator} takes its shape from {shape}, which is "
+            f"{shape.dtype} {shape.shape}, not {len(output.shape)} values of int32"
+        )
+    if shape.data is None:
+        return
+    sides = zip(shape.data.tolist(), output.shape, strict=True)
+    if not all(side in (-1, declared) for side, declared in sides):
+        raise UserError(
+            f"the model is not a usable .tflite: {operator} makes the shape {shape.data.tolist()}, "
+            f"and its output is {list(output.shape)}"
+        )
+
+
+def _activation(network: graph.Graph) -> Activation:
+    """How the output ends; operators that only move or requantize values do not count."""
+    for operator in reversed(network.operators):
+        if operator.name not in _MOVING:
+            return _ACTIVATIONS.get(operator.name, "none")
+    return "none"
+
+
 def _spec(tensor: graph.Tensor, role: str, expected: int) -> TensorSpec:
     batch, _, _, channels = tensor.shape if len(tensor.shape) == 4 else (0, 0, 0, 0)
     if (batch, channels) != (1, expected):
         raise UserError(f"the model's {role} is {tensor.shape}; (1,H,W,{expected}) is needed")
+    return _values(tensor, role)
+
+
+def _values(tensor: graph.Tensor, role: str) -> TensorSpec:
     if tensor.dtype == "float32":
         return TensorSpec("float32")
     if tensor.dtype not in ("int8", "uint8"):

@@ -8,6 +8,8 @@ from edge_sr import graph
 from edge_sr.errors import UserError
 from edge_sr.runtime.session import Interface, Session
 
+_MIN_BETA_SCALE = 2**-26
+_MAX_SOFTMAX = 511  # TFLM ends the process where exponentials of at most 1 add up to 512
 _ARENA_OVERHEAD = 64 * 1024  # kernel data, tensor structs and alignment
 
 
@@ -18,6 +20,7 @@ class TFLMSession(Session):
 
     def __init__(self, model: bytes, interface: Interface) -> None:
         super().__init__(interface)
+        check_softmax(graph.read_graph(model))
         self._model = model
         self._shape: tuple[int, ...] | None = None
         self._interpreter: Any = None
@@ -39,10 +42,35 @@ class TFLMSession(Session):
     def _at_size(self, height: int, width: int) -> Any:
         from tflite_micro import runtime
 
-        model = graph.resize(self._model, height, width)
+        # A classifier has one size, and operators that cannot be resized.
+        fixed = self.fixed_size is not None
+        model = self._model if fixed else graph.resize(self._model, height, width)
         return runtime.Interpreter.from_bytes(
             model, arena_size=arena_bound(graph.read_graph(model))
         )
+
+
+def check_softmax(network: graph.Graph) -> None:
+    """Refuse a softmax at which TFLM would end this process instead of raising an error.
+
+    Raises:
+        UserError: beta times the input's scale is too small, or exponentials may add up to 512.
+    """
+    for operator in network.operators:
+        if operator.name != "SOFTMAX":
+            continue
+        image = network.tensors[operator.inputs[0]]
+        beta = operator.options["beta"]
+        assert isinstance(beta, float)
+        if image.quantization is None:
+            continue
+        if beta * image.quantization.scale[0] <= _MIN_BETA_SCALE:
+            raise UserError(f"TFLM cannot run {operator}: its beta {beta:g} is too small")
+        if image.shape[-1] > _MAX_SOFTMAX:
+            raise UserError(
+                f"TFLM cannot run {operator} of {image.shape[-1]} classes: it supports up to "
+                f"{_MAX_SOFTMAX}; the runtime litert has no limit"
+            )
 
 
 def arena_bound(network: graph.Graph) -> int:

@@ -28,7 +28,7 @@ def test_help(edge_sr: EdgeSr, arguments: list[str]) -> None:
     assert {
         panel: re.findall(r"^│ (\w+)", text, re.MULTILINE) for panel, text in listed.items()
     } == {
-        "Use": ["models", "upscale", "compress", "decompress", "compare", "info"],
+        "Use": ["models", "upscale", "compress", "decompress", "compare", "classify", "info"],
         "Train": ["train", "quantize"],
         "Deploy": ["export", "firmware"],
         "Measure": ["eval", "rd", "reproduce", "bench"],

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tflite_factory import Network, TfliteWriter, networks, sizes, tinypssr
@@ -136,7 +137,8 @@ def test_the_size_of_the_tflite_leaves_no_trace(network: Network, size: tuple[in
 def test_an_unsupported_operator_is_named() -> None:
     writer = TfliteWriter(4, 4)
     output = writer.activation("softmax", (1, 4, 4, 1), 1 / 256, -128)
-    writer.operator("SOFTMAX", [writer.input.index], [output.index])
+    options = schema.SoftmaxOptionsT()
+    writer.operator("SOFTMAX", [writer.input.index], [output.index], options)
     with pytest.raises(UserError, match="operator 0 SOFTMAX cannot be converted to ONNX"):
         from_tflite(writer.finish(output))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,7 +78,8 @@ def test_a_kernel_larger_than_the_image_is_refused() -> None:
 def test_an_operator_that_may_depend_on_the_size_is_refused() -> None:
     writer = TfliteWriter(4, 4)
     output = writer.activation("softmax", (1, 4, 4, 1), 1 / 256, -128)
-    writer.operator("SOFTMAX", [writer.input.index], [output.index])
+    options = schema.SoftmaxOptionsT()
+    writer.operator("SOFTMAX", [writer.input.index], [output.index], options)
     with pytest.raises(UserError, match="SOFTMAX is not known"):
         resize(writer.finish(output), 5, 5)
 
