@@ -60,8 +60,9 @@ def check_softmax(network: graph.Graph) -> None:
         if operator.name != "SOFTMAX":
             continue
         image = network.tensors[operator.inputs[0]]
-        beta = operator.options["beta"]
-        assert isinstance(beta, float)
+        beta = operator.options.get("beta")
+        if not isinstance(beta, float):
+            raise UserError(f"TFLM cannot run {operator}: it lacks its options")
         if image.quantization is None:
             continue
         if beta * image.quantization.scale[0] <= _MIN_BETA_SCALE:

@@ -122,6 +122,11 @@ def test_a_softmax_at_which_tflm_aborts_is_refused(
     model.write_bytes(tflite_factory.pack(content))
     text = edge_sr.refuses("classify", model, *images, "--runtime", "tflm")
     assert "its beta 0 is too small" in text
+    operator = content.subgraphs[0].operators[2]
+    operator.builtinOptions, operator.builtinOptionsType = None, 0
+    model.write_bytes(tflite_factory.pack(content))
+    text = edge_sr.refuses("classify", model, *images, "--runtime", "tflm")
+    assert "lacks its options" in text
 
 
 def test_a_range_of_other_values_is_refused_until_it_is_stated(
