@@ -102,7 +102,7 @@ static int run_file(const char *path)
     struct job job;
     uint32_t words[4];
     uint32_t in_bytes = 0;
-    int good;
+    int good, refused;
 
     if (file == NULL || !read_block(file, words, sizeof words)) {
         fprintf(stderr, "cannot read %s\n", path);
@@ -117,10 +117,12 @@ static int run_file(const char *path)
     good = good && read_block(file, job.plan, job.plan_bytes) &&
            read_block(file, job.in, in_bytes) && read_block(file, job.expected, job.out_bytes) &&
            check_all(&job);
+    refused = esr_arena_bytes(job.plan, job.plan_bytes, job.width) == 0;
     free(job.plan), free(job.in), free(job.expected), free(job.out);
     fclose(file);
     if (!good) {
-        fprintf(stderr, "%s: the engine does not give the expected bytes\n", path);
+        fprintf(stderr, "%s: the engine %s\n", path,
+                refused ? "refuses the plan" : "does not give the expected bytes");
     }
     return good;
 }

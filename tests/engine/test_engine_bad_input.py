@@ -6,6 +6,16 @@ import struct
 import numpy as np
 import pytest
 from engine_runner import Arena, run_plan
+from plan_words import (
+    BUFFER,
+    BUFFER_WORDS,
+    HEADER,
+    HEADER_WORDS,
+    OPERATOR,
+    OPERATOR_WORDS,
+    PlanWords,
+    stacked,
+)
 from tflm_oracle import noise, run_tflm
 
 from edge_sr.engine import binding
@@ -226,16 +236,6 @@ def test_every_status_has_a_text() -> None:
         assert esr.esr_status_text(status).decode() == "unknown status"
 
 
-HEADER_WORDS, BUFFER_WORDS, OPERATOR_WORDS = 15, 8, 16
-HEADER = {"magic": 0, "version": 1, "layout": 2, "bytes": 3, "buffers": 4, "operators": 5}
-HEADER |= {"entries": 6, "unit_pixels": 7, "in": 8, "out": 9, "halo": 10, "latency": 11}
-HEADER |= {"unit_bytes": 12, "fixed_bytes": 13, "scratch_bytes": 14}
-BUFFER = {"unit_pixels": 0, "channels": 1, "depth": 2, "padding": 3, "bottom_padding": 4}
-BUFFER |= {"zero_point": 5, "unit_offset": 6, "fixed_offset": 7}
-OPERATOR = {"kind": 0, "in": 1, "other": 2, "out": 3, "kernel_h": 4, "kernel_w": 5, "groups": 6}
-OPERATOR |= {"extra": 7, "weights": 8, "bias": 9, "scales": 10, "low": 11, "high": 12, "zero": 13}
-
-
 def changed(plan: Plan, word: int, value: int) -> bytes:
     blob = bytearray(plan.blob)
     struct.pack_into("<I", blob, 4 * word, value % 2**32)
@@ -300,6 +300,17 @@ def test_impossible_convolutions_are_refused(plan: Plan, field: str, value: int)
     assert refused(changed(plan, operators(plan) + OPERATOR[field], value)) == (
         (field, value) != ("low", 127)  # a range of one value is valid
     )
+
+
+def test_overlapping_buffers_are_refused_at_the_widths_where_they_overlap(plan: Plan) -> None:
+    """The distance shrinks with the width; it is 40 bytes minus the width."""
+    pairs = set(PlanWords(plan.blob).sources())
+    assert len(pairs) >= 4
+    for pair in pairs:
+        blob = stacked(plan.blob, *pair, gap=(-1, 40))
+        statuses = {width: Arena(blob, width).status for width in (1, 39, 40, 41, 44, 500)}
+        assert {width for width, status in statuses.items() if status == PLAN} == {41, 44, 500}
+        assert set(statuses.values()) == {PLAN, binding.OK}
 
 
 def test_impossible_shifts_are_refused(plan: Plan) -> None:

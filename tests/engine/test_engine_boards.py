@@ -8,11 +8,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from clang_for_arm import compile_with_clang
 from random_models import RandomNetwork, Step
 from tflm_oracle import run_tflm
 
 from firmware_harness import board_file, build, emulate, oracle, project
+from firmware_harness.board import Board
 
 pytestmark = [pytest.mark.cross, pytest.mark.slow]
 
@@ -70,6 +73,38 @@ def test_bits_equal_tflm(kernels: str, network: RandomNetwork, tmp_path: Path) -
     project.write(tmp_path, project.Project("model", name, network.width), model)
     image = build.build(tmp_path, board, f"-Werror {flags}")
     assert instructions_in(image) == instructions
+    check_output(image, board, model, frame)
+
+
+CLANG = {
+    "dsp": ("mps2-an386", ("-mcpu=cortex-m4", "-mfloat-abi=soft")),
+    "helium": ("mps3-an547", ("-mcpu=cortex-m55", "-mfloat-abi=hard")),
+}
+
+
+@pytest.mark.parametrize("network", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-Os"])
+@pytest.mark.parametrize("kernels", CLANG)
+def test_bits_equal_tflm_with_clang(
+    kernels: str, level: str, network: RandomNetwork, tmp_path: Path
+) -> None:
+    """The engine of Clang, in an image that GCC links."""
+    for tool in ("clang", "arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    name, target = CLANG[kernels]
+    board, model, frame = board_file.find(name), network.write(), network.image()
+    project.write(tmp_path, project.Project("model", name, network.width), model)
+    build.build(tmp_path, board)
+    for source in (tmp_path / "engine").glob("*.c"):
+        compile_with_clang(source, tmp_path / "build" / "engine", [*target, level])
+    image = build.build(tmp_path, board)
+    assert instructions_in(image) == SETS[kernels][2]
+    check_output(image, board, model, frame)
+
+
+def check_output(image: Path, board: Board, model: bytes, frame: np.ndarray) -> None:
+    """Run the image on the frame; assert that the output is TFLM's."""
     done = emulate.run(image, board, frame[0])
     assert done.status == 0
     oracle.check(done.output, run_tflm(model, frame)[0])

@@ -218,6 +218,37 @@ static int check_records(esr_layout *layout)
            check_entries(layout);
 }
 
+#ifndef ESR_TRUSTED_PLANS
+
+/* Whether the operator can write its output while it reads a buffer. Every kernel can if the two
+ * share no byte; an element-wise kernel can also work in place. All buffers fit in the arena. */
+static int can_write(const esr_layout *layout, const esr_plan_operator *op, uint32_t source)
+{
+    const esr_plan_buffer *in = &layout->buffers[source], *out = &layout->buffers[op->out];
+    const size_t in_start = esr_buffer_offset(layout, in);
+    const size_t out_start = esr_buffer_offset(layout, out);
+
+    if (in == out) {
+        return op->kind == ESR_PRELU || op->kind == ESR_LUT || op->kind == ESR_ADD;
+    }
+    return in_start < out_start ? in_start + esr_stride(layout, in) * in->depth <= out_start
+                                : out_start + esr_stride(layout, out) * out->depth <= in_start;
+}
+
+static int check_overlap(const esr_layout *layout)
+{
+    for (uint32_t i = 0; i < layout->header->operators; i++) {
+        const esr_plan_operator *op = &layout->operators[i];
+
+        if (!can_write(layout, op, op->in) || !can_write(layout, op, op->other)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+#endif
+
 /* Lay the buffers out at the width: sets units, padded_units and arena_bytes. */
 static esr_status check_width(esr_layout *layout, uint32_t width)
 {
@@ -240,6 +271,11 @@ static esr_status check_width(esr_layout *layout, uint32_t width)
             return ESR_PLAN;
         }
     }
+#ifndef ESR_TRUSTED_PLANS
+    if (!check_overlap(layout)) {
+        return ESR_PLAN;
+    }
+#endif
     layout->arena_bytes = (size_t)bytes;
     return ESR_OK;
 }

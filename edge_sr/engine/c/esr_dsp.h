@@ -34,16 +34,52 @@ static inline int32_t esr_add_high_product(int32_t sum, int32_t a, int32_t b)
     return result;
 }
 
+/*
+ * esr_add_products() starts with the biases of two channels and adds `steps` times the products of
+ * eight taps, of two windows; weights are [step][4 taps, then 4][channel][tap]. Sums are window and
+ * channel: left 0, left 1, right 0, right 1. In assembly, because compilers spill registers here and
+ * do not load several words at once.
+ */
+#if defined(__clang__)
+
+/* A whole function in assembly: Clang cannot free the frame pointer of a single function. */
+__attribute__((naked, noinline)) static void esr_add_products(
+    int32_t sums[4], const int32_t bias[2], const esr_int16x2 *left, const esr_int16x2 *right,
+    const esr_int16x2 *weights, uint32_t steps)
+{
+    /* Sums: r0, r1, r12, lr; windows: r2, r3; weights: r10; steps: r11. */
+    __asm__ volatile("push {r0, r4-r11, lr}\n\t"
+                     "ldrd r10, r11, [sp, #40]\n\t"
+                     "ldrd r0, r1, [r1]\n\t"
+                     "mov r12, r0\n\t"
+                     "mov lr, r1\n"
+                     "1:\n\t"
+                     ".rept 2\n\t"
+                     "ldmia r10!, {r4, r5, r8, r9}\n\t"
+                     "ldrd r6, r7, [r2], #8\n\t"
+                     "smlad r0, r6, r4, r0\n\t"
+                     "smlad r1, r6, r8, r1\n\t"
+                     "smlad r0, r7, r5, r0\n\t"
+                     "smlad r1, r7, r9, r1\n\t"
+                     "ldrd r6, r7, [r3], #8\n\t"
+                     "smlad r12, r6, r4, r12\n\t"
+                     "smlad lr, r6, r8, lr\n\t"
+                     "smlad r12, r7, r5, r12\n\t"
+                     "smlad lr, r7, r9, lr\n\t"
+                     ".endr\n\t"
+                     "subs r11, r11, #1\n\t"
+                     "bne 1b\n\t"
+                     "pop {r2}\n\t"
+                     "stmia r2, {r0, r1, r12, lr}\n\t"
+                     "pop {r4-r11, pc}");
+}
+
+#else
+
 #ifndef __OPTIMIZE__
 #error "esr_dsp.c needs every register: compile it with -O1 or more, or define ESR_PORTABLE"
 #endif
 
-/*
- * Start with the biases of two channels and add `steps` times the products of eight taps, of two
- * windows; weights are [step][4 taps, then 4][channel][tap]. Sums are window and channel: left 0,
- * left 1, right 0, right 1. In assembly, because compilers spill registers here and do not load
- * several words at once.
- */
 static inline void esr_add_products(int32_t sums[4], const int32_t bias[2],
                                     const esr_int16x2 *left, const esr_int16x2 *right,
                                     const esr_int16x2 *weights, uint32_t steps)
@@ -78,6 +114,8 @@ static inline void esr_add_products(int32_t sums[4], const int32_t bias[2],
                      : "cc", "memory");
     sums[0] = l0, sums[1] = l1, sums[2] = r0, sums[3] = r1;
 }
+
+#endif
 
 /* The value, clamped to int8. */
 static inline int32_t esr_saturate_byte(int32_t value)

@@ -6,7 +6,7 @@
 #include <arm_mve.h>
 #include <stdint.h>
 
-#ifndef __OPTIMIZE__
+#if !defined(__OPTIMIZE__) && !defined(__clang__)
 #error "esr_mve.c needs every register: compile it with -O1 or more, or define ESR_PORTABLE"
 #endif
 

@@ -84,7 +84,7 @@ typedef enum esr_plan_kind {
 typedef struct esr_plan_operator {
     uint32_t kind;     /* esr_plan_kind */
     uint32_t in;       /* index of a buffer, like the next two */
-    uint32_t other;    /* second input of ESR_ADD */
+    uint32_t other;    /* second input of ESR_ADD; of other kinds the same as `in` */
     uint32_t out;
     uint32_t kernel_h;
     uint32_t kernel_w;
