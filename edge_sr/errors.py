@@ -1,6 +1,8 @@
 """The errors of edge-sr, and the exit codes that the command line gives them."""
 
 import importlib
+import platform
+import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from types import ModuleType
@@ -26,7 +28,7 @@ def reason(error: OSError) -> str:
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import `module`, or say which extra of edge-sr installs it.
+    """Import `module`, or say which extra of edge-sr installs it, if one does on this machine.
 
     Raises:
         UserError: the module is not installed.
@@ -36,6 +38,11 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
+        if module == "tflite_micro" and not _has_tflm_wheels():
+            raise UserError(
+                "this needs tflite_micro, which is published for Linux on x86-64 only; run the "
+                "command on such a machine"
+            ) from None
         raise UserError(
             f"this needs {module}, which is missing; `pip install 'edge-sr[{extra}]'` installs it"
         ) from None
@@ -67,3 +74,8 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ValueError:  # of a module that is loaded without a specification
         return False
+
+
+def _has_tflm_wheels() -> bool:
+    """Whether tflite-micro is published for this machine; pyproject.toml has the same condition."""
+    return sys.platform == "linux" and platform.machine() == "x86_64"

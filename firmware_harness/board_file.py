@@ -148,6 +148,12 @@ def find(name: str) -> Board:
     return read(FOLDER / f"{name}.toml")
 
 
+def option(board: Board) -> str:
+    """Return the value of --board for a board: its name, or the name of the user's own file."""
+    shipped = board.name in names() and find(board.name).text == board.text
+    return board.name if shipped else f"{board.name}.toml"
+
+
 def _hint(name: str) -> str:
     alike = difflib.get_close_matches(name.lower(), names(), 3, 0.5)
     plain = name.lower().replace("-", "")

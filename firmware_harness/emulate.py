@@ -1,6 +1,7 @@
 """Run an image in QEMU on one frame and count instructions, which are not cycles."""
 
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -74,17 +75,18 @@ class Compression:
     file: bytes
 
 
-def check_tools(board: Board) -> Emulator:
+def check_tools(board: Board, folder: Path | None = None) -> Emulator:
     """Return how a board is emulated.
+
+    Args:
+        board: the board.
+        folder: the project that is to run, if any; the advice names it.
 
     Raises:
         UserError: the board is not emulated, or QEMU is not installed.
     """
     if board.emulator is None:
-        raise UserError(
-            f"{board.name} is not emulated; `edge-sr firmware flash --board {board.name}` writes "
-            f"firmware to the board, and {', '.join(board_file.emulated())} can be emulated"
-        )
+        raise UserError(f"{board.name} is not emulated; {_advice(board, folder)}")
     port = ports.of(board)
     if shutil.which(port.emulator) is None:
         raise UserError(
@@ -178,6 +180,18 @@ def execute(image: Path, board: Board, folder: Path) -> None:
         if _UNKNOWN_BOARD.search(reason):
             raise UserError(f"QEMU does not know `emulator` of the board {board.name}: {reason}")
         raise VerificationError(f"{image} ended with exit code {done.returncode}: {reason}")
+
+
+def _advice(board: Board, folder: Path | None) -> str:
+    """Return what works for a board that is not emulated."""
+    others = f"{', '.join(board_file.emulated())} can be emulated"
+    if not board.flashers:
+        return others
+    arguments = ["--board", board_file.option(board)]
+    if folder is not None and arguments[1] != board.name:
+        arguments = ["--board", f"{folder / 'board.toml'}", "--image", f"{folder}"]
+    command = shlex.join(["edge-sr", "firmware", "flash", *arguments])
+    return f"`{command}` writes firmware to the board, and {others}"
 
 
 def _reason(code: int, log: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sr.errors import UserError, VerificationError
-from firmware_harness import project
+from firmware_harness import board_file, project
 from firmware_harness.board import Board, Flasher
 from firmware_harness.flashers import TOOLS, Job, Tool
 
@@ -90,8 +90,7 @@ def _built(board: Board) -> Path:
         names = ", ".join(map(str, folders))
         raise UserError(f"several images for {board.name} exist; choose one with --image: {names}")
     raise UserError(
-        f"artifacts has no image for {board.name}; `edge-sr firmware build --board {board.name}` "
-        "builds one, or --image names a file"
+        f"artifacts has no image for {board.name}; {_maker(board)}, or --image names a file"
         if board.image is not None
         else f"name the file with --image; {board.no_image}"
     )
@@ -143,7 +142,7 @@ def _maker(board: Board) -> str:
     """Return how images for a board are built."""
     if board.no_image is not None:
         return board.no_image
-    return f"`edge-sr firmware build --board {board.name}` builds one"
+    return f"`edge-sr firmware build --board {board_file.option(board)}` builds one"
 
 
 # --- running the tool

@@ -129,7 +129,7 @@ def run_encoder(folder: Path, image: Path | None) -> EncoderRun:
 def _open(folder: Path) -> tuple[Firmware, bytes]:
     """Return a built project, and its .tflite."""
     settings, board = project.read(folder), project.read_board(folder)
-    emulate.check_tools(board)
+    emulate.check_tools(board, folder)
     model = read_bytes(folder / project.MODEL)
     flash, ram = elf.measure(folder / build.IMAGE)
     return Firmware(settings, board, flash, ram), model

@@ -12,7 +12,8 @@ from edge_sr.runtime.session import TensorSpec
 ENGINES = ("streaming", "tflm")
 
 _MAX_NAME = 48
-_TAKEN = ("esr", "upscale", "checksum", "test", "main")  # prefixes of the library's other files
+_OWN = ("esr", "upscale", "checksum", "test", "main")  # prefixes of the library's other files
+_PLAIN = re.compile(r"[a-z]\w*_(x\d+|model)(_\w+)?")  # with a scale, or with the word model
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,13 @@ def check_network(network: Graph) -> None:
 
 
 def identifier(name: str) -> str:
-    """Return a network's name as an identifier for C, CMake and Kconfig, such as tinypssr_x2."""
+    """Return a network's name as an identifier for C, CMake and Kconfig, such as tinypssr_x2.
+
+    A name without a scale may be a header or symbol of the C library, a target of CMake or a symbol
+    of Kconfig, such as math, run_tests or main_stack_size; it gets the prefix model_.
+    """
     text = re.sub(r"[^a-z0-9]+", "_", name.lower())[:_MAX_NAME].strip("_")
-    plain = text[:1].isalpha() and not text.startswith(_TAKEN)
+    plain = _PLAIN.fullmatch(text) and not text.startswith(_OWN)
     return text if plain else f"model_{text}".rstrip("_")
 
 

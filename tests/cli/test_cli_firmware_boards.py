@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -347,6 +348,24 @@ def test_flash_finds_the_built_image(
 
 
 # --- the real tools, without a board
+
+
+@pytest.mark.cross
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
+def test_the_advice_for_a_board_of_ones_own_is_a_command_that_works(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.toml").write_text(OPENOCD_BOARD)
+    build = ("firmware", "build", "--board", "own.toml", "--model", "tinypssr", "--width", 16)
+    assert edge_sr(*build, "--out", "my folder").code == 0
+    text = edge_sr.refuses("firmware", "run", "my folder")
+    advice = re.search("`edge-sr (firmware flash [^`]*)`", text)
+    assert advice is not None
+    dry = edge_sr(*shlex.split(advice[1]), "--dry-run")
+    assert (dry.code, "/firmware.elf" in dry.out) == (0, True)
+    text = edge_sr.refuses("firmware", "flash", "--board", "own.toml", "--image", "gone.elf")
+    assert "`edge-sr firmware build --board own.toml` builds one" in text
 
 
 def needs(tool: str) -> None:

@@ -1,5 +1,6 @@
 """`edge-sr firmware export` and `plan --picture` on the command line."""
 
+import platform
 import sys
 from pathlib import Path
 
@@ -141,6 +142,19 @@ def test_without_tflm_only_the_engine_computes_the_output(
     result = edge_sr(*command)
     assert result.code == 0, result.err
     assert "not checked with TFLM: tflite-micro is not installed" in result.out
+
+
+@pytest.mark.parametrize(("system", "machine"), [("darwin", "x86_64"), ("linux", "aarch64")])
+def test_machines_without_a_tflm_wheel_get_no_advice_to_install_it(
+    edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, machine: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    command = (*EXPORT, "--target", "cmake", "--out", tmp_path / "out", "--engine", "tflm")
+    text = edge_sr.refuses(*command)
+    assert "published for Linux on x86-64 only" in text
+    assert "pip install" not in text
 
 
 def test_file_names_become_c_identifiers(edge_sr: EdgeSr, tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ SETS = {
     "dsp": ("mps2-an386", "", {"smlad"}),
     "helium": ("mps3-an547", "", {"vmlava"}),
     "portable": ("mps2-an386", "-DESR_PORTABLE", set()),
+    "dsp, lto": ("mps2-an386", "-flto", {"smlad"}),
+    "helium, lto": ("mps3-an547", "-flto", {"vmlava"}),
 }
 """Board, flags, and the instructions that identify the kernels; vmlava is an alias of vmladava."""
 

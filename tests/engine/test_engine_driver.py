@@ -85,6 +85,27 @@ def test_sources_compile_with_clang_for_boards(
         compile_with_clang(source, tmp_path, [*board, frame_pointer, level])
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("arm-none-eabi-gcc -mbig-endian -mcpu=cortex-m3", "needs a little-endian processor"),
+        ("clang --target=mips-none-elf", "needs a little-endian processor"),
+        ("clang --target=powerpc-none-elf", "needs a little-endian processor"),
+        ("clang --target=msp430-none-elf", "needs a compiler whose int has 32 bits"),
+        ("clang --target=avr-none-elf -mmcu=atmega328p", "needs a compiler whose int has 32 bits"),
+    ],
+)
+@pytest.mark.parametrize("source", ["esr.c", "esr_kernels.c", "esr_coder.c"])
+def test_targets_with_other_arithmetic_are_refused(command: str, message: str, source: str) -> None:
+    compiler, *flags = command.split()
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    arguments = [*flags, "-std=c99", "-ffreestanding", "-fsyntax-only", str(SOURCES / source)]
+    done = subprocess.run([compiler, *arguments], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f"edge-sr's engine {message}" in done.stderr
+
+
 def test_the_sources_need_only_memory_functions_of_the_c_library(tmp_path: Path) -> None:
     if shutil.which("cc") is None or shutil.which("nm") is None:
         pytest.skip("no C compiler is installed")

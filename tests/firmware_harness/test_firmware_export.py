@@ -127,7 +127,43 @@ def test_a_library_is_self_contained(library: Export, name: str, engine: str) ->
     assert "## Build" in (folder / "README.md").read_text()
 
 
+NAMES = ("assert", "core", "errno", "main", "main_stack_size", "math", "run_tests", "string")
+NAMES += ("stdint", "test", "zephyr", "Arduino", "size_t", "int8", "esr", "2d", "all", "log")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_means_something_else_gets_a_prefix(name: str) -> None:
+    assert content.identifier(name) == f"model_{name.lower()}"
+
+
+@pytest.mark.parametrize("name", ["tinypssr_x2", "espcn-tiny-anchor-x4", "my_model", "cam_x2_int8"])
+def test_a_name_of_a_network_is_kept(name: str) -> None:
+    assert content.identifier(name) == name.replace("-", "_")
+
+
+@needs("cmake")
+@pytest.mark.parametrize("name", ["math", "main", "test", "string", "zephyr", "core", "all"])
+def test_a_model_file_may_have_any_name(expected: str, tmp_path: Path, name: str) -> None:
+    request = compose.Request(name, shipped("tinypssr"), WIDTH, HEIGHT, None)
+    folder = write_library(tmp_path / "library", request, "cmake", "streaming")
+    cmake(folder, tmp_path / "build")
+    assert shell([tmp_path / "build" / "upscale"], tmp_path) == expected
+
+
 # --- CMake
+
+
+@needs("cmake")
+@pytest.mark.parametrize(
+    "flags",
+    ["-flto", "-O0", "-Os -flto", "-fPIC -fPIE", "-O2 -funsigned-char -fshort-enums", "-Oz -g"],
+)
+def test_ordinary_flags_build_the_same_bits(
+    library: Export, expected: str, tmp_path: Path, flags: str
+) -> None:
+    options = [f"-DCMAKE_C_FLAGS={' '.join(STRICT)} {flags}"]
+    cmake(library("cmake"), tmp_path, *options)
+    assert shell([tmp_path / "upscale"], tmp_path) == expected
 
 
 @needs("cmake")
@@ -185,22 +221,40 @@ def test_cmake_builds_for_a_cortex_m4(library: Export, tmp_path: Path) -> None:
 # --- Arduino
 
 
-@needs("gcc", "g++")
-def test_the_sketch_blinks_slowly(library: Export, expected: str, tmp_path: Path) -> None:
-    folder = library("arduino")
+def sketch_output(folder: Path, tmp_path: Path, *flags: str) -> list[str]:
+    """Compile the sketch as Arduino does, and return the lines that it prints."""
     sketch = folder / "examples" / "Upscale"
     folders = [f"-I{path}" for path in (folder / "src", sketch, STUBS / "arduino")]
     sources = [*(folder / "src").glob("*.c"), *sketch.glob("*.c")]
     shell(["gcc", *STRICT, "-c", *folders, *sources], tmp_path)
-    sketch_flags = ["-x", "c++", "-include", "Arduino.h", "-Wall", "-Wextra", "-Werror"]
+    sketch_flags = ["-x", "c++", "-include", "Arduino.h", "-Wall", "-Wextra", "-Werror", *flags]
     for source in (sketch / "Upscale.ino", STUBS / "arduino" / "main.cpp"):
         command = ["g++", *sketch_flags, *folders, "-c", source, "-o", f"{source.stem}.cpp.o"]
         shell(command, tmp_path)
     shell(["g++", *tmp_path.glob("*.o"), "-o", "sketch"], tmp_path)
+    return shell([tmp_path / "sketch"], tmp_path).splitlines()
+
+
+def serial_line(expected: str) -> str:
     checksum = expected.split()[5].rstrip(":").upper().lstrip("0")
-    assert shell([tmp_path / "sketch"], tmp_path).splitlines() == [
-        f"status 0, checksum {checksum}: matches the host",
+    return f"status 0, checksum {checksum}: matches the host"
+
+
+@needs("gcc", "g++")
+def test_the_sketch_blinks_slowly(library: Export, expected: str, tmp_path: Path) -> None:
+    assert sketch_output(library("arduino"), tmp_path) == [
+        serial_line(expected),
         *("pin 13 1", "delay 1000", "pin 13 0", "delay 1000"),
+    ]
+
+
+@needs("gcc", "g++")
+def test_the_sketch_runs_on_boards_without_a_led(
+    library: Export, expected: str, tmp_path: Path
+) -> None:
+    assert sketch_output(library("arduino"), tmp_path, "-DNO_LED") == [
+        serial_line(expected),
+        *("delay 1000", "delay 1000"),
     ]
 
 
@@ -215,6 +269,9 @@ def test_the_arduino_library_follows_its_specification(library: Export) -> None:
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", properties["name"])
     assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
     assert properties["category"] == "Data Processing"
+    architectures = properties["architectures"].split(",")
+    assert {"mbed_nano", "esp32", "rp2040", "samd", "stm32", "renesas_uno"} <= set(architectures)
+    assert not {"*", "avr", "megaavr"} & set(architectures)  # int has 16 bits there
     assert (folder / "src" / properties["includes"]).is_file()
     assert (folder / "examples" / "Upscale" / "Upscale.ino").is_file()
     assert not (folder / "utility").exists()

@@ -83,7 +83,7 @@ AVX512_INLINE void arrange_weights(const block *b, __m512i *to, const int8_t *we
 /* The initial sums: the bias minus what the flipped sign bits add. */
 AVX512_INLINE __m512i start_of(const block *b)
 {
-    const __m512i flipped = _mm512_set1_epi8(INT8_MIN);
+    const __m512i flipped = _mm512_set1_epi8((char)INT8_MIN);
     const uint32_t steps = b->args->kernel_h * b->steps;
     int32_t bias[LANES] = {0};
     __m512i sums = _mm512_setzero_si512();
@@ -227,7 +227,7 @@ AVX512_INLINE void store(const block *b, const __m512i *sums, uint32_t pixel, ui
 /* Copy the first `bytes` of a row with flipped sign bits. Bytes after them are arbitrary. */
 AVX512_INLINE void fill_row(uint8_t *to, const int8_t *from, uint32_t bytes, uint32_t stride)
 {
-    const __m512i flip = _mm512_set1_epi8(INT8_MIN);
+    const __m512i flip = _mm512_set1_epi8((char)INT8_MIN);
 
     for (uint32_t i = 0; i < stride; i += BYTES) {
         const __mmask64 mask = i < bytes ? first_bytes(bytes - i) : 0;

@@ -13,6 +13,7 @@
 #define ESR_RANGE_H
 
 #include "esr_coder.h"
+#include "esr_layout.h"
 
 /* Bits of a probability, whose unit is 2^-16. */
 #define ESR_CONTEXT_BITS 16

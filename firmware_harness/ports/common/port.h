@@ -15,10 +15,10 @@ int main(void);
 #define PORT_EXIT_FAULT 100 /* a processor exception */
 
 /* End the program. semihosting.c ends the emulation; a program without a host defines its own. */
-__attribute__((noreturn)) void port_exit(int code);
+__attribute__((noreturn, used)) void port_exit(int code);
 
 /* Continue after reset, once the stack is set up: initialize RAM and call main. */
-__attribute__((noreturn)) void port_start(void);
+__attribute__((noreturn, used)) void port_start(void);
 
 /* Start counting ticks from 0: of the processor's clock, under an emulator of the emulated one. */
 void port_start_ticks(void);

@@ -15,7 +15,7 @@
 extern uint32_t stack_top[]; /* from the linker script */
 
 void reset_handler(void);
-void prepare(void);
+__attribute__((used)) void prepare(void); /* called in assembly, which LTO does not see */
 void fault_handler(void);
 void systick_handler(void);
 
@@ -60,7 +60,8 @@ __attribute__((naked)) void reset_handler(void)
 #endif
         "mov sp, r0\n\t"
         "ldr r0, =prepare\n\t"
-        "bx r0");
+        "bx r0\n\t"
+        ".ltorg"); /* the constants, which LTO would put too far away */
 }
 
 /* It may also have left its own vector table and enabled interrupts. */

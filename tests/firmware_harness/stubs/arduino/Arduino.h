@@ -4,7 +4,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { LOW, HIGH, OUTPUT, HEX, LED_BUILTIN = 13 };
+enum { LOW, HIGH, OUTPUT, HEX };
+
+#ifndef NO_LED
+#define LED_BUILTIN 13
+#endif
 
 inline void pinMode(int, int) {}
 inline void digitalWrite(int pin, int value) { printf("pin %d %d\n", pin, value); }

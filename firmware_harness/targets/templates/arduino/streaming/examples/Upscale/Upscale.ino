@@ -1,4 +1,6 @@
 // Upscales a built-in frame. The LED blinks slowly if every byte matches the host's, else fast.
+// On a board without LED_BUILTIN, read the result on the serial port, or define LED_BUILTIN as the
+// number of a pin with a LED.
 #include <@IDENT@.h>
 
 #include "test_frame.h"
@@ -6,9 +8,19 @@
 
 static unsigned long half_period = 100;
 
+static void set_led(int level) {
+#ifdef LED_BUILTIN
+  digitalWrite(LED_BUILTIN, level);
+#else
+  (void)level;
+#endif
+}
+
 void setup() {
   uint32_t checksum = 0;
+#ifdef LED_BUILTIN
   pinMode(LED_BUILTIN, OUTPUT);
+#endif
   Serial.begin(115200);
   int status = upscale_test_frame(&checksum);
   bool right = status == 0 && checksum == TEST_FRAME_CHECKSUM;
@@ -23,8 +35,8 @@ void setup() {
 }
 
 void loop() {
-  digitalWrite(LED_BUILTIN, HIGH);
+  set_led(HIGH);
   delay(half_period);
-  digitalWrite(LED_BUILTIN, LOW);
+  set_led(LOW);
   delay(half_period);
 }
