@@ -23,7 +23,7 @@ def not_integer(graph: Graph) -> list[str]:
         if operator.name in _CONVOLUTIONS and len(operator.inputs) > 2
     }
     problems = []
-    for tensor in graph.tensors:
+    for tensor in graph.used():
         allowed = _integer_types(tensor, tensor.index in biases)
         if tensor.dtype not in allowed:
             problems.append(f"{tensor} is {tensor.dtype}, not {' or '.join(allowed)}")

@@ -17,7 +17,10 @@ class Quantization:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """One tensor: NHWC for images, OHWI for kernels; `data` (read-only) is None for activations."""
+    """One tensor: NHWC for images, OHWI for kernels; `data` (read-only) is None for activations.
+
+    `open_axes` are the axes whose size the file leaves open; `shape` has a size for each of them.
+    """
 
     index: int
     name: str
@@ -25,6 +28,7 @@ class Tensor:
     dtype: str
     quantization: Quantization | None
     data: np.ndarray | None
+    open_axes: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         """Return the name of the tensor for messages."""
@@ -81,3 +85,10 @@ class Graph:
     def constants(self) -> Iterator[Tensor]:
         """Return the tensors whose values are in the file."""
         return (tensor for tensor in self.tensors if tensor.data is not None)
+
+    def used(self) -> Iterator[Tensor]:
+        """Return the inputs and outputs of the graph and of its operators, in the file's order."""
+        indices = {*self.inputs, *self.outputs}
+        for operator in self.operators:
+            indices.update(operator.inputs, operator.outputs)
+        return (tensor for tensor in self.tensors if tensor.index in indices)

@@ -14,14 +14,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sr.errors import UserError, reason
-from edge_sr.graph.checks import DamageError, check_graph
+from edge_sr.graph.checks import MAX_ELEMENTS, DamageError, check_graph
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
 from edge_sr.graph.shapes import ShapeError
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_ITEMS = 4096
 MAX_RANK = 6
-MAX_ELEMENTS = 2**31 - 1
 
 _DTYPES = {
     schema.TensorType.FLOAT32: "float32",
@@ -117,18 +116,20 @@ def _read_model(data: bytes) -> Graph:
         raise DamageError(f"it has {model.SubgraphsLength()} subgraphs, not one")
     subgraph = _checked(model.Subgraphs(0))
     buffers = [_buffer(buffer) for buffer in _tables(model, "Buffers")]
-    tensors = tuple(
-        _read_tensor(index, tensor, buffers)
-        for index, tensor in enumerate(_tables(subgraph, "Tensors"))
-    )
     codes = [_operator_code(code) for code in _tables(model, "OperatorCodes")]
     operators = tuple(
         _read_operator(index, operator, codes)
         for index, operator in enumerate(_tables(subgraph, "Operators"))
     )
-    graph = Graph(tensors, operators, _ints(subgraph, "Inputs"), _ints(subgraph, "Outputs"))
-    check_graph(graph)
-    return graph
+    inputs, outputs = _ints(subgraph, "Inputs"), _ints(subgraph, "Outputs")
+    used = {*inputs, *outputs}
+    for operator in operators:
+        used.update(operator.inputs, operator.outputs)
+    tensors = tuple(
+        _read_tensor(index, tensor, buffers) if index in used else _unused(index, tensor, buffers)
+        for index, tensor in enumerate(_tables(subgraph, "Tensors"))
+    )
+    return check_graph(Graph(tensors, operators, inputs, outputs))
 
 
 def _checked(table: Any) -> Any:
@@ -202,7 +203,19 @@ def _read_tensor(index: int, tensor: Any, buffers: list[np.ndarray]) -> Tensor:
     raw = buffers[tensor.Buffer()]
     data = _constant(label, raw, dtype, shape) if len(raw) else None
     name = (tensor.Name() or b"").decode("utf-8", errors="replace")
-    return Tensor(index, name, shape, dtype, _quantization(label, tensor, shape, dtype), data)
+    quantization = _quantization(label, tensor, shape, dtype)
+    signature = _ints(tensor, "ShapeSignature") if data is None else ()
+    if len(signature) not in (0, len(shape)):
+        raise DamageError(f"{label} of shape {shape} has the signature {signature}")
+    open_axes = tuple(axis for axis, size in enumerate(signature) if size == -1)
+    return Tensor(index, name, shape, dtype, quantization, data, open_axes)
+
+
+def _unused(index: int, tensor: Any, buffers: list[np.ndarray]) -> Tensor:
+    """A tensor that no operator uses, without its contents, which may be of any kind."""
+    if tensor.Buffer() >= len(buffers):
+        raise DamageError(f"tensor {index} refers to buffer {tensor.Buffer()} of {len(buffers)}")
+    return Tensor(index, "", (0,), "uint8", None, None)
 
 
 def _constant(label: str, raw: np.ndarray, dtype: str, shape: tuple[int, ...]) -> np.ndarray:

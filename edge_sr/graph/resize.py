@@ -7,8 +7,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sr.errors import UserError
+from edge_sr.graph.checks import MAX_ELEMENTS
 from edge_sr.graph.model import Graph
-from edge_sr.graph.reader import MAX_ELEMENTS, read_graph
+from edge_sr.graph.reader import read_graph
 from edge_sr.graph.shapes import Shape, ShapeError, output_shapes
 
 MAX_SIDE = 65536
@@ -30,11 +31,16 @@ def resize(model: bytes, height: int, width: int) -> bytes:
     graph = read_graph(model)
     edited = bytearray(model)
     subgraph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
-    for index, shape in enumerate(shapes_at(graph, height, width)):
-        if shape != graph.tensors[index].shape:
-            _write_shape(edited, subgraph.Tensors(index), shape)
+    shapes = shapes_at(graph, height, width)
+    used = [tensor.index for tensor in graph.used()]
+    for index in used:
+        if shapes[index] != _stored_shape(subgraph.Tensors(index)):
+            _write_shape(edited, subgraph.Tensors(index), shapes[index])
     result = bytes(edited)
-    # Two tensors may share one shape in the file; reading the result detects a conflict.
+    # Two tensors may share one shape in the file.
+    subgraph = schema.Model.GetRootAs(result, 0).Subgraphs(0)
+    if any(shapes[index] != _stored_shape(subgraph.Tensors(index)) for index in used):
+        raise UserError("the model cannot be resized: two of its tensors share a shape in the file")
     read_graph(result)
     return result
 
@@ -61,6 +67,10 @@ def shapes_at(graph: Graph, height: int, width: int) -> list[Shape]:
                 raise UserError(f"{operator} would be {shape} at {height}x{width}: too large")
             shapes[index] = shape
     return shapes
+
+
+def _stored_shape(tensor: Any) -> Shape:
+    return tuple(tensor.Shape(axis) for axis in range(tensor.ShapeLength()))
 
 
 def _write_shape(model: bytearray, tensor: Any, shape: Shape) -> None:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tflite_factory import Network, TfliteWriter, networks, pack, sizes, tinypssr, unpack
+from tflm_oracle import noise, run_tflm
 
 from edge_sr.errors import UserError
-from edge_sr.graph import Graph, not_integer, read_graph
+from edge_sr.graph import Graph, not_integer, read_graph, resize
 
 NETWORK = Network(((4, 3),), stages=1, anchored=True, activation="NONE", seed=1)
 
@@ -273,3 +275,90 @@ def test_tampered_files_are_refused_with_the_reason(name: str) -> None:
     tamper(model, model.subgraphs[0])
     with pytest.raises(UserError, match=message):
         read_graph(pack(model))
+
+
+def opened(data: bytes) -> bytes:
+    """Open height and width as a converter does: all sizes are 1, and the signature has -1."""
+    model = unpack(data)
+    for tensor in model.subgraphs[0].tensors:
+        if not tensor.buffer:
+            channels = tensor.shape[3]
+            tensor.shape, tensor.shapeSignature = [1, 1, 1, channels], [-1, -1, -1, channels]
+    return pack(model)
+
+
+def test_open_sizes_are_inferred_from_the_inputs() -> None:
+    writer = TfliteWriter(9, 7)
+    features = writer.conv(writer.input, 8, 3, stride=2)
+    graph = read_graph(opened(writer.finish(writer.depth_to_space(features, 2))))
+    shapes = [tensor.shape for tensor in graph.tensors if tensor.open_axes]
+    # The placeholders do not fit depth-to-space, so that 64 stands for height and width.
+    assert shapes == [(1, 64, 64, 1), (1, 32, 32, 8), (1, 64, 64, 2)]
+    assert graph.input.open_axes == (0, 1, 2)
+
+
+def test_an_open_size_that_is_large_enough_is_kept() -> None:
+    writer = TfliteWriter(9, 7)
+    model = unpack(opened(writer.finish(writer.conv(writer.input, 8, 3, padding="VALID"))))
+    model.subgraphs[0].tensors[0].shape = [1, 5, 6, 1]
+    assert read_graph(pack(model)).output.shape == (1, 3, 4, 8)
+
+
+def test_an_open_network_can_be_resized_for_tflm() -> None:
+    written = NETWORK.write(6, 9)
+    assert run_tflm(resize(opened(NETWORK.write(5, 4)), 6, 9), noise(6, 9, 3)).tobytes() == (
+        run_tflm(written, noise(6, 9, 3)).tobytes()
+    )
+
+
+def test_channels_that_do_not_fit_are_refused_in_an_open_network() -> None:
+    model = unpack(opened(NETWORK.write(5, 4)))
+    model.subgraphs[0].tensors[-1].shape = [1, 1, 1, 5]
+    with pytest.raises(UserError, match="where the file declares"):
+        read_graph(pack(model))
+
+
+def test_what_depends_on_an_open_output_of_an_unknown_operator_is_not_checked() -> None:
+    writer = TfliteWriter(5, 4)
+    unknown = writer.activation("unknown", (1, 1, 1, 1), 1 / 255, -128)
+    writer.operator("RESIZE_BILINEAR", [writer.input.index], [unknown.index])
+    output = writer.conv(unknown, 3, 3, padding="VALID")
+    model = unpack(writer.finish(output))
+    for index in (unknown.index, output.index):
+        tensor = model.subgraphs[0].tensors[index]
+        tensor.shape = [1, 1, 1, tensor.shape[3]]
+        tensor.shapeSignature = [1, -1, -1, tensor.shape[3]]
+    assert read_graph(pack(model)).output.shape == (1, 1, 1, 3)
+
+
+def test_a_tensor_that_no_operator_uses_may_be_anything() -> None:
+    model = unpack(NETWORK.write(5, 4))
+    extra = schema.TensorT()
+    extra.name, extra.shape, extra.type = "unused", [0, -3, 2**30], schema.TensorType.STRING
+    model.subgraphs[0].tensors.append(extra)
+    graph = read_graph(pack(model))
+    assert not_integer(graph) == []
+    assert [tensor.index for tensor in graph.used()] == list(range(len(graph.tensors) - 1))
+    assert resize(pack(model), 7, 8)
+    extra.buffer = 500
+    with pytest.raises(UserError, match="refers to buffer"):
+        read_graph(pack(model))
+
+
+def test_a_bias_with_the_axis_of_its_weights_is_read() -> None:
+    model = unpack(NETWORK.write(5, 4))
+    (bias, *_) = (tensor for tensor in model.subgraphs[0].tensors if tensor.name == b"bias")
+    bias.quantization.quantizedDimension = 3
+    read_graph(pack(model))
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=100, deadline=None)
+def test_damaged_open_files_are_read_or_refused(seed: int) -> None:
+    source = random.Random(seed)
+    data = bytearray(opened(NETWORK.write(5, 4)))
+    for _ in range(source.randint(1, 4)):
+        place = source.randrange(len(data)) & ~3
+        word = source.choice([source.getrandbits(32), 0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+        data[place : place + 4] = word.to_bytes(4, "little")[: len(data) - place]
+    read_or_refuse(bytes(data))
