@@ -10,6 +10,7 @@ from edge_sr.runtime.session import TensorSpec
 
 ALIGNMENT = 16
 _BYTES_PER_LINE = 16
+_IMAGE_AXES = ("BATCH", "HEIGHT", "WIDTH", "CHANNELS")
 
 _HEADER = """\
 /* {title}
@@ -75,7 +76,7 @@ def write_c(model: bytes, name: str) -> tuple[str, str]:
     """
     graph = read_graph(model)
     fields = {
-        "title": f"{name}: {graph.input.dtype} image network",
+        "title": f"{name}: {graph.tensors[graph.inputs[0]].dtype} {_kind(graph)}",
         "identifier": identifier(name),
         "prefix": identifier(name).upper(),
         "guard": f"{identifier(name).upper()}_H_",
@@ -95,34 +96,47 @@ def identifier(name: str) -> str:
     return f"model_{text}" if text[0].isdigit() else text
 
 
+def _kind(graph: Graph) -> str:
+    return "image network" if len(graph.tensors[graph.inputs[0]].shape) == 4 else "network"
+
+
 def _pixels(graph: Graph) -> str:
     """What black and white are in the input and in the output, if those are images."""
-    source, target = (describe(_spec(tensor)) for tensor in (graph.input, graph.output))
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        return ""
+    source, target = (_black_and_white(tensor) for tensor in (graph.input, graph.output))
     if source == target:
         return f"; of images {source}" if source else ""
     texts = ((source, "input"), (target, "output"))
     return "".join(f"; of an image in the {role} {text}" for text, role in texts if text)
 
 
-def _spec(tensor: Tensor) -> TensorSpec:
+def _black_and_white(tensor: Tensor) -> str:
+    if len(tensor.shape) != 4:
+        return ""
     if tensor.quantization is None:
-        return TensorSpec(tensor.dtype)
-    (scale,), (zero_point,) = tensor.quantization.scale, tensor.quantization.zero_point
-    return TensorSpec(tensor.dtype, scale, zero_point)
+        return describe(TensorSpec(tensor.dtype))
+    (scale, *_), (zero_point, *_) = tensor.quantization.scale, tensor.quantization.zero_point
+    return describe(TensorSpec(tensor.dtype, scale, zero_point))
 
 
 def _constants(graph: Graph, prefix: str) -> list[str]:
-    return [
-        "\n".join(_tensor_constants(tensor, f"{prefix}_{role}"))
-        for role, tensor in (("INPUT", graph.input), ("OUTPUT", graph.output))
-    ]
+    """The constants of each input and output; several of a kind are numbered: INPUT_0, INPUT_1."""
+    named = []
+    for role, indices in (("INPUT", graph.inputs), ("OUTPUT", graph.outputs)):
+        for number, index in enumerate(indices):
+            name = f"{prefix}_{role}" if len(indices) == 1 else f"{prefix}_{role}_{number}"
+            named.append("\n".join(_tensor_constants(graph.tensors[index], name)))
+    return named
 
 
 def _tensor_constants(tensor: Tensor, prefix: str) -> list[str]:
     lines = [f"/* {tensor.dtype} */"]
-    for axis, size in zip(("BATCH", "HEIGHT", "WIDTH", "CHANNELS"), tensor.shape, strict=True):
+    is_image = len(tensor.shape) == 4
+    axes = _IMAGE_AXES if is_image else [f"DIM_{axis}" for axis in range(len(tensor.shape))]
+    for axis, size in zip(axes, tensor.shape, strict=True):
         lines.append(f"#define {prefix}_{axis} {size}")
-    if tensor.quantization is not None:
+    if tensor.quantization is not None and len(tensor.quantization.scale) == 1:
         (scale,), (zero_point,) = tensor.quantization.scale, tensor.quantization.zero_point
         lines.append(f"#define {prefix}_SCALE {_float_literal(scale)}")
         lines.append(f"#define {prefix}_ZERO_POINT ({zero_point})")

@@ -1,6 +1,7 @@
 """The reference for firmware: the output of TensorFlow Lite Micro, byte for byte."""
 
 import importlib.util
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -60,17 +61,34 @@ def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
         UserError: tflite-micro is missing, or the model cannot be resized to the frame.
         VerificationError: TFLM cannot run it.
     """
+    resized = graph.resize(model, *frame.shape[:2])
+    (output,) = tflm_outputs(resized, [frame[np.newaxis]], 1)
+    return output[0]
+
+
+def tflm_outputs(model: bytes, inputs: Sequence[np.ndarray], count: int) -> list[np.ndarray]:
+    """Run a model in TFLM at its own size.
+
+    Args:
+        model: a .tflite.
+        inputs: of the shapes and dtypes of its inputs.
+        count: of its outputs.
+
+    Raises:
+        UserError: tflite-micro is missing.
+        VerificationError: TFLM cannot run it.
+    """
     runtime = require("tflite_micro", "tflm").runtime
-    height, width, _ = frame.shape
-    resized = graph.resize(model, height, width)
-    size = arena_bound(graph.read_graph(resized))
+    size = arena_bound(graph.read_graph(model))
     try:
-        interpreter = runtime.Interpreter.from_bytes(resized, arena_size=size)
-        interpreter.set_input(frame[np.newaxis], 0)
+        interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
+        for index, values in enumerate(inputs):
+            interpreter.set_input(values, index)
         interpreter.invoke()
-        return np.array(interpreter.get_output(0))[0]
+        return [np.array(interpreter.get_output(index)) for index in range(count)]
     except (ValueError, RuntimeError) as error:
-        raise VerificationError(f"TFLM cannot run the model at {height}x{width}: {error}") from None
+        shapes = ", ".join("x".join(map(str, values.shape)) for values in inputs)
+        raise VerificationError(f"TFLM cannot run the model at {shapes}: {error}") from None
 
 
 def engine_output(plan: Plan, frame: np.ndarray) -> np.ndarray:

@@ -33,6 +33,16 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_models() -> Path:
+    """The folder of other people's models; tests that ask for it skip where it is absent."""
+    data = Path(os.environ.get("EDGE_SR_DATA", REPOSITORY.parent / "shared" / "data"))
+    folder = data.parent / "models"
+    if not (folder / "vww_96_int8.tflite").is_file():
+        pytest.skip("no models of others: they are looked for in models beside EDGE_SR_DATA")
+    return folder
+
+
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Path:
     """Has untrained codecs, of rates 4 and 16, stand in for the shipped ones."""

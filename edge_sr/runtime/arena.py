@@ -29,8 +29,8 @@ def arena_bytes(model: bytes) -> int:
         try:
             interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bound(graph))
         except (ValueError, RuntimeError) as error:
-            _, height, width, _ = graph.input.shape
-            raise VerificationError(f"TFLM cannot run {height}x{width}: {error}") from None
+            shapes = ("x".join(map(str, graph.tensors[index].shape)) for index in graph.inputs)
+            raise VerificationError(f"TFLM cannot run {', '.join(shapes)}: {error}") from None
         interpreter.print_allocations()
         captured.seek(0)
         total = _TOTAL.search(captured.read())

@@ -1,4 +1,4 @@
-"""Compose a library: a network with its runtime, an example frame and the output it must give."""
+"""Compose a library: a network with its runtime, an example input and the output it must give."""
 
 import importlib.util
 from collections.abc import Callable
@@ -8,14 +8,18 @@ import numpy as np
 
 from edge_sr import graph
 from edge_sr.engine.plan import make_plan
-from edge_sr.errors import require
+from edge_sr.errors import UserError, require
 from edge_sr.runtime.arena import arena_bytes, host_abi
 from firmware_harness import fit, oracle
-from firmware_harness.frames import frame_height
-from firmware_harness.targets import example, library
+from firmware_harness.frames import frame_height, round_up
+from firmware_harness.targets import content, example, library
 from firmware_harness.targets.content import Content, identifier
+from firmware_harness.targets.example import Example
 from firmware_harness.targets.streaming import streaming
 from firmware_harness.targets.tflm import Artifact, tflm
+
+WIDTH = 64
+"""The width in pixels of an example's frame, unless another is given."""
 
 WriteC = Callable[[bytes, str], tuple[str, str]]
 """Return the header and the source that hold a .tflite as a C array of the given name."""
@@ -27,15 +31,15 @@ class Request:
 
     Attributes:
         name: of the network, for people.
-        model: an int8 .tflite of a super-resolution network.
-        width: of the example's frame, in pixels.
+        model: an int8 .tflite.
+        width: of the example's frame, in pixels; None: about `WIDTH`.
         height: of the example's frame; None: that of a 4:3 frame.
         ram: RAM budget in bytes; None: no limit.
     """
 
     name: str
     model: bytes
-    width: int
+    width: int | None
     height: int | None
     ram: int | None
 
@@ -46,14 +50,12 @@ class Library:
 
     Attributes:
         content: the network and its runtime.
-        frame: the example's, (H, W, C) int8.
-        output: the network's output for it, (H', W', C') int8.
+        example: what its example runs.
         computed_by: names the runtimes that computed the output.
     """
 
     content: Content
-    frame: np.ndarray
-    output: np.ndarray
+    example: Example
     computed_by: str
 
 
@@ -66,18 +68,20 @@ def streaming_library(request: Request) -> Library:
     """
     network = graph.read_graph(request.model)
     plan = make_plan(network)
-    content = streaming(network, plan, request.name, request.width)
+    width = round_up(WIDTH, plan.pixels_per_unit) if request.width is None else request.width
+    made = streaming(network, plan, request.name, width)
     if request.ram is not None:
         widest = fit.widest_within(plan, request.ram)
         advice = f"it fits up to a width of {widest}" if widest else "it fits at no width"
-        what = f"{request.name} at width {request.width}"
-        library.check_ram(content, what, request.ram, advice)
+        what = f"{request.name} at width {width}"
+        library.check_ram(made, what, request.ram, advice)
     height = request.height
     if height is None:
-        height = frame_height(request.width, plan.pixels_per_unit)
-    frame = example.built_in_frame(height, request.width, network.input.shape[3])
+        height = frame_height(width, plan.pixels_per_unit)
+    frame = example.built_in_frame(height, width, network.input.shape[3])
     output = oracle.engine_output(plan, frame)
-    return Library(content, frame, output, _compare_with_tflm(request.model, frame, output))
+    computed_by = _compare_with_tflm(request.model, frame, output)
+    return Library(made, example.frame_example(frame, output), computed_by)
 
 
 def _compare_with_tflm(model: bytes, frame: np.ndarray, output: np.ndarray) -> str:
@@ -93,21 +97,69 @@ def _compare_with_tflm(model: bytes, frame: np.ndarray, output: np.ndarray) -> s
 def tflm_library(request: Request, write_c: WriteC) -> Library:
     """Compose a library for an application that has TensorFlow Lite Micro.
 
+    An upscaler is resized to the example's frame. Any other network keeps its own size, unless a
+    width or height is requested or the file leaves them open.
+
     Raises:
-        UserError: the tflm extra is missing, the frame cannot be built in, or the budget is too
-            small.
+        UserError: the tflm extra is missing, the network is not integer, it cannot have the
+            requested size, the input cannot be built in, or the RAM budget is too small.
         VerificationError: TFLM cannot run the network.
     """
     require("tflite_micro", "tflm")
-    width = request.width
-    height = frame_height(width) if request.height is None else request.height
-    channels = graph.read_graph(request.model).input.shape[3]
-    frame = example.built_in_frame(height, width, channels)
-    resized = graph.resize(request.model, height, width)
-    header, source = write_c(resized, identifier(request.name))
-    artifact = Artifact(header, source, arena_bytes(resized), host_abi())
-    content = tflm(graph.read_graph(resized), request.name, artifact)
+    network = graph.read_graph(request.model)
+    content.check_integer(network)
+    if _is_upscaler(network, request):
+        return _upscaler_library(request, network, write_c)
+    return _tensors_library(request, network, write_c)
+
+
+def _frame_size(request: Request) -> tuple[int, int]:
+    """Height and width of the example's frame."""
+    width = WIDTH if request.width is None else request.width
+    return frame_height(width) if request.height is None else request.height, width
+
+
+def _is_upscaler(network: graph.Graph, request: Request) -> bool:
+    """Whether the network upscales a frame; one that cannot be resized keeps its own size."""
+    if not content.upscales(network):
+        return False
+    try:
+        resized = graph.resize(request.model, frame_height(WIDTH), WIDTH)
+    except UserError:
+        return _has_size(request)
+    return content.upscales(graph.read_graph(resized))
+
+
+def _has_size(request: Request) -> bool:
+    return request.width is not None or request.height is not None
+
+
+def _upscaler_library(request: Request, network: graph.Graph, write_c: WriteC) -> Library:
+    height, width = _frame_size(request)
+    frame = example.built_in_frame(height, width, network.input.shape[3])
+    made = _tflm_content(request, graph.resize(request.model, height, width), write_c)
     if request.ram is not None:
         advice = "a smaller --width or --height needs less, and so does --engine streaming"
-        library.check_ram(content, f"{request.name} at {width}x{height}", request.ram, advice)
-    return Library(content, frame, oracle.tflm_output(request.model, frame), "TFLM")
+        library.check_ram(made, f"{request.name} at {width}x{height}", request.ram, advice)
+    output = oracle.tflm_output(request.model, frame)
+    return Library(made, example.frame_example(frame, output), "TFLM")
+
+
+def _tensors_library(request: Request, network: graph.Graph, write_c: WriteC) -> Library:
+    model = request.model
+    is_open = any({1, 2} & set(network.tensors[index].open_axes) for index in network.inputs)
+    if _has_size(request) or is_open:
+        model = graph.resize(model, *_frame_size(request))
+        network = graph.read_graph(model)
+    inputs = example.noise([network.tensors[index] for index in network.inputs])
+    made = _tflm_content(request, model, write_c)
+    if request.ram is not None:
+        library.check_ram(made, request.name, request.ram, "a smaller network needs less")
+    outputs = oracle.tflm_outputs(model, inputs, len(network.outputs))
+    return Library(made, example.tensors_example(inputs, outputs), "TFLM")
+
+
+def _tflm_content(request: Request, model: bytes, write_c: WriteC) -> Content:
+    header, source = write_c(model, identifier(request.name))
+    artifact = Artifact(header, source, arena_bytes(model), host_abi())
+    return tflm(graph.read_graph(model), request.name, artifact)

@@ -59,6 +59,45 @@ def check_network(network: Graph) -> None:
     scale(network)
 
 
+def check_integer(network: Graph) -> None:
+    """Refuse a network that computes with floats, whose results differ between processors.
+
+    Raises:
+        UserError: the network is not integer, or has an operator that is not built in.
+    """
+    floats = [tensor for tensor in network.used() if tensor.dtype.startswith("float")]
+    if floats:
+        raise UserError(
+            f"a library needs an int8 model, but {floats[0]} is {floats[0].dtype}; "
+            f"{_advice(network)}"
+        )
+    custom = [operator for operator in network.operators if operator.name == "CUSTOM"]
+    if custom:
+        raise UserError(f"TFLM does not have {custom[0]}, an operator that is not built in")
+
+
+def _advice(network: Graph) -> str:
+    if any(tensor.dtype == "int8" for tensor in network.constants()):
+        return (
+            "its inside is int8: convert it with converter.inference_input_type = tf.int8 and "
+            "converter.inference_output_type = tf.int8"
+        )
+    return "export the model with --int8, or convert it with a representative_dataset"
+
+
+def upscales(network: Graph) -> bool:
+    """Return whether a network maps one int8 image to one that is larger by a whole factor."""
+    if len(network.inputs) != 1 or len(network.outputs) != 1:
+        return False
+    ends = network.input, network.output
+    if any(each.dtype != "int8" or each.quantization is None for each in ends):
+        return False
+    try:
+        return scale(network) >= 1 and network.input.shape[0] == 1
+    except UserError:
+        return False
+
+
 def identifier(name: str) -> str:
     """Return a network's name as an identifier for C, CMake and Kconfig, such as tinypssr_x2.
 
@@ -71,18 +110,22 @@ def identifier(name: str) -> str:
 
 
 def network_fields(network: Graph, name: str) -> dict[str, str]:
-    """Return the template fields that describe a network."""
-    ident = identifier(name)
+    """Return the template fields that describe an upscaler."""
     return {
-        "NAME": ident.replace("_", "-"),
-        "IDENT": ident,
-        "UPPER": ident.upper(),
+        **name_fields(name),
+        "KIND": f"int8, x{scale(network)}",
         "SCALE": f"{scale(network)}",
         "CHANNELS_IN": f"{network.input.shape[3]}",
         "CHANNELS_OUT": f"{network.output.shape[3]}",
         "VALUE_IN": _value(network.input),
         "VALUE_OUT": _value(network.output),
     }
+
+
+def name_fields(name: str) -> dict[str, str]:
+    """Return the template fields that name a network."""
+    ident = identifier(name)
+    return {"NAME": ident.replace("_", "-"), "IDENT": ident, "UPPER": ident.upper()}
 
 
 def _value(tensor: Tensor) -> str:

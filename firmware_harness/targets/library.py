@@ -8,13 +8,12 @@ src/                  the library; each ecosystem has its own place for the exam
 import json
 from pathlib import Path
 
-import numpy as np
-
 from edge_sr import files
 from edge_sr.errors import UserError
 from edge_sr.version import __version__
-from firmware_harness.targets import example, template
+from firmware_harness.targets import template
 from firmware_harness.targets.content import Content
+from firmware_harness.targets.example import Example
 from firmware_harness.targets.target import Target
 
 FACTS = "edge-sr.json"
@@ -57,42 +56,32 @@ def check_ram(content: Content, name: str, ram: int, advice: str) -> None:
         )
 
 
-def write(
-    folder: Path, target: Target, content: Content, frame: np.ndarray, output: np.ndarray
-) -> None:
+def write(folder: Path, target: Target, content: Content, example: Example) -> None:
     """Write all files of a library into an empty folder; the same arguments give the same bytes.
 
     Args:
         folder: the empty folder.
         target: the ecosystem.
         content: the network and its runtime.
-        frame: the example's input, (H, W, C) int8.
-        output: the expected output, (H', W', C') int8.
+        example: what the example runs.
     """
-    fields = dict(content.fields) | _frame_fields(frame, output)
-    fields |= {"VERSION": __version__, "EXAMPLE": target.example}
+    fields = {**content.fields, **example.fields, "VERSION": __version__}
+    sources = fields["EXAMPLE"] = template.fill(target.example, fields)
     (folder / "src").mkdir()
     for name, text in content.files.items():
         template.write_text(folder / "src" / name, text)
     template.fill_folder(f"library/{content.engine}", folder / "src", fields)
-    for kind in ("shared", content.engine, *([target.entry] if target.entry else [])):
-        template.fill_folder(f"example/{kind}", folder / target.example, fields)
+    kinds = ["shared", example.kind, f"{content.engine}-{example.kind}"]
+    for kind in [*kinds, *([target.entry] if target.entry else [])]:
+        template.fill_folder(f"example/{kind}", folder / sources, fields)
     fields["SOURCES"] = _sources(folder, "src", ".")
-    fields["EXAMPLE_SOURCES"] = _sources(folder, target.example, target.build_folder)
+    fields["EXAMPLE_SOURCES"] = _sources(
+        folder, sources, template.fill(target.build_folder, fields)
+    )
     for source in ("all", f"{target.name}/shared", f"{target.name}/{content.engine}"):
         template.fill_folder(source, folder, fields)
-    template.write_text(folder / "README.md", _readme(target, content, fields))
-    template.write_text(folder / FACTS, _facts(target, content, fields))
-
-
-def _frame_fields(frame: np.ndarray, output: np.ndarray) -> dict[str, str]:
-    height, width, _ = frame.shape
-    return {
-        "WIDTH": f"{width}",
-        "HEIGHT": f"{height}",
-        "FRAME_VALUES": example.c_values(frame),
-        "CHECKSUM": f"{example.checksum(output):08x}",
-    }
+    template.write_text(folder / "README.md", _readme(target, content, example, fields))
+    template.write_text(folder / FACTS, _facts(target, content, example, fields))
 
 
 def _sources(folder: Path, sources: str, build_folder: str) -> str:
@@ -102,38 +91,37 @@ def _sources(folder: Path, sources: str, build_folder: str) -> str:
     return "\n        ".join(names)
 
 
-def _readme(target: Target, content: Content, fields: dict[str, str]) -> str:
+def _readme(target: Target, content: Content, example: Example, fields: dict[str, str]) -> str:
     def part(name: str) -> str:
         text = (template.FOLDER / "readme" / f"{name}.md").read_text(encoding="utf-8")
         return template.fill(text, fields).rstrip()
 
     fields = fields | {
-        "FACTS": _table(content, fields),
+        "FACTS": _table(content, example, fields),
         "BUILD": part(f"{target.name}-{content.engine}"),
         "USE": part(f"use-{content.engine}"),
     }
     return part("README") + "\n"
 
 
-def _table(content: Content, fields: dict[str, str]) -> str:
+def _table(content: Content, example: Example, fields: dict[str, str]) -> str:
     rows = [
-        ("network", f"{fields['NAME']}, int8, x{fields['SCALE']}"),
-        ("example frame", f"{fields['WIDTH']}x{fields['HEIGHT']}"),
+        ("network", f"{fields['NAME']}, {fields['KIND']}"),
+        (f"example {fields['INPUT']}", example.size),
         *content.facts,
         ("CRC-32 of the example's output", fields["CHECKSUM"]),
     ]
     return "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows)])
 
 
-def _facts(target: Target, content: Content, fields: dict[str, str]) -> str:
+def _facts(target: Target, content: Content, example: Example, fields: dict[str, str]) -> str:
     facts = {
         "made_by": _MAKER,
         "version": fields["VERSION"],
         "target": target.name,
         "engine": content.engine,
         "network": fields["NAME"],
-        "width": int(fields["WIDTH"]),
-        "height": int(fields["HEIGHT"]),
+        **example.facts,
         "checksum": fields["CHECKSUM"],
     }
     return json.dumps(facts, indent=2) + "\n"

@@ -11,7 +11,8 @@ class Target:
 
     Attributes:
         name: as on the command line.
-        example: the folder of the example's sources, where the build system expects it.
+        example: the folder of the example's sources, where the build system expects it;
+            @RUN@ is the example's name.
         build_folder: the folder of the build file that lists them.
         entry: the template folder with the example's main function; None if the target's own
             templates have it.
@@ -25,10 +26,10 @@ class Target:
 
 _TARGETS = (
     Target("cmake", "example", ".", "console"),
-    Target("arduino", "examples/Upscale", "examples/Upscale", None),
-    Target("esp-idf", "examples/upscale/main", "examples/upscale/main", "app_main"),
-    Target("zephyr", "samples/upscale/src", "samples/upscale", "console"),
-    Target("platformio", "examples/upscale/src", "examples/upscale", "console"),
+    Target("arduino", "examples/@RUN_TITLE@", "examples/@RUN_TITLE@", None),
+    Target("esp-idf", "examples/@RUN@/main", "examples/@RUN@/main", "app_main"),
+    Target("zephyr", "samples/@RUN@/src", "samples/@RUN@", "console"),
+    Target("platformio", "examples/@RUN@/src", "examples/@RUN@", "console"),
 )
 
 NAMES = tuple(target.name for target in _TARGETS)

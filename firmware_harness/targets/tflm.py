@@ -4,15 +4,27 @@ import math
 from dataclasses import dataclass
 
 from edge_sr.graph import Graph
-from firmware_harness.targets.content import Content, identifier, network_fields
+from firmware_harness.targets.content import (
+    Content,
+    identifier,
+    name_fields,
+    network_fields,
+    upscales,
+)
 
 _MARGIN = 1024  # bytes, for builds that store more about each operator
 _PATCH_FACTOR = 4  # CMSIS-NN's scratch: two patches of a convolution, in 16 bits
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
+_SUMS = ("FULLY_CONNECTED", "AVERAGE_POOL_2D")  # CMSIS-NN keeps 32 bits for each output channel
 
 # Methods of MicroMutableOpResolver whose names do not follow from the operator's.
-_METHODS = {"BATCH_MATMUL": "AddBatchMatMul", "CUMSUM": "AddCumSum", "PADV2": "AddPadV2"}
+_METHODS = {
+    "BATCH_MATMUL": "AddBatchMatMul",
+    "CUMSUM": "AddCumSum",
+    "PADV2": "AddPadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
+}
 
 
 @dataclass(frozen=True)
@@ -36,21 +48,18 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
     """Return a model as an array, with the resolver and the arena size that TFLM needs.
 
     Args:
-        network: an int8 super-resolution network, resized to the example's frame.
+        network: an integer network, at the size of the example's input.
         name: the network's name, for people.
         artifact: the network as C, and its arena.
     """
     margin = margin_bytes(network)
     operators = sorted({operator.name for operator in network.operators})
     ident = identifier(name)
-    fields = network_fields(network, name)
     return Content(
         engine="tflm",
         files={f"{ident}.h": artifact.header, f"{ident}.c": artifact.source},
-        fields=fields
+        fields=_fields(network, name)
         | {
-            "SENTENCE": f"Upscales int8 images x{fields['SCALE']} with the network "
-            f"{fields['NAME']} in TensorFlow Lite Micro.",
             "PARAGRAPH": "Contains the model as an array, a resolver with its operators, and the "
             "size of its arena.",
             "ABI": artifact.abi,
@@ -71,12 +80,33 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
     )
 
 
+def _fields(network: Graph, name: str) -> dict[str, str]:
+    if upscales(network):
+        fields = network_fields(network, name)
+        does = f"Upscales int8 images x{fields['SCALE']} with the network"
+        return fields | {"SENTENCE": f"{does} {fields['NAME']} in TensorFlow Lite Micro."}
+    fields = name_fields(name)
+    ends = (
+        ", ".join(sorted({network.tensors[index].dtype for index in indices}))
+        for indices in (network.inputs, network.outputs)
+    )
+    return fields | {
+        "KIND": " to ".join(ends),
+        "SENTENCE": f"Runs the network {fields['NAME']} in TensorFlow Lite Micro.",
+    }
+
+
 def margin_bytes(network: Graph) -> int:
     """Return the scratch memory of optimized kernels, which the reference kernels do not need."""
     patches = [
         math.prod(network.tensors[operator.inputs[1]].shape[1:])
         for operator in network.operators
         if operator.name in _CONVOLUTIONS
+    ]
+    patches += [
+        network.tensors[operator.outputs[0]].shape[-1]
+        for operator in network.operators
+        if operator.name in _SUMS and network.tensors[operator.outputs[0]].shape
     ]
     return _MARGIN + -(-_PATCH_FACTOR * max(patches, default=0) // 16) * 16
 

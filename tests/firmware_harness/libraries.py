@@ -19,5 +19,5 @@ def write_library(folder: Path, request: compose.Request, name: str, engine: str
     else:
         content = compose.tflm_library(request, write_c)
     folder.mkdir(parents=True)
-    library.write(folder, target.find(name), content.content, content.frame, content.output)
+    library.write(folder, target.find(name), content.content, content.example)
     return folder

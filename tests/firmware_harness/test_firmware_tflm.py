@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from libraries import shipped, write_library
-from tflite_factory import TfliteWriter, tinypssr, unpack
+from tflite_factory import TfliteWriter, pack, tinypssr, unpack
 from tflite_micro import runtime
 from tflm_oracle import run_tflm
 
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph, resize
+from export.c import write_c
 from firmware_harness import oracle
-from firmware_harness.targets import compose
+from firmware_harness.targets import compose, target
 from firmware_harness.targets.tflm import method
 
 STUBS = Path(__file__).parent / "stubs"
@@ -137,3 +138,132 @@ def test_a_network_the_engine_rejects_is_exported_for_tflm(tmp_path: Path) -> No
     with pytest.raises(UserError, match="CONV_2D"):
         compose.streaming_library(compose.Request("dilated", model, 64, None, None))
     export(tmp_path / "library", "dilated", model)
+
+
+# --- networks that are not upscalers
+
+
+def classifier(outputs: int = 1) -> bytes:
+    """Return a network with a stride and a softmax, and with two outputs if they are requested."""
+    writer = TfliteWriter(9, 7)
+    features = writer.conv(writer.input, 4, 3, stride=2)
+    scores = writer.activation("scores", features.shape, 1 / 256, -128)
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    writer.operator("SOFTMAX", [features.index], [scores.index], options)
+    model = unpack(writer.finish(scores))
+    model.subgraphs[0].outputs = [scores.index, features.index][:outputs]
+    return pack(model)
+
+
+def export_any(folder: Path, model: bytes, name: str = "cmake") -> Path:
+    return write_library(
+        folder, compose.Request("classifier", model, None, None, None), name, "tflm"
+    )
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_any_network_is_exported_at_its_own_size(tmp_path: Path, outputs: int) -> None:
+    model = classifier(outputs)
+    folder = export_any(tmp_path / "library", model)
+    assert array_bytes(folder / "src" / "classifier.c", "classifier_tflite") == model
+    noise = array_bytes(folder / "example" / "test_input.c", "test_input")
+    assert len(np.unique(np.frombuffer(noise, np.int8))) > 30
+    interpreter = runtime.Interpreter.from_bytes(
+        model, arena_size=arena_bytes(folder, "classifier")
+    )
+    interpreter.set_input(np.frombuffer(noise, np.int8).reshape(1, 9, 7, 1), 0)
+    interpreter.invoke()
+    expected = b"".join(np.array(interpreter.get_output(i)).tobytes() for i in range(outputs))
+    text = (folder / "example" / "test_input.h").read_text()
+    assert f"#define TEST_INPUT_CHECKSUM 0x{zlib.crc32(expected):08x}u\n" in text
+
+
+@pytest.mark.parametrize("name", target.NAMES)
+def test_the_example_of_any_network_compiles_for_every_target(tmp_path: Path, name: str) -> None:
+    folder = export_any(tmp_path / "library", classifier(2), name)
+    (infer,) = folder.rglob("infer.cpp")
+    flags = ["-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    includes = [f"-I{path}" for path in (STUBS / "tflm", folder / "src")]
+    subprocess.run(["c++", *flags, *includes, infer], check=True)
+    flags = ["-std=c99", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+    for source in folder.rglob("*.c"):
+        subprocess.run(["cc", *flags, *includes, source], check=True)
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        text = path.read_text(encoding="ascii")
+        assert not re.search(r"@[A-Z_]+@", text), path
+        assert "upscale" not in path.relative_to(folder).as_posix().lower()
+        assert "upscale" not in text.lower(), path
+
+
+def test_the_host_runs_the_example_of_a_network_of_two_outputs(tmp_path: Path) -> None:
+    """The example's main function accepts the checksum that TFLM computed, and no other."""
+    folder = export_any(tmp_path / "library", classifier(2))
+    (tmp_path / "infer.c").write_text(
+        '#include "test_input.h"\nint infer_test_input(uint32_t *checksum);\n'
+        "int infer_test_input(uint32_t *checksum)"
+        "{ *checksum = TEST_INPUT_CHECKSUM ^ FLIP; return 0; }\n"
+    )
+    for flip, code in ((0, 0), (1, 1)):
+        program = tmp_path / f"example{flip}"
+        sources = [folder / "example" / name for name in ("main.c", "test_input.c")]
+        command = ["cc", f"-DFLIP={flip}", f"-I{folder / 'example'}", *sources]
+        subprocess.run([*command, tmp_path / "infer.c", "-o", program], check=True)
+        done = subprocess.run([program], capture_output=True, text=True)
+        assert done.returncode == code
+        assert done.stdout.startswith("63 bytes of input, status 0, checksum ")
+
+
+def test_a_size_that_a_network_cannot_have_is_refused() -> None:
+    request = compose.Request("classifier", classifier(), 20, None, None)
+    with pytest.raises(UserError, match="SOFTMAX is not known to work at another image size"):
+        compose.tflm_library(request, write_c)
+
+
+def test_open_sizes_get_the_default_frame(tmp_path: Path) -> None:
+    writer = TfliteWriter(1, 1)
+    output = writer.conv(writer.input, 4, 3, stride=2)
+    model = unpack(writer.finish(output))
+    for index in (writer.input.index, output.index):
+        tensor = model.subgraphs[0].tensors[index]
+        tensor.shapeSignature = [-1, -1, -1, tensor.shape[3]]
+    made = compose.tflm_library(compose.Request("open", pack(model), None, None, None), write_c)
+    assert made.example.size == "int8 1x48x64x1"
+
+
+def test_a_network_of_floats_is_refused_with_advice() -> None:
+    writer = TfliteWriter(6, 6)
+    model = unpack(writer.finish(writer.float_island(writer.conv(writer.input, 3, 3, stride=2))))
+    request = compose.Request("floats", pack(model), None, None, None)
+    with pytest.raises(UserError, match=r"float32; .*converter\.inference_input_type = tf\.int8"):
+        compose.tflm_library(request, write_c)
+    writer = TfliteWriter(6, 6)
+    indices = writer.activation("indices", writer.input.shape, 1.0, 0)
+    writer.operator("RELU", [writer.input.index], [indices.index])
+    model = unpack(writer.finish(indices))
+    for tensor in model.subgraphs[0].tensors:
+        tensor.type, tensor.quantization = schema.TensorType.INT32, None
+    request = compose.Request("indices", pack(model), None, None, None)
+    with pytest.raises(UserError, match="is int32; an example takes int8, uint8, int16"):
+        compose.tflm_library(request, write_c)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "name",
+    ["vww_96_int8", "kws_ref_model", "ad01_int8", "person_detect", "pretrainedResnet_quant"],
+)
+def test_networks_of_others_are_exported(shared_models: Path, tmp_path: Path, name: str) -> None:
+    model = (shared_models / f"{name}.tflite").read_bytes()
+    folder = export_any(tmp_path / "library", model)
+    shape = read_graph(model).input.shape
+    noise = array_bytes(folder / "example" / "test_input.c", "test_input")
+    output = run_tflm(model, np.frombuffer(noise, np.int8).reshape(shape))
+    text = (folder / "example" / "test_input.h").read_text()
+    assert f"0x{zlib.crc32(output.tobytes()):08x}u" in text
+    interpreter = runtime.Interpreter.from_bytes(
+        model, arena_size=arena_bytes(folder, "classifier")
+    )
+    interpreter.set_input(np.frombuffer(noise, np.int8).reshape(shape), 0)
+    interpreter.invoke()
+    np.testing.assert_array_equal(interpreter.get_output(0), output)

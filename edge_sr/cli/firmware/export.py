@@ -11,14 +11,14 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
-from edge_sr.cli.firmware.network import Network, read_upscaler
+from edge_sr.cli.firmware.network import read_network, read_upscaler
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.files import check_folder
 
 if TYPE_CHECKING:
     from firmware_harness.targets.compose import Library
 
-_WIDTH = 64
+_WIDTH = 64  # firmware_harness.targets.compose.WIDTH, which would be slow to import
 
 
 def export(
@@ -34,14 +34,15 @@ def export(
     width: Annotated[
         int | None,
         typer.Option(
-            help="Frame width; fixed at build time with --engine tflm.", show_default=f"{_WIDTH}"
+            help="Frame width; fixed at build time with --engine tflm.",
+            show_default=f"{_WIDTH}; tflm: the model's own if it is not an upscaler",
         ),
     ] = None,
     height: Annotated[
         int | None,
         typer.Option(
             help="Frame height; fixed at build time with --engine tflm.",
-            show_default="that of a 4:3 frame",
+            show_default="that of a 4:3 frame, or the model's own",
         ),
     ] = None,
     ram: Annotated[
@@ -55,7 +56,8 @@ def export(
     """Write a network as a library project for CMake, Arduino, ESP-IDF, Zephyr or PlatformIO.
 
     Its example upscales a built-in frame and compares the checksum of the output with the one
-    computed by this command.
+    computed by this command. With --engine tflm any integer model is written that TensorFlow Lite
+    Micro runs; if it is not an upscaler, the example runs it on noise.
     """
     from edge_sr.files import replacing_folder
     from edge_sr.zoo import fitting
@@ -66,44 +68,32 @@ def export(
     budget = None if ram is None else fitting.parse_bytes(ram)
     ecosystem = targets.find(target)
     content.check_engine(engine)
-    network = read_upscaler(one_model(model, model_option), scale)
-    content.check_network(network.graph)
+    read = read_upscaler if engine == "streaming" else read_network
+    network = read(one_model(model, model_option), scale)
     library.check_target(out, force)
     check_folder(out)
-    wide = _default_width(network, engine) if width is None else width
-    request = compose.Request(network.name, network.model, wide, height, budget)
+    request = compose.Request(network.name, network.model, width, height, budget)
     if engine == "streaming":
+        content.check_network(network.graph)
         written = compose.streaming_library(request)
     else:
         written = compose.tflm_library(request, c.write_c)
     with replacing_folder(out) as temporary:
-        library.write(temporary, ecosystem, written.content, written.frame, written.output)
+        library.write(temporary, ecosystem, written.content, written.example)
     _print(out, target, network.id, written)
 
 
-def _default_width(network: Network, engine: str) -> int:
-    from edge_sr.engine.plan import make_plan
-    from firmware_harness import frames
-
-    return frames.round_up(
-        _WIDTH, make_plan(network.graph).pixels_per_unit if engine == "streaming" else 1
-    )
-
-
 def _print(out: Path, target: str, network: str, written: "Library") -> None:
-    from firmware_harness.targets.example import checksum
-
-    height, width, _ = written.frame.shape
     print_markdown(
         ["library", f"{out}"],
         [
             ("target", target),
             ("network", network),
             *written.content.facts,
-            ("example frame", f"{width}x{height}"),
+            (f"example {written.example.fields['INPUT']}", written.example.size),
             (
                 "CRC-32 of the example's output",
-                f"{checksum(written.output):08x}, computed by {written.computed_by}",
+                f"{written.example.checksum:08x}, computed by {written.computed_by}",
             ),
         ],
     )

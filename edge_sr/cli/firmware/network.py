@@ -1,5 +1,6 @@
 """Which network the options of a firmware command mean, and which decoder an encoder needs."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,8 @@ def read_upscaler(model: str | None, scale: int | None) -> Network:
     codec = meant.entry is not None and meant.entry.kind == "codec"
     if not codec:
         network = read_network(model, scale)
-        codec = ratio(network.graph) < 1
+        with contextlib.suppress(UserError):  # of what is not an image, the planner says why not
+            codec = ratio(network.graph) < 1
     if codec:
         raise UserError(
             f"{meant.id} is not an upscaler, and `edge-sr firmware export` takes upscalers; "

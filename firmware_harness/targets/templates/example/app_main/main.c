@@ -1,15 +1,14 @@
 #include <stdio.h>
 
-#include "test_frame.h"
-#include "upscale.h"
+@EXAMPLE_HEADERS@
 
 void app_main(void);
 
 void app_main(void)
 {
     uint32_t checksum = 0;
-    int status = upscale_test_frame(&checksum);
-    int right = status == 0 && checksum == TEST_FRAME_CHECKSUM;
-    printf("%ux%u upscaled, status %d, checksum %08lx: %s\n", TEST_FRAME_WIDTH, TEST_FRAME_HEIGHT,
+    int status = @RUN@_test_@INPUT@(&checksum);
+    int right = status == 0 && checksum == TEST_@INPUT_UPPER@_CHECKSUM;
+    printf("@DONE@, status %d, checksum %08lx: %s\n", @DONE_VALUES@,
            status, (unsigned long)checksum, right ? "matches the host" : "WRONG");
 }

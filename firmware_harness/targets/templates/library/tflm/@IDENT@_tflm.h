@@ -1,5 +1,5 @@
 /*
- * @NAME@ for TensorFlow Lite Micro: its operators and its tensor arena, for @WIDTH@x@HEIGHT@ frames.
+ * @NAME@ for TensorFlow Lite Micro: its operators and its tensor arena, for @INPUT_SIZE@.
  *
  * TFLM reports an arena of @TFLM_BYTES@ bytes (reference kernels, @ABI@). The margin of
  * @MARGIN_BYTES@ bytes is for the scratch memory of optimized kernels, such as CMSIS-NN's and ESP-NN's.

@@ -20,6 +20,8 @@ class MicroInterpreter {
   TfLiteStatus Invoke();
   TfLiteTensor *input(size_t index);
   TfLiteTensor *output(size_t index);
+  size_t inputs_size() const;
+  size_t outputs_size() const;
 };
 
 }  // namespace tflite

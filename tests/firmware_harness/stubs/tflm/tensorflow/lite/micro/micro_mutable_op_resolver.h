@@ -15,12 +15,16 @@ template <unsigned int tOpCount>
 class MicroMutableOpResolver : public MicroOpResolver {
  public:
   TfLiteStatus AddAdd();
+  TfLiteStatus AddAveragePool2D();
   TfLiteStatus AddConcatenation();
   TfLiteStatus AddConv2D();
   TfLiteStatus AddDepthToSpace();
   TfLiteStatus AddDepthwiseConv2D();
+  TfLiteStatus AddFullyConnected();
   TfLiteStatus AddPrelu();
   TfLiteStatus AddRelu();
+  TfLiteStatus AddReshape();
+  TfLiteStatus AddSoftmax();
 };
 
 }  // namespace tflite
