@@ -1,7 +1,7 @@
 """`edge-sr info`: describes a .tcz file or a network file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from edge_sr.cli import streams
 from edge_sr.cli.common import parse_path, print_markdown
 from edge_sr.cli.compress import SUFFIX
 from edge_sr.errors import UserError
+
+if TYPE_CHECKING:
+    from edge_sr.runtime.description import Description
 
 _MAX_PIXELS = 65535**2  # the largest image that a header can describe
 
@@ -19,16 +22,17 @@ def info(
         typer.Argument(
             metavar="FILE",
             parser=parse_path,
-            help="A .tcz file (or - for stdin), a .tflite or a .safetensors file.",
+            help="A .tcz file (or - for stdin), a .tflite, .onnx or .safetensors file.",
         ),
     ],
 ) -> None:
     """Describe a .tcz file or a network's file.
 
-    Of a .tcz file: its header, and the size and state of each bit plane.
-    A .tflite or .safetensors file is described in one line: the network that it holds.
+    Of a .tcz file: its header, and the size and state of each bit plane. Of a .tflite or .onnx of
+    any kind: inputs and outputs, costs, operators, and which runtimes and commands take it. Of a
+    .safetensors file: the network that it holds.
     """
-    describe = {".tflite": _tflite, ".safetensors": _safetensors, SUFFIX: _tcz}
+    describe = {".tflite": _tflite, ".onnx": _onnx, ".safetensors": _safetensors, SUFFIX: _tcz}
     suffix = SUFFIX if file == streams.STANDARD else file.suffix.lower()
     if suffix not in describe:
         if file.is_dir() or not file.suffix:
@@ -82,16 +86,32 @@ def _tcz(path: Path) -> None:
 
 
 def _tflite(path: Path) -> None:
-    from edge_sr import graph
+    from edge_sr.graph import read_bytes
+    from edge_sr.runtime.description import describe_tflite
 
-    network = graph.read_graph(path)
-    source, target = network.input, network.output
-    names = sorted({name for name, _ in graph.operators(network)})
-    typer.echo(
-        f"{path.name}: {source.dtype} {_size(source.shape)} to {target.dtype} "
-        f"{_size(target.shape)}, {graph.parameters(network):,} parameters, "
-        f"{graph.macs_per_pixel(network):,} MACs per input pixel, {', '.join(names)}"
-    )
+    _describe(path, describe_tflite(read_bytes(path)))
+
+
+def _onnx(path: Path) -> None:
+    from edge_sr.graph import read_bytes
+    from edge_sr.runtime.onnx_description import describe_onnx
+
+    _describe(path, describe_onnx(read_bytes(path)))
+
+
+def _describe(path: Path, network: "Description") -> None:
+    typer.echo(f"{path.name}: {network.summary}\n")
+    print_markdown(("property", "value"), network.facts)
+    typer.echo()
+    print_markdown(("taken by", ""), [(door.name, door.takes) for door in network.doors])
+    obstacles: dict[tuple[str, ...], list[str]] = {}
+    for door in network.doors:
+        if door.obstacles:
+            obstacles.setdefault(door.obstacles, []).append(door.name)
+    for texts, names in obstacles.items():
+        typer.echo(f"\nIn the way of {', '.join(names)}:")
+        for text in texts:
+            typer.echo(f"- {text}")
 
 
 def _safetensors(path: Path) -> None:
@@ -103,7 +123,3 @@ def _safetensors(path: Path) -> None:
     options = ", ".join(f"{name} {value}" for name, value in config_dict(contents.config).items())
     values = sum(array.size for array in contents.weights.values())
     typer.echo(f"{path.name}: {contents.spec.name} ({options}), {kind}, {values:,} values")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

@@ -1,13 +1,18 @@
 """Computes scale, halo, parameters and multiply-accumulates of a network from its graph."""
 
 import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from edge_sr.errors import UserError
 from edge_sr.graph.model import Graph, Operator, Tensor
-from edge_sr.graph.shapes import POINTWISE
+from edge_sr.graph.shapes import POINTWISE, Shape
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+# The input with the bias, which may be an integer; all other integer constants configure.
+_BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+_LIMITS = ("MINIMUM", "MAXIMUM")
 
 
 def not_integer(graph: Graph) -> list[str]:
@@ -51,36 +56,56 @@ def ends_in_sigmoid(graph: Graph) -> bool:
 
 
 def parameters(graph: Graph) -> int:
-    """Count weights, biases and PReLU slopes; shared ones count once for each operator."""
-    learned = [
-        graph.tensors[index]
+    """Count the constants that are learned; shared ones count once for each operator.
+
+    These are weights, biases and slopes; not shapes, axes, paddings and limits, which configure.
+    """
+    return sum(
+        math.prod(graph.tensors[index].shape)
         for operator in graph.operators
-        if operator.name in (*_CONVOLUTIONS, "PRELU")
-        for index in operator.inputs[1:]
-        if index >= 0
-    ]
-    return sum(math.prod(tensor.shape) for tensor in learned)
+        for position, index in enumerate(operator.inputs)
+        if index >= 0 and _is_learned(operator, position, graph.tensors[index])
+    )
+
+
+def _is_learned(operator: Operator, position: int, tensor: Tensor) -> bool:
+    if tensor.data is None or operator.name in _LIMITS:
+        return False
+    return _BIASES.get(operator.name) == position or tensor.dtype not in ("int32", "int64", "bool")
 
 
 def macs(graph: Graph) -> int:
-    """Count the multiply-accumulates of all convolutions for one image of the input's size."""
+    """Count the multiply-accumulates for one input: of convolutions, dense and matrix products."""
     return sum(_macs(graph, operator) for operator in graph.operators)
 
 
 def macs_per_pixel(graph: Graph) -> int | float:
-    """Count the multiply-accumulates of all convolutions per input pixel."""
+    """Count the multiply-accumulates per input pixel."""
     _, height, width, _ = _image_shape(graph.input)
     exact = Fraction(macs(graph), height * width)
     return exact.numerator if exact.denominator == 1 else float(exact)
 
 
 def _macs(graph: Graph, operator: Operator) -> int:
-    if operator.name not in _CONVOLUTIONS:
+    shapes = [graph.tensors[index].shape if index >= 0 else () for index in operator.inputs]
+    outputs = [graph.tensors[index].shape for index in operator.outputs]
+    rule = _MACS.get(operator.name)
+    if rule is None or len(shapes) < 2 or not outputs:
         return 0
-    kernel = graph.tensors[operator.inputs[1]].shape
-    _, height, width, channels = graph.tensors[operator.outputs[0]].shape
-    per_value = math.prod(kernel[1:]) if operator.name == "CONV_2D" else math.prod(kernel[1:3])
-    return height * width * channels * per_value
+    return rule(shapes, math.prod(outputs[0]))
+
+
+_MACS: dict[str, Callable[[Sequence[Shape], int], int]] = {
+    "CONV_2D": lambda inputs, values: values * math.prod(inputs[1][1:]),
+    "DEPTHWISE_CONV_2D": lambda inputs, values: values * math.prod(inputs[1][1:3]),
+    "CONV_3D": lambda inputs, values: values * math.prod(inputs[1][:4]),
+    "FULLY_CONNECTED": lambda inputs, values: values * math.prod(inputs[1][-1:]),
+    "BATCH_MATMUL": lambda inputs, values: values * math.prod(inputs[0][-1:]),
+    # Each input pixel adds to a window of each output channel.
+    "TRANSPOSE_CONV": lambda inputs, values: (
+        math.prod(inputs[2]) * math.prod(inputs[1][:3]) if len(inputs) > 2 else 0
+    ),
+}
 
 
 def scale(graph: Graph) -> int:
@@ -130,6 +155,17 @@ def halo(graph: Graph) -> int:
         for index in operator.inputs:
             margins[index] = max(margins.get(index, 0), reach)
     return margins[graph.input.index]
+
+
+def not_tiled(graph: Graph) -> list[Operator]:
+    """Return the operators whose reach is unknown, so that an image cannot be cut into tiles."""
+    found = []
+    for operator in graph.operators:
+        try:
+            _margin_before(graph, operator, 0)
+        except UserError:
+            found.append(operator)
+    return found
 
 
 def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_MAX_NAME = 60
+
 
 @dataclass(frozen=True)
 class Quantization:
@@ -31,8 +33,9 @@ class Tensor:
     open_axes: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        """Return the name of the tensor for messages."""
-        return f"tensor {self.index} '{self.name}'"
+        """Return the name of the tensor for messages; converters write names of any length."""
+        name = self.name if len(self.name) <= _MAX_NAME else f"{self.name[:_MAX_NAME]}..."
+        return f"tensor {self.index} {name!r}"
 
 
 @dataclass(frozen=True, eq=False)

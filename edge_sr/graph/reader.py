@@ -15,11 +15,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edge_sr.errors import UserError, reason
 from edge_sr.graph.checks import MAX_ELEMENTS, DamageError, check_graph
+from edge_sr.graph.flatbuffer import MAX_ITEMS, checked, ints, tables, vector
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
 from edge_sr.graph.shapes import ShapeError
 
 MAX_FILE_BYTES = 256 * 2**20
-MAX_ITEMS = 4096
 MAX_RANK = 6
 
 _DTYPES = {
@@ -109,71 +109,33 @@ def _read_model(data: bytes) -> Graph:
         raise DamageError("it is empty")
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise DamageError("it lacks the TFL3 signature of TensorFlow Lite")
-    model = _checked(schema.Model.GetRootAs(data, 0))
+    model = checked(schema.Model.GetRootAs(data, 0))
     if model.Version() != 3:
         raise DamageError(f"its schema version is {model.Version()}, not 3")
     if model.SubgraphsLength() != 1:
         raise DamageError(f"it has {model.SubgraphsLength()} subgraphs, not one")
-    subgraph = _checked(model.Subgraphs(0))
-    buffers = [_buffer(buffer) for buffer in _tables(model, "Buffers")]
-    codes = [_operator_code(code) for code in _tables(model, "OperatorCodes")]
+    subgraph = checked(model.Subgraphs(0))
+    buffers = [_buffer(buffer) for buffer in tables(model, "Buffers")]
+    codes = [_operator_code(code) for code in tables(model, "OperatorCodes")]
     operators = tuple(
         _read_operator(index, operator, codes)
-        for index, operator in enumerate(_tables(subgraph, "Operators"))
+        for index, operator in enumerate(tables(subgraph, "Operators"))
     )
-    inputs, outputs = _ints(subgraph, "Inputs"), _ints(subgraph, "Outputs")
+    inputs, outputs = ints(subgraph, "Inputs"), ints(subgraph, "Outputs")
     used = {*inputs, *outputs}
     for operator in operators:
         used.update(operator.inputs, operator.outputs)
     tensors = tuple(
         _read_tensor(index, tensor, buffers) if index in used else _unused(index, tensor, buffers)
-        for index, tensor in enumerate(_tables(subgraph, "Tensors"))
+        for index, tensor in enumerate(tables(subgraph, "Tensors"))
     )
     return check_graph(Graph(tensors, operators, inputs, outputs))
-
-
-def _checked(table: Any) -> Any:
-    """Return the table after checking that its vtable and its fields lie inside the file."""
-    data, position = table._tab.Bytes, table._tab.Pos
-    if position % 4 or not 0 <= position <= len(data) - 4:
-        raise DamageError("a table lies outside the file")
-    vtable = position - struct.unpack_from("<i", data, position)[0]
-    if vtable % 2 or not 0 <= vtable <= len(data) - 4:
-        raise DamageError("a table's layout lies outside the file")
-    layout_size, table_size = struct.unpack_from("<HH", data, vtable)
-    if layout_size < 4 or layout_size % 2 or vtable + layout_size > len(data):
-        raise DamageError("a table's layout is malformed")
-    if table_size < 4 or position + table_size > len(data):
-        raise DamageError("a table is cut off")
-    fields = struct.unpack_from(f"<{layout_size // 2 - 2}H", data, vtable + 4)
-    if any(field >= table_size or 0 < field < 4 for field in fields):
-        raise DamageError("a table's field lies outside the table")
-    return table
-
-
-def _tables(table: Any, field: str) -> list[Any]:
-    length = getattr(table, f"{field}Length")()
-    if length > MAX_ITEMS:
-        raise DamageError(f"it declares {length} {field.lower()}, more than {MAX_ITEMS}")
-    return [_checked(getattr(table, field)(index)) for index in range(length)]
-
-
-def _vector(table: Any, field: str) -> np.ndarray:
-    values = getattr(table, f"{field}AsNumpy")()
-    return values if isinstance(values, np.ndarray) else np.empty(0, np.uint8)
-
-
-def _ints(table: Any, field: str) -> tuple[int, ...]:
-    values = _vector(table, field)
-    if len(values) > MAX_ITEMS:
-        raise DamageError(f"a list of {len(values)} {field.lower()} is longer than {MAX_ITEMS}")
-    return tuple(int(value) for value in values)
 
 
 def _buffer(buffer: Any) -> np.ndarray:
     if buffer.Offset() > 1 or buffer.Size() > 1:
         raise DamageError("it keeps weights outside the flatbuffer")
-    return _vector(buffer, "Data")
+    return vector(buffer, "Data")
 
 
 def _operator_code(code: Any) -> tuple[str, int]:
@@ -193,7 +155,7 @@ def _read_tensor(index: int, tensor: Any, buffers: list[np.ndarray]) -> Tensor:
         raise DamageError(f"{label} has type number {tensor.Type()}, which is not supported")
     if tensor.Sparsity() is not None or tensor.IsVariable() or tensor.ExternalBuffer():
         raise DamageError(f"{label} is sparse, variable or external, which is not supported")
-    shape = _ints(tensor, "Shape")
+    shape = ints(tensor, "Shape")
     if len(shape) > MAX_RANK or any(size < 1 for size in shape):
         raise DamageError(f"{label} has the shape {shape}")
     if math.prod(shape) > MAX_ELEMENTS:
@@ -204,7 +166,7 @@ def _read_tensor(index: int, tensor: Any, buffers: list[np.ndarray]) -> Tensor:
     data = _constant(label, raw, dtype, shape) if len(raw) else None
     name = (tensor.Name() or b"").decode("utf-8", errors="replace")
     quantization = _quantization(label, tensor, shape, dtype)
-    signature = _ints(tensor, "ShapeSignature") if data is None else ()
+    signature = ints(tensor, "ShapeSignature") if data is None else ()
     if len(signature) not in (0, len(shape)):
         raise DamageError(f"{label} of shape {shape} has the signature {signature}")
     open_axes = tuple(axis for axis, size in enumerate(signature) if size == -1)
@@ -233,8 +195,8 @@ def _quantization(
     table = tensor.Quantization()
     if table is None:
         return None
-    _checked(table)
-    scale, zero_point = _vector(table, "Scale"), _vector(table, "ZeroPoint")
+    checked(table)
+    scale, zero_point = vector(table, "Scale"), vector(table, "ZeroPoint")
     if table.DetailsType() or max(len(scale), len(zero_point)) > MAX_ITEMS:
         raise DamageError(f"{label} has an unsupported quantization")
     if len(scale) == 0:
@@ -264,7 +226,7 @@ def _read_operator(index: int, operator: Any, codes: list[tuple[str, int]]) -> O
         )
     name, version = codes[operator.OpcodeIndex()]
     options = _options(f"operator {index} {name}", operator, name)
-    inputs, outputs = _ints(operator, "Inputs"), _ints(operator, "Outputs")
+    inputs, outputs = ints(operator, "Inputs"), ints(operator, "Outputs")
     return Operator(index, name, version, inputs, outputs, options)
 
 
@@ -279,7 +241,7 @@ def _options(label: str, operator: Any, name: str) -> dict[str, object]:
             return {}
         raise DamageError(f"{label} lacks its {kind}")
     table.Init(union.Bytes, union.Pos)
-    _checked(table)
+    checked(table)
     return {_snake(field): _option(label, table, field) for field in fields}
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from edge_sr import graph
 from edge_sr.engine.binding import Engine
-from edge_sr.engine.plan import make_plan
 from edge_sr.records import Kernels
+from edge_sr.runtime.obstacles import plan_of
 from edge_sr.runtime.session import Interface, Session
 
 
@@ -18,7 +18,7 @@ class EngineSession(Session):
 
     def __init__(self, model: bytes, interface: Interface, threads: int = 1) -> None:
         super().__init__(interface)
-        self.plan = make_plan(graph.read_graph(model))
+        self.plan = plan_of(graph.read_graph(model))
         self._threads = threads
         self._engines: list[Engine] = []
         self._pool = ThreadPoolExecutor(threads)  # starts its threads when they are needed

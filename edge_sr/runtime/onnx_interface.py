@@ -142,18 +142,57 @@ def _last_operator(graph: Any) -> str:
     return computing[-1] if computing else ""
 
 
-def _parse(data: bytes) -> Any:
+def load(data: bytes) -> Any:
+    """Return an .onnx as onnx reads it; weights that are in other files are not read.
+
+    Raises:
+        UserError: the onnx extra is missing, or the file is not an .onnx or is damaged.
+    """
     onnx = require("onnx", "onnx")
     try:
         model = onnx.load_model_from_string(data)
-        onnx.checker.check_model(model)
+        if not _external(model):  # the checker would look for the files in the working folder
+            onnx.checker.check_model(model)
     except Exception:  # protobuf's and the checker's errors share no narrower base
         raise UserError(
             "this is not an ONNX model, or it is damaged; `edge-sr export` writes one"
         ) from None
-    if any(tensor.external_data for tensor in model.graph.initializer):
-        raise UserError("the model keeps weights in other files; they must be inside the .onnx")
     return model
+
+
+def external_obstacle(data: bytes) -> str:
+    """Return what is in the way of an .onnx whose weights are in other files; "" for any other.
+
+    Raises:
+        UserError: as in `load`.
+    """
+    files = _external(load(data))
+    if not files:
+        return ""
+    return (
+        f"the model keeps weights in other files ({', '.join(files)}); they must be inside the "
+        "onnx: onnx.save(onnx.load(path), path) writes them there"
+    )
+
+
+def _external(model: Any) -> list[str]:
+    """The files that hold the weights of a graph."""
+    tensors = [*model.graph.initializer]
+    tensors += [each.t for node in model.graph.node for each in node.attribute]
+    locations = {
+        entry.value
+        for tensor in tensors
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return sorted(locations)
+
+
+def _parse(data: bytes) -> Any:
+    problem = external_obstacle(data)
+    if problem:
+        raise UserError(problem)
+    return load(data)
 
 
 def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> _Extent:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sr import graph
-from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError, require
 from edge_sr.runtime.arena import arena_bytes, host_abi
+from edge_sr.runtime.obstacles import check_integer, plan_of
 from firmware_harness import fit, oracle
 from firmware_harness.frames import frame_height, round_up
 from firmware_harness.targets import content, example, library
@@ -63,11 +63,17 @@ def streaming_library(request: Request) -> Library:
     """Compose a library with the streaming engine.
 
     Raises:
-        UserError: the engine does not run the network at this size, or the budget is too small.
+        UserError: the network is not an int8 upscaler, the engine does not run it at this size, or
+            the budget is too small.
         VerificationError: the engine's output differs from TFLM's.
     """
     network = graph.read_graph(request.model)
-    plan = make_plan(network)
+    check_integer(network)
+    try:
+        plan = plan_of(network)
+    except UserError as error:
+        raise UserError(f"{error}; --engine tflm writes what TFLM runs") from None
+    graph.scale(network)
     width = round_up(WIDTH, plan.pixels_per_unit) if request.width is None else request.width
     made = streaming(network, plan, request.name, width)
     if request.ram is not None:
@@ -107,7 +113,7 @@ def tflm_library(request: Request, write_c: WriteC) -> Library:
     """
     require("tflite_micro", "tflm")
     network = graph.read_graph(request.model)
-    content.check_integer(network)
+    check_integer(network)
     if _is_upscaler(network, request):
         return _upscaler_library(request, network, write_c)
     return _tensors_library(request, network, write_c)

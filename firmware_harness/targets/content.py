@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_sr.errors import UserError
-from edge_sr.graph import Graph, Tensor, not_integer, scale
+from edge_sr.graph import Graph, Tensor, scale
 from edge_sr.runtime.pixels import describe
 from edge_sr.runtime.session import TensorSpec
 
@@ -43,46 +43,6 @@ def check_engine(name: str) -> None:
     """
     if name not in ENGINES:
         raise UserError(f"unknown engine {name!r}; available: {', '.join(ENGINES)}")
-
-
-def check_network(network: Graph) -> None:
-    """Refuse a network that is not an int8 super-resolution network.
-
-    Raises:
-        UserError: the network is something else; the text names the tensor.
-    """
-    floats = not_integer(network)
-    if floats:
-        raise UserError(
-            f"a library needs an int8 model, but {floats[0]}; export the model with --int8"
-        )
-    scale(network)
-
-
-def check_integer(network: Graph) -> None:
-    """Refuse a network that computes with floats, whose results differ between processors.
-
-    Raises:
-        UserError: the network is not integer, or has an operator that is not built in.
-    """
-    floats = [tensor for tensor in network.used() if tensor.dtype.startswith("float")]
-    if floats:
-        raise UserError(
-            f"a library needs an int8 model, but {floats[0]} is {floats[0].dtype}; "
-            f"{_advice(network)}"
-        )
-    custom = [operator for operator in network.operators if operator.name == "CUSTOM"]
-    if custom:
-        raise UserError(f"TFLM does not have {custom[0]}, an operator that is not built in")
-
-
-def _advice(network: Graph) -> str:
-    if any(tensor.dtype == "int8" for tensor in network.constants()):
-        return (
-            "its inside is int8: convert it with converter.inference_input_type = tf.int8 and "
-            "converter.inference_output_type = tf.int8"
-        )
-    return "export the model with --int8, or convert it with a representative_dataset"
 
 
 def upscales(network: Graph) -> bool:
@@ -130,7 +90,7 @@ def name_fields(name: str) -> dict[str, str]:
 
 def _value(tensor: Tensor) -> str:
     """Return the formula that decodes a stored value q, and what black and white are."""
-    assert tensor.quantization is not None  # `check_network` has checked it
+    assert tensor.quantization is not None  # the planner has checked it
     (factor, *_), (zero_point, *_) = tensor.quantization.scale, tensor.quantization.zero_point
     formula = f"(q {'-' if zero_point > 0 else '+'} {abs(zero_point)}) * {factor:.9g}"
     pixels = describe(TensorSpec(tensor.dtype, factor, zero_point))

@@ -542,7 +542,7 @@ def test_info_of_other_files(edge_sr: EdgeSr, image_file: Path, tmp_path: Path) 
     assert "int8 by quantization-aware training" in result.out
     for name in (tmp_path, "tinypssr-x2"):
         assert "is not a file that info reads" in edge_sr.refuses("info", name)
-    assert "unknown suffix; info reads .safetensors, .tcz, .tflite" in edge_sr.refuses(
+    assert "unknown suffix; info reads .onnx, .safetensors, .tcz, .tflite" in edge_sr.refuses(
         "info", image_file
     )
     assert "cannot read" in edge_sr.refuses("info", tmp_path / "none.tcz")

@@ -166,11 +166,11 @@ def export_any(folder: Path, model: bytes, name: str = "cmake") -> Path:
 def test_any_network_is_exported_at_its_own_size(tmp_path: Path, outputs: int) -> None:
     model = classifier(outputs)
     folder = export_any(tmp_path / "library", model)
-    assert array_bytes(folder / "src" / "classifier.c", "classifier_tflite") == model
+    assert array_bytes(folder / "src" / "model_classifier.c", "model_classifier_tflite") == model
     noise = array_bytes(folder / "example" / "test_input.c", "test_input")
     assert len(np.unique(np.frombuffer(noise, np.int8))) > 30
     interpreter = runtime.Interpreter.from_bytes(
-        model, arena_size=arena_bytes(folder, "classifier")
+        model, arena_size=arena_bytes(folder, "model_classifier")
     )
     interpreter.set_input(np.frombuffer(noise, np.int8).reshape(1, 9, 7, 1), 0)
     interpreter.invoke()
@@ -262,7 +262,7 @@ def test_networks_of_others_are_exported(shared_models: Path, tmp_path: Path, na
     text = (folder / "example" / "test_input.h").read_text()
     assert f"0x{zlib.crc32(output.tobytes()):08x}u" in text
     interpreter = runtime.Interpreter.from_bytes(
-        model, arena_size=arena_bytes(folder, "classifier")
+        model, arena_size=arena_bytes(folder, "model_classifier")
     )
     interpreter.set_input(np.frombuffer(noise, np.int8).reshape(shape), 0)
     interpreter.invoke()

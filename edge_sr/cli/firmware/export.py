@@ -74,7 +74,6 @@ def export(
     check_folder(out)
     request = compose.Request(network.name, network.model, width, height, budget)
     if engine == "streaming":
-        content.check_network(network.graph)
         written = compose.streaming_library(request)
     else:
         written = compose.tflm_library(request, c.write_c)

@@ -53,13 +53,13 @@ def plan(
     frame and its output. The stack is not included: `edge-sr firmware boards` adds it and one row,
     and `edge-sr firmware run` measures it.
     """
-    from edge_sr.engine.plan import make_plan
+    from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import camera, frames
 
     if picture is not None:
         check_picture(picture, force)
     network = read_network(one_model(model, model_option), scale, rate)
-    memory_plan = make_plan(network.graph)
+    memory_plan = plan_of(network.graph)
     widths = width or [frames.round_up(size, memory_plan.pixels_per_unit) for size in _WIDTHS]
     arenas = {size: memory_plan.arena_bytes(size) for size in widths}
     _print_costs(network, memory_plan)
