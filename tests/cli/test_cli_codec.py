@@ -187,7 +187,7 @@ def test_a_bad_file_in_a_folder_does_not_stop_the_others(
     assert (result.code, names_in(target)) == (2, {"b.png"})
     lines = result.err.splitlines()
     assert "a.tcz: this .tcz file is truncated within its header" in lines[0]
-    assert "c.tcz: this is not a .tcz file" in lines[1]
+    assert "c.tcz: the file is empty" in lines[1]
     assert "2 of 3 .tcz files could not be decompressed" in lines[2]
 
 
