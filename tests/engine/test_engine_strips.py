@@ -88,5 +88,5 @@ def test_a_session_gives_each_thread_a_strip() -> None:
 
 def test_a_float_model_is_refused() -> None:
     path = catalog.find("tinypssr-x2").file("float32", ".tflite")
-    with pytest.raises(UserError, match="the engine runs only int8 models"):
+    with pytest.raises(UserError, match="is float32, not int8"):
         open_session(path, "engine")

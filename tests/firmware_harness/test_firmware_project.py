@@ -57,7 +57,7 @@ def test_replacing_a_folder_is_all_or_nothing(tmp_path: Path) -> None:
         replacing_folder(folder),
     ):
         raise full
-    assert list((tmp_path / "new").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     for number in range(2):
         with replacing_folder(folder) as temporary:
             (temporary / project.FACTS).write_text(f"{number}")
