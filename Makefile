@@ -36,7 +36,7 @@ firmware: $(VENV)/.slim
 	$(BIN)/edge-sr firmware build --model $(MODEL) --scale $(SCALE) --board $(BOARD) --force
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
