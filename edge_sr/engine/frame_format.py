@@ -3,10 +3,10 @@
 import struct
 from collections.abc import Mapping, Sequence
 
-from edge_sr.engine.frame_lower import FrameNode
 from edge_sr.engine.frame_memory import FrameMemory, FrameRing
-from edge_sr.engine.nodes import KernelCall
-from edge_sr.engine.packing import Layout, pack_weights
+from edge_sr.engine.frame_nodes import FrameNode
+from edge_sr.engine.nodes import KernelCall, Kind
+from edge_sr.engine.packing import Layout, compact_weights, pack_weights, takes
 from edge_sr.engine.plan_format import MAGIC, Constants
 from edge_sr.engine.schedule import EMIT, INPUT
 from edge_sr.errors import UserError
@@ -37,7 +37,7 @@ def pack_frame_plan(
         nodes: the operators that the schedule names.
         memory: the order of their rows, and the rings.
         scratch: bytes after the rings for convolutions.
-        layout: the order of weights of convolutions with stride 1.
+        layout: the order of weights of the convolutions that its kernels take.
 
     Raises:
         UserError: the program has too many entries.
@@ -49,7 +49,11 @@ def pack_frame_plan(
         _HEADER.size + _BUFFER.size * len(memory.rings) + _OPERATOR.size * len(calls) + len(entries)
     )
     constants = Constants(start)
-    operators = b"".join(_pack_call(call, buffers, constants, layout) for call in calls)
+    widths = {tensor: ring.width for ring in memory.rings for tensor in ring.tensors}
+    operators = b"".join(
+        _pack_call(call, buffers, constants, _weights(call, layout, widths[call.target]))
+        for call in calls
+    )
     header = _HEADER.pack(
         MAGIC,
         VERSION,
@@ -108,15 +112,28 @@ def _pack_ring(ring: FrameRing) -> bytes:
     )
 
 
+_PACKED = {Kind.ANY_CONV: Kind.CONV, Kind.ANY_DEPTHWISE: Kind.DEPTHWISE}
+
+
+def _weights(call: KernelCall, layout: Layout, pixels: int) -> tuple[Kind, bytes]:
+    """The kernel that a call has in a layout, and its weights."""
+    if call.window is None:
+        return call.kind, call.weights
+    if takes(layout, call, pixels):
+        return _PACKED[call.kind], pack_weights(call.window, call.groups, layout)
+    return call.kind, compact_weights(call.window, call.groups)
+
+
 def _pack_call(
-    call: KernelCall, buffers: Mapping[int, int], constants: Constants, layout: Layout
+    call: KernelCall,
+    buffers: Mapping[int, int],
+    constants: Constants,
+    kernel: tuple[Kind, bytes],
 ) -> bytes:
-    weights = call.weights
-    if call.window is not None:
-        weights = pack_weights(call.window, call.groups, layout)
+    kind, weights = kernel
     source = buffers[call.source]
     return _OPERATOR.pack(
-        call.kind,
+        kind,
         source,
         source if call.other is None else buffers[call.other],
         buffers[call.target],

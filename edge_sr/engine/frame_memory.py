@@ -19,7 +19,7 @@ The arena is not always the smallest possible one: placement is greedy.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge_sr.engine.frame_lower import FrameNode, padding_of
+from edge_sr.engine.frame_nodes import FrameNode, padding_of
 from edge_sr.engine.frame_schedule import FrameSchedule
 from edge_sr.engine.schedule import EMIT, INPUT, Event
 from edge_sr.graph import Graph

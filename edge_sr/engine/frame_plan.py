@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_sr.engine.frame_format import pack_frame_plan
-from edge_sr.engine.frame_lower import MAX_SIDE, FrameNode, as_images, lower_frame
+from edge_sr.engine.frame_lower import as_images, lower_frame
 from edge_sr.engine.frame_memory import (
     FrameRing,
     Padding,
@@ -19,8 +19,8 @@ from edge_sr.engine.frame_memory import (
     paddings_of,
     plan_frame_memory,
 )
-from edge_sr.engine.nodes import Kind
-from edge_sr.engine.packing import Layout, scratch_bytes
+from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode
+from edge_sr.engine.packing import Layout, frame_scratch_bytes
 from edge_sr.engine.plan import HEAD_BYTES, MAX_ARENA
 from edge_sr.engine.schedule import Event
 from edge_sr.errors import UserError
@@ -79,7 +79,7 @@ def make_frame_plan(graph: Graph) -> FramePlan:
     paddings = paddings_of(graph, nodes, owners)
     _check_sizes(graph, paddings)
     memory = plan_frame_memory(graph, nodes, owners, paddings)
-    schedule, arena, scratch = memory.schedule, memory.arena, _scratch(nodes)
+    schedule, arena, scratch = memory.schedule, memory.arena, _scratch(graph, nodes)
     if HEAD_BYTES + arena + scratch > MAX_ARENA:
         raise UserError("the model needs an arena of 2 GiB or more, the engine's limit")
     return FramePlan(
@@ -112,24 +112,21 @@ def _check_sizes(graph: Graph, paddings: Mapping[int, Padding]) -> None:
             )
 
 
-def _scratch(nodes: Sequence[FrameNode]) -> int:
+def _scratch(graph: Graph, nodes: Sequence[FrameNode]) -> int:
     """The largest scratch size of any convolution."""
-    windows = [
-        (call.kernel, call.window.shape[3])
+    sizes = [
+        frame_scratch_bytes(call, graph.tensors[call.target].shape[2])
         for node in nodes
         for call in node.calls
-        if call.kind == Kind.CONV and call.window is not None
+        if call.window is not None
     ]
-    return max((scratch_bytes(*window) for window in windows), default=0)
-
-
-_CONVOLUTIONS = (Kind.CONV, Kind.DEPTHWISE, Kind.ANY_CONV, Kind.ANY_DEPTHWISE)
+    return max(sizes, default=0)
 
 
 def _macs(graph: Graph, node: FrameNode) -> int:
     """Multiply-accumulates of a convolution or a dense layer in a frame."""
     (call, *_) = node.calls
-    if call.kind not in _CONVOLUTIONS:
+    if call.window is None:
         return 0
-    inputs = graph.tensors[call.source].shape[3] // call.groups
-    return math.prod(graph.tensors[call.target].shape) * math.prod(call.kernel) * inputs
+    taps = math.prod(call.window.shape[1:])
+    return math.prod(graph.tensors[call.target].shape) * taps

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_sr.engine.frame_lower import FrameNode
+from edge_sr.engine.frame_nodes import FrameNode
 from edge_sr.engine.schedule import EMIT, INPUT, Event
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph

@@ -34,7 +34,9 @@ class KernelCall:
 
     A convolution has its weights in `window`, (outputs, height, width, inputs per group) int8,
     which is packed for each layout; the other kernels have theirs in `weights`. `stride`,
-    `dilation` and `padding` (rows above, columns left) are those of a frame plan's window.
+    `dilation` and `padding` (rows above, columns left) are those of a frame plan's window. In a
+    frame plan, a convolution has the kind ANY_CONV or ANY_DEPTHWISE; `packing.takes` says where
+    the plan's bytes hold CONV or DEPTHWISE instead.
     """
 
     kind: Kind

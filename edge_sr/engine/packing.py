@@ -7,11 +7,16 @@ from enum import IntEnum
 
 import numpy as np
 
+from edge_sr.engine.nodes import KernelCall
+
 SIMD_LANES = (16, 8, 4)
 """Sizes of a block of output channels in `Layout.SIMD`."""
 
 _PIXELS = 8
 """Pixels whose windows the scratch memory holds at once; more gain little."""
+
+_MAX_KERNEL = 127  # of kernels that read packed weights, in C: ESR_MAX_KERNEL
+_MAX_CHANNELS = 4096  # the same: ESR_MAX_CHANNELS
 
 _DSP16_TAPS = 4  # taps that a kernel loads at once
 _DSP16_STEP = 8  # taps of one iteration, to which a window is padded
@@ -40,11 +45,55 @@ def pack_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
         groups: number of groups, a divisor of the outputs.
         layout: the order of the weights.
     """
-    per_group = weights.shape[3]
-    if per_group == 1 and groups > 1:
-        return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
+    if _is_depthwise(weights, groups):
+        return compact_weights(weights, groups)
     pack = {Layout.SIMD: _simd, Layout.DSP16: _dsp16, Layout.MVE8: _mve8}[layout]
     return b"".join(pack(group) for group in np.split(weights, groups))
+
+
+def takes(layout: Layout, call: KernelCall, pixels: int) -> bool:
+    """Whether a frame plan packs a convolution's weights for the kernels of a layout.
+
+    The kernels for weights in the file's order run the others.
+
+    Args:
+        layout: the kernels' layout of weights.
+        call: a convolution or a dense layer of a frame plan.
+        pixels: width of its output.
+    """
+    assert call.window is not None
+    outputs, *kernel, inputs = call.window.shape
+    return (
+        (*call.stride, *call.dilation) == (1, 1, 1, 1)
+        and pixels > 1
+        and max(kernel) <= _MAX_KERNEL
+        and max(inputs, outputs // call.groups) <= _MAX_CHANNELS
+    )
+
+
+def compact_weights(weights: np.ndarray, groups: int) -> bytes:
+    """The bytes of a convolution's weights in the order of the file, as `pack_weights` takes them.
+
+    Those of a depthwise convolution are in the order [height][width][output].
+    """
+    if _is_depthwise(weights, groups):
+        return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
+    return weights.tobytes()
+
+
+def frame_scratch_bytes(call: KernelCall, pixels: int) -> int:
+    """Bytes of scratch memory of a convolution of a frame plan, the most of all layouts.
+
+    Args:
+        call: a convolution or a dense layer.
+        pixels: width of its output.
+    """
+    assert call.window is not None
+    per_group = call.window.shape[3]
+    packed = any(takes(layout, call, pixels) for layout in Layout)
+    if not packed or _is_depthwise(call.window, call.groups):
+        return 0
+    return scratch_bytes(call.kernel, per_group)
 
 
 def scratch_bytes(kernel: tuple[int, int], per_group: int) -> int:
@@ -61,6 +110,10 @@ def scratch_bytes(kernel: tuple[int, int], per_group: int) -> int:
     dsp16 = 2 * (columns * _even(height * per_group) + _DSP16_STEP)
     others = columns * height * per_group + _MVE8_TAPS
     return max(dsp16, _round_up(others, 4))
+
+
+def _is_depthwise(weights: np.ndarray, groups: int) -> bool:
+    return weights.shape[3] == 1 and groups > 1
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -451,7 +451,17 @@ static void avx2_prelu_row(const esr_prelu *args)
     (esr_is_plain_prelu(args) ? prelu_by_channel : esr_prelu_row)(args);
 }
 
-const esr_x86_kernels esr_avx2 = {avx2_conv_row, esr_depthwise_row, avx2_prelu_row,
-                                  esr_lut_row,   esr_add_row,       esr_copy_row};
+const esr_x86_kernels esr_avx2 = {
+    .conv_row = avx2_conv_row,
+    .depthwise_row = esr_depthwise_row,
+    .prelu_row = avx2_prelu_row,
+    .lut_row = esr_lut_row,
+    .add_row = esr_add_row,
+    .copy_row = esr_copy_row,
+#if ESR_FRAMES
+    .any_conv_row = esr_any_conv_row,
+    .any_depthwise_row = esr_any_depthwise_row,
+#endif
+};
 
 #endif

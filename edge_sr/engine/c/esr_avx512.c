@@ -563,7 +563,17 @@ static AVX512 void avx512_copy_row(const esr_copy *args)
     }
 }
 
-const esr_x86_kernels esr_avx512 = {avx512_conv_row,  esr_depthwise_row, avx512_prelu_row,
-                                    avx512_lut_row, esr_add_row,       avx512_copy_row};
+const esr_x86_kernels esr_avx512 = {
+    .conv_row = avx512_conv_row,
+    .depthwise_row = esr_depthwise_row,
+    .prelu_row = avx512_prelu_row,
+    .lut_row = avx512_lut_row,
+    .add_row = esr_add_row,
+    .copy_row = avx512_copy_row,
+#if ESR_FRAMES
+    .any_conv_row = esr_any_conv_row,
+    .any_depthwise_row = esr_any_depthwise_row,
+#endif
+};
 
 #endif

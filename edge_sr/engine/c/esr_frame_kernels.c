@@ -35,13 +35,13 @@ ESR_INLINE uint32_t add_products(uint32_t sum, const int8_t *in, const int8_t *w
 
 /* The sum of one output channel of one pixel. `in_first`: the first value that it reads in a row.
  * Without groups and dilation the inputs of a kernel row are one run of `run` values. */
-ESR_INLINE uint32_t add_window(const esr_any_conv *args, const int8_t *weights, size_t in_first,
+ESR_INLINE uint32_t add_window(const esr_conv *args, const int8_t *weights, size_t in_first,
                                uint32_t run, uint32_t runs, uint32_t sum)
 {
-    const size_t step = (size_t)args->dilation_w * args->conv.in_channels;
+    const size_t step = (size_t)args->dilation_w * args->in_channels;
 
-    for (uint32_t y = 0; y < args->conv.kernel_h; y++) {
-        const int8_t *in = esr_window_row(&args->conv.in, y * args->dilation_h) + in_first;
+    for (uint32_t y = 0; y < args->kernel_h; y++) {
+        const int8_t *in = esr_window_row(&args->in, y * args->dilation_h) + in_first;
 
         for (uint32_t x = 0; x < runs; x++, weights += run) {
             sum = add_products(sum, in + x * step, weights, run);
@@ -50,66 +50,72 @@ ESR_INLINE uint32_t add_window(const esr_any_conv *args, const int8_t *weights, 
     return sum;
 }
 
-ESR_HOT void esr_any_conv_row(const esr_any_conv *args)
+uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
 {
-    const esr_conv *conv = &args->conv;
-    const uint32_t inputs = conv->in_channels / conv->groups;
-    const uint32_t outputs = conv->out_channels / conv->groups;
-    const int whole = conv->groups == 1 && args->dilation_w == 1;
-    const uint32_t run = whole ? inputs * conv->kernel_w : inputs;
-    const uint32_t runs = whole ? 1 : conv->kernel_w;
-    const size_t weights = (size_t)conv->kernel_h * runs * run;
-    int8_t *out = conv->out;
+    (void)kernel_h;
+    (void)kernel_w;
+    (void)inputs;
+    return 0;
+}
 
-    for (uint32_t pixel = 0; pixel < conv->pixels; pixel++) {
-        const size_t column = (size_t)pixel * args->stride_w * conv->in_channels;
+ESR_HOT void esr_any_conv_row(const esr_conv *args)
+{
+    const uint32_t inputs = args->in_channels / args->groups;
+    const uint32_t outputs = args->out_channels / args->groups;
+    const int whole = args->groups == 1 && args->dilation_w == 1;
+    const uint32_t run = whole ? inputs * args->kernel_w : inputs;
+    const uint32_t runs = whole ? 1 : args->kernel_w;
+    const size_t weights = (size_t)args->kernel_h * runs * run;
+    int8_t *out = args->out;
 
-        for (uint32_t channel = 0; channel < conv->out_channels; channel++) {
+    for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
+        const size_t column = (size_t)pixel * args->stride_w * args->in_channels;
+
+        for (uint32_t channel = 0; channel < args->out_channels; channel++) {
             const size_t in_first = column + (size_t)(channel / outputs) * inputs;
-            const uint32_t sum = add_window(args, conv->weights + weights * channel, in_first, run,
-                                            runs, (uint32_t)conv->bias[channel]);
+            const uint32_t sum = add_window(args, args->weights + weights * channel, in_first, run,
+                                            runs, (uint32_t)args->bias[channel]);
 
-            *out++ = requantized(conv, sum, channel);
+            *out++ = requantized(args, sum, channel);
         }
     }
 }
 
 /* Output channels [first, first + lanes) of one pixel; output c reads input c / multiplier. */
-ESR_INLINE void depthwise_lanes(const esr_any_conv *args, uint32_t pixel, uint32_t first,
+ESR_INLINE void depthwise_lanes(const esr_conv *args, uint32_t pixel, uint32_t first,
                                 uint32_t lanes, uint32_t multiplier)
 {
-    const esr_conv *conv = &args->conv;
-    const size_t column = (size_t)pixel * args->stride_w * conv->in_channels;
-    const size_t step = (size_t)args->dilation_w * conv->in_channels;
-    const int8_t *weights = conv->weights + first;
+    const size_t column = (size_t)pixel * args->stride_w * args->in_channels;
+    const size_t step = (size_t)args->dilation_w * args->in_channels;
+    const int8_t *weights = args->weights + first;
     uint32_t sums[LANES];
 
     for (uint32_t lane = 0; lane < lanes; lane++) {
-        sums[lane] = (uint32_t)conv->bias[first + lane];
+        sums[lane] = (uint32_t)args->bias[first + lane];
     }
-    for (uint32_t y = 0; y < conv->kernel_h; y++) {
-        const int8_t *in = esr_window_row(&conv->in, y * args->dilation_h) + column;
+    for (uint32_t y = 0; y < args->kernel_h; y++) {
+        const int8_t *in = esr_window_row(&args->in, y * args->dilation_h) + column;
 
-        for (uint32_t x = 0; x < conv->kernel_w; x++) {
+        for (uint32_t x = 0; x < args->kernel_w; x++) {
             for (uint32_t lane = 0; lane < lanes; lane++) {
                 sums[lane] += (uint32_t)(in[(first + lane) / multiplier] * weights[lane]);
             }
             in += step;
-            weights += conv->out_channels;
+            weights += args->out_channels;
         }
     }
     for (uint32_t lane = 0; lane < lanes; lane++) {
-        conv->out[(size_t)pixel * conv->out_channels + first + lane] =
-            requantized(conv, sums[lane], first + lane);
+        args->out[(size_t)pixel * args->out_channels + first + lane] =
+            requantized(args, sums[lane], first + lane);
     }
 }
 
-ESR_HOT void esr_any_depthwise_row(const esr_any_conv *args)
+ESR_HOT void esr_any_depthwise_row(const esr_conv *args)
 {
-    const uint32_t channels = args->conv.out_channels;
-    const uint32_t multiplier = channels / args->conv.groups;
+    const uint32_t channels = args->out_channels;
+    const uint32_t multiplier = channels / args->groups;
 
-    for (uint32_t pixel = 0; pixel < args->conv.pixels; pixel++) {
+    for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
         uint32_t first = 0;
 
         for (; multiplier == 1 && channels - first >= LANES; first += LANES) {

@@ -11,17 +11,13 @@
 
 #if ESR_FRAMES
 
-/* A convolution of any stride and dilation. Weights: [output][kernel_h][kernel_w][input of the
- * group]; depthwise: [kernel_h][kernel_w][output]. No scratch memory. */
-typedef struct esr_any_conv {
-    esr_conv conv;
-    uint32_t stride_w;
-    uint32_t dilation_h;
-    uint32_t dilation_w;
-} esr_any_conv;
+/* Convolutions of any stride and dilation, with weights as a .tflite has them, one byte each:
+ * [output][kernel_h][kernel_w][input of the group]; depthwise: [kernel_h][kernel_w][output]. */
+void esr_any_conv_row(const esr_conv *args);
+void esr_any_depthwise_row(const esr_conv *args);
 
-void esr_any_conv_row(const esr_any_conv *args);
-void esr_any_depthwise_row(const esr_any_conv *args);
+/* Minimum bytes of scratch memory of esr_any_conv_row(). `inputs`: channels of a group. */
+uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs);
 
 /* Pooling. `in` has the window's rows that lie in the frame, from column 0 on. */
 typedef struct esr_pool {

@@ -40,7 +40,7 @@ static inline const int8_t *esr_window_row(const esr_window *window, uint32_t ro
 }
 
 /*
- * Convolution, stride 1. The padding is in the ring buffer already: it holds the input's zero
+ * Convolution, of stride 1 but for esr_frame_kernels.h. The padding is in the ring buffer already: it holds the input's zero
  * point, whose part in each sum has been subtracted from the bias.
  *
  * weights, in the layout of esr_layout.h, for each group:
@@ -61,6 +61,9 @@ typedef struct esr_conv {
     uint32_t in_channels;
     uint32_t out_channels;
     uint32_t groups;          /* divides in_channels and out_channels */
+    uint32_t stride_w;        /* of frame plans only, like the next two */
+    uint32_t dilation_h;      /* rows from tap to tap */
+    uint32_t dilation_w;
     const int8_t *weights;
     const int32_t *bias;      /* out_channels */
     const esr_scale *scales;  /* out_channels */

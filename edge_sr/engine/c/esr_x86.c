@@ -4,8 +4,18 @@
 
 #if ESR_X86
 
-static const esr_x86_kernels portable = {esr_conv_row, esr_depthwise_row, esr_prelu_row,
-                                         esr_lut_row,  esr_add_row,       esr_copy_row};
+static const esr_x86_kernels portable = {
+    .conv_row = esr_conv_row,
+    .depthwise_row = esr_depthwise_row,
+    .prelu_row = esr_prelu_row,
+    .lut_row = esr_lut_row,
+    .add_row = esr_add_row,
+    .copy_row = esr_copy_row,
+#if ESR_FRAMES
+    .any_conv_row = esr_any_conv_row,
+    .any_depthwise_row = esr_any_depthwise_row,
+#endif
+};
 
 static int has_avx512(void)
 {

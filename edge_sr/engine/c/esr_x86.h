@@ -7,7 +7,7 @@
 #define ESR_X86_H
 
 #include "esr.h"
-#include "esr_kernels.h"
+#include "esr_frame_kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__SSE2__) && !defined(ESR_PORTABLE) && \
     ESR_LAYOUT == ESR_LAYOUT_SIMD
@@ -25,6 +25,10 @@ typedef struct esr_x86_kernels {
     void (*lut_row)(const int8_t *in, int8_t *out, const int8_t *table, size_t count);
     void (*add_row)(const esr_add *args);
     void (*copy_row)(const esr_copy *args);
+#if ESR_FRAMES
+    void (*any_conv_row)(const esr_conv *args);
+    void (*any_depthwise_row)(const esr_conv *args);
+#endif
 } esr_x86_kernels;
 
 extern const esr_x86_kernels esr_avx2;   /* Haswell, Zen, and later */

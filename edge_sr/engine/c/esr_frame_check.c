@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Part of edge-sr's engine: checks plans for frames of one size, see esr_frame.h. Sizes are computed
+ * in 64 bits. */
+#include "esr_frame_records.h"
+
+#if ESR_FRAMES
+
+#include "esr_frame_kernels.h"
+
+#include <string.h>
+
+static int in_range(uint32_t value, uint32_t least, uint32_t most)
+{
+    return least <= value && value <= most;
+}
+
+static int is_int8(int32_t value)
+{
+    return -128 <= value && value <= 127;
+}
+
+static int has_constant(const esr_layout *layout, uint32_t offset, uint64_t bytes)
+{
+    const uint32_t all = layout->header->bytes;
+
+    return offset % 4 == 0 && offset <= all && bytes <= all - offset;
+}
+
+static int has_scales(const esr_layout *layout, uint32_t offset, uint32_t count)
+{
+    const esr_scale *scales;
+
+    if (!has_constant(layout, offset, (uint64_t)count * sizeof(esr_scale))) {
+        return 0;
+    }
+    scales = esr_constant(layout, offset);
+    for (uint32_t i = 0; i < count; i++) {
+        if (scales[i].multiplier < 0 || scales[i].shift < -31 || scales[i].shift > 30) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int check_header(const header_t *header, size_t plan_bytes)
+{
+    const uint64_t records = sizeof *header + (uint64_t)header->buffers * sizeof(buffer_t) +
+                             (uint64_t)header->operators * sizeof(operator_t) +
+                             (uint64_t)header->entries * sizeof(esr_frame_entry);
+
+    return header->magic == ESR_PLAN_MAGIC && header->layout == ESR_LAYOUT &&
+           header->bytes <= plan_bytes && in_range(header->buffers, 1, ESR_MAX_RECORDS) &&
+           in_range(header->operators, 1, ESR_FRAME_EMIT - 1) &&
+           in_range(header->entries, 1, ESR_MAX_FRAME_ENTRIES) && records <= header->bytes &&
+           header->in_buffer < header->buffers && header->out_buffer < header->buffers &&
+           header->latency <= UINT16_MAX && header->buffer_bytes <= INT32_MAX &&
+           header->buffer_bytes % 4 == 0 && header->scratch_bytes <= INT32_MAX &&
+           header->scratch_bytes % 4 == 0 &&
+           (uint64_t)ESR_HEAD_BYTES + header->buffer_bytes + header->scratch_bytes <= INT32_MAX;
+}
+
+static uint64_t end_of(const buffer_t *buffer)
+{
+    return buffer->offset + (uint64_t)stride_of(buffer) * buffer->depth;
+}
+
+static int check_buffer(const header_t *header, const buffer_t *buffer)
+{
+    return buffer->height > 0 && buffer->width > 0 && buffer->channels > 0 && buffer->depth > 0 &&
+           rows_of(buffer) <= UINT16_MAX && is_int8(buffer->zero_point) &&
+           (uint64_t)buffer->width * buffer->channels <= INT32_MAX && buffer->offset % 4 == 0 &&
+           ((uint64_t)buffer->left + buffer->width + buffer->right) * buffer->channels <=
+               INT32_MAX &&
+           end_of(buffer) <= header->buffer_bytes;
+}
+
+/* Whether a kernel may read `in` while it writes `out`: they share no byte. */
+static int apart(const buffer_t *in, const buffer_t *out)
+{
+    return end_of(in) <= out->offset || end_of(out) <= in->offset;
+}
+
+static int same_shape(const buffer_t *a, const buffer_t *b)
+{
+    return a->height == b->height && a->width == b->width && a->channels == b->channels;
+}
+
+static int check_window(const operator_t *op)
+{
+    return in_range(op->kernel_h, 1, ESR_MAX_FRAME_WINDOW) &&
+           in_range(op->kernel_w, 1, ESR_MAX_FRAME_WINDOW) &&
+           in_range(op->stride_h, 1, ESR_MAX_FRAME_WINDOW) &&
+           in_range(op->stride_w, 1, ESR_MAX_FRAME_WINDOW) &&
+           in_range(op->dilation_h, 1, ESR_MAX_FRAME_WINDOW) &&
+           in_range(op->dilation_w, 1, ESR_MAX_FRAME_WINDOW);
+}
+
+/* Whether all windows of a convolution lie in the rows and columns that the ring holds. */
+static int has_windows(const operator_t *op, const buffer_t *in, const buffer_t *out)
+{
+    const uint64_t last = (uint64_t)(out->width - 1u) * op->stride_w +
+                          (uint64_t)(op->kernel_w - 1u) * op->dilation_w;
+
+    return check_window(op) && op->top <= in->top && op->left <= in->left &&
+           last - op->left + 1 <= (uint64_t)in->width + in->right &&
+           (uint64_t)(op->kernel_h - 1u) * op->dilation_h < in->depth;
+}
+
+static int check_weights(const esr_layout *layout, const operator_t *op, uint32_t inputs,
+                         uint32_t outputs)
+{
+    const uint64_t taps = (uint64_t)op->kernel_h * op->kernel_w;
+
+    if (op->kind == ESR_DEPTHWISE || op->kind == ESR_ANY_DEPTHWISE) {
+        return inputs == 1 && has_constant(layout, op->weights, taps * op->groups * outputs);
+    }
+    if (op->kind == ESR_ANY_CONV) {
+        return esr_any_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <=
+                   header_of(layout)->scratch_bytes &&
+               has_constant(layout, op->weights, taps * inputs * op->groups * outputs);
+    }
+    return in_range(op->kernel_h, 1, ESR_MAX_KERNEL) && in_range(op->kernel_w, 1, ESR_MAX_KERNEL) &&
+           inputs <= ESR_MAX_CHANNELS && outputs <= ESR_MAX_CHANNELS &&
+           esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <=
+               header_of(layout)->scratch_bytes &&
+           has_constant(layout, op->weights,
+                        op->groups *
+                            esr_conv_weight_bytes(op->kernel_h, op->kernel_w, inputs, outputs));
+}
+
+static int check_conv(const esr_layout *layout, const operator_t *op, const buffer_t *in,
+                      const buffer_t *out)
+{
+    const int is_any = op->kind == ESR_ANY_CONV || op->kind == ESR_ANY_DEPTHWISE;
+    const int is_plain = op->stride_h == 1 && op->stride_w == 1 && op->dilation_h == 1 &&
+                         op->dilation_w == 1;
+
+    return has_windows(op, in, out) && (is_any || is_plain) && op->groups != 0 &&
+           in->channels % op->groups == 0 && out->channels % op->groups == 0 &&
+           check_weights(layout, op, in->channels / op->groups, out->channels / op->groups) &&
+           has_constant(layout, op->bias, (uint64_t)out->channels * 4) &&
+           has_scales(layout, op->scales, out->channels);
+}
+
+/* Whether the channels of `deep` are blocks of pixels of `large`. */
+static int is_block(const buffer_t *deep, const buffer_t *large, uint32_t block)
+{
+    return in_range(block, 1, ESR_MAX_UNIT_PIXELS) && large->height == deep->height * block &&
+           large->width == deep->width * block &&
+           deep->channels == (uint64_t)large->channels * block * block;
+}
+
+static int check_softmax(const esr_layout *layout, const operator_t *op, const buffer_t *in,
+                         const buffer_t *out)
+{
+    const int32_t *exps;
+
+    if (!same_shape(in, out) || !has_constant(layout, op->weights, 256 * sizeof *exps)) {
+        return 0;
+    }
+    exps = esr_constant(layout, op->weights);
+    for (uint32_t i = 0; i < 256; i++) {
+        if (exps[i] < 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int check_unary(const esr_layout *layout, const operator_t *op, const buffer_t *in,
+                       const buffer_t *out)
+{
+    if (!same_shape(in, out)) {
+        return 0;
+    }
+    if (op->kind == ESR_LUT) {
+        return has_constant(layout, op->weights, 256);
+    }
+    return in->channels <= ESR_MAX_CHANNELS && has_scales(layout, op->scales, 2) &&
+           op->extra <= 1 &&
+           (op->weights == 0 || has_constant(layout, op->weights, in->channels));
+}
+
+static int check_pad(const operator_t *op, const buffer_t *in, const buffer_t *out)
+{
+    return op->extra + (uint64_t)in->channels <= out->channels &&
+           (uint64_t)op->left + in->width <= out->width &&
+           (uint64_t)op->top + in->height <= out->height;
+}
+
+static int check_kind(const esr_layout *layout, const operator_t *op, const buffer_t *in,
+                      const buffer_t *out)
+{
+    switch (op->kind) {
+    case ESR_CONV:
+    case ESR_DEPTHWISE:
+    case ESR_ANY_CONV:
+    case ESR_ANY_DEPTHWISE:
+        return check_conv(layout, op, in, out);
+    case ESR_PRELU:
+    case ESR_LUT:
+        return check_unary(layout, op, in, out);
+    case ESR_ADD:
+        return same_shape(in, out) && has_scales(layout, op->scales, 3);
+    case ESR_CONCAT:
+        return in->height == out->height && in->width == out->width && op->kernel_w >= 1 &&
+               op->extra + (uint64_t)in->channels * op->kernel_w <= out->channels;
+    case ESR_DEPTH_TO_SPACE:
+        return is_block(in, out, op->extra);
+    case ESR_SPACE_TO_DEPTH:
+        return is_block(out, in, op->extra);
+    case ESR_MAX_POOL:
+    case ESR_AVERAGE_POOL:
+        return check_window(op) && op->dilation_h == 1 && op->dilation_w == 1 &&
+               in->channels == out->channels;
+    case ESR_MEAN:
+        return out->height == 1 && out->width == 1 && in->channels == out->channels &&
+               has_scales(layout, op->scales, 1);
+    case ESR_SOFTMAX:
+        return check_softmax(layout, op, in, out);
+    case ESR_PAD:
+        return check_pad(op, in, out);
+    case ESR_RESHAPE:
+        return (uint64_t)row_bytes(in) * in->height == (uint64_t)row_bytes(out) * out->height;
+    default:
+        return 0;
+    }
+}
+
+static int check_operator(const esr_layout *layout, const operator_t *op)
+{
+    const header_t *header = header_of(layout);
+    const buffer_t *in, *other, *out;
+    int in_place;
+
+    if (op->in >= header->buffers || op->other >= header->buffers ||
+        op->out >= header->buffers || !is_int8(op->low) || !is_int8(op->high) ||
+        op->low > op->high || !is_int8(op->in_zero_point) || !is_int8(op->other_zero_point) ||
+        !is_int8(op->out_zero_point)) {
+        return 0;
+    }
+    in = &buffers_of(header)[op->in];
+    other = &buffers_of(header)[op->other];
+    out = &buffers_of(header)[op->out];
+    in_place = op->kind == ESR_PRELU || op->kind == ESR_LUT || op->kind == ESR_ADD;
+    if (op->kind == ESR_ADD &&
+        (!same_shape(other, out) || (other != out && !apart(other, out)))) {
+        return 0;
+    }
+    return ((in_place && in == out) || apart(in, out)) && check_kind(layout, op, in, out);
+}
+
+/* Whether the program takes all input rows of the frame in order and
+ * emits all output rows in order, none before the first input row. */
+static int check_entries(const header_t *header)
+{
+    const buffer_t *in = &buffers_of(header)[header->in_buffer];
+    const buffer_t *out = &buffers_of(header)[header->out_buffer];
+    uint32_t inputs = in->top, outputs = out->top;
+
+    for (uint32_t i = 0; i < header->entries; i++) {
+        const esr_frame_entry *entry = &entries_of(header)[i];
+
+        if (entry->action == ESR_FRAME_INPUT) {
+            if (entry->row >= rows_of(in)) {
+                return 0;
+            }
+            if (in->top <= entry->row && entry->row - in->top < in->height &&
+                entry->row != inputs++) {
+                return 0;
+            }
+        } else if (entry->action == ESR_FRAME_EMIT) {
+            if (inputs == in->top || entry->row != outputs++) {
+                return 0;
+            }
+        } else if (entry->action >= header->operators ||
+                   entry->row >= rows_of(&buffers_of(
+                                     header)[operators_of(header)[entry->action].out])) {
+            return 0;
+        }
+    }
+    return inputs == (uint32_t)in->top + in->height && outputs == (uint32_t)out->top + out->height;
+}
+
+static int check_records(const esr_layout *layout)
+{
+    const header_t *header = header_of(layout);
+
+    for (uint32_t i = 0; i < header->buffers; i++) {
+        if (!check_buffer(header, &buffers_of(header)[i])) {
+            return 0;
+        }
+    }
+    for (uint32_t i = 0; i < header->operators; i++) {
+        if (!check_operator(layout, &operators_of(header)[i])) {
+            return 0;
+        }
+    }
+    return check_entries(header);
+}
+
+esr_status esr_frame_check(esr_layout *layout, const void *plan, size_t plan_bytes, uint32_t width)
+{
+    const header_t *header = plan;
+
+    memset(layout, 0, sizeof *layout);
+    if (!check_header(header, plan_bytes)) {
+        return ESR_PLAN;
+    }
+    layout->header = plan;
+    if (!check_records(layout)) {
+        return ESR_PLAN;
+    }
+    layout->units = buffers_of(header)[header->in_buffer].width;
+    layout->arena_bytes =
+        (size_t)ESR_HEAD_BYTES + header->buffer_bytes + header->scratch_bytes;
+    return width == layout->units ? ESR_OK : ESR_WIDTH;
+}
+
+#endif

@@ -1,0 +1,70 @@
+"""The engine's view of a network at one size: operators with the rows that each row reads."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_sr.engine.nodes import KernelCall
+from edge_sr.errors import UserError
+from edge_sr.graph import Graph, Operator, Tensor
+
+MAX_SIDE = 65535
+"""The most rows, columns or channels of a tensor, padding included."""
+
+MAX_WINDOW = 1024
+"""The largest kernel, stride and dilation."""
+
+Rows = Callable[[int], range]
+
+
+@dataclass(frozen=True)
+class FrameNode:
+    """One operator of a frame plan, as the scheduler sees it.
+
+    Attributes:
+        label: the operator's name in messages.
+        inputs: tensors that it reads.
+        output: the tensor that it writes.
+        calls: the kernel calls that compute a row.
+        rows: the input rows that an output row reads; those outside the frame are padding.
+        columns: padding left and right of its inputs that it reads.
+        in_place: inputs that the output may overwrite.
+    """
+
+    label: str
+    inputs: tuple[int, ...]
+    output: int
+    calls: tuple[KernelCall, ...]
+    rows: Rows
+    columns: tuple[int, int] = (0, 0)
+    in_place: tuple[int, ...] = ()
+
+
+Rule = Callable[[Graph, Operator], FrameNode]
+"""Lowers an operator; raises a UserError that names operator and tensor."""
+
+
+def check_shape(operator: Operator, output: Tensor, shape: tuple[int, ...]) -> None:
+    """Refuse an output that the file declares with another shape.
+
+    Raises:
+        UserError: the shapes differ.
+    """
+    if output.shape != shape:
+        raise UserError(
+            f"{operator} declares {output} of shape {output.shape}, but computes {shape}"
+        )
+
+
+def padding_of(
+    graph: Graph, nodes: list[FrameNode], tensors: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """Rows above and below the frames of tensors, columns left and right, that nodes read."""
+    top = bottom = left = right = 0
+    for node, source in itertools.product(nodes, tensors):
+        if source in node.inputs:
+            height, last = graph.tensors[source].shape[1], graph.tensors[node.output].shape[1] - 1
+            top = max(top, -min(0, *node.rows(0)) if node.rows(0) else 0)
+            bottom = max(bottom, node.rows(last).stop - height if node.rows(last) else 0)
+            left, right = max(left, node.columns[0]), max(right, node.columns[1])
+    return top, bottom, left, right

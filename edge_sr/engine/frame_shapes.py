@@ -1,0 +1,78 @@
+"""Lowers operators that move values, and softmax."""
+
+import math
+
+from edge_sr.engine import lut
+from edge_sr.engine.frame_nodes import FrameNode, Rule, check_shape
+from edge_sr.engine.nodes import KernelCall, Kind
+from edge_sr.engine.operands import constant, image_and_output, scale_of, zero_point_of
+from edge_sr.errors import UserError
+from edge_sr.graph import Graph, Operator
+
+_MAX_SOFTMAX = 511  # TFLM aborts where the exponentials sum up to 512
+
+
+def _softmax(graph: Graph, operator: Operator) -> FrameNode:
+    image, output = image_and_output(graph, operator)
+    check_shape(operator, output, image.shape)
+    if (scale_of(output), zero_point_of(output)) != (1 / 256, -128):
+        raise UserError(
+            f"{operator} computes {output} with scale {scale_of(output):g} and zero point "
+            f"{zero_point_of(output)}; the engine supports only {1 / 256:g} and -128"
+        )
+    beta = operator.options["beta"]
+    assert isinstance(beta, float)
+    if beta * scale_of(image) <= 2**-26 or image.shape[3] > _MAX_SOFTMAX:
+        raise UserError(
+            f"{operator} has {image} of shape {image.shape} and scale {scale_of(image):g}; the "
+            f"engine supports {_MAX_SOFTMAX} channels and, times beta, scales above 2^-26"
+        )
+    table = lut.exponentials(beta * scale_of(image))
+    call = KernelCall(Kind.SOFTMAX, image.index, output.index, weights=table.tobytes())
+    return FrameNode(
+        str(operator), (image.index,), output.index, (call,), lambda row: range(row, row + 1)
+    )
+
+
+def _pad(graph: Graph, operator: Operator) -> FrameNode:
+    image, output = image_and_output(graph, operator)
+    margins = constant(graph, operator, 1)
+    if margins.shape != (4, 2) or margins[0].any() or margins.min() < 0:
+        raise UserError(f"{operator} pads by {margins.tolist()}, which the engine does not support")
+    if (scale_of(image), zero_point_of(image)) != (scale_of(output), zero_point_of(output)):
+        raise UserError(f"{operator} pads {image} to {output}, whose scale or zero point differs")
+    shape = (size + int(sum(both)) for size, both in zip(image.shape, margins, strict=True))
+    check_shape(operator, output, tuple(shape))
+    top, height = int(margins[1, 0]), image.shape[1]
+    call = KernelCall(
+        kind=Kind.PAD,
+        source=image.index,
+        target=output.index,
+        extra=int(margins[3, 0]),
+        zero_points=(0, 0, zero_point_of(output)),
+        padding=(top, int(margins[2, 0])),
+    )
+
+    def rows(row: int) -> range:
+        return range(row - top, row - top + 1) if 0 <= row - top < height else range(0)
+
+    return FrameNode(str(operator), (image.index,), output.index, (call,), rows)
+
+
+def _reshape(graph: Graph, operator: Operator) -> FrameNode:
+    image, output = image_and_output(graph, operator)
+    if math.prod(image.shape) != math.prod(output.shape):
+        raise UserError(f"{operator} cannot make {output.shape} of {image.shape}")
+    if (scale_of(image), zero_point_of(image)) != (scale_of(output), zero_point_of(output)):
+        raise UserError(f"{operator} makes {output} of {image}, whose scale or zero point differs")
+    in_values, out_values = (math.prod(tensor.shape[2:]) for tensor in (image, output))
+
+    def rows(row: int) -> range:
+        first, last = row * out_values, (row + 1) * out_values - 1
+        return range(first // in_values, last // in_values + 1)
+
+    call = KernelCall(Kind.RESHAPE, image.index, output.index)
+    return FrameNode(str(operator), (image.index,), output.index, (call,), rows)
+
+
+RULES: dict[str, Rule] = {"SOFTMAX": _softmax, "PAD": _pad, "RESHAPE": _reshape}
