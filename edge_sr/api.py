@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Image = str | os.PathLike[str] | PillowImage.Image | NDArray[np.uint8] | NDArray[np.uint16]
 RuntimeName = Literal["litert", "onnx", "tflm", "engine", "keras"]
-ClassifierRuntime = Literal["litert", "onnx", "tflm"]
+ClassifierRuntime = Literal["litert", "onnx", "tflm", "engine"]
 RangeName = Literal["0..1", "0..255", "-1..1"]
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -171,7 +171,7 @@ def classify(
         image: a path, a Pillow image or a uint8 array (H, W) or (H, W, 3), of any size.
         labels: the names of all classes, or a text file with one a line; None for "class 3".
         top: how many classes to return at most.
-        runtime: "litert", "onnx" or "tflm"; None for what opens the file.
+        runtime: "litert", "onnx", "tflm" or "engine"; None for what opens the file.
         input_range: "0..1", "0..255" or "-1..1", the pixels that the model takes; None to read it
             from scale and zero point, where float32 means 0..1.
 

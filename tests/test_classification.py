@@ -227,6 +227,7 @@ def test_python_classifies_an_image(tmp_path: Path) -> None:
 RIGHT = {
     ("pretrainedResnet_quant", "litert"): ("ic01", 173, 200),
     ("pretrainedResnet_quant", "tflm"): ("ic01", 173, 199),
+    ("pretrainedResnet_quant", "engine"): ("ic01", 173, 199),
     ("vww_96_int8", "litert"): ("vww01", 252, 300),
     ("vww_96_int8", "tflm"): ("vww01", 252, 300),
 }
@@ -242,8 +243,8 @@ def test_mlperf_tiny_is_classified_as_by_the_reference(
     path, images = shared_data.parent / "models" / f"{model}.tflite", shared_data / "mlperf_tiny"
     if not path.is_file() or not images.is_dir():
         pytest.skip("no models of MLPerf Tiny beside the image sets")
-    if kernels == "tflm":
-        session = open_classifier(path, "tflm")
+    if kernels in ("tflm", "engine"):
+        session = open_classifier(path, kernels)
     else:  # without XNNPACK, whose rounding depends on the processor
         content = path.read_bytes()
         session = LiteRTSession(content, read_classifier(content), xnnpack=False)

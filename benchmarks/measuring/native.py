@@ -71,9 +71,9 @@ def open_session(job: Job, profile: Path | None = None) -> Session:
         from edge_sr.runtime.tflm import TFLMSession
 
         return TFLMSession(model, interface)
-    from edge_sr.runtime.engine import EngineSession
+    from edge_sr.runtime.engine import open_engine
 
-    return EngineSession(model, interface, job.threads)
+    return open_engine(model, interface, job.threads)
 
 
 def _check_cuda() -> None:

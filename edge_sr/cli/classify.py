@@ -43,7 +43,7 @@ def classify(
     runtime: Annotated[
         str | None,
         typer.Option(
-            help="Runtime: litert, onnx or tflm.",
+            help="Runtime: litert, onnx, tflm or engine.",
             show_default="litert, or the one for the file's suffix",
         ),
     ] = None,

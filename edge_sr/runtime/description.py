@@ -5,10 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_sr import graph
+from edge_sr.engine.frame_plan import make_frame_plan
+from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph.outline import read_outline
 from edge_sr.runtime import probe
-from edge_sr.runtime.obstacles import check_integer, engine_obstacles, spec_of, upscaler_obstacles
+from edge_sr.runtime.obstacles import (
+    check_integer,
+    engine_obstacles,
+    spec_of,
+    streaming_obstacles,
+    upscaler_obstacles,
+)
 from edge_sr.runtime.pixels import pixel_range
 from edge_sr.runtime.tflite_interface import read_classifier
 
@@ -19,7 +27,7 @@ class Door:
 
     Attributes:
         name: of the runtime or the command.
-        takes: whether it takes the network: "yes", "no" or how.
+        takes: whether it takes the network: "yes", "no", or how or with which RAM.
         obstacles: why not.
     """
 
@@ -127,10 +135,10 @@ def _values(tensor: graph.Tensor) -> list[str]:
 
 def _doors(data: bytes, network: graph.Graph, problem: str) -> Iterator[Door]:
     if problem:
-        upscaler = classifier = engine = [problem]
+        upscaler = classifier = engine = streaming = [problem]
     else:
-        upscaler, engine = upscaler_obstacles(network), engine_obstacles(network)
-        classifier = _classifier_obstacles(data)
+        upscaler, classifier = upscaler_obstacles(network), _classifier_obstacles(data)
+        engine, streaming = engine_obstacles(network), streaming_obstacles(network)
     yield door("upscale", upscaler)
     yield door("classify", classifier)
     model = _at_size(data, network) if not problem else data
@@ -138,17 +146,26 @@ def _doors(data: bytes, network: graph.Graph, problem: str) -> Iterator[Door]:
     tflm = probe.obstacle("tflm", model)
     yield door("tflm", [tflm])
     yield Door("onnx", "no", ("it opens .onnx files",))
-    yield door("engine", engine)
-    if engine and not problem and not tflm and _is_integer(network):
-        yield Door("firmware", "export --engine tflm", tuple(engine))
+    yield door("engine", engine, "" if engine else f"yes, {_ram_text(network)}")
+    if streaming and not problem and not tflm and _is_integer(network):
+        yield Door("firmware", "export --engine tflm", tuple(streaming))
     else:
-        yield door("firmware", engine)
+        yield door("firmware", streaming)
 
 
-def door(name: str, obstacles: Sequence[str]) -> Door:
+def _ram_text(network: graph.Graph) -> str:
+    """RAM of a network in the engine, in bytes."""
+    try:
+        plan, width = make_plan(network), network.input.shape[2]
+        return f"{plan.arena_bytes(width):,} bytes of RAM at width {width}"
+    except UserError:
+        return f"{make_frame_plan(network).arena_bytes:,} bytes of RAM"
+
+
+def door(name: str, obstacles: Sequence[str], taken: str = "yes") -> Door:
     """Return a door that takes a network without obstacles; empty texts are none."""
     found = tuple(obstacle for obstacle in obstacles if obstacle)
-    return Door(name, "no" if found else "yes", found)
+    return Door(name, "no" if found else taken, found)
 
 
 def _is_integer(network: graph.Graph) -> bool:
@@ -161,7 +178,7 @@ def _is_integer(network: graph.Graph) -> bool:
 
 def _classifier_obstacles(data: bytes) -> list[str]:
     try:
-        read_classifier(data)
+        pixel_range(read_classifier(data).input)
     except UserError as error:
         return [str(error)]
     return []

@@ -1,4 +1,8 @@
-"""The streaming int8 engine: the C code of the microcontrollers, with threads on column strips."""
+"""The int8 engine: the C code of the microcontrollers.
+
+Networks that stream run on frames of any size, with threads on column strips; the others are
+planned for the size of each image, and use one thread.
+"""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -6,19 +10,44 @@ import numpy as np
 
 from edge_sr import graph
 from edge_sr.engine.binding import Engine
+from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.errors import UserError
 from edge_sr.records import Kernels
-from edge_sr.runtime.obstacles import plan_of
+from edge_sr.runtime.frame import ImageFrameSession
+from edge_sr.runtime.obstacles import check_engine
 from edge_sr.runtime.session import Interface, Session
 
 
+def open_engine(
+    model: bytes, interface: Interface, threads: int = 1
+) -> "EngineSession | ImageFrameSession":
+    """Open an int8 .tflite of images in the engine.
+
+    Args:
+        model: the bytes of the .tflite.
+        interface: of the model.
+        threads: for column strips of a network that streams.
+
+    Raises:
+        UserError: the engine does not run the network; the text names all obstacles.
+    """
+    network = graph.read_graph(model)
+    try:
+        plan = make_plan(network)
+    except UserError:
+        check_engine(network)
+        return ImageFrameSession(model, interface)
+    return EngineSession(plan, interface, threads)
+
+
 class EngineSession(Session):
-    """An int8 .tflite in the engine, bit-identical to TensorFlow Lite Micro."""
+    """An int8 .tflite that streams through the engine, bit-identical to TensorFlow Lite Micro."""
 
     runtime = "engine"
 
-    def __init__(self, model: bytes, interface: Interface, threads: int = 1) -> None:
+    def __init__(self, plan: Plan, interface: Interface, threads: int = 1) -> None:
         super().__init__(interface)
-        self.plan = plan_of(graph.read_graph(model))
+        self.plan = plan
         self._threads = threads
         self._engines: list[Engine] = []
         self._pool = ThreadPoolExecutor(threads)  # starts its threads when they are needed

@@ -1,4 +1,4 @@
-"""Runs an int8 network of one input size in the engine: classifiers and other people's networks."""
+"""Runs int8 networks in the engine at one size: classifiers, strides, networks of others."""
 
 import numpy as np
 
@@ -7,6 +7,7 @@ from edge_sr.engine.binding import Engine
 from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
 from edge_sr.errors import UserError
 from edge_sr.records import Kernels
+from edge_sr.runtime.session import Interface, Session
 
 
 class FrameSession:
@@ -60,3 +61,23 @@ class FrameSession:
         out = np.empty(self.plan.out_shape, np.int8)
         self._engine.run_strip(frame, out, 0)
         return out.reshape(self.out_shape)
+
+
+class ImageFrameSession(Session):
+    """An int8 .tflite of images in the engine, planned anew for each image size.
+
+    Attributes:
+        frame: the network at the size of the last image.
+    """
+
+    runtime = "engine"
+
+    def __init__(self, model: bytes, interface: Interface) -> None:
+        super().__init__(interface)
+        self._model = model
+        self.frame = FrameSession(model)
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        if image.shape != self.frame.in_shape:
+            self.frame = FrameSession(graph.resize(self._model, *image.shape[1:3]))
+        return self.frame.run(image)

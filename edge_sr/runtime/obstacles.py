@@ -3,10 +3,12 @@
 import dataclasses
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 from edge_sr import graph
-from edge_sr.engine.lower import SUPPORTED, lower
+from edge_sr.engine import frame_lower, lower
+from edge_sr.engine.frame_plan import make_frame_plan
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator
@@ -14,12 +16,59 @@ from edge_sr.runtime.interfaces import UPSCALER_CHANNELS, check_upscaler
 from edge_sr.runtime.pixels import pixel_range
 from edge_sr.runtime.session import TensorSpec
 
-_OPERATORS = frozenset(re.findall(r"[A-Z][A-Z0-9_]+", SUPPORTED))
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")  # between floats and integers: their tensors are named
 
 
+@dataclass(frozen=True)
+class _Planner:
+    """A way to run a network in the engine.
+
+    Attributes:
+        operators: that it has.
+        lower: turns a network into kernel calls.
+        plan: plans a network.
+    """
+
+    operators: frozenset[str]
+    lower: Callable[[Graph], object]
+    plan: Callable[[Graph], object]
+
+
+def _names(supported: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[A-Z][A-Z0-9_]+", supported))
+
+
+_STREAMING = _Planner(_names(lower.SUPPORTED), lower.lower, make_plan)
+_FRAMES = _Planner(
+    _names(frame_lower.SUPPORTED),
+    lambda network: frame_lower.lower_frame(frame_lower.as_images(network)),
+    make_frame_plan,
+)
+
+
 def engine_obstacles(network: Graph) -> list[str]:
-    """Return why the streaming engine does not run a network; empty if it does.
+    """Return why the engine does not run a network, at its own size either; empty if it does."""
+    return _obstacles(network, _FRAMES) if _raised(lambda: make_plan(network)) else []
+
+
+def streaming_obstacles(network: Graph) -> list[str]:
+    """Return why the engine does not run a network on frames of any size; empty if it does."""
+    return _obstacles(network, _STREAMING)
+
+
+def check_engine(network: Graph) -> None:
+    """Refuse a network that the engine does not run.
+
+    Raises:
+        UserError: the text names all obstacles.
+    """
+    found = engine_obstacles(network)
+    if found:
+        raise UserError("; ".join(found))
+
+
+def _obstacles(network: Graph, planner: _Planner) -> list[str]:
+    """Return why a network is not planned; empty if it is.
 
     Operators come first: one that the engine lacks often brings tensors that are not int8.
     """
@@ -32,7 +81,7 @@ def engine_obstacles(network: Graph) -> list[str]:
     missing = [
         operator
         for operator in network.operators
-        if operator.name not in (*_OPERATORS, *_CONVERSIONS)
+        if operator.name not in (*planner.operators, *_CONVERSIONS)
     ]
     if missing:
         named = ", ".join(_missing(network, group) for group in _by_name(missing))
@@ -40,10 +89,10 @@ def engine_obstacles(network: Graph) -> list[str]:
     rest = tuple(operator for operator in network.operators if operator not in missing)
     found += [f"{text}; {advice(network)}" for text in _grouped(_not_integer(network, rest))]
     for group in _by_name(rest):
-        texts = [text for text in (_lowering(network, each) for each in group) if text]
+        texts = [text for text in (_lowering(network, each, planner) for each in group) if text]
         found += _grouped(texts)
     if not found:
-        found += _raised(lambda: make_plan(network))
+        found += _raised(lambda: planner.plan(network))
     return found
 
 
@@ -56,7 +105,7 @@ def plan_of(network: Graph) -> Plan:
     try:
         return make_plan(network)
     except UserError as error:
-        raise UserError("; ".join(engine_obstacles(network)) or str(error)) from None
+        raise UserError("; ".join(streaming_obstacles(network)) or str(error)) from None
 
 
 def check_integer(network: Graph) -> None:
@@ -143,7 +192,7 @@ def _raised(check: Callable[[], object]) -> list[str]:
     return []
 
 
-def _lowering(network: Graph, operator: Operator) -> str | None:
+def _lowering(network: Graph, operator: Operator, planner: _Planner) -> str | None:
     """Why the engine does not run one operator; None if it does, or if its dtypes are in the way.
 
     A network of that operator alone is lowered, whose dtypes were named before.
@@ -151,7 +200,7 @@ def _lowering(network: Graph, operator: Operator) -> str | None:
     alone = _only(network, operator)
     if graph.not_integer(alone) or not alone.inputs or not alone.outputs:
         return None
-    (text,) = _raised(lambda: lower(alone)) or (None,)
+    (text,) = _raised(lambda: planner.lower(alone)) or (None,)
     return text
 
 

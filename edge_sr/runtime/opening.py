@@ -84,7 +84,7 @@ def open_classifier(artifact: Path, runtime: str | None = None, threads: int = 1
     """Open a classifier of images of one channel or RGB, with a fixed size.
 
     Args:
-        artifact: a .tflite (litert, tflm) or .onnx (onnx) file.
+        artifact: a .tflite (litert, tflm, engine) or .onnx (onnx) file.
         runtime: one of `CLASSIFIER_RUNTIMES`; None for what opens the file.
         threads: 1 to `MAX_THREADS`; tflm takes 1 only.
 
@@ -158,6 +158,6 @@ def _open_tflite(model: bytes, interface: Interface, runtime: str, threads: int)
         from edge_sr.runtime.tflm import TFLMSession
 
         return TFLMSession(model, interface)
-    from edge_sr.runtime.engine import EngineSession
+    from edge_sr.runtime.engine import open_engine
 
-    return EngineSession(model, interface, threads)
+    return open_engine(model, interface, threads)

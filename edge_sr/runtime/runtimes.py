@@ -35,7 +35,7 @@ RUNTIMES = {
 """All runtimes by the names that users type."""
 
 
-CLASSIFIER_RUNTIMES = ("litert", "onnx", "tflm")
+CLASSIFIER_RUNTIMES = ("litert", "onnx", "tflm", "engine")
 """The runtimes that run classifiers."""
 
 

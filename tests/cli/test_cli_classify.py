@@ -45,7 +45,7 @@ def test_the_best_classes_are_printed_in_percent(
     assert result.out == f"{images[0]}\n  99.61 %  green\n{images[1]}\n  99.61 %  blue\n"
 
 
-@pytest.mark.parametrize("runtime", ["litert", "tflm"])
+@pytest.mark.parametrize("runtime", ["litert", "tflm", "engine"])
 def test_json_holds_all_scores(
     edge_sr: EdgeSr, model: Path, images: list[Path], runtime: str
 ) -> None:

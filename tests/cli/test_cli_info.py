@@ -10,6 +10,10 @@ from command_line import EdgeSr
 from onnx import TensorProto, helper, numpy_helper
 from tflite_factory import TfliteWriter, pack, tinypssr, unpack
 
+from edge_sr.engine.frame_plan import make_frame_plan
+from edge_sr.engine.plan import make_plan
+from edge_sr.graph import read_graph
+
 SHARED = ["vww_96_int8", "kws_ref_model", "ad01_int8", "person_detect", "pretrainedResnet_quant"]
 SHARED += ["str_ww_ref_model", "ncnet_x3_uint8", "ncnet_x3_uint8_open"]
 
@@ -21,7 +25,7 @@ def facts(text: str) -> dict[str, str]:
 
 
 def strided() -> bytes:
-    """Return a network with what the engine lacks: a stride, and an operator."""
+    """Return a network that the engine runs at its own size alone: strides, and a softmax."""
     writer = TfliteWriter(9, 7)
     features = writer.conv(writer.input, 4, 3, stride=2)
     features = writer.conv(features, 4, 3, stride=2)
@@ -53,7 +57,7 @@ def test_an_upscaler_is_described(edge_sr: EdgeSr, tmp_path: Path) -> None:
         "classify": "no",
         "litert": "yes",
         "tflm": "yes",
-        "engine": "yes",
+        "engine": f"yes, {make_plan(read_graph(path)).arena_bytes(10):,} bytes of RAM at width 10",
     }
     assert found["firmware"] == "yes"
 
@@ -79,7 +83,9 @@ def test_all_obstacles_are_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
     result = edge_sr("info", path)
     assert result.code == 0, result.err
     found = facts(result.out)
-    assert (found["engine"], found["firmware"]) == ("no", "export --engine tflm")
+    ram = make_frame_plan(read_graph(path)).arena_bytes
+    assert found["engine"] == f"yes, {ram:,} bytes of RAM"
+    assert found["firmware"] == "export --engine tflm"
     assert found["tflm"] == "yes"
     missing = "does not support SOFTMAX (operator 2, which computes tensor"
     text = edge_sr.refuses(
@@ -215,6 +221,7 @@ def test_networks_of_others_are_described(edge_sr: EdgeSr, shared_models: Path, 
     assert found["tflm"] == "yes"
     assert found["litert"] == ("no" if name == "person_detect" else "yes")
     assert found["firmware"] in ("yes", "export --engine tflm")
+    assert name.startswith("ncnet") or found["engine"].startswith("yes, ")
     assert found["upscale"] == ("yes" if name.startswith("ncnet") else "no")
     macs = {"vww_96_int8": 7_489_664, "person_detect": 7_157_888, "ad01_int8": 264_192}
     assert name not in macs or found["MACs"].startswith(f"{macs[name]:,}")
