@@ -117,7 +117,8 @@ def upscale_bands(
         per_channel: run a one-channel network on R, G and B; otherwise it runs on BT.601 luma, and
             chroma is upscaled bicubically. An RGB network takes all three at once.
         window: side of a window in low-resolution pixels; every choice gives the same bits if the
-            arithmetic of the runtime does not depend on the image's size (int8 does not).
+            arithmetic of the runtime does not depend on the image's size (int8 does not). A network
+            whose halo is unknown takes the image as a whole.
 
     Yields:
         The dtype of `pixels`, (rows, scale*W) or (rows, scale*W, 3); the rows add up to scale*H.
@@ -127,7 +128,7 @@ def upscale_bands(
             size of the session, or `per_channel` is set for an RGB network.
     """
     tile = _tile_function(session, pixels, per_channel)
-    halo = max(session.halo, UPSCALE_CONTEXT)
+    halo = max(session.halo or 0, UPSCALE_CONTEXT)
     height, width = _window_size(session, pixels.shape, window, halo)
     columns = windows(pixels.shape[1], width, halo)
     for rows in windows(pixels.shape[0], height, halo):
@@ -201,6 +202,8 @@ def _upscale_luma(session: Session, rgb: Pixels) -> Pixels:
 def _window_size(
     session: Session, shape: tuple[int, ...], window: int, halo: int
 ) -> tuple[int, int]:
+    if session.halo is None:
+        return _whole(session, shape)
     size = session.fixed_size or (window, window)
     if min(size) <= 2 * halo and (size[0] < shape[0] or size[1] < shape[1]):
         raise UserError(
@@ -213,3 +216,15 @@ def _window_size(
             f"{shape[1]}x{shape[0]}; use an image at least as large, or a .tflite"
         )
     return size
+
+
+def _whole(session: Session, shape: tuple[int, ...]) -> tuple[int, int]:
+    """The size of an image that a network takes as a whole."""
+    height, width = shape[:2]
+    if session.fixed_size not in (None, (height, width)):
+        rows, columns = session.fixed_size or (height, width)
+        raise UserError(
+            f"the model runs on whole images of {columns}x{rows} pixels only, and the image is "
+            f"{width}x{height}"
+        )
+    return height, width

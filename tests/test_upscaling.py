@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory import peak_memory
 from PIL import Image, ImageCms
-from tflite_factory import Network, TfliteWriter, networks
+from tflite_factory import Network, TfliteWriter, networks, pack, unpack
+from tflm_oracle import run_tflm
 
 from edge_sr.data.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from edge_sr.data.degradation import UPSCALE_CONTEXT, bicubic_upscale
@@ -25,6 +26,43 @@ from export.onnx import from_tflite
 RUNTIMES = {"litert": ".tflite", "tflm": ".tflite", "onnx": ".onnx", "engine": ".tflite"}
 SIDES = st.integers(1, 60)
 EXAMPLES = {"litert": 80, "tflm": 25, "onnx": 80, "engine": 80}  # TFLM takes longer for each
+
+
+def strided(height: int = 8, width: int = 6) -> bytes:
+    """An upscaler x2 that halves its image first, so that it cannot be tiled."""
+    writer = TfliteWriter(height, width)
+    features = writer.conv(writer.input, 16, 3, "RELU", stride=2)
+    model = unpack(writer.finish(writer.depth_to_space(features, 4)))
+    pixels = model.subgraphs[0].tensors[-1].quantization
+    before = model.subgraphs[0].tensors[model.subgraphs[0].operators[-1].inputs[0]].quantization
+    for each in (pixels, before):
+        each.scale, each.zeroPoint = [1 / 255], [-128]
+    return pack(model)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflm", "engine"])
+def test_a_network_with_strides_takes_the_image_as_a_whole(runtime: str, tmp_path: Path) -> None:
+    path = tmp_path / "strided.tflite"
+    path.write_bytes(strided())
+    opened = open_session(path, runtime)
+    for height, width in ((1, 1), (9, 5), (300, 8)):
+        pixels = image(height, width, seed=height)
+        whole = np.pad(pixels, ((0, height % 2), (0, width % 2)), "edge")
+        values = encode(whole, opened.input)[np.newaxis, ..., np.newaxis]
+        expected = decode(run_tflm(strided(*whole.shape), values), opened.output)
+        expected = expected[0, : 2 * height, : 2 * width, 0].astype(int)
+        largest = np.abs(upscale(opened, pixels) - expected).max()
+        assert largest <= (1 if runtime == "litert" else 0)
+
+
+def test_a_network_of_one_size_refuses_other_images(tmp_path: Path) -> None:
+    path = tmp_path / "strided.tflite"
+    path.write_bytes(strided())
+    opened = open_session(path, "engine")
+    opened.fixed_size = (8, 6)
+    assert upscale(opened, image(8, 6, 0)).shape == (16, 12)
+    with pytest.raises(UserError, match="whole images of 6x8 pixels only, and the image is 7x8"):
+        upscale(opened, image(8, 7, 0))
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,8 @@ def upscale(
     """Upscale an image of any size, or a folder of images.
 
     The network upscales luma; chroma is upscaled by bicubic interpolation. PNG files are written
-    while they are computed, so that memory does not hold the whole result.
+    while they are computed, so that memory does not hold the whole result. A .tflite with strides
+    or global operators takes the image as a whole.
     """
     from edge_sr.data.image_formats import check_suffix
     from edge_sr.data.images import check_file

@@ -3,18 +3,19 @@
 from edge_sr.graph.analysis import (
     ends_in_sigmoid,
     halo,
+    is_tiled,
     macs,
     macs_per_pixel,
     not_integer,
-    not_tiled,
     operators,
     parameters,
     ratio,
     scale,
+    step,
 )
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
 from edge_sr.graph.reader import read_bytes, read_graph
-from edge_sr.graph.resize import resize
+from edge_sr.graph.resize import grows, resize
 
 __all__ = [
     "Graph",
@@ -22,11 +23,12 @@ __all__ = [
     "Quantization",
     "Tensor",
     "ends_in_sigmoid",
+    "grows",
     "halo",
+    "is_tiled",
     "macs",
     "macs_per_pixel",
     "not_integer",
-    "not_tiled",
     "operators",
     "parameters",
     "ratio",
@@ -34,4 +36,5 @@ __all__ = [
     "read_graph",
     "resize",
     "scale",
+    "step",
 ]

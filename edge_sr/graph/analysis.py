@@ -157,15 +157,36 @@ def halo(graph: Graph) -> int:
     return margins[graph.input.index]
 
 
-def not_tiled(graph: Graph) -> list[Operator]:
-    """Return the operators whose reach is unknown, so that an image cannot be cut into tiles."""
-    found = []
+def is_tiled(graph: Graph) -> bool:
+    """Return whether an image can be cut into tiles: the reach of each operator is known."""
+    try:
+        halo(graph)
+    except UserError:
+        return False
+    return True
+
+
+def step(graph: Graph) -> int:
+    """Return the number of which height and width are multiples where no stride leaves a rest."""
+    factors = {graph.input.index: Fraction(1)}
     for operator in graph.operators:
-        try:
-            _margin_before(graph, operator, 0)
-        except UserError:
-            found.append(operator)
-    return found
+        before = [factors[index] for index in operator.inputs if index in factors]
+        if before:
+            factors.update(dict.fromkeys(operator.outputs, max(before) * _growth(operator)))
+    return math.lcm(*(factor.denominator for factor in factors.values()))
+
+
+def _growth(operator: Operator) -> Fraction:
+    """Height and width of an operator's output, relative to its input's."""
+    if operator.name in ("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"):
+        block = operator.number("block_size")
+        return Fraction(block) if operator.name == "DEPTH_TO_SPACE" else Fraction(1, block)
+    if "stride_h" not in operator.options:
+        return Fraction(1)
+    strides = operator.number("stride_h"), operator.number("stride_w")
+    if operator.name == "TRANSPOSE_CONV":
+        return Fraction(min(strides))
+    return Fraction(1, math.lcm(*strides))
 
 
 def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:

@@ -45,6 +45,19 @@ def resize(model: bytes, height: int, width: int) -> bytes:
     return result
 
 
+def grows(graph: Graph) -> bool:
+    """Return whether the network runs on larger images, and its output grows with them."""
+    if len(graph.input.shape) != 4 or len(graph.output.shape) != 4:
+        return False
+    _, height, width, _ = graph.input.shape
+    try:
+        shapes = shapes_at(graph, 2 * height, 2 * width)
+    except UserError:
+        return False
+    grown = tuple(2 * side for side in graph.output.shape[1:3])
+    return shapes[graph.output.index][1:3] == grown
+
+
 def shapes_at(graph: Graph, height: int, width: int) -> list[Shape]:
     """Return the shape of every tensor for an input image of this size.
 

@@ -31,9 +31,11 @@ class LiteRTSession(Session):
                 num_threads=threads,
                 experimental_op_resolver_type=kernels,
             )
-            with quiet_native():  # XNNPACK logs when tensors are first allocated
-                self._interpreter.allocate_tensors()
-            self._input = self._interpreter.get_input_details()[0]["index"]
+            source = self._interpreter.get_input_details()[0]
+            if -1 not in source["shape_signature"][1:]:  # an open size is known in the first run
+                with quiet_native():  # XNNPACK logs when tensors are first allocated
+                    self._interpreter.allocate_tensors()
+            self._input = source["index"]
             self._output = self._interpreter.get_output_details()[0]["index"]
         except (ValueError, RuntimeError) as error:
             raise UserError(f"LiteRT cannot open the model: {_first_line(error)}") from None

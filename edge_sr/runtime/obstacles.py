@@ -140,10 +140,6 @@ def upscaler_obstacles(network: Graph) -> list[str]:
         found += _raised(
             lambda: check_upscaler(graph.scale(network), channels, graph.ends_in_sigmoid(network))
         )
-    groups = _by_name(graph.not_tiled(network))
-    if groups:
-        named = ", ".join(f"{_named(group)}" for group in groups)
-        found.append(f"an image cannot be cut into tiles for {named}")
     for role, tensor in ends:
         if len(tensor.shape) == 4:
             found += _raised(partial(_check_pixels, tensor, role))

@@ -106,8 +106,12 @@ def run_plane(session: Session, plane: np.ndarray) -> np.ndarray:
     height, width, *colours = plane.shape
     image = encode(plane, session.input).reshape(1, height, width, *(colours or (1,)))
     pixel_range(session.output, "output")  # an unknown range is refused before the run
+    below, right = -height % session.step, -width % session.step
+    if below or right:
+        image = np.pad(image, ((0, 0), (0, below), (0, right), (0, 0)), "edge")
     result = decode(session.run(image), session.output)
-    return result.reshape(*result.shape[1:3], *colours)
+    result = result[0, : height * session.scale, : width * session.scale]
+    return result.reshape(*result.shape[:2], *colours)
 
 
 def encode(pixels: np.ndarray, spec: TensorSpec) -> np.ndarray:

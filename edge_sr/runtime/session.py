@@ -67,22 +67,26 @@ class Interface:
 
     Attributes:
         scale: the factor by which height and width grow.
-        halo: input pixels on each side that an output pixel may depend on.
+        halo: input pixels on each side that an output pixel may depend on; None if it is unknown,
+            so that an image is run as a whole.
         input: of the (1,H,W,C) input.
         output: of the (1,scale*H/shrink,scale*W/shrink,C) output.
         fixed_size: (H, W) if the artifact runs at that size only, else None.
         channels: C of input and output.
         shrink: the factor by which height and width shrink; both must be multiples of it.
+        step: of which height and width must be multiples for the strides inside; images of other
+            sizes are extended by repeating their edge.
         classes: of a classifier, whose output is (1,N); None for an output that is an image.
     """
 
     scale: int
-    halo: int
+    halo: int | None
     input: TensorSpec
     output: TensorSpec
     fixed_size: tuple[int, int] | None = None
     channels: int = 1
     shrink: int = 1
+    step: int = 1
     classes: Classes | None = None
 
 
@@ -99,6 +103,7 @@ class Session(ABC):
         self.fixed_size = interface.fixed_size
         self.channels = interface.channels
         self.shrink = interface.shrink
+        self.step = interface.step
         self.classes = interface.classes
         # Kept as dtypes: comparing names would cost more than all other checks of a run together.
         self._in_dtype, self._out_dtype = np.dtype(self.input.dtype), np.dtype(self.output.dtype)

@@ -29,7 +29,13 @@ def read_interface(model: bytes) -> Interface:
     expected = channels if channels in UPSCALER_CHANNELS else UPSCALER_CHANNELS[0]
     source = _spec(network.input, "input", expected)
     target = _spec(network.output, "output", expected)
-    return Interface(scale, graph.halo(network), source, target, channels=channels)
+    if graph.is_tiled(network):
+        return Interface(scale, graph.halo(network), source, target, channels=channels)
+    _, height, width, _ = network.input.shape
+    if not graph.grows(network):
+        return Interface(scale, None, source, target, (height, width), channels)
+    step = graph.step(network)
+    return Interface(scale, None, source, target, channels=channels, step=step)
 
 
 def read_part(model: bytes) -> Interface:
@@ -68,7 +74,7 @@ def read_classifier(model: bytes) -> Interface:
 def _check_operands(network: graph.Graph) -> None:
     """Refuse operands at which the runtimes read outside of a tensor instead of raising an error.
 
-    The reader has no shapes for these operators: it knows those of networks that can be tiled.
+    The reader has no shapes for these operators: it knows those of image networks.
     """
     for operator in network.operators:
         if not operator.inputs or operator.inputs[0] < 0 or not operator.outputs:

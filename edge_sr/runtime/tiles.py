@@ -60,6 +60,7 @@ def run_tiled(session: Session, image: np.ndarray, out: np.ndarray) -> None:
         out: (scale*H/shrink,scale*W/shrink,C) of the output's dtype; it is filled.
     """
     up, down = session.scale, session.shrink
+    assert session.halo is not None  # the parts of a codec can be tiled
     halo = -(-session.halo // down) * down
     side = TILE // up + 2 * halo
     columns = windows(image.shape[1], side, halo)

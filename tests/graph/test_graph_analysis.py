@@ -72,6 +72,8 @@ def test_strides_count_in_macs_and_have_no_halo() -> None:
         graph.halo(network)
     with pytest.raises(UserError, match="which is not a whole number"):
         graph.scale(network)
+    assert not graph.is_tiled(network)
+    assert (graph.grows(network), graph.step(network)) == (True, 2)
 
 
 def test_a_float_island_is_named() -> None:
