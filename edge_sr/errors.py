@@ -38,7 +38,7 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        if module == "tflite_micro" and not _has_tflm_wheels():
+        if module == "tflite_micro" and not has_tflm_wheels():
             raise UserError(
                 "this needs tflite_micro, which is published for Linux on x86-64 only; run the "
                 "command on such a machine"
@@ -76,6 +76,6 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _has_tflm_wheels() -> bool:
+def has_tflm_wheels() -> bool:
     """Whether tflite-micro is published for this machine; pyproject.toml has the same condition."""
     return sys.platform == "linux" and platform.machine() == "x86_64"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import HEAD_BYTES, MAX_UNITS, Plan
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph
@@ -23,13 +24,15 @@ def _nothing(width: int) -> int:
     return 0
 
 
-def extra_ram(network: Graph, plan: Plan) -> ExtraRam:
-    """Return the RAM that an encoder needs for a 4:3 frame on top of the rest; 0 for upscalers."""
+def extra_ram(network: Graph, plan: Plan | FramePlan) -> ExtraRam:
+    """Return the RAM that an encoder needs for a 4:3 frame on top of the rest; 0 for others."""
+    if isinstance(plan, FramePlan) or not camera.is_encoder(network):
+        return _nothing
 
     def kept(width: int) -> int:
         return camera.most_bytes(network, plan, width, frame_height(width, plan.pixels_per_unit))
 
-    return kept if camera.is_encoder(network) else _nothing
+    return kept
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,18 @@ class Fit:
         ram_lacking: RAM that the board lacks; 0 if it fits.
         flash: the plan with its weights, and `CODE_BYTES`.
         flash_lacking: flash that the board lacks; 0 if it fits.
-        widest: the largest width that fits; 0 if none does.
+        widest: the largest width that fits; 0 if none does; None for a network of one size.
         widest_external: the same with the arena in external RAM; None if the board has none.
+        fits_external: whether the network fits with the arena in external RAM.
     """
 
     ram: int
     ram_lacking: int
     flash: int
     flash_lacking: int
-    widest: int
+    widest: int | None
     widest_external: int | None
+    fits_external: bool
 
     @property
     def fits(self) -> bool:
@@ -58,50 +63,80 @@ class Fit:
         return not self.ram_lacking and not self.flash_lacking
 
 
-def fit(network: Graph, plan: Plan, width: int, board: Board, extra: ExtraRam = _nothing) -> Fit:
+def fit(
+    network: Graph, plan: Plan | FramePlan, width: int, board: Board, extra: ExtraRam = _nothing
+) -> Fit:
     """Return what a model needs on a board.
 
     Raises:
         UserError: the engine does not run the network at this width on any board.
     """
-    channels = network.input.shape[3]
-    ram = _around(channels, width, board) + extra(width) + plan.arena_bytes(width)
+    channels = plan.in_shape[2] if isinstance(plan, FramePlan) else network.input.shape[3]
+    around, arena = _around(channels, width, board) + extra(width), arena_bytes(plan, width)
     flash = plan.flash_bytes + CODE_BYTES
     flash_lacking = max(0, flash - board.flash.size)
 
-    def widest(external: bool) -> int:
+    def widest(external: bool) -> int | None:
+        if isinstance(plan, FramePlan):
+            return None
         return 0 if flash_lacking else _widest(plan, channels, board, external, extra)
 
     return Fit(
-        ram=ram,
-        ram_lacking=max(0, ram - board.ram.size),
+        ram=around + arena,
+        ram_lacking=max(0, around + arena - board.ram.size),
         flash=flash,
         flash_lacking=flash_lacking,
         widest=widest(False),
         widest_external=widest(True) if board.external_ram else None,
+        fits_external=not flash_lacking
+        and around <= board.ram.size
+        and arena <= board.external_ram,
     )
 
 
+def arena_bytes(plan: Plan | FramePlan, width: int) -> int:
+    """Return the RAM of the engine for frames of that width.
+
+    Raises:
+        UserError: the network cannot run at this width.
+    """
+    if isinstance(plan, Plan):
+        return plan.arena_bytes(width)
+    own = plan.in_shape[1]
+    if width != own:
+        raise UserError(f"the model takes frames of width {own} only, not {width}")
+    return plan.arena_bytes
+
+
 def check(
-    name: str, network: Graph, plan: Plan, width: int, board: Board, extra: ExtraRam = _nothing
+    name: str,
+    network: Graph,
+    plan: Plan | FramePlan,
+    width: int,
+    board: Board,
+    extra: ExtraRam = _nothing,
 ) -> None:
     """Refuse a board that is too small, before anything is written.
 
     Raises:
-        UserError: the width is impossible, or the program exceeds RAM or flash at that width.
+        UserError: the width is impossible, or the program exceeds flash or RAM; the text states
+            all that is lacking.
     """
     needed = fit(network, plan, width, board, extra)
+    lacking, own_size = [], isinstance(plan, FramePlan)
     if needed.flash_lacking:
-        raise UserError(
-            f"{name} needs {needed.flash_lacking:,} bytes more flash than {board.name} has, "
-            "at any width"
-        )
+        anyway = "" if own_size else ", at any width"
+        lacking.append(f"{needed.flash_lacking:,} bytes more flash than {board.name} has{anyway}")
     if needed.ram_lacking:
-        fits = f"up to a width of {needed.widest}" if needed.widest else "at no width"
-        raise UserError(
-            f"{name} at width {width} needs {needed.ram_lacking:,} bytes more RAM than "
-            f"{board.name} has; it fits {fits}"
-        )
+        at = "" if own_size else f"at width {width}, "
+        lacking.append(f"{at}{needed.ram_lacking:,} bytes more RAM than {board.name} has")
+    if lacking:
+        advice = "" if own_size or needed.flash_lacking else f"; it fits {_fits(needed.widest)}"
+        raise UserError(f"{name} needs {', and '.join(lacking)}{advice}")
+
+
+def _fits(widest: int | None) -> str:
+    return f"up to a width of {widest}" if widest else "at no width"
 
 
 def _around(channels: int, width: int, board: Board) -> int:

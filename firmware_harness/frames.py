@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
+from edge_sr.classification import fit
 from edge_sr.data.colour import luminance
 from edge_sr.data.image_types import Pixels
 from edge_sr.data.images import read_image
-from edge_sr.engine.plan import make_plan
+from edge_sr.engine.frame_plan import FramePlan
+from edge_sr.engine.plan import Plan
+from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Tensor
 from edge_sr.runtime.pixels import encode
@@ -27,11 +30,31 @@ def frame_height(width: int, multiple: int = 1) -> int:
     return round_up(-(-width * 3 // 4), multiple)
 
 
-def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarray, str]:
-    """Read the frame that an upscaler's firmware is run on.
+def width_of(plan: Plan | FramePlan, width: int | None, default: int) -> int:
+    """Return the frame width that firmware is built for.
 
     Args:
-        image: the file; None: a photograph, 4:3 or flatter.
+        plan: of the network.
+        width: that the user names, if any.
+        default: for a network that takes any width; rounded up to one that it takes.
+
+    Raises:
+        UserError: the network takes another width only.
+    """
+    if isinstance(plan, Plan):
+        return round_up(default, plan.pixels_per_unit) if width is None else width
+    height, own, _ = plan.in_shape
+    if width not in (None, own):
+        raise UserError(f"the model takes frames of {own}x{height} only, not of width {width}")
+    return own
+
+
+def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarray, str]:
+    """Read the frame that firmware is run on.
+
+    Args:
+        image: the file, of any size for a network of one size; None: a photograph, 4:3 or flatter,
+            or noise for a network that takes no images.
         width: in pixels, that the firmware was built for.
         network: its network.
 
@@ -41,7 +64,9 @@ def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarr
     Raises:
         UserError: the image cannot be read or has another width, or the width is impossible.
     """
-    plan = make_plan(network)
+    plan = plan_network(network)
+    if isinstance(plan, FramePlan):
+        return _own_frame(image, network, plan)
     plan.arena_bytes(width)  # a damaged project may name an impossible width
     if image is None:
         most = max(1, _DEFAULT_PIXELS // (width * plan.pixels_per_unit)) * plan.pixels_per_unit
@@ -55,6 +80,35 @@ def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarr
             f"`edge-sr firmware build --width {pixels.shape[1]}` builds for this width"
         )
     return encode_pixels(pixels, network.input), source
+
+
+def _own_frame(image: Path | None, network: Graph, plan: FramePlan) -> tuple[np.ndarray, str]:
+    """Return the frame of a network of one size, as `read_frame` does; images are resized."""
+    height, width, channels = plan.in_shape
+    if image is not None:
+        _check_channels(channels)
+        pixels = fit(read_image(image).pixels, (height, width), channels)
+        return _encode(pixels, network.input), f"{image}, resized to {width}x{height}"
+    try:
+        _check_channels(channels)
+        pixels, source = default_pixels(height, width)
+        return _encode(fit(pixels, (height, width), channels), network.input), source
+    except UserError:
+        return noise(height, width, channels), "noise"
+
+
+def noise(height: int, width: int, channels: int) -> np.ndarray:
+    """Return noise of a linear congruential generator, which app/selftest.c makes too.
+
+    Returns:
+        (H, W, C) int8.
+    """
+    values = np.empty(height * width * channels, np.uint8)
+    state = 1
+    for index in range(values.size):
+        state = (state * 1664525 + 1013904223) % 2**32
+        values[index] = state >> 24
+    return values.view(np.int8).reshape(height, width, channels)
 
 
 def read_pixels(image: Path | None, width: int, max_height: int) -> tuple[Pixels, str]:
@@ -125,11 +179,19 @@ def encode_pixels(pixels: Pixels, tensor: Tensor) -> np.ndarray:
         UserError: the network takes another number of channels.
     """
     channels = tensor.shape[3]
-    if channels not in (1, 3):
-        raise UserError(f"the model takes {channels} channels; an image has 1 or 3")
+    _check_channels(channels)
     if channels == 1:
         pixels = luminance(pixels)
-    planes = pixels[..., np.newaxis] if channels == 1 else as_rgb(pixels)
+    return _encode(pixels[..., np.newaxis] if channels == 1 else as_rgb(pixels), tensor)
+
+
+def _check_channels(channels: int) -> None:
+    if channels not in (1, 3):
+        raise UserError(f"the model takes {channels} channels; an image has 1 or 3")
+
+
+def _encode(planes: Pixels, tensor: Tensor) -> np.ndarray:
+    """Convert (H, W, C) uint8 to a network's input, int8 of the same shape."""
     assert tensor.quantization is not None  # the planner has checked it
     scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zero_point[0]
     return np.ascontiguousarray(encode(planes, TensorSpec(tensor.dtype, scale, zero_point)))

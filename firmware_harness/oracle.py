@@ -1,4 +1,7 @@
-"""The reference for firmware: the output of TensorFlow Lite Micro, byte for byte."""
+"""The reference for firmware: the output of TensorFlow Lite Micro, byte for byte.
+
+Where tflite-micro has no wheel, the engine on the host is the reference, and its name says so.
+"""
 
 import importlib.util
 from collections.abc import Sequence
@@ -7,13 +10,17 @@ import numpy as np
 
 from edge_sr import graph
 from edge_sr.engine.binding import Engine
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan
-from edge_sr.errors import UserError, VerificationError, require
+from edge_sr.errors import UserError, VerificationError, has_tflm_wheels, require
 from edge_sr.runtime.arena import arena_bytes
 from edge_sr.runtime.tflm import arena_bound
 
 MAX_ARENA_BYTES = 2**29
 """Frames for which TFLM's arena may be larger are not tried."""
+
+TFLM = "TFLM"
+HOST = "the engine on this machine, for which tflite-micro has no wheel"
 
 
 def is_feasible(model: bytes, height: int, width: int) -> bool:
@@ -47,8 +54,36 @@ def arena(model: bytes, height: int, width: int) -> int | str:
         return "unknown: TFLM cannot run it"
 
 
+def reference_output(
+    model: bytes, plan: Plan | FramePlan, frame: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """Return the output that firmware must give for a frame, and who computed it.
+
+    Args:
+        model: an int8 .tflite.
+        plan: of that model.
+        frame: (H, W, C) int8; of a frame plan's only size.
+
+    Returns:
+        (H', W', C') int8, and `TFLM` or `HOST`.
+
+    Raises:
+        UserError: tflite-micro is missing where it could be installed, or TFLM would need too much
+            memory for a frame of that size.
+        VerificationError: TFLM cannot run the model.
+    """
+    if importlib.util.find_spec("tflite_micro") is None and not has_tflm_wheels():
+        return engine_output(plan, frame), HOST
+    if isinstance(plan, Plan):
+        check_size(model, *frame.shape[:2])
+        return tflm_output(model, frame), TFLM
+    shape = graph.read_graph(model).input.shape
+    (output,) = tflm_outputs(model, [frame.reshape(shape)], 1)
+    return output.reshape(plan.out_shape), TFLM
+
+
 def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
-    """Run a model in TFLM (the tflite-micro wheel).
+    """Run a model in TFLM (the tflite-micro wheel) at the frame's size.
 
     Args:
         model: an int8 .tflite.
@@ -91,14 +126,14 @@ def tflm_outputs(model: bytes, inputs: Sequence[np.ndarray], count: int) -> list
         raise VerificationError(f"TFLM cannot run the model at {shapes}: {error}") from None
 
 
-def engine_output(plan: Plan, frame: np.ndarray) -> np.ndarray:
-    """Return the streaming engine's output for a frame, both int8 (H, W, C).
+def engine_output(plan: Plan | FramePlan, frame: np.ndarray) -> np.ndarray:
+    """Return the engine's output for a frame, both int8 (H, W, C).
 
     Raises:
         UserError: the engine does not run the network at this size.
     """
     height, width, _ = frame.shape
-    if height % plan.pixels_per_unit:
+    if isinstance(plan, Plan) and height % plan.pixels_per_unit:
         raise UserError(
             f"the model cannot run at height {height}; it needs a multiple of "
             f"{plan.pixels_per_unit}"
@@ -112,24 +147,31 @@ def engine_output(plan: Plan, frame: np.ndarray) -> np.ndarray:
     return out
 
 
-def check(output: np.ndarray, expected: np.ndarray) -> None:
+def check(output: np.ndarray, expected: np.ndarray, source: str = TFLM) -> None:
     """Compare every output byte of firmware with the expected output.
 
     Args:
         output: int8 values, in order.
         expected: (H, W, C) int8.
+        source: who computed the expected output.
 
     Raises:
         VerificationError: they differ; the text states the first difference.
     """
     if output.size != expected.size:
         raise VerificationError(
-            f"the firmware wrote {output.size:,} output bytes, TFLM writes {expected.size:,}"
+            f"the firmware wrote {output.size:,} output bytes, {source} writes {expected.size:,}"
         )
     wrong = np.flatnonzero(output != expected.ravel())
     if wrong.size:
         y, x, channel = np.unravel_index(wrong[0], expected.shape)
         raise VerificationError(
-            f"{wrong.size:,} of {output.size:,} output bytes differ from TFLM's, first at row {y}, "
-            f"column {x}, channel {channel}: {output[wrong[0]]}, not {expected[y, x, channel]}"
+            f"{wrong.size:,} of {output.size:,} output bytes differ from {whose(source)}, first at "
+            f"row {y}, column {x}, channel {channel}: {output[wrong[0]]}, not "
+            f"{expected[y, x, channel]}"
         )
+
+
+def whose(source: str) -> str:
+    """Return the source of an output in the possessive."""
+    return f"{source}'s" if source == TFLM else f"those of {source}"

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from edge_sr import engine, files, graph
 from edge_sr.engine.c_source import CONFIG, c_header, c_source, small_config
-from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.engine.frame_plan import FramePlan
+from edge_sr.engine.plan import Plan
+from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
 from firmware_harness import board_file, camera, fit, port, selftest
 from firmware_harness.board import Board
@@ -27,7 +29,7 @@ _MAX_FACTS_BYTES = 65536
 _HERE = Path(__file__).parent
 
 _MODEL_H = """\
-/* The frame that the program is built for, in input pixels. */
+/* The frame that the program is built for, in input pixels, and the RAM of the engine. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -35,7 +37,7 @@ _MODEL_H = """\
 
 #define MODEL_WIDTH {width}
 #define MODEL_CHANNELS {channels}
-#define MODEL_ARENA_BYTES MODEL_PLAN_ARENA_BYTES(MODEL_WIDTH)
+#define MODEL_ARENA_BYTES {arena}
 
 #endif
 """
@@ -49,13 +51,15 @@ class Project:
         name: the model's name, for people.
         board: the board's name, or its file.
         width: frame width in pixels.
-        camera: settings of an encoder's program; None for an upscaler.
+        camera: settings of an encoder's program; None for any other network.
+        height: rows of the only frame that the network takes; None if it takes any.
     """
 
     name: str
     board: str
     width: int
     camera: Camera | None = None
+    height: int | None = None
 
 
 def is_project(folder: Path) -> bool:
@@ -86,7 +90,7 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     board = board_file.find(project.board)
     board.bare_image()
     network = graph.read_graph(model)
-    plan = make_plan(network)
+    plan = plan_network(network)
     if project.camera is None:
         fit.check(project.name, network, plan, project.width, board)
     else:
@@ -97,11 +101,10 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     (folder / MODEL).write_bytes(model)
     port.write(folder, board)
     port.copy_files(Path(engine.__file__).parent / "c", folder / "engine", "*.[ch]")
-    (folder / "engine" / CONFIG).write_text(small_config(), encoding="utf-8")
+    (folder / "engine" / CONFIG).write_text(small_config(plan), encoding="utf-8")
     port.copy_files(_HERE / "app", folder / "app", _program(project, board))
-    width = camera.extended(project.width, plan) if project.camera else project.width
-    _write_model(folder / "model", plan, width, network.input.shape[3])
-    if project.camera is not None:
+    _write_model(folder / "model", project, network, plan)
+    if project.camera is not None and isinstance(plan, Plan):
         text = camera.header(network, plan, project.width, project.camera)
         (folder / "model" / "camera.h").write_text(text, encoding="utf-8")
     elif board.emulator is None:
@@ -116,7 +119,11 @@ def _program(project: Project, board: Board) -> str:
 
 
 def _check_camera(
-    project: Project, settings: Camera, network: graph.Graph, plan: Plan, board: Board
+    project: Project,
+    settings: Camera,
+    network: graph.Graph,
+    plan: Plan | FramePlan,
+    board: Board,
 ) -> None:
     """Refuse an encoder's program that cannot be built, before anything is written.
 
@@ -128,6 +135,8 @@ def _check_camera(
             f"an encoder's firmware reads frames from an emulator's host, and {board.name} is not "
             f"emulated; available: {', '.join(board_file.emulated())}"
         )
+    if isinstance(plan, FramePlan):
+        raise UserError(f"{project.name} runs at one size only; a camera's encoder takes any")
     camera.check(project.name, network, plan)
     camera.check_frame(project.width, settings.height, settings.planes)
     width = camera.extended(project.width, plan)
@@ -138,12 +147,20 @@ def _check_camera(
     fit.check(project.name, network, plan, width, board, extra_ram)
 
 
-def _write_model(folder: Path, plan: Plan, width: int, channels: int) -> None:
+def _write_model(
+    folder: Path, project: Project, network: graph.Graph, plan: Plan | FramePlan
+) -> None:
     folder.mkdir()
+    if isinstance(plan, FramePlan):
+        _, width, channels = plan.in_shape
+        arena = "MODEL_PLAN_ARENA_BYTES"
+    else:
+        width = camera.extended(project.width, plan) if project.camera else project.width
+        channels, arena = network.input.shape[3], "MODEL_PLAN_ARENA_BYTES(MODEL_WIDTH)"
     texts = {
         "model_plan.h": c_header(plan, "model_plan"),
         "model_plan.c": c_source(plan, "model_plan"),
-        "model.h": _MODEL_H.format(width=width, channels=channels),
+        "model.h": _MODEL_H.format(width=width, channels=channels, arena=arena),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -171,7 +188,8 @@ def read(folder: Path) -> Project:
 
 def _is_sound(project: Project) -> bool:
     kinds = [type(value) for value in (project.name, project.board, project.width)]
-    return kinds == [str, str, int] and project.width >= 1
+    rows = 1 if project.height is None else project.height
+    return kinds == [str, str, int] and type(rows) is int and min(project.width, rows) >= 1
 
 
 def read_board(folder: Path) -> Board:

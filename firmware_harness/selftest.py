@@ -8,10 +8,11 @@ import zlib
 import numpy as np
 
 from edge_sr import graph
-from edge_sr.engine.plan import make_plan
+from edge_sr.engine.frame_plan import FramePlan
+from edge_sr.engine.plan import Plan
+from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
-from firmware_harness import oracle
-from firmware_harness.frames import round_up
+from firmware_harness import frames, oracle
 
 WORDS = 12
 """The size of the result in words of 4 bytes."""
@@ -40,29 +41,21 @@ def header(model: bytes, width: int) -> str:
         width: frame width in pixels.
     """
     network = graph.read_graph(model)
-    height = round_up(_MIN_ROWS, make_plan(network).pixels_per_unit)
-    output, source = _output(model, frame(height, width, network.input.shape[3]))
+    plan = plan_network(network)
+    if isinstance(plan, FramePlan):
+        height, _, channels = plan.in_shape
+    else:
+        height = frames.round_up(_MIN_ROWS, plan.pixels_per_unit)
+        channels = network.input.shape[3]
+    frame = frames.noise(height, width, channels)
+    output, source = _output(model, plan, frame)
     return _HEADER.format(source=source, height=height, crc=zlib.crc32(output.tobytes()))
 
 
-def frame(height: int, width: int, channels: int) -> np.ndarray:
-    """Return the frame that app/selftest.c makes: noise of a linear congruential generator.
-
-    Returns:
-        (H, W, C) int8.
-    """
-    values = np.empty(height * width * channels, np.uint8)
-    state = 1
-    for index in range(values.size):
-        state = (state * 1664525 + 1013904223) % 2**32
-        values[index] = state >> 24
-    return values.view(np.int8).reshape(height, width, channels)
-
-
-def _output(model: bytes, image: np.ndarray) -> tuple[np.ndarray, str]:
+def _output(model: bytes, plan: Plan | FramePlan, frame: np.ndarray) -> tuple[np.ndarray, str]:
     """Return the expected output of a frame, and its source: TFLM, or without it the engine."""
     try:
-        return oracle.tflm_output(model, image), "TensorFlow Lite Micro"
+        output, source = oracle.reference_output(model, plan, frame)
     except UserError:
-        plan = make_plan(graph.read_graph(model))
-        return oracle.engine_output(plan, image), "the engine on the host"
+        output, source = oracle.engine_output(plan, frame), oracle.HOST
+    return output, "TensorFlow Lite Micro" if source == oracle.TFLM else "the engine on the host"

@@ -1,7 +1,7 @@
 """Run built firmware in QEMU on an image, and check its output and its RAM.
 
-The output must equal TensorFlow Lite Micro's byte for byte; the sizes of the image's sections must
-equal what the planner and the image itself say.
+The output must equal the reference's byte for byte (`oracle.py`); the sizes of the image's sections
+must equal what the planner and the image itself say.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.engine.planning import plan_network
 from edge_sr.errors import VerificationError
 from edge_sr.graph import Graph, read_bytes, read_graph
 from firmware_harness import build, camera, elf, emulate, frames, oracle, project
@@ -40,19 +42,23 @@ class Firmware:
 
 
 @dataclass(frozen=True)
-class UpscalerRun:
-    """An upscaler's firmware after a run whose output equals TFLM's.
+class NetworkRun:
+    """Firmware after a run whose output equals the reference's.
 
     Attributes:
         firmware: what ran.
+        plan: of its network.
         frame: the input, (H, W, C) int8.
         source: what the frame shows, for people.
+        reference: who computed the expected output: `oracle.TFLM` or `oracle.HOST`.
         result: output and counts.
     """
 
     firmware: Firmware
+    plan: Plan | FramePlan
     frame: np.ndarray
     source: str
+    reference: str
     result: Run
 
 
@@ -73,29 +79,29 @@ class EncoderRun:
     result: Compression
 
 
-def run_upscaler(folder: Path, image: Path | None) -> UpscalerRun:
-    """Run an upscaler's firmware on an image and compare every output byte with TFLM's.
+def run_network(folder: Path, image: Path | None) -> NetworkRun:
+    """Run firmware on an image and compare every output byte with the reference's.
 
     Args:
         folder: written by `project.write`, built by `build.build`.
-        image: as wide as the firmware was built for; None: a photograph.
+        image: as `frames.read_frame` takes it.
 
     Raises:
-        UserError: the folder holds no firmware, the image does not fit, or the emulator or
-            tflite-micro is missing.
+        UserError: the folder holds no firmware, the image does not fit, or the emulator is missing,
+            or tflite-micro where it could be installed.
         VerificationError: the run failed, or output or RAM differ from what they must be.
     """
     firmware, model = _open(folder)
     network = read_graph(model)
     frame, source = frames.read_frame(image, firmware.project.width, network)
-    oracle.check_size(model, *frame.shape[:2])
-    expected = oracle.tflm_output(model, frame)
+    plan = plan_network(network)
+    expected, reference = oracle.reference_output(model, plan, frame)
     result = emulate.run(folder / build.IMAGE, firmware.board, frame)
     if result.status != 0:
         raise VerificationError(f"the engine ended the frame with esr_status {result.status}")
     _check_size("arena", firmware.ram.arena, result.arena_needed)
-    oracle.check(result.output, expected)
-    return UpscalerRun(firmware, frame, source, result)
+    oracle.check(result.output, expected, reference)
+    return NetworkRun(firmware, plan, frame, source, reference, result)
 
 
 def run_encoder(folder: Path, image: Path | None) -> EncoderRun:
@@ -106,8 +112,8 @@ def run_encoder(folder: Path, image: Path | None) -> EncoderRun:
         image: as wide as the firmware was built for, and at most as high; None: a photograph.
 
     Raises:
-        UserError: as `run_upscaler`.
-        VerificationError: as `run_upscaler`.
+        UserError: as `run_network`.
+        VerificationError: as `run_network`.
     """
     firmware, model = _open(folder)
     settings = firmware.project.camera

@@ -5,12 +5,13 @@ import struct
 from collections.abc import Sequence
 
 from edge_sr.engine.build import SOURCES
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import ALIGNED_UNITS, HEAD_BYTES, Plan
 from edge_sr.errors import UserError
 
 
-def c_source(plan: Plan, name: str) -> str:
+def c_source(plan: Plan | FramePlan, name: str) -> str:
     """A C99 file with the plan as one constant array, aligned by its type.
 
     The file holds the array once for each layout of weights; the C compiler chooses by its target.
@@ -34,35 +35,57 @@ def c_source(plan: Plan, name: str) -> str:
     )
 
 
-def c_header(plan: Plan, name: str) -> str:
+def c_header(plan: Plan | FramePlan, name: str) -> str:
     """The header for `c_source`; it includes the engine's esr_layout.h.
 
     With the name "net" it declares `net` and defines NET_WORDS, NET_BYTES and
-    NET_ARENA_BYTES(width).
+    NET_ARENA_BYTES(width). Of a frame plan NET_ARENA_BYTES is a constant, and NET_IN_HEIGHT,
+    NET_IN_WIDTH, NET_IN_CHANNELS and NET_OUT_... are the sizes of input and output.
     """
-    upper, head = name.upper(), HEAD_BYTES + plan.arena.fixed + plan.scratch
+    upper = name.upper()
+    words = [f"#define {upper}_WORDS {len(plan.blobs[layout]) // 4}u\n" for layout in Layout]
+    sizes = _frame_sizes(plan, upper) if isinstance(plan, FramePlan) else _arena_size(plan, upper)
+    return (
+        f'#ifndef {upper}_H\n#define {upper}_H\n\n#include "esr_layout.h"\n\n'
+        f"#include <stdint.h>\n\n{_by_layout(words)}"
+        f"#define {upper}_BYTES (4u * {upper}_WORDS)\n{sizes}\n"
+        f"extern const uint32_t {name}[{upper}_WORDS];\n\n#endif\n"
+    )
+
+
+def _arena_size(plan: Plan, upper: str) -> str:
+    head = HEAD_BYTES + plan.arena.fixed + plan.scratch
     units = (
         f"((((width) / {plan.pixels_per_unit}u) + {ALIGNED_UNITS - 1}u)"
         f" / {ALIGNED_UNITS}u * {ALIGNED_UNITS}u)"
     )
-    words = [f"#define {upper}_WORDS {len(plan.blobs[layout]) // 4}u\n" for layout in Layout]
     return (
-        f'#ifndef {upper}_H\n#define {upper}_H\n\n#include "esr_layout.h"\n\n'
-        f"#include <stdint.h>\n\n{_by_layout(words)}"
-        f"#define {upper}_BYTES (4u * {upper}_WORDS)\n"
         "/* RAM for frames of that width; esr_arena_bytes says the same while it runs. */\n"
-        f"#define {upper}_ARENA_BYTES(width) ({plan.arena.per_unit}u * {units} + {head}u)\n\n"
-        f"extern const uint32_t {name}[{upper}_WORDS];\n\n#endif\n"
+        f"#define {upper}_ARENA_BYTES(width) ({plan.arena.per_unit}u * {units} + {head}u)\n"
     )
+
+
+def _frame_sizes(plan: FramePlan, upper: str) -> str:
+    lines = [
+        "/* RAM; esr_arena_bytes says the same while it runs. */",
+        f"#define {upper}_ARENA_BYTES {plan.arena_bytes}u",
+        "/* Of the only frame that the network takes, and of its output. */",
+    ]
+    for role, shape in (("IN", plan.in_shape), ("OUT", plan.out_shape)):
+        for axis, size in zip(("HEIGHT", "WIDTH", "CHANNELS"), shape, strict=True):
+            lines.append(f"#define {upper}_{role}_{axis} {size}u")
+    return "\n".join(lines) + "\n"
 
 
 CONFIG = "esr_config.h"
 """The engine's header that says which plans a build runs."""
 
 
-def small_config() -> str:
-    """The text of `CONFIG` for a program whose plan takes frames of any size: the least code."""
+def small_config(plan: Plan | FramePlan) -> str:
+    """The text of `CONFIG` for a program that runs this plan alone: the least code."""
     text = (SOURCES / CONFIG).read_text(encoding="utf-8")
+    if isinstance(plan, FramePlan):
+        return text
     return text.replace("#define ESR_FRAMES 1", "#define ESR_FRAMES 0")
 
 

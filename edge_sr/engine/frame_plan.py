@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge_sr.engine.blobs import Blobs
 from edge_sr.engine.frame_format import pack_frame_plan
 from edge_sr.engine.frame_lower import as_images, lower_frame
 from edge_sr.engine.frame_memory import (
@@ -28,7 +29,7 @@ from edge_sr.graph import Graph
 
 
 @dataclass(frozen=True)
-class FramePlan:
+class FramePlan(Blobs):
     """A network, ready to run on frames of one size.
 
     Attributes:
@@ -41,7 +42,6 @@ class FramePlan:
         scratch: bytes that convolutions use while they compute a row; they follow the rings.
         latency: input rows that must follow a row before its output is known.
         macs: multiply-accumulates of a frame.
-        blobs: the bytes that the engine reads, for each layout of weights; multiples of 4.
     """
 
     in_shape: tuple[int, int, int]
@@ -53,12 +53,6 @@ class FramePlan:
     scratch: int
     latency: int
     macs: int
-    blobs: Mapping[Layout, bytes]
-
-    @property
-    def blob(self) -> bytes:
-        """The plan for portable kernels, which a host runs."""
-        return self.blobs[Layout.SIMD]
 
     @property
     def arena_bytes(self) -> int:

@@ -5,9 +5,10 @@ their rows, `memory_plan.py` places ring buffers in the arena, and `plan_format.
 that the C code in `c/` runs. `c_source.py` writes the same plan as C arrays.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_sr.engine.blobs import Blobs
 from edge_sr.engine.lower import lower
 from edge_sr.engine.memory_plan import Ring, Size, plan_memory
 from edge_sr.engine.nodes import Node
@@ -28,7 +29,7 @@ ALIGNED_UNITS = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Blobs):
     """A network, ready to be streamed.
 
     Attributes:
@@ -42,7 +43,6 @@ class Plan:
         halo: input columns on each side that an output pixel may depend on.
         latency: input rows that must follow a row before its output is known.
         macs: multiply-accumulates per input pixel.
-        blobs: the bytes that the engine reads, for each layout of weights; multiples of 4.
     """
 
     rings: tuple[Ring, ...]
@@ -55,25 +55,6 @@ class Plan:
     halo: int
     latency: int
     macs: int | float
-    blobs: Mapping[Layout, bytes]
-
-    @property
-    def blob(self) -> bytes:
-        """The plan for portable kernels, which a host runs."""
-        return self.blobs[Layout.SIMD]
-
-    @property
-    def flash_bytes(self) -> int:
-        """Constant memory of the plan, weights included, for the kernels that need most.
-
-        The engine's code is not included.
-        """
-        return max(map(len, self.blobs.values()))
-
-    @property
-    def flash(self) -> str:
-        """Constant memory of the plan for each set of kernels, as a text to print."""
-        return ", ".join(f"{len(blob):,} {layout.kernels}" for layout, blob in self.blobs.items())
 
     def padded_units(self, width: int) -> int:
         """Units for which rings are laid out at a width in pixels: rounded up for alignment."""

@@ -25,7 +25,7 @@ def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
     """
     array = f"{identifier(name)}_plan"
     files = {path.name: path.read_text(encoding="utf-8") for path in _SOURCES.glob("*.[ch]")}
-    files[CONFIG] = small_config()
+    files[CONFIG] = small_config(plan)
     files |= {f"{array}.h": c_header(plan, array), f"{array}.c": c_source(plan, array)}
     ram = plan.arena_bytes(width)
     fields = network_fields(network, name)

@@ -17,7 +17,7 @@ from tflite_factory import tinypssr
 
 from edge_sr.engine.plan import make_plan
 from edge_sr.graph import read_graph
-from firmware_harness import board_file, build, elf, fit, oracle, port, project, selftest
+from firmware_harness import board_file, build, elf, fit, frames, oracle, port, project, selftest
 from firmware_harness.board import Board
 
 pytestmark = pytest.mark.cross
@@ -141,7 +141,7 @@ def test_the_self_test_checksum_is_computed_by_tflm() -> None:
     model = tinypssr(16, 20)
     text = selftest.header(model, 20)
     assert "all output bytes, from TensorFlow Lite Micro." in text
-    frame = selftest.frame(24, 20, 1)
+    frame = frames.noise(24, 20, 1)
     assert len(np.unique(frame)) > 200
     crc = binascii.crc32(oracle.tflm_output(model, frame).tobytes())
     assert f"UINT32_C(0x{crc:08x})" in text

@@ -30,14 +30,14 @@ def test_an_upscaler_is_checked_against_tflm_and_its_planned_ram(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = built(tmp_path, Project("it", BOARD, 20), tinypssr(16, 20))
-    outcome = verify.run_upscaler(folder, None)
+    outcome = verify.run_network(folder, None)
     assert outcome.frame.shape == (15, 20, 1)
     assert outcome.result.output.size == 4 * 15 * 20
     flash, ram = elf.measure(folder / "firmware.elf")
     wrong = dataclasses.replace(ram, arena=ram.arena + 8)
     monkeypatch.setattr(elf, "measure", lambda image: (flash, wrong))
     with pytest.raises(VerificationError, match=f"{wrong.arena} bytes of arena, but"):
-        verify.run_upscaler(folder, None)
+        verify.run_network(folder, None)
 
 
 @pytest.mark.cross

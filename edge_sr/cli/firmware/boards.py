@@ -26,7 +26,10 @@ def boards(
     rate: RateOption = None,
     width: Annotated[
         int | None,
-        typer.Option(help="Frame width in pixels.", show_default=f"{DEFAULT_WIDTH}"),
+        typer.Option(
+            help="Frame width in pixels.",
+            show_default=f"{DEFAULT_WIDTH}, or the only one that the network takes",
+        ),
     ] = None,
     json_file: JsonOption = None,
     force: ForceOption = False,
@@ -53,13 +56,13 @@ def boards(
 def _fits(
     known: "list[Board]", model: str, kind: tuple[int | None, int | None], width: int | None
 ) -> "list[Fit]":
-    from edge_sr.engine.plan import make_plan
+    from edge_sr.engine.planning import plan_network
     from firmware_harness import frames
     from firmware_harness.fit import extra_ram, fit
 
     network = read_network(model, *kind).graph
-    plan = make_plan(network)
-    size = frames.round_up(DEFAULT_WIDTH, plan.pixels_per_unit) if width is None else width
+    plan = plan_network(network)
+    size = frames.width_of(plan, width, DEFAULT_WIDTH)
     extra = extra_ram(network, plan)
     return [fit(network, plan, size, board, extra) for board in known]
 
@@ -94,6 +97,7 @@ def _fit(fit: "Fit") -> dict[str, Any]:
         "flash_lacking": fit.flash_lacking,
         "widest": fit.widest,
         "widest_external": fit.widest_external,
+        "fits_external": fit.fits_external,
     }
 
 
@@ -123,8 +127,7 @@ def _about_row(facts: dict[str, Any]) -> dict[str, str]:
 
 
 def _fit_row(facts: dict[str, Any]) -> dict[str, str]:
-    external = facts["widest_external"]
-    return {
+    row = {
         "board": facts["board"],
         "core": facts["core"],
         "RAM": f"{facts['ram']:,}",
@@ -132,6 +135,12 @@ def _fit_row(facts: dict[str, Any]) -> dict[str, str]:
         "flash": f"{facts['flash']:,}",
         "flash needed, at most": f"{facts['flash_needed']:,}",
         "fits": _verdict(facts),
+    }
+    if facts["widest"] is None:
+        external = "" if facts["external_ram"] == 0 else "yes" if facts["fits_external"] else "no"
+        return row | {"fits with external RAM": external}
+    external = facts["widest_external"]
+    return row | {
         "max width": f"{facts['widest']:,}",
         "max width, external RAM": "" if external is None else f"{external:,}",
     }

@@ -1,5 +1,6 @@
 """`edge-sr firmware build`: a C project for a board, and its compiled image."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +20,23 @@ from edge_sr.errors import UserError
 from edge_sr.files import check_folder
 
 if TYPE_CHECKING:
+    from edge_sr.engine.frame_plan import FramePlan
+    from edge_sr.engine.plan import Plan
     from firmware_harness.board import Board
     from firmware_harness.camera import Camera
+    from firmware_harness.project import Project
 
 _ALL_PLANES = 8
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the options say of the frames; the last three are for encoders."""
+
+    width: int | None = None
+    height: int | None = None
+    planes: int = _ALL_PLANES
+    decoder: Path | None = None
 
 
 def build(
@@ -31,7 +45,13 @@ def build(
     model_option: ModelOption = None,
     scale: ScaleOption = None,
     rate: RateOption = None,
-    width: Annotated[int, typer.Option(help="Frame width in pixels.")] = DEFAULT_WIDTH,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            help="Frame width in pixels.",
+            show_default=f"{DEFAULT_WIDTH}, or the only one that the network takes",
+        ),
+    ] = None,
     height: Annotated[
         int | None,
         typer.Option(help="Encoders: maximum frame height.", show_default="that of a 4:3 frame"),
@@ -54,7 +74,7 @@ def build(
             parser=parse_path,
             metavar="PATH",
             help="Output folder.",
-            show_default="artifacts/<model>-<board>-w<width>",
+            show_default="artifacts/<model>-<board>-w<width>, or artifacts/<model>-<board>",
         ),
     ] = None,
     force: ForceOption = False,
@@ -65,6 +85,8 @@ def build(
     On other boards it runs a self-test on a generated frame and leaves the result in RAM, where a
     debugger reads it. An encoder's program compresses frames into .tcz files.
     """
+    from edge_sr.engine.plan import Plan
+    from edge_sr.engine.planning import plan_network
     from edge_sr.files import replacing_folder
     from firmware_harness import board_file, elf, project
     from firmware_harness import build as building
@@ -72,12 +94,13 @@ def build(
     target = board_file.find(board)
     target.bare_image()
     network = read_network(one_model(model, model_option), scale, rate)
-    camera = _camera(network, width, height, planes, decoder)
-    folder = out or Path("artifacts") / f"{network.name}-{target.name}-w{width}"
+    plan = plan_network(network.graph)
+    settings = project_of(network, board, plan, Frame(width, height, planes, decoder))
+    suffix = f"-w{settings.width}" if isinstance(plan, Plan) else ""
+    folder = out or Path("artifacts") / f"{network.name}-{target.name}{suffix}"
     project.check_target(folder, force)
     check_folder(folder)
     building.check_tools(target)
-    settings = project.Project(network.name, board, width, camera)
     with replacing_folder(folder) as temporary:
         project.write(temporary, settings, network.model)
         building.build(temporary, target)
@@ -94,28 +117,43 @@ def build(
     )
 
 
+def project_of(network: Network, board: str, plan: "Plan | FramePlan", frame: Frame) -> "Project":
+    """Return the project of a network for a board.
+
+    Raises:
+        UserError: the frame does not fit the network.
+    """
+    from edge_sr.engine.frame_plan import FramePlan
+    from firmware_harness import frames, project
+
+    width = frames.width_of(plan, frame.width, DEFAULT_WIDTH)
+    camera = _camera(network, plan, width, frame)
+    height = plan.in_shape[0] if isinstance(plan, FramePlan) else None
+    return project.Project(network.name, board, width, camera, height)
+
+
 def _camera(
-    network: Network, width: int, height: int | None, planes: int, decoder: Path | None
+    network: Network, plan: "Plan | FramePlan", width: int, frame: Frame
 ) -> "Camera | None":
-    """Return the settings of an encoder's program; None for an upscaler.
+    """Return the settings of an encoder's program; None for any other network.
 
     Raises:
         UserError: the options do not fit the network.
     """
-    from edge_sr.engine.plan import make_plan
+    from edge_sr.engine.frame_plan import FramePlan
     from firmware_harness import camera, frames
 
-    if not camera.is_encoder(network.graph):
-        if (height, planes, decoder) != (None, _ALL_PLANES, None):
+    if isinstance(plan, FramePlan) or not camera.is_encoder(network.graph):
+        if frame != Frame(frame.width):
             raise UserError(
-                f"--height, --planes and --decoder are for encoders; {network.name} is an upscaler"
+                f"--height, --planes and --decoder are for encoders; {network.name} is not one"
             )
         return None
-    camera.check(network.path.name, network.graph, make_plan(network.graph))
-    height = frames.frame_height(width) if height is None else height
-    camera.check_frame(width, height, planes)
-    codec = open_codec(network.path, decoder)
-    return camera.Camera(height, planes, codec.id, codec.hash.hex())
+    camera.check(network.path.name, network.graph, plan)
+    height = frames.frame_height(width) if frame.height is None else frame.height
+    camera.check_frame(width, height, frame.planes)
+    codec = open_codec(network.path, frame.decoder)
+    return camera.Camera(height, frame.planes, codec.id, codec.hash.hex())
 
 
 def _result_rows(board: "Board", image: Path) -> list[tuple[str, str]]:

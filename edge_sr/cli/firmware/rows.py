@@ -16,8 +16,11 @@ def project_rows(project: "Project", board: "Board") -> list[tuple[str, str]]:
     """Return the model and the board of a project."""
     name, part = catalog.split_part(project.name)
     model = f"{name}/{part}" if part else name
+    size = f"width {project.width}"
+    if project.height is not None:
+        size = f"{project.width}x{project.height}"
     return [
-        ("model", f"{model}, width {project.width}"),
+        ("model", f"{model}, {size}"),
         ("board", f"{board.name}: {board.title}, {board.core}"),
     ]
 
