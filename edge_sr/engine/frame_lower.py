@@ -6,23 +6,33 @@ Rules of operators that work on frames of any size, too, are those of `lower.py`
 
 import dataclasses
 
-from edge_sr.engine import frame_shapes, frame_windows, lower
-from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode, check_shape
+from edge_sr.engine import frame_gather, frame_resize, frame_shapes, frame_windows, lower
+from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode, Image, axis_of, check_shape
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator, Tensor, not_integer
 
-_RULES = {**frame_windows.RULES, **frame_shapes.RULES}
+_RULES = {
+    **frame_windows.RULES,
+    **frame_shapes.RULES,
+    **frame_gather.RULES,
+    **frame_resize.RULES,
+}
 
 
 def as_images(graph: Graph) -> Graph:
-    """The graph with each vector (1, N) as an image (1, 1, 1, N) of one pixel."""
+    """The graph with each vector (1, N) as an image of one pixel, and (1, W, C) as one of one row.
+
+    Constants stay as they are.
+    """
     return dataclasses.replace(graph, tensors=tuple(map(_as_image, graph.tensors)))
 
 
 def _as_image(tensor: Tensor) -> Tensor:
-    if tensor.data is not None or len(tensor.shape) != 2 or tensor.shape[0] != 1:
+    rank = len(tensor.shape)
+    if tensor.data is not None or rank not in (2, 3) or tensor.shape[0] != 1:
         return tensor
-    return dataclasses.replace(tensor, shape=(1, 1, *tensor.shape))
+    shape = (1,) * (4 - rank) + tensor.shape
+    return Image(**{**vars(tensor), "shape": shape, "rank": rank})
 
 
 def lower_frame(graph: Graph) -> list[FrameNode]:
@@ -53,8 +63,9 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
     needed = {graph.output.index}
     for operator in reversed(graph.operators):
         if needed.intersection(operator.outputs):
-            nodes.insert(0, _lower(graph, operator))
-            needed.update(nodes[0].inputs)
+            found = [node for node in _lower(graph, operator) if node.output in needed]
+            nodes = found + nodes
+            needed.update(index for node in found for index in node.inputs)
     if not nodes:
         raise UserError("the model computes nothing: its output is its input")
     return nodes
@@ -63,20 +74,26 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
 def _check_tensor(tensor: Tensor, user: str) -> None:
     if len(tensor.shape) != 4 or tensor.shape[0] != 1 or max(tensor.shape) > MAX_SIDE:
         raise UserError(
-            f"{user} has {tensor} of shape {tensor.shape}; the engine supports (1, H, W, C) and "
-            f"(1, N) with sides up to {MAX_SIDE}"
+            f"{user} has {tensor} of shape {tensor.shape}; the engine supports (1, H, W, C), "
+            f"(1, W, C) and (1, N) with sides up to {MAX_SIDE}"
         )
     if tensor.quantization is None or len(tensor.quantization.scale) != 1:
         raise UserError(f"{user} has {tensor} with no scale or several; an image needs one scale")
 
 
-def _lower(graph: Graph, operator: Operator) -> FrameNode:
-    if len(operator.outputs) != 1:
+def _lower(graph: Graph, operator: Operator) -> list[FrameNode]:
+    """The operator's nodes: one for each output."""
+    split = frame_gather.SPLIT_RULES.get(operator.name)
+    if split is None and len(operator.outputs) != 1:
         raise UserError(f"{operator} has {len(operator.outputs)} outputs; the engine supports one")
     _check_inputs(operator)
     for index in (*operator.inputs, *operator.outputs):
         if index >= 0 and graph.tensors[index].data is None:
             _check_tensor(graph.tensors[index], str(operator))
+    return split(graph, operator) if split is not None else [_lower_one(graph, operator)]
+
+
+def _lower_one(graph: Graph, operator: Operator) -> FrameNode:
     rule = _RULES.get(operator.name)
     if rule is not None:
         return rule(graph, operator)
@@ -85,6 +102,9 @@ def _lower(graph: Graph, operator: Operator) -> FrameNode:
             f"the engine does not support {operator} (it computes "
             f"{graph.tensors[operator.outputs[0]]}); it supports {SUPPORTED}"
         )
+    if operator.name == "CONCATENATION":
+        axis = axis_of(graph.tensors[operator.inputs[0]], operator.number("axis"))
+        operator = dataclasses.replace(operator, options={**operator.options, "axis": axis})
     node = lower.RULES[operator.name](graph, operator)
     source, output = graph.tensors[node.inputs[0]], graph.tensors[node.output]
     check_shape(operator, output, _shape_of_streamed(operator, graph, node.inputs, source))
@@ -130,9 +150,24 @@ _INPUTS = {
     "MEAN": (2, 2),
     "SOFTMAX": (1, 1),
     "RESHAPE": (1, 2),
+    "SQUEEZE": (1, 1),
+    "EXPAND_DIMS": (2, 2),
+    "PADV2": (3, 3),
+    "MIRROR_PAD": (2, 2),
+    "RESIZE_NEAREST_NEIGHBOR": (2, 2),
+    "RESIZE_BILINEAR": (2, 2),
+    "SLICE": (3, 3),
+    "STRIDED_SLICE": (4, 4),
+    "SPLIT": (2, 2),
+    "SPLIT_V": (3, 3),
+    "TRANSPOSE_CONV": (3, 4),
 }
 
 # Operators that the graph's reader accepts without options.
-_WITH_OPTIONS = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX")
+_WITH_OPTIONS = (
+    *("AVERAGE_POOL_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX"),
+    *("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "STRIDED_SLICE", "MIRROR_PAD"),
+    "TRANSPOSE_CONV",
+)
 
-SUPPORTED = ", ".join(sorted({*_RULES, *lower.RULES}))
+SUPPORTED = ", ".join(sorted({*_RULES, *frame_gather.SPLIT_RULES, *lower.RULES}))

@@ -43,6 +43,28 @@ class FrameNode:
 Rule = Callable[[Graph, Operator], FrameNode]
 """Lowers an operator; raises a UserError that names operator and tensor."""
 
+SplitRule = Callable[[Graph, Operator], list[FrameNode]]
+"""Lowers an operator of several outputs to one node for each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image(Tensor):
+    """A tensor of fewer axes as an image (1, H, W, C); the file has only the last `rank` axes."""
+
+    rank: int = 4
+
+
+def axis_of(tensor: Tensor, axis: int) -> int:
+    """The axis of the image (1, H, W, C) that is an axis of the tensor in the file.
+
+    Raises:
+        UserError: the tensor has no such axis.
+    """
+    rank = tensor.rank if isinstance(tensor, Image) else 4
+    if not -rank <= axis < rank:
+        raise UserError(f"{tensor} has no axis {axis}")
+    return axis % rank + 4 - rank
+
 
 def check_shape(operator: Operator, output: Tensor, shape: tuple[int, ...]) -> None:
     """Refuse an output that the file declares with another shape.

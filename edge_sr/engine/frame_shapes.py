@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
+
 from edge_sr.engine import lut
-from edge_sr.engine.frame_nodes import FrameNode, Rule, check_shape
+from edge_sr.engine.frame_gather import check_same_scale
+from edge_sr.engine.frame_nodes import FrameNode, Rule, axis_of, check_shape
 from edge_sr.engine.nodes import KernelCall, Kind
 from edge_sr.engine.operands import constant, image_and_output, scale_of, zero_point_of
 from edge_sr.errors import UserError
-from edge_sr.graph import Graph, Operator
+from edge_sr.graph import Graph, Operator, Tensor
 
 _MAX_SOFTMAX = 511  # TFLM aborts where the exponentials sum up to 512
 
@@ -36,11 +39,8 @@ def _softmax(graph: Graph, operator: Operator) -> FrameNode:
 
 def _pad(graph: Graph, operator: Operator) -> FrameNode:
     image, output = image_and_output(graph, operator)
-    margins = constant(graph, operator, 1)
-    if margins.shape != (4, 2) or margins[0].any() or margins.min() < 0:
-        raise UserError(f"{operator} pads by {margins.tolist()}, which the engine does not support")
-    if (scale_of(image), zero_point_of(image)) != (scale_of(output), zero_point_of(output)):
-        raise UserError(f"{operator} pads {image} to {output}, whose scale or zero point differs")
+    margins = _margins(graph, operator, image)
+    check_same_scale(operator, image, output)
     shape = (size + int(sum(both)) for size, both in zip(image.shape, margins, strict=True))
     check_shape(operator, output, tuple(shape))
     top, height = int(margins[1, 0]), image.shape[1]
@@ -49,7 +49,7 @@ def _pad(graph: Graph, operator: Operator) -> FrameNode:
         source=image.index,
         target=output.index,
         extra=int(margins[3, 0]),
-        zero_points=(0, 0, zero_point_of(output)),
+        zero_points=(0, 0, _pad_value(graph, operator, output)),
         padding=(top, int(margins[2, 0])),
     )
 
@@ -59,12 +59,31 @@ def _pad(graph: Graph, operator: Operator) -> FrameNode:
     return FrameNode(str(operator), (image.index,), output.index, (call,), rows)
 
 
+def _margins(graph: Graph, operator: Operator, image: Tensor) -> np.ndarray:
+    """Values before and behind each axis of (1, H, W, C)."""
+    margins, first = constant(graph, operator, 1), axis_of(image, 0)
+    if margins.shape == (4 - first, 2):
+        margins = np.concatenate([np.zeros((first, 2), margins.dtype), margins])
+    if margins.shape != (4, 2) or margins[0].any() or margins.min() < 0:
+        raise UserError(f"{operator} pads by {margins.tolist()}, which the engine does not support")
+    return margins
+
+
+def _pad_value(graph: Graph, operator: Operator, output: Tensor) -> int:
+    if operator.name != "PADV2":
+        return zero_point_of(output)
+    value, tensor = constant(graph, operator, 2), graph.tensors[operator.inputs[2]]
+    if value.dtype != np.int8 or value.size != 1:
+        raise UserError(f"{operator} pads with {tensor}, which is not one int8 value")
+    check_same_scale(operator, tensor, output)
+    return int(value.ravel()[0])
+
+
 def _reshape(graph: Graph, operator: Operator) -> FrameNode:
     image, output = image_and_output(graph, operator)
     if math.prod(image.shape) != math.prod(output.shape):
         raise UserError(f"{operator} cannot make {output.shape} of {image.shape}")
-    if (scale_of(image), zero_point_of(image)) != (scale_of(output), zero_point_of(output)):
-        raise UserError(f"{operator} makes {output} of {image}, whose scale or zero point differs")
+    check_same_scale(operator, image, output)
     in_values, out_values = (math.prod(tensor.shape[2:]) for tensor in (image, output))
 
     def rows(row: int) -> range:
@@ -75,4 +94,9 @@ def _reshape(graph: Graph, operator: Operator) -> FrameNode:
     return FrameNode(str(operator), (image.index,), output.index, (call,), rows)
 
 
-RULES: dict[str, Rule] = {"SOFTMAX": _softmax, "PAD": _pad, "RESHAPE": _reshape}
+RULES: dict[str, Rule] = {
+    "SOFTMAX": _softmax,
+    "PAD": _pad,
+    "PADV2": _pad,
+    **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), _reshape),
+}

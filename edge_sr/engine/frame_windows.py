@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sr.engine import lower
-from edge_sr.engine.frame_nodes import MAX_WINDOW, FrameNode, Rule, check_shape
+from edge_sr.engine.frame_nodes import MAX_WINDOW, FrameNode, Rule, axis_of, check_shape
 from edge_sr.engine.nodes import KernelCall, Kind
 from edge_sr.engine.operands import (
     activation_range,
@@ -105,40 +105,47 @@ def _convolution(graph: Graph, operator: Operator) -> FrameNode:
 
 
 def _fully_connected(graph: Graph, operator: Operator) -> FrameNode:
-    """A dense layer is a convolution whose kernel covers the frame."""
+    """A dense layer is a convolution whose kernel covers the frame, or one pixel of a map."""
     image, output = image_and_output(graph, operator)
     weights, tensor = constant(graph, operator, 1), graph.tensors[operator.inputs[1]]
     _, height, width, channels = image.shape
     if operator.options["weights_format"] or weights.ndim != 2 or weights.dtype != np.int8:
         raise UserError(f"{operator} has {tensor} in a format that the engine does not support")
-    if weights.shape[1] != height * width * channels:
+    outputs, inputs = weights.shape
+    kernel = (1, 1) if inputs == channels else (height, width)
+    if inputs != math.prod(kernel) * channels:
         raise UserError(
             f"{operator} has {tensor} of shape {tensor.shape} for {image} of shape {image.shape}"
         )
-    check_shape(operator, output, (1, 1, 1, weights.shape[0]))
-    if max(height, width) > MAX_WINDOW:
+    size = (height - kernel[0] + 1, width - kernel[1] + 1)
+    check_shape(operator, output, (1, *size, outputs))
+    if max(kernel) > MAX_WINDOW:
         raise UserError(
             f"{operator} reads {image} of shape {image.shape}; the engine supports sides up to "
             f"{MAX_WINDOW}"
         )
-    window = weights.reshape(-1, height, width, channels)
+    window = weights.reshape(outputs, *kernel, channels)
     lower.check_zero_points(operator, tensor)
-    _check_bias(graph, operator, len(weights))
+    _check_bias(graph, operator, outputs)
     low, high = activation_range(operator, output)
     call = KernelCall(
         kind=Kind.ANY_CONV,
         source=image.index,
         target=output.index,
-        kernel=(height, width),
+        kernel=kernel,
         window=window,
         bias=lower.fold_bias(graph, operator, window, zero_point_of(image)),
-        scales=_dense_scales(graph, operator, image, output, len(weights)),
+        scales=_dense_scales(graph, operator, image, output, outputs),
         low=low,
         high=high,
         zero_points=(zero_point_of(image), 0, zero_point_of(output)),
     )
     return FrameNode(
-        str(operator), (image.index,), output.index, (call,), lambda row: range(height)
+        str(operator),
+        (image.index,),
+        output.index,
+        (call,),
+        lambda row: range(row, row + kernel[0]),
     )
 
 
@@ -196,24 +203,28 @@ def _pool(graph: Graph, operator: Operator) -> FrameNode:
 
 def _mean(graph: Graph, operator: Operator) -> FrameNode:
     image, output = image_and_output(graph, operator)
-    _, height, width, channels = image.shape
-    axes = sorted(int(axis) % 4 for axis in constant(graph, operator, 1).ravel())
-    if axes != [1, 2] or height * width > _MAX_PIXELS:
+    axes = {axis_of(image, int(axis)) for axis in constant(graph, operator, 1).ravel()}
+    shape = tuple(1 if axis in axes else side for axis, side in enumerate(image.shape))
+    check_shape(operator, output, shape)
+    height, count = image.shape[1], math.prod(image.shape) // math.prod(shape)
+    if count > _MAX_PIXELS:
         raise UserError(
-            f"{operator} averages axes {axes} of {image} of shape {image.shape}; the engine "
-            f"supports height and width, at most {_MAX_PIXELS} pixels"
+            f"{operator} averages {count} values of {image}; the engine supports {_MAX_PIXELS}"
         )
-    check_shape(operator, output, (1, 1, 1, channels))
     call = KernelCall(
         kind=Kind.MEAN,
         source=image.index,
         target=output.index,
-        extra=height * width,
-        scales=pack_factors([_divided(_rescale(operator, image, output), height * width)]),
+        extra=count,
+        scales=pack_factors([_divided(_rescale(operator, image, output), count)]),
         zero_points=(zero_point_of(image), 0, zero_point_of(output)),
     )
     return FrameNode(
-        str(operator), (image.index,), output.index, (call,), lambda row: range(height)
+        str(operator),
+        (image.index,),
+        output.index,
+        (call,),
+        lambda row: range(height) if shape[1] == 1 else range(row, row + 1),
     )
 
 

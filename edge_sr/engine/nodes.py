@@ -26,6 +26,8 @@ class Kind(IntEnum):
     SOFTMAX = 13
     PAD = 14
     RESHAPE = 15
+    GATHER = 16
+    BILINEAR = 17
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,14 +40,22 @@ def images(graph: Graph, operator: Operator, count: int) -> list[Tensor]:
     Raises:
         UserError: one of them is a constant.
     """
-    tensors = [graph.tensors[index] for index in operator.inputs[:count]]
-    for tensor in tensors:
-        if tensor.data is not None:
-            raise UserError(
-                f"{operator} reads the constant {tensor} as an image; the engine supports "
-                "only computed images"
-            )
-    return tensors
+    return [image_at(graph, operator, position) for position in range(count)]
+
+
+def image_at(graph: Graph, operator: Operator, position: int) -> Tensor:
+    """The input at a position.
+
+    Raises:
+        UserError: it is a constant.
+    """
+    tensor = graph.tensors[operator.inputs[position]]
+    if tensor.data is not None:
+        raise UserError(
+            f"{operator} reads the constant {tensor} as an image; the engine supports "
+            "only computed images"
+        )
+    return tensor
 
 
 def image_and_output(graph: Graph, operator: Operator) -> tuple[Tensor, Tensor]:

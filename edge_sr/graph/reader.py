@@ -43,11 +43,17 @@ _OPERATORS = _names(schema.BuiltinOperator)
 _ENUMERATIONS = {
     "Padding": _names(schema.Padding),
     "FusedActivationFunction": _names(schema.ActivationFunctionType),
+    "Mode": _names(schema.MirrorPadMode),
 }
 
 _CONVOLUTION = ("Padding", "StrideW", "StrideH", "DilationWFactor", "DilationHFactor")
 _FUSED = ("FusedActivationFunction",)
 _POOL = ("Padding", "StrideW", "StrideH", "FilterWidth", "FilterHeight")
+_RESIZE = ("AlignCorners", "HalfPixelCenters")
+_SLICE = (
+    *("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+    "Offset",
+)
 _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONV_2D": ("Conv2DOptions", _CONVOLUTION + _FUSED),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_CONVOLUTION, "DepthMultiplier", *_FUSED)),
@@ -62,10 +68,19 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "MUL": ("MulOptions", _FUSED),
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _RESIZE),
+    "TRANSPOSE_CONV": ("TransposeConvOptions", ("Padding", "StrideW", "StrideH", *_FUSED)),
+    "STRIDED_SLICE": ("StridedSliceOptions", _SLICE),
+    "MIRROR_PAD": ("MirrorPadOptions", ("Mode",)),
 }
 
 # Operators that only the engine's frame plans interpret: it refuses those without options.
-_OPTIONAL = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX")
+_OPTIONAL = (
+    *("AVERAGE_POOL_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX"),
+    *("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "TRANSPOSE_CONV"),
+    *("STRIDED_SLICE", "MIRROR_PAD"),
+)
 
 
 def read_graph(source: bytes | Path) -> Graph:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
-from random_models import EngineWriter, RandomNetwork
+from random_models import RandomNetwork
+from random_spatial import NAMES as SPATIAL
+from random_spatial import SpatialWriter
 from tflite_factory import ACTIVATIONS, Value
 
 from edge_sr.errors import UserError
@@ -38,7 +40,7 @@ class Window:
         return sizes[0], sizes[1]
 
 
-class FrameWriter(EngineWriter):
+class FrameWriter(SpatialWriter):
     """Writes the operators that only frame plans have, with random scales and zero points."""
 
     def window_conv(
@@ -237,6 +239,9 @@ class RandomFrame:
             parts = [last, alike[step.number % len(alike)]]
             fits = sum(part.shape[3] for part in parts) <= MAX_CHANNELS
             return writer.concatenate(parts) if fits else None
+        if step.name in SPATIAL:
+            fits = 12 * (height + 4) * (width + 4) * (channels + 2) <= 2 * MAX_VALUES
+            return writer.spatial(last, step.name, step.number) if fits else None
         return writer.unary(last, step.name)
 
 
@@ -266,6 +271,7 @@ pools = st.builds(
     window=st.builds(Window, kernel=sides, stride=sides, same=st.booleans()),
     activation=activations,
 )
+spatial = st.builds(FrameStep, name=st.sampled_from(SPATIAL), number=st.integers(0, 999))
 others = st.builds(
     FrameStep,
     name=st.sampled_from(
@@ -295,7 +301,9 @@ frames = st.builds(
     height=st.integers(1, 20),
     width=st.integers(1, 20),
     channels=st.sampled_from([1, 1, 2, 3, 4, 8]),
-    steps=st.lists(st.one_of(convolutions, convolutions, pools, others), max_size=8).map(tuple),
+    steps=st.lists(st.one_of(convolutions, convolutions, pools, others, spatial), max_size=8).map(
+        tuple
+    ),
     ending=st.sampled_from(["map", "map", "mean", "reshape", "pool"]),
     dense=st.sampled_from([0, 0, 1, 3, 10, 17]),
     seed=st.integers(0, 2**32 - 1),

@@ -260,19 +260,59 @@ static void run_pool(const esr_engine *engine, const operator_t *op, uint32_t ro
 
 static void run_mean(const esr_engine *engine, const operator_t *op, uint32_t row)
 {
-    const buffer_t *in = buffer_at(engine, op->in);
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
     const esr_scale *scales = esr_constant(&engine->layout, op->scales);
+    const int all_rows = out->height == 1;
     esr_mean args;
 
-    args.rows = set_window(engine, in, &args.in, 0, in->height);
+    args.rows = set_window(engine, in, &args.in, all_rows ? 0 : row - out->top,
+                           all_rows ? in->height : 1);
     args.in_pixels = in->width;
-    args.channels = in->channels;
+    args.in_channels = in->channels;
+    args.out_pixels = out->width;
+    args.out_channels = out->channels;
     args.count = op->extra;
     args.scale = scales[0];
     args.in_zero_point = op->in_zero_point;
     args.out_zero_point = op->out_zero_point;
-    args.out = fresh_row(engine, buffer_at(engine, op->out), row);
+    args.out = fresh_row(engine, out, row);
     esr_mean_row(&args);
+}
+
+static void run_gather(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    const uint16_t *rows = esr_constant(&engine->layout, op->weights);
+    esr_gather args;
+
+    args.in = row_at(engine, in, (uint32_t)rows[row - out->top] + in->top) + op->extra;
+    args.in_channels = in->channels;
+    args.columns = rows + out->height;
+    args.channel_step = op->stride_w;
+    args.out = fresh_row(engine, out, row);
+    args.pixels = out->width;
+    args.channels = out->channels;
+    esr_gather_row(&args);
+}
+
+static void run_bilinear(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    const int32_t offset = esr_position_offset(op->stride_h, op->extra);
+    const int32_t position = (int32_t)((row - out->top) * op->stride_h) + offset;
+    const esr_neighbours rows = esr_neighbours_of(position, in->height - 1u);
+    esr_bilinear args;
+
+    args.above = row_at(engine, in, rows.lower + in->top);
+    args.below = row_at(engine, in, rows.upper + in->top);
+    args.distance = rows.distance;
+    args.in_pixels = in->width;
+    args.channels = in->channels;
+    args.step = op->stride_w;
+    args.offset = esr_position_offset(op->stride_w, op->extra);
+    args.pixels = out->width;
+    args.out = fresh_row(engine, out, row);
+    esr_bilinear_row(&args);
 }
 
 /* Copy the row's values from those of the input, both in order of rows. */
@@ -324,6 +364,12 @@ static void run_operator(const esr_engine *engine, const operator_t *op, uint32_
         break;
     case ESR_RESHAPE:
         run_reshape(engine, op, row);
+        break;
+    case ESR_GATHER:
+        run_gather(engine, op, row);
+        break;
+    case ESR_BILINEAR:
+        run_bilinear(engine, op, row);
         break;
     default: /* the check accepts no other kind than convolutions */
         run_conv(engine, op, row);

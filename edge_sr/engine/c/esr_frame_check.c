@@ -188,6 +188,39 @@ static int check_pad(const operator_t *op, const buffer_t *in, const buffer_t *o
            (uint64_t)op->top + in->height <= out->height;
 }
 
+/* Whether an axis of the output is that of the input, or its mean. */
+static int is_mean(uint32_t in, uint32_t out)
+{
+    return out == in || out == 1;
+}
+
+static int check_gather(const esr_layout *layout, const operator_t *op, const buffer_t *in,
+                        const buffer_t *out)
+{
+    const uint32_t entries = (uint32_t)out->height + out->width;
+    const uint16_t *sources;
+
+    if (!has_constant(layout, op->weights, (uint64_t)entries * sizeof *sources) ||
+        op->extra + (uint64_t)(out->channels - 1u) * op->stride_w >= in->channels) {
+        return 0;
+    }
+    sources = esr_constant(layout, op->weights);
+    for (uint32_t i = 0; i < entries; i++) {
+        if (sources[i] >= (i < out->height ? in->height : in->width)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Whether the last output of an axis lies within the input. */
+static int has_positions(uint32_t in, uint32_t out, uint32_t step, uint32_t centers)
+{
+    const int64_t last = (int64_t)(out - 1) * step + esr_position_offset(step, centers);
+
+    return last < (int64_t)in * ESR_POSITION_ONE;
+}
+
 static int check_kind(const esr_layout *layout, const operator_t *op, const buffer_t *in,
                       const buffer_t *out)
 {
@@ -214,14 +247,20 @@ static int check_kind(const esr_layout *layout, const operator_t *op, const buff
         return check_window(op) && op->dilation_h == 1 && op->dilation_w == 1 &&
                in->channels == out->channels;
     case ESR_MEAN:
-        return out->height == 1 && out->width == 1 && in->channels == out->channels &&
-               has_scales(layout, op->scales, 1);
+        return is_mean(in->height, out->height) && is_mean(in->width, out->width) &&
+               is_mean(in->channels, out->channels) && has_scales(layout, op->scales, 1);
     case ESR_SOFTMAX:
         return check_softmax(layout, op, in, out);
     case ESR_PAD:
         return check_pad(op, in, out);
     case ESR_RESHAPE:
         return (uint64_t)row_bytes(in) * in->height == (uint64_t)row_bytes(out) * out->height;
+    case ESR_GATHER:
+        return check_gather(layout, op, in, out);
+    case ESR_BILINEAR:
+        return op->extra <= 1 && in->channels == out->channels &&
+               has_positions(in->height, out->height, op->stride_h, op->extra) &&
+               has_positions(in->width, out->width, op->stride_w, op->extra);
     default:
         return 0;
     }

@@ -205,16 +205,32 @@ ESR_HOT void esr_average_pool_row(const esr_pool *args)
     }
 }
 
+/* The sum of the values that give one channel of one pixel of the mean. */
+ESR_INLINE int32_t sum_of_values(const esr_mean *args, uint32_t pixel, uint32_t channel)
+{
+    const int all_columns = args->out_pixels == 1, all_channels = args->out_channels == 1;
+    const uint32_t start = all_columns ? 0 : pixel, end = all_columns ? args->in_pixels : pixel + 1;
+    const uint32_t last = all_channels ? args->in_channels : channel + 1;
+    uint32_t sum = 0;
+
+    for (; channel < last; channel++) {
+        sum += (uint32_t)sum_of(&args->in, args->rows, start, end, args->in_channels, channel);
+    }
+    return esr_signed(sum);
+}
+
 ESR_HOT void esr_mean_row(const esr_mean *args)
 {
-    for (uint32_t channel = 0; channel < args->channels; channel++) {
-        const int32_t sum =
-            sum_of(&args->in, args->rows, 0, args->in_pixels, args->channels, channel);
-        const uint32_t shifted =
-            (uint32_t)sum - (uint32_t)args->in_zero_point * args->count;
+    int8_t *out = args->out;
 
-        args->out[channel] = esr_store(esr_multiply(esr_signed(shifted), args->scale),
-                                       args->out_zero_point, INT8_MIN, INT8_MAX);
+    for (uint32_t pixel = 0; pixel < args->out_pixels; pixel++) {
+        for (uint32_t channel = 0; channel < args->out_channels; channel++) {
+            const uint32_t shifted = (uint32_t)sum_of_values(args, pixel, channel) -
+                                     (uint32_t)args->in_zero_point * args->count;
+
+            *out++ = esr_store(esr_multiply(esr_signed(shifted), args->scale),
+                               args->out_zero_point, INT8_MIN, INT8_MAX);
+        }
     }
 }
 

@@ -37,14 +37,16 @@ typedef struct esr_pool {
 void esr_max_pool_row(const esr_pool *args);
 void esr_average_pool_row(const esr_pool *args);
 
-/* The mean over all pixels of all rows, which is one pixel. */
+/* The mean over rows, and over columns and channels where the output has one: a row of pixels. */
 typedef struct esr_mean {
     esr_window in;
     uint32_t rows;
     uint32_t in_pixels;
-    uint32_t channels;
-    uint32_t count;     /* rows * in_pixels */
-    esr_scale scale;    /* includes 1 / count */
+    uint32_t in_channels;
+    uint32_t out_pixels;   /* in_pixels or 1 */
+    uint32_t out_channels; /* in_channels or 1 */
+    uint32_t count;        /* of values that give one */
+    esr_scale scale;       /* includes 1 / count */
     int32_t in_zero_point;
     int32_t out_zero_point;
     int8_t *out;
@@ -56,6 +58,61 @@ void esr_mean_row(const esr_mean *args);
  * zero point -128. */
 void esr_softmax_row(const int8_t *in, int8_t *out, const int32_t *exps, uint32_t pixels,
                      uint32_t channels);
+
+/* Copy some pixels of a row, and of each pixel some channels, evenly spaced. */
+typedef struct esr_gather {
+    const int8_t *in;         /* the first channel of column 0 */
+    uint32_t in_channels;
+    const uint16_t *columns;  /* of the input, for each pixel */
+    uint32_t channel_step;
+    int8_t *out;
+    uint32_t pixels;
+    uint32_t channels;        /* of the output */
+} esr_gather;
+
+void esr_gather_row(const esr_gather *args);
+
+/* Positions of bilinear interpolation along an axis, in fixed point with 10 bits after the point:
+ * output i lies at i * step + offset of the input. */
+#define ESR_POSITION_BITS 10
+#define ESR_POSITION_ONE (1 << ESR_POSITION_BITS)
+
+static inline int32_t esr_position_offset(uint32_t step, uint32_t centers)
+{
+    return centers ? (int32_t)(step / 2) - ESR_POSITION_ONE / 2 : 0;
+}
+
+/* The neighbours of a position, and its distance from the lower one. */
+typedef struct esr_neighbours {
+    uint32_t lower;
+    uint32_t upper;
+    int32_t distance; /* below 0 only if both are equal */
+} esr_neighbours;
+
+static inline esr_neighbours esr_neighbours_of(int32_t position, uint32_t last)
+{
+    const uint32_t lower = position < 0 ? 0 : (uint32_t)position >> ESR_POSITION_BITS;
+    const int inside = position > 0 && lower < last && position % ESR_POSITION_ONE != 0;
+    const esr_neighbours result = {lower, inside ? lower + 1 : lower,
+                                   position - (int32_t)(lower << ESR_POSITION_BITS)};
+
+    return result;
+}
+
+/* A row between two rows, interpolated along both axes. */
+typedef struct esr_bilinear {
+    const int8_t *above;
+    const int8_t *below;
+    int32_t distance;   /* from the row above */
+    uint32_t in_pixels;
+    uint32_t channels;
+    uint32_t step;      /* of columns */
+    int32_t offset;     /* the same */
+    uint32_t pixels;
+    int8_t *out;
+} esr_bilinear;
+
+void esr_bilinear_row(const esr_bilinear *args);
 
 #endif
 

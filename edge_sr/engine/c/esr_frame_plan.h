@@ -58,10 +58,15 @@ typedef enum esr_frame_kind {
     ESR_ANY_DEPTHWISE,        /* the same, one input per group; weights: [h][w][output] */
     ESR_MAX_POOL,
     ESR_AVERAGE_POOL,
-    ESR_MEAN,                 /* over the frame; extra: number of pixels, scales: one */
+    ESR_MEAN,                 /* over the axes of size 1 in the output; extra: number of values that
+                               * give one, scales: one */
     ESR_SOFTMAX,              /* of each pixel's channels; weights: exp of 0, -1, ... -255, int32 */
     ESR_PAD,                  /* extra: first channel in the output; out_zero_point: the value */
-    ESR_RESHAPE
+    ESR_RESHAPE,
+    ESR_GATHER,               /* copies; weights, uint16: the input row of each output row, then the
+                               * column of each column; extra: first channel, stride_w: step */
+    ESR_BILINEAR              /* stride_h, stride_w: input pixels * 1024 per output pixel; extra: 1
+                               * if the centers of pixels correspond, 0 if their corners do */
 } esr_frame_kind;
 
 typedef struct esr_frame_operator {
