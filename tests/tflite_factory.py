@@ -12,7 +12,12 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
 
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU6": 3}
-DTYPES = {"int8": schema.TensorType.INT8, "int32": schema.TensorType.INT32, "float32": 0}
+DTYPES = {
+    "int8": schema.TensorType.INT8,
+    "uint8": schema.TensorType.UINT8,
+    "int32": schema.TensorType.INT32,
+    "float32": 0,
+}
 CODES = {name: code for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 VERSIONS = {"CONV_2D": 3, "DEPTH_TO_SPACE": 2, "ADD": 2, "CONCATENATION": 2}
 

@@ -8,6 +8,8 @@ import dataclasses
 
 from edge_sr.engine import frame_gather, frame_resize, frame_shapes, frame_windows, lower
 from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode, Image, axis_of, check_shape
+from edge_sr.engine.lower_tables import TABLE_RULES
+from edge_sr.engine.operands import END_TYPES, check_types
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator, Tensor, not_integer
 
@@ -50,7 +52,7 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
             f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; the "
             "engine runs models with one of each"
         )
-    floats = not_integer(graph)
+    floats = not_integer(graph, END_TYPES)
     if floats:
         raise UserError(f"the engine runs only int8 models, but {floats[0]}")
     if len(graph.operators) > lower.MAX_OPERATORS:
@@ -87,6 +89,7 @@ def _lower(graph: Graph, operator: Operator) -> list[FrameNode]:
     if split is None and len(operator.outputs) != 1:
         raise UserError(f"{operator} has {len(operator.outputs)} outputs; the engine supports one")
     _check_inputs(operator)
+    check_types(graph, operator)
     for index in (*operator.inputs, *operator.outputs):
         if index >= 0 and graph.tensors[index].data is None:
             _check_tensor(graph.tensors[index], str(operator))
@@ -144,6 +147,8 @@ def _shape_of_streamed(
 
 # Fewest and most inputs of operators whose inputs the graph's reader does not count.
 _INPUTS = {
+    **dict.fromkeys(TABLE_RULES, (1, 1)),
+    **dict.fromkeys(("ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM"), (2, 2)),
     "FULLY_CONNECTED": (2, 3),
     "AVERAGE_POOL_2D": (1, 1),
     "MAX_POOL_2D": (1, 1),
@@ -170,4 +175,5 @@ _WITH_OPTIONS = (
     "TRANSPOSE_CONV",
 )
 
-SUPPORTED = ", ".join(sorted({*_RULES, *frame_gather.SPLIT_RULES, *lower.RULES}))
+OPERATORS = frozenset({*_RULES, *frame_gather.SPLIT_RULES, *lower.RULES})
+SUPPORTED = ", ".join(sorted(OPERATORS))

@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edge_sr.engine import lut
+from edge_sr.engine.combine import sum_factors
+from edge_sr.engine.lower_tables import TABLE_RULES, turn_top_bit, with_number
 from edge_sr.engine.nodes import KernelCall, Kind, Node
 from edge_sr.engine.operands import (
+    END_TYPES,
     activation_range,
     check_image,
+    check_types,
     constant,
     image_and_output,
     images,
@@ -29,12 +32,6 @@ from edge_sr.graph import Graph, Operator, Tensor, not_integer
 MAX_KERNEL = 127
 MAX_OPERATORS = 256
 
-SUPPORTED = (
-    "CONV_2D and DEPTHWISE_CONV_2D (padding SAME, stride 1, no dilation), PRELU, RELU, RELU6, "
-    "LEAKY_RELU, ADD, CONCATENATION of channels, DEPTH_TO_SPACE, SPACE_TO_DEPTH, QUANTIZE, "
-    "LOGISTIC and TANH"
-)
-
 
 def lower(graph: Graph) -> list[Node]:
     """Every operator as a node, in the graph's order.
@@ -45,7 +42,7 @@ def lower(graph: Graph) -> list[Node]:
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise UserError("the engine runs models with one input and one output image")
-    floats = not_integer(graph)
+    floats = not_integer(graph, END_TYPES)
     if floats:
         raise UserError(
             f"the engine runs only int8 models, but {floats[0]}; export the model with --int8"
@@ -64,6 +61,7 @@ def _lower(graph: Graph, operator: Operator) -> Node:
     if rule is None:
         use = f" (it computes {graph.tensors[operator.outputs[0]]})" if operator.outputs else ""
         raise UserError(f"the engine does not support {operator}{use}; it supports {SUPPORTED}")
+    check_types(graph, operator)
     for index in operator.outputs:
         check_image(graph.tensors[index], str(operator))
     return rule(graph, operator)
@@ -274,46 +272,23 @@ def _relu6(graph: Graph, operator: Operator) -> Node:
 
 def _quantize(graph: Graph, operator: Operator) -> Node:
     image, output = image_and_output(graph, operator)
+    if "uint8" in (image.dtype, output.dtype):
+        return turn_top_bit(graph, operator)
     factor = make_factor(operator, scale_of(image) / scale_of(output))
     return _prelu_node(operator, image, output, factor, factor)
-
-
-def _lut(graph: Graph, operator: Operator) -> Node:
-    image, output = image_and_output(graph, operator)
-    fill, scale, zero_point = {
-        "LOGISTIC": (lut.logistic, 1 / 256, -128),
-        "TANH": (lut.tanh, 1 / 128, 0),
-    }[operator.name]
-    if (scale_of(output), zero_point_of(output)) != (scale, zero_point):
-        raise UserError(
-            f"{operator} computes {output} with scale {scale_of(output):g} and zero point "
-            f"{zero_point_of(output)}; the engine supports only {scale:g} and {zero_point}"
-        )
-    if scale_of(image) < 2**-27:
-        raise UserError(
-            f"{operator} has {image} with a scale below 2^-27, the least that the engine supports"
-        )
-    values = fill(scale_of(image), zero_point_of(image))
-    call = KernelCall(Kind.LUT, image.index, output.index, weights=values.tobytes())
-    return _element_wise(operator, (image.index,), output, call)
 
 
 # --- operators on several images, or on the order of values
 
 
 def _add(graph: Graph, operator: Operator) -> Node:
+    if any(graph.tensors[index].data is not None for index in operator.inputs):
+        return with_number(graph, operator)
     left, right = images(graph, operator, 2)
     output = graph.tensors[operator.outputs[0]]
     if left.shape != right.shape:
         raise UserError(
             f"{operator} adds {left} and {right} of different shapes; they must be equal"
-        )
-    # TFLM rescales both to twice the larger scale with 20 more bits, then to the output's scale.
-    twice = 2 * max(scale_of(left), scale_of(right))
-    reals = (scale_of(left) / twice, scale_of(right) / twice, twice / (2**20 * scale_of(output)))
-    if reals[2] >= 1:
-        raise UserError(
-            f"{operator} has scales that are too far apart for the 20 bits of TFLM's addition"
         )
     low, high = activation_range(operator, output)
     call = KernelCall(
@@ -321,7 +296,7 @@ def _add(graph: Graph, operator: Operator) -> Node:
         source=left.index,
         other=right.index,
         target=output.index,
-        scales=pack_factors([make_factor(operator, real) for real in reals]),
+        scales=pack_factors(sum_factors(operator, left, right, output)),
         low=low,
         high=high,
         zero_points=(zero_point_of(left), zero_point_of(right), zero_point_of(output)),
@@ -379,10 +354,28 @@ RULES: dict[str, Callable[[Graph, Operator], Node]] = {
     "RELU": _relu,
     "RELU6": _relu6,
     "QUANTIZE": _quantize,
-    "LOGISTIC": _lut,
-    "TANH": _lut,
     "ADD": _add,
     "CONCATENATION": _concatenation,
     "DEPTH_TO_SPACE": _rearrangement,
     "SPACE_TO_DEPTH": _rearrangement,
+    **TABLE_RULES,
 }
+
+_WINDOW = "padding SAME, stride 1, no dilation"
+_NUMBER = "with a constant number"
+
+LIMITS = {
+    "CONV_2D": _WINDOW,
+    "DEPTHWISE_CONV_2D": _WINDOW,
+    "CONCATENATION": "of channels",
+    **dict.fromkeys(("SUB", "MUL", "MINIMUM", "MAXIMUM"), _NUMBER),
+    "ADD": "of images of one shape, or with a constant number",
+    "QUANTIZE": "to int8, and from or to uint8 at input and output",
+    "PRELU": "a slope per channel, or one",
+}
+"""What limits the operators, in words."""
+
+SUPPORTED = ", ".join(
+    f"{name} ({LIMITS[name]})" if name in LIMITS else name for name in sorted(RULES)
+)
+"""The operators in messages, with what limits them."""

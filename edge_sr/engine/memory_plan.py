@@ -39,6 +39,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_sr.engine.nodes import Kind, Node
+from edge_sr.engine.operands import padding_value
 from edge_sr.engine.packing import scratch_bytes
 from edge_sr.engine.schedule import EMIT, INPUT, Event, Schedule, schedule
 from edge_sr.graph import Graph
@@ -279,7 +280,6 @@ def _ring(
     kernels = [node.kernel for node in nodes for source in node.inputs if source in tensors]
     kernels = kernels or [(1, 1)]
     tensor = graph.tensors[owner]
-    assert tensor.quantization is not None  # `lower` has checked it
     channels, pixels = tensor.shape[3], order.pixels_per_unit[owner]
     padding = max(width // 2 for _, width in kernels)
     rows = _rows_at_once(lifetimes)
@@ -292,7 +292,7 @@ def _ring(
         rows=rows,
         padding=padding,
         bottom_padding=max(height // 2 for height, _ in kernels),
-        zero_point=tensor.quantization.zero_point[0],
+        zero_point=padding_value(tensor),
         size=Size(rows * stride.per_unit, rows * stride.fixed),
         lifetimes=_lifetimes_in_step(order, lifetimes),
     )

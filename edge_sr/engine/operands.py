@@ -14,6 +14,9 @@ from edge_sr.graph import Graph, Operator, Quantization, Tensor
 
 MAX_CHANNELS = 4096
 
+END_TYPES = ("int8", "uint8")
+"""The types of input and output that the engine takes."""
+
 
 def check_image(tensor: Tensor, user: str) -> None:
     """Refuse a tensor that is not one image with one scale.
@@ -32,6 +35,21 @@ def check_image(tensor: Tensor, user: str) -> None:
         )
     if tensor.quantization is None or len(tensor.quantization.scale) != 1:
         raise UserError(f"{user} has {tensor} with no scale or several; an image needs one scale")
+
+
+def check_types(graph: Graph, operator: Operator) -> None:
+    """Refuse uint8 where no QUANTIZE turns it to int8.
+
+    Raises:
+        UserError: another operator reads or writes uint8.
+    """
+    indices = (*operator.inputs, *operator.outputs)
+    for tensor in (graph.tensors[index] for index in indices if index >= 0):
+        if tensor.dtype == "uint8" and operator.name != "QUANTIZE":
+            raise UserError(
+                f"{operator} has {tensor}, which is uint8; the engine takes uint8 only where "
+                "QUANTIZE converts it from or to int8"
+            )
 
 
 def images(graph: Graph, operator: Operator, count: int) -> list[Tensor]:
@@ -96,6 +114,11 @@ def scale_of(tensor: Tensor) -> float:
 def zero_point_of(tensor: Tensor) -> int:
     """The zero point of an image."""
     return quantization_of(tensor).zero_point[0]
+
+
+def padding_value(tensor: Tensor) -> int:
+    """The zero point of an image as the int8 of the same bits."""
+    return (zero_point_of(tensor) + 128) % 256 - 128
 
 
 def make_factor(operator: Operator, real: float) -> Factor:

@@ -15,12 +15,16 @@ _BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOS
 _LIMITS = ("MINIMUM", "MAXIMUM")
 
 
-def not_integer(graph: Graph) -> list[str]:
+def not_integer(graph: Graph, ends: Sequence[str] = ("int8",)) -> list[str]:
     """Return the tensors and operators that are not integer, one text each; empty if none.
 
     Fully integer: activations and weights are int8 with scale and zero point, biases int32, input
     and output int8, and nothing is float. Constants that configure an operator (paddings) may be
     int32.
+
+    Args:
+        graph: the network.
+        ends: the types that its inputs and outputs may have.
     """
     biases = {
         operator.inputs[2]
@@ -30,10 +34,12 @@ def not_integer(graph: Graph) -> list[str]:
     problems = []
     for tensor in graph.used():
         allowed = _integer_types(tensor, tensor.index in biases)
+        if tensor.index in (*graph.inputs, *graph.outputs):
+            allowed = tuple(ends)
         if tensor.dtype not in allowed:
             problems.append(f"{tensor} is {tensor.dtype}, not {' or '.join(allowed)}")
-        elif tensor.dtype == "int8" and tensor.quantization is None:
-            problems.append(f"{tensor} is int8 without a scale")
+        elif tensor.dtype in ("int8", "uint8") and tensor.quantization is None:
+            problems.append(f"{tensor} is {tensor.dtype} without a scale")
     problems += [str(operator) for operator in graph.operators if operator.name == "DEQUANTIZE"]
     return problems
 

@@ -165,7 +165,7 @@ _Rule = Callable[[Graph, Operator, Sequence[Shape]], Shape]
 
 _ACTIVATIONS = (
     *("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH", "HARD_SWISH"),
-    *("QUANTIZE", "DEQUANTIZE"),
+    *("ABS", "ELU", "RSQRT", "QUANTIZE", "DEQUANTIZE"),
 )
 _COMBINATIONS = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
 

@@ -41,7 +41,10 @@ def open_engine(
 
 
 class EngineSession(Session):
-    """An int8 .tflite that streams through the engine, bit-identical to TensorFlow Lite Micro."""
+    """An int8 .tflite that streams through the engine, bit-identical to TensorFlow Lite Micro.
+
+    Input and output may be uint8.
+    """
 
     runtime = "engine"
 
@@ -64,7 +67,7 @@ class EngineSession(Session):
 
     def _run(self, image: np.ndarray) -> np.ndarray:
         width = image.shape[2]
-        out = np.empty(self.out_shape(image.shape), np.int8)
+        out = np.empty(self.out_shape(image.shape), self._out_dtype)
         strip = self._strip_width(width)
         if not self._engines or self._engines[0].info.in_width != strip:
             self._engines = [Engine(self.plan.blob, strip)]

@@ -17,6 +17,8 @@ class FrameSession:
         plan: the plan that runs.
         in_shape: shape of the input array.
         out_shape: shape of the output array, as the file declares it.
+        in_dtype: type of the input array, int8 or uint8.
+        out_dtype: type of the output array.
         kernels: the kernels that run the network.
     """
 
@@ -32,6 +34,8 @@ class FrameSession:
         network = graph.read_graph(model)
         self.plan: FramePlan = make_frame_plan(network)
         self.in_shape, self.out_shape = network.input.shape, network.output.shape
+        self.in_dtype = np.dtype(network.input.dtype)
+        self.out_dtype = np.dtype(network.output.dtype)
         self._engine = Engine(self.plan.blob, self.plan.in_shape[1])
         self.kernels: Kernels = self._engine.kernels
 
@@ -44,21 +48,21 @@ class FrameSession:
         """Run the network.
 
         Args:
-            values: int8 of shape `in_shape`.
+            values: of shape `in_shape` and type `in_dtype`.
 
         Returns:
-            int8 of shape `out_shape`.
+            The output, of shape `out_shape` and type `out_dtype`.
 
         Raises:
             UserError: the array has another shape or dtype.
         """
-        if values.shape != self.in_shape or values.dtype != np.int8:
+        if values.shape != self.in_shape or values.dtype != self.in_dtype:
             raise UserError(
-                f"the model takes int8 of shape {self.in_shape}, not {values.dtype} of shape "
-                f"{values.shape}"
+                f"the model takes {self.in_dtype} of shape {self.in_shape}, not {values.dtype} of "
+                f"shape {values.shape}"
             )
         frame = np.ascontiguousarray(values).reshape(self.plan.in_shape)
-        out = np.empty(self.plan.out_shape, np.int8)
+        out = np.empty(self.plan.out_shape, self.out_dtype)
         self._engine.run_strip(frame, out, 0)
         return out.reshape(self.out_shape)
 

@@ -1,7 +1,6 @@
 """What keeps a .tflite from the engine or from being an upscaler: all obstacles at once."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +8,7 @@ from functools import partial
 from edge_sr import graph
 from edge_sr.engine import frame_lower, lower
 from edge_sr.engine.frame_plan import make_frame_plan
+from edge_sr.engine.operands import END_TYPES
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator
@@ -34,13 +34,9 @@ class _Planner:
     plan: Callable[[Graph], object]
 
 
-def _names(supported: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[A-Z][A-Z0-9_]+", supported))
-
-
-_STREAMING = _Planner(_names(lower.SUPPORTED), lower.lower, make_plan)
+_STREAMING = _Planner(frozenset(lower.RULES), lower.lower, make_plan)
 _FRAMES = _Planner(
-    _names(frame_lower.SUPPORTED),
+    frame_lower.OPERATORS,
     lambda network: frame_lower.lower_frame(frame_lower.as_images(network)),
     make_frame_plan,
 )
@@ -194,7 +190,7 @@ def _lowering(network: Graph, operator: Operator, planner: _Planner) -> str | No
     A network of that operator alone is lowered, whose dtypes were named before.
     """
     alone = _only(network, operator)
-    if graph.not_integer(alone) or not alone.inputs or not alone.outputs:
+    if graph.not_integer(alone, END_TYPES) or not alone.inputs or not alone.outputs:
         return None
     (text,) = _raised(lambda: planner.lower(alone)) or (None,)
     return text
@@ -219,7 +215,8 @@ def _not_integer(network: Graph, operators: tuple[Operator, ...]) -> list[str]:
             operators=operators,
             inputs=network.inputs,
             outputs=tuple(index for index in network.outputs if index in computed),
-        )
+        ),
+        END_TYPES,
     )
 
 

@@ -108,6 +108,41 @@ class EngineWriter(TfliteWriter):
         self.operator(name, [image.index], [out.index], options)
         return out
 
+    def with_number(self, image: Value, name: str, activation: str, first: bool) -> Value:
+        """An operator with one constant number, as the first input or the second."""
+        value = self.rng.integers(-128, 128, (1,) * int(self.rng.integers(5)), dtype=np.int8)
+        scale = image.scale * float(self.rng.uniform(0.1, 3))
+        constant = self.tensor("number", value.shape, "int8", [scale], [self.zero_point()], value)
+        operands = [constant, image.index] if first else [image.index, constant]
+        out = self.combined(name, image, image.shape, scale)
+        self.operator(name, operands, [out.index], combining_options(name, activation))
+        return out
+
+    def combined(self, name: str, image: Value, shape: tuple[int, ...], scale: float) -> Value:
+        """The output of an operator on an image and a tensor of a scale."""
+        if name in ("MINIMUM", "MAXIMUM"):
+            return self.activation(name.lower(), shape, image.scale, image.zero_point)
+        spread = 30 * image.scale * scale if name == "MUL" else image.scale + scale
+        spread *= float(self.rng.uniform(0.3, 1.5))
+        return self.activation(name.lower(), shape, spread, self.zero_point())
+
+    def uint8_input(self) -> Value:
+        """Make the input uint8; return it as int8."""
+        tensor = self.subgraph.tensors[self.input.index]
+        tensor.type = schema.TensorType.UINT8
+        tensor.quantization.zeroPoint = [self.input.zero_point + 128]
+        return self.unary(self.input, "QUANTIZE")
+
+    def uint8_output(self, image: Value) -> Value:
+        """Convert an image to uint8, most often without another scale."""
+        scale, zero_point = image.scale, image.zero_point + 128
+        if not self.rng.integers(3):
+            scale, zero_point = scale * float(self.rng.uniform(0.5, 2)), self.zero_point() + 128
+        scale = float(np.float32(scale))
+        index = self.tensor("uint8", image.shape, "uint8", [scale], [zero_point])
+        self.operator("QUANTIZE", [image.index], [index], schema.QuantizeOptionsT())
+        return Value(index, image.shape, scale, zero_point)
+
     def random_add(self, left: Value, right: Value, activation: str) -> Value:
         scale = (left.scale + right.scale) * float(self.rng.uniform(0.3, 1.5))
         out = self.activation("add", left.shape, scale, self.zero_point())
@@ -149,6 +184,19 @@ class EngineWriter(TfliteWriter):
         return out
 
 
+COMBINING = ("ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM")
+
+
+def combining_options(name: str, activation: str) -> object:
+    """The options of an operator on two tensors."""
+    kinds = {"ADD": schema.AddOptionsT, "SUB": schema.SubOptionsT, "MUL": schema.MulOptionsT}
+    if name not in kinds:
+        return schema.MaximumMinimumOptionsT()
+    options = kinds[name]()
+    options.fusedActivationFunction = ACTIVATIONS[activation]
+    return options
+
+
 @dataclass(frozen=True)
 class Step:
     """One operator.
@@ -176,23 +224,26 @@ class RandomNetwork:
     channels: int
     steps: tuple[Step, ...]
     seed: int
+    uint8: bool = False
 
     def write(self) -> bytes:
         writer = EngineWriter(self.height, self.width, self.channels, self.seed)
         self._vary_input(writer)
-        images = [writer.input]
+        images = [writer.uint8_input() if self.uint8 else writer.input]
         for step in self.steps:
             output = self._apply(writer, images, step)
             if output is not None:
                 images.append(output)
         if len(images) == 1:
-            images.append(writer.prelu(writer.input))
-        return writer.finish(images[-1])
+            images.append(writer.prelu(images[0]))
+        return writer.finish(writer.uint8_output(images[-1]) if self.uint8 else images[-1])
 
     def image(self) -> np.ndarray:
+        """Noise of the input's type."""
         rng = np.random.default_rng(self.seed)
         shape = (1, self.height, self.width, self.channels)
-        return rng.integers(-128, 128, shape, dtype=np.int8)
+        values = rng.integers(-128, 128, shape, dtype=np.int8)
+        return values.view(np.uint8) if self.uint8 else values
 
     @staticmethod
     def _vary_input(writer: EngineWriter) -> None:
@@ -237,6 +288,9 @@ class RandomNetwork:
                 parts = [parts[1], parts[0], parts[0]]
             fits = sum(part.shape[3] for part in parts) <= MAX_CHANNELS
             return writer.concatenate(parts) if fits else None
+        if step.name == "NUMBER":
+            name = COMBINING[step.partner % len(COMBINING)]
+            return writer.with_number(last, name, step.activation, first=step.block == 3)
         return writer.unary(last, step.name)
 
 
@@ -258,6 +312,7 @@ other_steps = st.builds(
     name=st.sampled_from(
         [
             *("PRELU", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE", "LOGISTIC", "TANH"),
+            *("HARD_SWISH", "ELU", "ABS", "NUMBER", "NUMBER"),
             *("ADD", "ADD", "ADD", "CONCATENATION", "CONCATENATION"),
             *("DEPTH_TO_SPACE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_DEPTH"),
         ]
@@ -288,4 +343,5 @@ networks = st.builds(
     channels=st.sampled_from([1, 1, 2, 3, 4, 8]),
     steps=st.lists(st.one_of(convolutions, other_steps), min_size=1, max_size=9).map(tuple),
     seed=st.integers(0, 2**32 - 1),
+    uint8=st.sampled_from([False, False, True]),
 ).filter(_readable)

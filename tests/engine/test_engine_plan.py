@@ -196,9 +196,9 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
     ("build", "message"),
     [
         (
-            with_operator("HARD_SWISH"),
-            r"^the engine does not support operator 1 HARD_SWISH \(it computes tensor \d+ 'out'\); "
-            r"it supports CONV_2D and .* LOGISTIC and TANH$",
+            with_operator("FLOOR"),
+            r"^the engine does not support operator 1 FLOOR \(it computes tensor \d+ 'out'\); "
+            r"it supports ABS, .*, CONV_2D \(padding SAME, .*, MUL \(with a constant number\), .*$",
         ),
         (
             strided,
@@ -208,7 +208,11 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
         (valid, r"with padding VALID"),
         (concatenated_rows, r"^operator 1 CONCATENATION concatenates along axis 1 .* channels"),
         (concatenated_otherwise, r"concatenates tensor \d+ 'conv0' into tensor \d+ 'repeated'"),
-        (added_constant, r"^operator 1 ADD reads the constant tensor \d+ 'ones' as an image"),
+        (
+            added_constant,
+            r"^operator 1 ADD combines tensor \d+ 'conv0' of shape \(1, 6, 6, 1\) and tensor \d+ "
+            r"'ones' of shape \(1, 6, 6, 1\); the engine supports one constant number",
+        ),
         (alpha_per_pixel, r"^operator 1 PRELU has tensor \d+ 'alpha' .* one alpha per channel"),
         (
             weights_off_zero,
