@@ -23,6 +23,7 @@ LIMITS = {
     "PAD": "height, width and channels",
     "PADV2": "height, width and channels",
     "MIRROR_PAD": "height and width",
+    "REDUCE_MAX": "over height and width",
     "RESIZE_NEAREST_NEIGHBOR": _RESIZE,
     "RESIZE_BILINEAR": _RESIZE,
     "SLICE": _SLICE,

@@ -8,10 +8,11 @@ import dataclasses
 
 from edge_sr.engine import frame_gather, frame_resize, frame_shapes, frame_windows, lower
 from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode, Image, axis_of, check_shape
+from edge_sr.engine.frame_patterns import join_chains
 from edge_sr.engine.lower_tables import TABLE_RULES
 from edge_sr.engine.operands import END_TYPES, check_types
 from edge_sr.errors import UserError
-from edge_sr.graph import Graph, Operator, Tensor, not_integer
+from edge_sr.graph import Graph, Operator, Tensor, fold, not_integer
 
 _RULES = {
     **frame_windows.RULES,
@@ -22,10 +23,15 @@ _RULES = {
 
 
 def as_images(graph: Graph) -> Graph:
-    """The graph with each vector (1, N) as an image of one pixel, and (1, W, C) as one of one row.
+    """The graph as `lower_frame` takes it: of images alone, without arithmetic with shapes.
 
-    Constants stay as they are.
+    A vector (1, N) becomes an image of one pixel, and (1, W, C) one of one row. Constants stay as
+    they are.
+
+    Raises:
+        UserError: an operator cannot work on the shapes that it gets.
     """
+    graph = join_chains(fold(graph))
     return dataclasses.replace(graph, tensors=tuple(map(_as_image, graph.tensors)))
 
 
@@ -153,6 +159,7 @@ _INPUTS = {
     "AVERAGE_POOL_2D": (1, 1),
     "MAX_POOL_2D": (1, 1),
     "MEAN": (2, 2),
+    "REDUCE_MAX": (2, 2),
     "SOFTMAX": (1, 1),
     "RESHAPE": (1, 2),
     "SQUEEZE": (1, 1),

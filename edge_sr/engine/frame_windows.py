@@ -7,6 +7,7 @@ import numpy as np
 
 from edge_sr.engine import lower
 from edge_sr.engine.frame_nodes import MAX_WINDOW, FrameNode, Rule, axis_of, check_shape
+from edge_sr.engine.frame_patterns import ExplicitPadding
 from edge_sr.engine.nodes import KernelCall, Kind
 from edge_sr.engine.operands import (
     activation_range,
@@ -59,6 +60,9 @@ def _windows(
             f"{operator} has a kernel of {kernel} with stride {stride} and dilation {dilation}; "
             f"the engine supports 1 to {MAX_WINDOW}"
         )
+    explicit = operator.options.get("explicit")
+    if isinstance(explicit, ExplicitPadding):
+        return _Windows(kernel, stride, dilation, explicit.before, explicit.size)
     sizes, before = [], []
     for side, taps, step, apart in zip(image.shape[1:3], kernel, stride, dilation, strict=True):
         reach = (taps - 1) * apart + 1
@@ -228,6 +232,30 @@ def _mean(graph: Graph, operator: Operator) -> FrameNode:
     )
 
 
+def _maximum(graph: Graph, operator: Operator) -> FrameNode:
+    """The largest value of each channel, as a pool whose window is the frame."""
+    image, output = image_and_output(graph, operator)
+    _, height, width, channels = image.shape
+    axes = {axis_of(image, int(axis)) for axis in constant(graph, operator, 1).ravel()}
+    if not {axis for axis in (1, 2) if image.shape[axis] > 1} <= axes <= {0, 1, 2}:
+        raise UserError(
+            f"{operator} reduces {image} along other axes than height and width, which the engine "
+            "does not support"
+        )
+    check_shape(operator, output, (1, 1, 1, channels))
+    if max(height, width) > MAX_WINDOW or image.quantization != output.quantization:
+        raise UserError(
+            f"{operator} reduces {image} of shape {image.shape} to {output}; the engine supports "
+            f"sides up to {MAX_WINDOW} and one scale for both"
+        )
+    call = KernelCall(
+        Kind.MAX_POOL, image.index, output.index, kernel=(height, width), stride=(height, width)
+    )
+    return FrameNode(
+        str(operator), (image.index,), output.index, (call,), lambda row: range(height)
+    )
+
+
 def _rescale(operator: Operator, image: Tensor, output: Tensor) -> Factor:
     return make_factor(operator, scale_of(image) / scale_of(output))
 
@@ -245,4 +273,5 @@ RULES: dict[str, Rule] = {
     "AVERAGE_POOL_2D": _pool,
     "MAX_POOL_2D": _pool,
     "MEAN": _mean,
+    "REDUCE_MAX": _maximum,
 }

@@ -13,6 +13,7 @@ from edge_sr.graph.analysis import (
     scale,
     step,
 )
+from edge_sr.graph.folding import fold
 from edge_sr.graph.model import Graph, Operator, Quantization, Tensor
 from edge_sr.graph.reader import read_bytes, read_graph
 from edge_sr.graph.resize import grows, resize
@@ -23,6 +24,7 @@ __all__ = [
     "Quantization",
     "Tensor",
     "ends_in_sigmoid",
+    "fold",
     "grows",
     "halo",
     "is_tiled",

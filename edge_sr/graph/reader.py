@@ -73,13 +73,14 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "TRANSPOSE_CONV": ("TransposeConvOptions", ("Padding", "StrideW", "StrideH", *_FUSED)),
     "STRIDED_SLICE": ("StridedSliceOptions", _SLICE),
     "MIRROR_PAD": ("MirrorPadOptions", ("Mode",)),
+    "PACK": ("PackOptions", ("Axis",)),
 }
 
 # Operators that only the engine's frame plans interpret: it refuses those without options.
 _OPTIONAL = (
     *("AVERAGE_POOL_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "SOFTMAX"),
     *("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "TRANSPOSE_CONV"),
-    *("STRIDED_SLICE", "MIRROR_PAD"),
+    *("STRIDED_SLICE", "MIRROR_PAD", "PACK"),
 )
 
 

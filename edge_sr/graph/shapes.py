@@ -15,7 +15,10 @@ class ShapeError(ValueError):
 
 
 def output_shapes(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> list[Shape] | None:
-    """Return the shapes of the operator's outputs, or None for an unknown operator.
+    """Return the shapes of the operator's outputs, or None where they are not known.
+
+    They are not known of other operators than those of this module, and where they depend on
+    values that are computed.
 
     Args:
         graph: of the operator.
@@ -33,7 +36,8 @@ def output_shapes(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> 
         raise ShapeError(f"{operator} has {len(operator.inputs)} inputs")
     if -1 in operator.inputs[:fewest]:
         raise ShapeError(f"{operator} lacks an input")
-    return [infer(graph, operator, [shapes[i] if i >= 0 else () for i in operator.inputs])]
+    shape = infer(graph, operator, [shapes[i] if i >= 0 else () for i in operator.inputs])
+    return None if shape is None else [shape]
 
 
 def _window(size: int, kernel: int, stride: int, dilation: int, padding: object) -> int:
@@ -161,7 +165,49 @@ def _tile(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape:
     return tuple(size * int(count) for size, count in zip(shapes[0], repeats, strict=True))
 
 
-_Rule = Callable[[Graph, Operator, Sequence[Shape]], Shape]
+def _integers(graph: Graph, operator: Operator, position: int) -> list[int] | None:
+    """The values of an input of at most one axis, or None if they are not constant integers."""
+    index = operator.inputs[position]
+    data = graph.tensors[index].data if index >= 0 else None
+    if data is None or data.dtype not in (np.int32, np.int64) or data.ndim > 1:
+        return None
+    return [int(value) for value in data.ravel()]
+
+
+def _reshape(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape | None:
+    wanted = _integers(graph, operator, 1) if len(shapes) == 2 else None
+    if wanted is None:
+        return None
+    count, known = math.prod(shapes[0]), math.prod(size for size in wanted if size != -1)
+    if min(wanted, default=1) < -1 or wanted.count(-1) > 1:
+        raise ShapeError(f"{operator} makes the shape {wanted}")
+    if -1 in wanted and known > 0 and count % known == 0:
+        wanted[wanted.index(-1)] = count // known
+    if math.prod(wanted) != count:
+        raise ShapeError(f"{operator} cannot make {wanted} of {shapes[0]}")
+    return tuple(wanted)
+
+
+def _expand_dims(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape | None:
+    axes = _integers(graph, operator, 1)
+    if axes is None:
+        return None
+    rank = len(shapes[0])
+    if len(axes) != 1 or not -rank - 1 <= axes[0] <= rank:
+        raise ShapeError(f"{operator} adds the axes {axes} to {shapes[0]}")
+    axis = axes[0] % (rank + 1)
+    return (*shapes[0][:axis], 1, *shapes[0][axis:])
+
+
+def _transpose_conv(graph: Graph, operator: Operator, shapes: Sequence[Shape]) -> Shape | None:
+    """The output's shape is the first input; kernels and image are checked by their users."""
+    wanted = _integers(graph, operator, 0)
+    if wanted is not None and (len(wanted) != 4 or min(wanted) < 1):
+        raise ShapeError(f"{operator} makes the shape {wanted}")
+    return None if wanted is None else tuple(wanted)
+
+
+_Rule = Callable[[Graph, Operator, Sequence[Shape]], Shape | None]
 
 _ACTIVATIONS = (
     *("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH", "HARD_SWISH"),
@@ -179,6 +225,9 @@ _RULES: dict[str, tuple[int, int, _Rule]] = {
     "CONCATENATION": (1, 64, _concatenation),
     "PAD": (2, 2, _pad),
     "TILE": (2, 2, _tile),
+    "RESHAPE": (1, 2, _reshape),
+    "EXPAND_DIMS": (2, 2, _expand_dims),
+    "TRANSPOSE_CONV": (3, 4, _transpose_conv),
     **dict.fromkeys(_ACTIVATIONS, (1, 1, _same)),
     **dict.fromkeys(_COMBINATIONS, (2, 2, _broadcast)),
 }

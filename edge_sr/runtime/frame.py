@@ -31,7 +31,7 @@ class FrameSession:
         Raises:
             UserError: the file is damaged, or the engine does not run it.
         """
-        network = graph.read_graph(model)
+        network = graph.fold(graph.read_graph(model))
         self.plan: FramePlan = make_frame_plan(network)
         self.in_shape, self.out_shape = network.input.shape, network.output.shape
         self.in_dtype = np.dtype(network.input.dtype)
