@@ -1,59 +1,46 @@
 """Writes a frame plan's bytes, which the engine reads; `c/esr_frame_plan.h` has the format."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from edge_sr.engine.frame_memory import FrameMemory, FrameRing
-from edge_sr.engine.frame_nodes import FrameNode
+from edge_sr.engine.frame_memory import FrameMemory
+from edge_sr.engine.frame_rings import FrameRing
 from edge_sr.engine.nodes import KernelCall, Kind
 from edge_sr.engine.packing import Layout, compact_weights, pack_weights, takes
 from edge_sr.engine.plan_format import MAGIC, Constants
 from edge_sr.engine.schedule import EMIT, INPUT
 from edge_sr.errors import UserError
-from edge_sr.graph import Graph
 
 VERSION = 3
 MAX_ENTRIES = 1_048_576
 
 _ACTIONS = {INPUT: 0xFFFF, EMIT: 0xFFFE}
 
-_HEADER = struct.Struct("<12I")
+_HEADER = struct.Struct("<11I")
 _BUFFER = struct.Struct("<8HiI")
-_OPERATOR = struct.Struct("<4I8H5I5i")
+_OPERATOR = struct.Struct("<4I8H5I5i2I")
 _ENTRY = struct.Struct("<2H")
 
 
-def pack_frame_plan(
-    graph: Graph,
-    nodes: Sequence[FrameNode],
-    memory: FrameMemory,
-    scratch: int,
-    layout: Layout,
-) -> bytes:
+def pack_frame_plan(memory: FrameMemory, layout: Layout) -> bytes:
     """The plan with weights in one layout; a multiple of 4 bytes.
 
     Args:
-        graph: gives input and output.
-        nodes: the operators that the schedule names.
-        memory: the order of their rows, and the rings.
-        scratch: bytes after the rings for convolutions.
+        memory: the operators, the order of their rows, and where these lie.
         layout: the order of weights of the convolutions that its kernels take.
 
     Raises:
         UserError: the program has too many entries.
     """
+    graph = memory.graph
     buffers = {tensor: index for index, ring in enumerate(memory.rings) for tensor in ring.tensors}
-    calls = [call for node in nodes for call in node.calls]
-    entries = b"".join(_entries(graph, nodes, memory, buffers))
+    calls = [call for node in memory.nodes for call in node.calls]
+    entries = b"".join(_entries(memory, buffers))
     start = (
         _HEADER.size + _BUFFER.size * len(memory.rings) + _OPERATOR.size * len(calls) + len(entries)
     )
     constants = Constants(start)
-    widths = {tensor: ring.width for ring in memory.rings for tensor in ring.tensors}
-    operators = b"".join(
-        _pack_call(call, buffers, constants, _weights(call, layout, widths[call.target]))
-        for call in calls
-    )
+    operators = b"".join(_pack_call(call, memory, buffers, constants, layout) for call in calls)
     header = _HEADER.pack(
         MAGIC,
         VERSION,
@@ -66,21 +53,16 @@ def pack_frame_plan(
         buffers[graph.output.index],
         memory.schedule.latency,
         memory.arena,
-        scratch,
     )
     records = b"".join(map(_pack_ring, memory.rings)) + operators + entries
     return header + records + bytes(constants.data)
 
 
-def _entries(
-    graph: Graph,
-    nodes: Sequence[FrameNode],
-    memory: FrameMemory,
-    buffers: Mapping[int, int],
-) -> list[bytes]:
+def _entries(memory: FrameMemory, buffers: Mapping[int, int]) -> list[bytes]:
     """The events, one entry per kernel call; a row of padding takes one."""
+    graph = memory.graph
     first, count = [], 0
-    for node in nodes:
+    for node in memory.nodes:
         first.append(count)
         count += len(node.calls)
     entries = []
@@ -89,7 +71,7 @@ def _entries(
             tensor = graph.input.index if event.action == INPUT else graph.output.index
             actions = [_ACTIONS[event.action]]
         else:
-            node = nodes[event.action]
+            node = memory.nodes[event.action]
             tensor = node.output
             inside = 0 <= event.row < graph.tensors[tensor].shape[1]
             actions = [first[event.action] + i for i in range(len(node.calls) if inside else 1)]
@@ -126,11 +108,13 @@ def _weights(call: KernelCall, layout: Layout, pixels: int) -> tuple[Kind, bytes
 
 def _pack_call(
     call: KernelCall,
+    memory: FrameMemory,
     buffers: Mapping[int, int],
     constants: Constants,
-    kernel: tuple[Kind, bytes],
+    layout: Layout,
 ) -> bytes:
-    kind, weights = kernel
+    kind, weights = _weights(call, layout, memory.rings[buffers[call.target]].width)
+    scratch = memory.scratch_of(call.target)
     source = buffers[call.source]
     return _OPERATOR.pack(
         kind,
@@ -149,4 +133,6 @@ def _pack_call(
         call.low,
         call.high,
         *call.zero_points,
+        scratch.offset,
+        scratch.size,
     )

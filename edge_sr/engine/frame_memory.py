@@ -8,178 +8,182 @@ whole maps (pooling, dense layers) take their memory.
    of such a chain share one ring.
 2. Each ring holds as many rows as lie between the oldest live row and the newest one, at most.
 3. Where the tail of the network takes less memory layer by layer, its layers compute whole maps,
-   one after the other: the planner tries every layer as the first one of such a tail, and then
-   takes back or adds single layers where that makes the arena smaller.
+   one after the other: the planner tries every layer as the first one of such a tail, with every
+   pooling split (`frame_sums.py`) and with none. Then it changes its mind about single layers and
+   poolings as long as that makes the arena smaller.
 4. Rings are placed one after the other, each at the lowest offset at which it overlaps no ring that
-   is live at the same time. Two orders are tried, and the one with the smaller arena is kept.
+   is live at the same time. So is the scratch memory of each convolution, which lives only while a
+   row is computed. Several orders are tried, and the one with the smallest arena is kept.
 
 The arena is not always the smallest possible one: placement is greedy.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from edge_sr.engine.frame_nodes import FrameNode, padding_of
+from edge_sr.engine.frame_nodes import FrameNode
+from edge_sr.engine.frame_place import Block, lower_bound, place
+from edge_sr.engine.frame_rings import FrameRing, Padding, owners_of, paddings_of, size_rings
 from edge_sr.engine.frame_schedule import FrameSchedule
-from edge_sr.engine.operands import padding_value
-from edge_sr.engine.schedule import EMIT, INPUT, Event
+from edge_sr.engine.frame_sums import split_pools, splittable
+from edge_sr.engine.packing import frame_scratch_bytes
 from edge_sr.graph import Graph
-
-Padding = tuple[int, int, int, int]
-"""Rows above and below a frame, columns left and right of it."""
 
 _MAX_TRIED_EVENTS = 100_000
 """Limit of events scheduled for alternatives; only large frames of many layers reach it."""
 
 
 @dataclass(frozen=True)
-class FrameRing:
-    """A ring buffer of rows in the arena.
+class FrameScratch:
+    """Memory of an operator while it computes a row; nothing is kept in it.
 
     Attributes:
-        tensors: indices of the graph's tensors that live here, one after the other.
-        names: the names of these tensors.
-        height: rows of the frame.
-        width: pixels of a row.
-        channels: channels of a pixel.
-        rows: slots of the ring.
-        padding: rows above and below the frame, columns left and right, that kernels read.
-        zero_point: the value of all padding.
-        offset: the first byte, counted from the end of the arena's head.
-        life: the first and the last event that uses the ring.
+        tensor: what the operator computes.
+        offset: the first byte, counted like that of rings.
+        size: bytes.
+        events: the events that use it.
     """
 
-    tensors: tuple[int, ...]
-    names: tuple[str, ...]
-    height: int
-    width: int
-    channels: int
-    rows: int
-    padding: Padding
-    zero_point: int
+    tensor: int
     offset: int
-    life: tuple[int, int]
-
-    @property
-    def stride(self) -> int:
-        """Bytes from slot to slot."""
-        _, _, left, right = self.padding
-        return -(-(left + self.width + right) * self.channels // 4) * 4
-
-    @property
-    def size(self) -> int:
-        """Bytes of all slots."""
-        return self.rows * self.stride
+    size: int
+    events: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class FrameMemory:
-    """A schedule and the rings for it."""
+    """A schedule and the memory for it.
 
+    Attributes:
+        graph: with the tensors of split poolings.
+        nodes: with split poolings.
+        schedule: the order of rows.
+        rings: all ring buffers.
+        scratches: the scratch memory of operators that need any.
+    """
+
+    graph: Graph
+    nodes: tuple[FrameNode, ...]
     schedule: FrameSchedule
     rings: tuple[FrameRing, ...]
+    scratches: tuple[FrameScratch, ...]
 
     @property
     def arena(self) -> int:
-        """Bytes of all rings together, shared memory counted once."""
-        return _end(self.rings)
+        """Bytes of rings and scratch memory, shared memory counted once."""
+        rings = max(ring.offset + ring.size for ring in self.rings)
+        return max((rings, *(item.offset + item.size for item in self.scratches)))
+
+    def scratch_of(self, tensor: int) -> FrameScratch:
+        """The scratch memory of the operator that computes a tensor; of no bytes if it has none."""
+        return next(
+            (item for item in self.scratches if item.tensor == tensor),
+            FrameScratch(tensor, 0, 0, ()),
+        )
 
 
-def plan_frame_memory(
-    graph: Graph,
-    nodes: Sequence[FrameNode],
-    owners: Mapping[int, int],
-    paddings: Mapping[int, Padding],
-) -> FrameMemory:
-    """Schedule the frame and place its rings, as the module's description says.
+@dataclass(frozen=True)
+class _Network:
+    """Operators, which tensors share a ring, and the rings' padding."""
+
+    graph: Graph
+    nodes: tuple[FrameNode, ...]
+    owners: Mapping[int, int]
+    paddings: Mapping[int, Padding]
+
+
+def plan_frame_memory(graph: Graph, nodes: Sequence[FrameNode]) -> FrameMemory:
+    """Schedule the frame and place its memory, as the module's description says.
 
     Args:
         graph: gives shapes, input and output.
         nodes: as `lower_frame` gives them.
-        owners: as `owners_of` gives them.
-        paddings: as `paddings_of` gives them.
 
     Raises:
         UserError: the frame takes too many events for a plan.
     """
+    return _Search(graph, nodes).run()
+
+
+def plan_with(
+    graph: Graph, nodes: Sequence[FrameNode], whole: Collection[int], split: Collection[int]
+) -> FrameMemory:
+    """Schedule and place with given choices; the arena may be larger than it need be.
+
+    Args:
+        graph: as `plan_frame_memory` takes it.
+        nodes: the same.
+        whole: tensors that are computed as a whole before later ones are.
+        split: outputs of poolings to split, some of `frame_sums.splittable`.
+
+    Raises:
+        UserError: the frame takes too many events for a plan.
+    """
+    network = _network(*split_pools(graph, nodes, split))
+    memory = _place(network, _schedule(network, whole), math.inf)
+    assert memory is not None  # any arena is below that limit
+    return memory
+
+
+class _Search:
+    """Tries choices of layers that compute whole maps and of poolings that are split.
+
+    Both are named by the tensors that they compute.
+    """
+
+    def __init__(self, graph: Graph, nodes: Sequence[FrameNode]) -> None:
+        self.graph = graph
+        self.nodes = nodes
+        self.pools = splittable(graph, nodes)
+        self.networks: dict[frozenset[int], _Network] = {}
+        self.events = 0
+        self.whole: frozenset[int] = frozenset()
+        self.split: frozenset[int] = frozenset()
+        self.best = plan_with(graph, nodes, self.whole, self.split)
+
+    def run(self) -> FrameMemory:
+        """Try all choices; return the smallest plan."""
+        outputs = [node.output for node in self.nodes]
+        for split in {frozenset[int](), frozenset(self.pools)}:
+            for first in reversed(range(len(outputs))):
+                self._try(frozenset(outputs[first:]), split)
+        size = 0
+        while size != self.best.arena:
+            size = self.best.arena
+            for output in outputs:
+                self._try(self.whole ^ {output}, self.split)
+            for pool in self.pools:
+                self._try(self.whole, self.split ^ {pool})
+        return self.best
+
+    def _try(self, whole: frozenset[int], split: frozenset[int]) -> None:
+        """Keep the plan with these choices if it is the smallest one."""
+        if self.events >= _MAX_TRIED_EVENTS:
+            return
+        if split not in self.networks:
+            self.networks[split] = _network(*split_pools(self.graph, self.nodes, split))
+        schedule = _schedule(self.networks[split], whole)
+        self.events += len(schedule.events)
+        memory = _place(self.networks[split], schedule, self.best.arena)
+        if memory is not None:
+            self.best, self.whole, self.split = memory, whole, split
+
+
+def _schedule(network: _Network, whole: Collection[int]) -> FrameSchedule:
     # Only the last tensor of a ring is read with padding.
-    tops = {tensor: paddings[tensor][0] if owners[tensor] == tensor else 0 for tensor in owners}
-
-    def plan(whole: frozenset[int]) -> FrameMemory:
-        schedule = FrameSchedule(graph, nodes, tops, whole)
-        return FrameMemory(schedule, tuple(_rings(graph, nodes, schedule, owners, paddings)))
-
-    best, chosen = plan(frozenset()), frozenset[int]()
-    trials = _MAX_TRIED_EVENTS // len(best.schedule.events)
-    tails = [frozenset(range(first, len(nodes))) for first in range(len(nodes))]
-    for whole in tails[-trials:] if trials else ():
-        trial = plan(whole)
-        if trial.arena < best.arena:
-            best, chosen = trial, whole
-    for index in range(min(len(nodes), trials - len(tails))):
-        trial = plan(chosen ^ {index})
-        if trial.arena < best.arena:
-            best, chosen = trial, chosen ^ {index}
-    return best
-
-
-def owners_of(graph: Graph, nodes: Sequence[FrameNode]) -> dict[int, int]:
-    """For each tensor, the last tensor of the chain that shares its ring."""
-    reads = [source for node in nodes for source in node.inputs] + [graph.output.index]
-    owners: dict[int, int] = {}
-    for node in reversed(nodes):
-        owner = owners.setdefault(node.output, node.output)
-        free = [source for source in node.in_place if reads.count(source) == 1]
-        if free:
-            owners[free[0]] = owner
-    return {graph.input.index: graph.input.index, **owners}
-
-
-def paddings_of(
-    graph: Graph, nodes: Sequence[FrameNode], owners: Mapping[int, int]
-) -> dict[int, Padding]:
-    """The padding of each tensor's ring: rows above and below, columns left and right."""
-    chains = {
-        owner: tuple(tensor for tensor in owners if owners[tensor] == owner)
-        for owner in set(owners.values())
+    tops = {
+        tensor: network.paddings[tensor][0] if owner == tensor else 0
+        for tensor, owner in network.owners.items()
     }
-    paddings = {owner: padding_of(graph, list(nodes), chain) for owner, chain in chains.items()}
-    return {tensor: paddings[owner] for tensor, owner in owners.items()}
+    indices = [index for index, node in enumerate(network.nodes) if node.output in whole]
+    return FrameSchedule(network.graph, network.nodes, tops, indices)
 
 
-def _rings(
-    graph: Graph,
-    nodes: Sequence[FrameNode],
-    schedule: FrameSchedule,
-    owners: Mapping[int, int],
-    paddings: Mapping[int, Padding],
-) -> list[FrameRing]:
-    """Size and place the rings."""
-    lives: dict[int, dict[int, tuple[int, int]]] = {owner: {} for owner in owners.values()}
-    for time, event in enumerate(schedule.events):
-        for tensor, rows in used_rows(graph, nodes, event):
-            life = lives[owners[tensor]]
-            for row in rows:
-                life[row] = (life.get(row, (time,))[0], time)
-    rings = [
-        FrameRing(
-            tensors=tuple(tensor for tensor in owners if owners[tensor] == owner),
-            names=tuple(graph.tensors[tensor].name for tensor in owners if owners[tensor] == owner),
-            height=graph.tensors[owner].shape[1],
-            width=graph.tensors[owner].shape[2],
-            channels=graph.tensors[owner].shape[3],
-            rows=_rows_at_once(life),
-            padding=paddings[owner],
-            zero_point=padding_value(graph.tensors[owner]),
-            offset=0,
-            life=(min(first for first, _ in life.values()), max(last for _, last in life.values())),
-        )
-        for owner, life in sorted(lives.items())
-    ]
-    by_size = sorted(range(len(rings)), key=lambda i: -rings[i].size)
-    by_life = sorted(range(len(rings)), key=lambda i: rings[i].life[0])
-    apart = _read_and_written(nodes, rings)
-    return min((_place(rings, order, apart) for order in (by_size, by_life)), key=_end)
+def _network(graph: Graph, nodes: Sequence[FrameNode]) -> _Network:
+    owners = owners_of(graph, nodes)
+    return _Network(graph, tuple(nodes), owners, paddings_of(graph, nodes, owners))
 
 
 def _read_and_written(
@@ -197,61 +201,43 @@ def _read_and_written(
     }
 
 
-def used_rows(
-    graph: Graph, nodes: Sequence[FrameNode], event: Event
-) -> Iterator[tuple[int, Sequence[int]]]:
-    """Tensors, each with the rows that an event reads or writes; the written one comes last."""
-    if event.action == INPUT:
-        yield graph.input.index, (event.row,)
-    elif event.action == EMIT:
-        yield graph.output.index, (event.row,)
-    else:
-        node = nodes[event.action]
-        if 0 <= event.row < graph.tensors[node.output].shape[1]:
-            for source in node.inputs:
-                yield source, node.rows(event.row)
-        yield node.output, (event.row,)
+def _scratches(network: _Network, schedule: FrameSchedule) -> list[FrameScratch]:
+    """The scratch memory of each operator that needs any, at offset 0."""
+    events: dict[int, list[int]] = {}
+    for time, event in enumerate(schedule.events):
+        events.setdefault(event.action, []).append(time)
+    scratches = []
+    for index, node in enumerate(network.nodes):
+        pixels = network.graph.tensors[node.output].shape[2]
+        size = max(frame_scratch_bytes(call, pixels) for call in node.calls)
+        if size > 0:
+            scratches.append(FrameScratch(node.output, 0, size, tuple(events[index])))
+    return scratches
 
 
-def _rows_at_once(life: Mapping[int, tuple[int, int]]) -> int:
-    """The largest number of rows from the oldest live one to the newest."""
-    oldest, most = min(life), 0
-    for row in sorted(life):
-        while life[oldest][1] < life[row][0]:
-            oldest += 1
-        most = max(most, row - oldest + 1)
-    return most
+def _place(network: _Network, schedule: FrameSchedule, limit: float) -> FrameMemory | None:
+    """Place rings and scratch memory; None if no arena below the limit is found."""
+    rings = size_rings(network.graph, network.nodes, schedule, network.owners, network.paddings)
+    scratches = _scratches(network, schedule)
+    blocks = [Block(ring.size, ring.life) for ring in rings]
+    blocks += [
+        Block(item.size, (item.events[0], item.events[-1]), item.events) for item in scratches
+    ]
+    if lower_bound(blocks, len(schedule.events)) >= limit:
+        return None
+    offsets = place(blocks, _read_and_written(network.nodes, rings))
+    memory = FrameMemory(
+        graph=network.graph,
+        nodes=network.nodes,
+        schedule=schedule,
+        rings=tuple(map(_moved, rings, offsets)),
+        scratches=tuple(map(_moved, scratches, offsets[len(rings) :])),
+    )
+    return memory if memory.arena < limit else None
 
 
-def _end(rings: Sequence[FrameRing]) -> int:
-    """The first byte behind all rings."""
-    return max(ring.offset + ring.size for ring in rings)
+_Placed = TypeVar("_Placed", FrameRing, FrameScratch)
 
 
-def _place(
-    rings: Sequence[FrameRing], order: Sequence[int], apart: Collection[frozenset[int]]
-) -> list[FrameRing]:
-    """Give every ring the lowest free offset, in that order."""
-    placed: dict[int, FrameRing] = {}
-    for index in order:
-        ring = rings[index]
-        others = [
-            other
-            for number, other in placed.items()
-            if _live_together(ring, other) or frozenset((index, number)) in apart
-        ]
-        offsets = sorted([0, *(other.offset + other.size for other in others)])
-        lowest = next(
-            offset
-            for offset in offsets
-            if all(
-                offset + ring.size <= other.offset or other.offset + other.size <= offset
-                for other in others
-            )
-        )
-        placed[index] = replace(ring, offset=lowest)
-    return [placed[index] for index in range(len(rings))]
-
-
-def _live_together(a: FrameRing, b: FrameRing) -> bool:
-    return a.life[0] <= b.life[1] and b.life[0] <= a.life[1]
+def _moved(item: _Placed, offset: int) -> _Placed:
+    return replace(item, offset=offset)

@@ -29,6 +29,7 @@ class FrameNode:
         rows: the input rows that an output row reads; those outside the frame are padding.
         columns: padding left and right of its inputs that it reads.
         in_place: inputs that the output may overwrite.
+        resumes: whether an output row is computed from the one above it, too.
     """
 
     label: str
@@ -38,6 +39,7 @@ class FrameNode:
     rows: Rows
     columns: tuple[int, int] = (0, 0)
     in_place: tuple[int, ...] = ()
+    resumes: Callable[[int], bool] = lambda row: False
 
 
 Rule = Callable[[Graph, Operator], FrameNode]

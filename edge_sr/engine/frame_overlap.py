@@ -1,25 +1,35 @@
 """Checks that no live row of a frame plan is overwritten, byte by byte.
 
 The check replays the frame's events on an arena of labels: a write puts a label of its own into all
-bytes of its slot, and a read demands the label of the row that it expects. It uses neither the
+bytes of its slot, and a read demands the label of the row that it expects. An operator's scratch
+memory is filled before it reads, and must be untouched after it wrote. The check uses neither the
 planner's lifetimes nor its padding. The tests run it; `make_frame_plan` does not.
 """
 
 import numpy as np
 
-from edge_sr.engine.frame_memory import FrameRing
+from edge_sr.engine.frame_nodes import FrameNode
 from edge_sr.engine.frame_plan import FramePlan
+from edge_sr.engine.frame_rings import FrameRing
 from edge_sr.engine.schedule import EMIT, INPUT
 from edge_sr.errors import VerificationError
+
+_SCRATCH = -2
 
 
 def check_frame_overlap(plan: FramePlan) -> None:
     """Check the memory of a frame plan.
 
     Raises:
-        VerificationError: an event reads a row that was overwritten or never written, or a ring
-            lies outside the arena; the message names the tensors.
+        VerificationError: an event reads a row that was overwritten or never written, an operator
+            overwrites its scratch memory, or memory lies outside the arena; the message names the
+            tensors.
     """
+    for scratch in plan.scratches:
+        if scratch.offset < 0 or scratch.offset + scratch.size > plan.arena:
+            raise VerificationError(
+                f"the scratch of tensor {scratch.tensor} lies outside the arena"
+            )
     for ring in plan.rings:
         if ring.offset < 0 or ring.offset + ring.size > plan.arena:
             raise VerificationError(f"the ring of {', '.join(ring.names)} lies outside the arena")
@@ -34,6 +44,10 @@ class _Replay:
         (self.input,) = {i for node in plan.nodes for i in node.inputs} - produced
         self.output = plan.nodes[-1].output
         self.labels = np.zeros(plan.arena, np.int64)
+        self.scratches = {
+            item.tensor: self.labels[item.offset : item.offset + item.size]
+            for item in plan.scratches
+        }
         self.known: dict[tuple[int, int], int] = {}
 
     def run(self) -> None:
@@ -43,12 +57,20 @@ class _Replay:
             elif event.action == EMIT:
                 self._read(self.output, event.row, "the output")
             else:
-                node = self.plan.nodes[event.action]
-                if 0 <= event.row < self.rings[node.output].height:
-                    for source in node.inputs:
-                        for row in node.rows(event.row):
-                            self._read(source, row, node.label)
-                self._write(node.output, event.row)
+                self._compute(self.plan.nodes[event.action], event.row)
+
+    def _compute(self, node: FrameNode, row: int) -> None:
+        inside = 0 <= row < self.rings[node.output].height
+        scratch = self.scratches.get(node.output, self.labels[:0]) if inside else self.labels[:0]
+        scratch[:] = _SCRATCH
+        for source in node.inputs if inside else ():
+            for read in node.rows(row):
+                self._read(source, read, node.label)
+        if inside and node.resumes(row):
+            self._read(node.output, row - 1, node.label)
+        self._write(node.output, row)
+        if not (scratch == _SCRATCH).all():
+            raise VerificationError(f"{node.label} overwrites its scratch memory")
 
     def _bytes(self, tensor: int, row: int) -> np.ndarray:
         ring: FrameRing = self.rings[tensor]

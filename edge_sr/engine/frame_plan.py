@@ -7,21 +7,16 @@ runs on frames of any size, too: `plan.py`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_sr.engine.blobs import Blobs
 from edge_sr.engine.frame_format import pack_frame_plan
 from edge_sr.engine.frame_lower import as_images, lower_frame
-from edge_sr.engine.frame_memory import (
-    FrameRing,
-    Padding,
-    owners_of,
-    paddings_of,
-    plan_frame_memory,
-)
+from edge_sr.engine.frame_memory import FrameMemory, FrameScratch, plan_frame_memory
 from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode
-from edge_sr.engine.packing import Layout, frame_scratch_bytes
+from edge_sr.engine.frame_rings import FrameRing, Padding, owners_of, paddings_of
+from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import HEAD_BYTES, MAX_ARENA
 from edge_sr.engine.schedule import Event
 from edge_sr.errors import UserError
@@ -36,10 +31,10 @@ class FramePlan(Blobs):
         in_shape: (height, width, channels) of the input.
         out_shape: the same of the output; a vector of N values is (1, 1, N).
         rings: all ring buffers, in the order of the plan's records.
+        scratches: memory that convolutions use while they compute a row.
         program: the events of the frame.
         nodes: the operators that the program names.
-        arena: bytes of all rings together, shared memory counted once.
-        scratch: bytes that convolutions use while they compute a row; they follow the rings.
+        arena: bytes of rings and scratch memory, shared memory counted once.
         latency: input rows that must follow a row before its output is known.
         macs: multiply-accumulates of a frame.
     """
@@ -47,17 +42,17 @@ class FramePlan(Blobs):
     in_shape: tuple[int, int, int]
     out_shape: tuple[int, int, int]
     rings: tuple[FrameRing, ...]
+    scratches: tuple[FrameScratch, ...]
     program: tuple[Event, ...]
     nodes: tuple[FrameNode, ...]
     arena: int
-    scratch: int
     latency: int
     macs: int
 
     @property
     def arena_bytes(self) -> int:
         """RAM of the engine, exactly what `esr_arena_bytes` returns."""
-        return HEAD_BYTES + self.arena + self.scratch
+        return HEAD_BYTES + self.arena
 
 
 def make_frame_plan(graph: Graph) -> FramePlan:
@@ -69,24 +64,30 @@ def make_frame_plan(graph: Graph) -> FramePlan:
     """
     graph = as_images(graph)
     nodes = lower_frame(graph)
-    owners = owners_of(graph, nodes)
-    paddings = paddings_of(graph, nodes, owners)
-    _check_sizes(graph, paddings)
-    memory = plan_frame_memory(graph, nodes, owners, paddings)
-    schedule, arena, scratch = memory.schedule, memory.arena, _scratch(graph, nodes)
-    if HEAD_BYTES + arena + scratch > MAX_ARENA:
+    _check_sizes(graph, paddings_of(graph, nodes, owners_of(graph, nodes)))
+    return frame_plan_of(plan_frame_memory(graph, nodes))
+
+
+def frame_plan_of(memory: FrameMemory) -> FramePlan:
+    """The plan of operators in memory.
+
+    Raises:
+        UserError: the arena or the program is too large for the engine.
+    """
+    if HEAD_BYTES + memory.arena > MAX_ARENA:
         raise UserError("the model needs an arena of 2 GiB or more, the engine's limit")
+    graph = memory.graph
     return FramePlan(
         in_shape=_shape(graph, graph.input.index),
         out_shape=_shape(graph, graph.output.index),
         rings=memory.rings,
-        program=tuple(schedule.events),
-        nodes=tuple(nodes),
-        arena=arena,
-        scratch=scratch,
-        latency=schedule.latency,
-        macs=sum(_macs(graph, node) for node in nodes),
-        blobs={layout: pack_frame_plan(graph, nodes, memory, scratch, layout) for layout in Layout},
+        scratches=memory.scratches,
+        program=tuple(memory.schedule.events),
+        nodes=memory.nodes,
+        arena=memory.arena,
+        latency=memory.schedule.latency,
+        macs=sum(_macs(graph, node) for node in memory.nodes),
+        blobs={layout: pack_frame_plan(memory, layout) for layout in Layout},
     )
 
 
@@ -104,17 +105,6 @@ def _check_sizes(graph: Graph, paddings: Mapping[int, Padding]) -> None:
                 f"{tensor} of shape {tensor.shape} has more than {MAX_SIDE} rows or columns with "
                 "its padding, the engine's limit"
             )
-
-
-def _scratch(graph: Graph, nodes: Sequence[FrameNode]) -> int:
-    """The largest scratch size of any convolution."""
-    sizes = [
-        frame_scratch_bytes(call, graph.tensors[call.target].shape[2])
-        for node in nodes
-        for call in node.calls
-        if call.window is not None
-    ]
-    return max(sizes, default=0)
 
 
 def _macs(graph: Graph, node: FrameNode) -> int:

@@ -28,6 +28,11 @@ class Kind(IntEnum):
     RESHAPE = 15
     GATHER = 16
     BILINEAR = 17
+    SUM_ROWS = 18
+    MAX_ROWS = 19
+    AVERAGE_SUMS = 20
+    MEAN_SUMS = 21
+    LAST_MAX = 22
 
 
 @dataclass(frozen=True, eq=False)

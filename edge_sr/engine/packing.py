@@ -82,13 +82,14 @@ def compact_weights(weights: np.ndarray, groups: int) -> bytes:
 
 
 def frame_scratch_bytes(call: KernelCall, pixels: int) -> int:
-    """Bytes of scratch memory of a convolution of a frame plan, the most of all layouts.
+    """Bytes of scratch memory of a kernel call of a frame plan, the most of all layouts.
 
     Args:
-        call: a convolution or a dense layer.
+        call: the call; only convolutions and dense layers need any.
         pixels: width of its output.
     """
-    assert call.window is not None
+    if call.window is None:
+        return 0
     per_group = call.window.shape[3]
     packed = any(takes(layout, call, pixels) for layout in Layout)
     if not packed or _is_depthwise(call.window, call.groups):

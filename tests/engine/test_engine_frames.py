@@ -5,6 +5,7 @@ each set of kernels that this machine can run.
 """
 
 import dataclasses
+import itertools
 import os
 import struct
 from pathlib import Path
@@ -18,8 +19,12 @@ from random_frames import FrameWriter, RandomFrame, Window, frames
 from tflm_oracle import run_tflm
 
 from edge_sr.engine import binding
+from edge_sr.engine.frame_lower import as_images, lower_frame
+from edge_sr.engine.frame_memory import plan_with
 from edge_sr.engine.frame_overlap import check_frame_overlap
-from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
+from edge_sr.engine.frame_plan import FramePlan, frame_plan_of, make_frame_plan
+from edge_sr.engine.frame_sums import splittable
+from edge_sr.engine.nodes import Kind
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError, VerificationError
@@ -34,6 +39,14 @@ def planned(model: bytes) -> FramePlan:
     return make_frame_plan(read_graph(model))
 
 
+def planned_at_random(model: bytes, seed: int) -> FramePlan:
+    """A plan with some whole maps and with all poolings split that can be."""
+    graph = as_images(read_graph(model))
+    nodes, rng = lower_frame(graph), np.random.default_rng(seed)
+    whole = [node.output for node in nodes if rng.integers(3) == 0]
+    return frame_plan_of(plan_with(graph, nodes, whole, splittable(graph, nodes)))
+
+
 @settings(max_examples=MODELS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(network=frames)
 def test_random_networks_have_the_bits_of_tflm(network: RandomFrame) -> None:
@@ -43,6 +56,9 @@ def test_random_networks_have_the_bits_of_tflm(network: RandomFrame) -> None:
     for kernels in kernel_sets():
         assert np.array_equal(run_plan(plan, image, kernels), expected), kernels
     check_frame_overlap(plan)
+    other = planned_at_random(model, network.seed)
+    assert np.array_equal(run_plan(other, image), expected)
+    check_frame_overlap(other)
 
 
 # --- networks of others
@@ -86,7 +102,8 @@ def test_upscalers_of_uint8_have_the_bits_of_tflm(shared_data: Path, name: str) 
 @pytest.mark.shared
 def test_classifiers_of_others_need_little_memory(shared_data: Path) -> None:
     folder = shared_data.parent / "models"
-    most = {"vww_96_int8": 22_000, "pretrainedResnet_quant": 24_000, "ad01_int8": 2_000}
+    most = {"vww_96_int8": 17_000, "person_detect": 16_000, "pretrainedResnet_quant": 16_500}
+    most |= {"kws_ref_model": 9_000, "ad01_int8": 1_000}
     for name, limit in most.items():
         path = folder / f"{name}.tflite"
         if not path.is_file():
@@ -128,6 +145,34 @@ def test_windows_at_their_limits_have_the_bits_of_tflm(name: str, depthwise: boo
         model = writer.finish(writer.window_conv(image, WINDOWS[name], outputs, groups, "NONE"))
         values = np.random.default_rng(1).integers(-128, 128, (1, 5, 6, 4), dtype=np.int8)
         assert np.array_equal(FrameSession(model).run(values), run_tflm(model, values))
+
+
+POOLS = {
+    "average": (("AVERAGE_POOL_2D", Window((9, 4), (9, 3))), Kind.AVERAGE_SUMS),
+    "all rows": (("AVERAGE_POOL_2D", Window((12, 7), same=False)), Kind.AVERAGE_SUMS),
+    "rows between windows": (("AVERAGE_POOL_2D", Window((4, 5), (7, 5), same=False)), None),
+    "maximum": (("MAX_POOL_2D", Window((2, 2), (2, 2))), Kind.LAST_MAX),
+    "overlapping": (("MAX_POOL_2D", Window((3, 3), (2, 2))), Kind.MAX_POOL),
+    "mean": (None, Kind.MEAN_SUMS),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_poolings_are_split_where_that_saves_memory(name: str) -> None:
+    """Random networks have few high windows."""
+    pool, kind = POOLS[name]
+    writer = FrameWriter(12, 7, 5, seed=len(name))
+    image = writer.window_conv(writer.input, Window(), 6, 1, "NONE")
+    pooled = writer.mean(image, keep=True) if pool is None else writer.pool(image, *pool, "RELU")
+    model = writer.finish(pooled)
+    plan = planned(model)
+    kinds = {call.kind for node in plan.nodes for call in node.calls}
+    assert kind is None or kind in kinds
+    values = np.random.default_rng(1).integers(-128, 128, (1, 12, 7, 5), dtype=np.int8)
+    for frame_plan in (plan, planned_at_random(model, 0)):
+        expected = run_tflm(model, values).reshape(1, *plan.out_shape)
+        assert np.array_equal(run_plan(frame_plan, values), expected)
+        check_frame_overlap(frame_plan)
 
 
 # --- refusals
@@ -244,21 +289,40 @@ def test_changed_files_are_planned_or_refused() -> None:
 # --- memory and damaged plans
 
 
-def test_a_ring_without_its_last_row_or_at_another_offset_is_caught() -> None:
+def test_a_ring_without_its_last_row_is_caught() -> None:
     plan = planned(classifier())
-    check_frame_overlap(plan)
-    caught = 0
-    for index, ring in enumerate(plan.rings):
-        for change in ({"rows": ring.rows - 1}, {"offset": ring.offset + 4}):
-            rings = list(plan.rings)
-            rings[index] = dataclasses.replace(ring, **change)
-            if rings[index].rows == 0:
-                continue
-            try:
-                check_frame_overlap(dataclasses.replace(plan, rings=tuple(rings)))
-            except VerificationError:
-                caught += 1
-    assert caught >= len(plan.rings)
+    rings = [ring for ring in plan.rings if ring.rows > 1]
+    assert len(rings) >= 2
+    for ring in rings:
+        shorter = dataclasses.replace(ring, rows=ring.rows - 1)
+        others = tuple(shorter if other is ring else other for other in plan.rings)
+        with pytest.raises(VerificationError, match="was overwritten"):
+            check_frame_overlap(dataclasses.replace(plan, rings=others))
+
+
+def test_memory_that_lies_on_a_live_ring_is_caught() -> None:
+    plan = planned(classifier())
+    changes = []
+    for ring, other in itertools.permutations(plan.rings, 2):
+        if ring.life[0] <= other.life[1] and other.life[0] <= ring.life[1]:
+            moved = dataclasses.replace(ring, offset=other.offset)
+            rings = tuple(moved if one is ring else one for one in plan.rings)
+            changes.append(dataclasses.replace(plan, rings=rings))
+    for scratch, ring in itertools.product(plan.scratches, plan.rings):
+        if any(ring.life[0] <= event <= ring.life[1] for event in scratch.events):
+            shared = dataclasses.replace(scratch, offset=ring.offset)
+            scratches = tuple(shared if one is scratch else one for one in plan.scratches)
+            changes.append(dataclasses.replace(plan, scratches=scratches))
+    caught = sum(map(_is_caught, changes))
+    assert caught >= 0.7 * len(changes) >= 10  # an event may read a row that it overwrites
+
+
+def _is_caught(plan: FramePlan) -> bool:
+    try:
+        check_frame_overlap(plan)
+    except VerificationError:
+        return True
+    return False
 
 
 def test_truncated_plans_are_refused() -> None:

@@ -74,11 +74,6 @@ static const int8_t *same_row(const esr_engine *engine, const buffer_t *in, cons
 
 /* --- operators. `row` is a row of the output's frame, counted from its top padding. */
 
-static void *scratch(const esr_engine *engine)
-{
-    return engine->memory + header_of(&engine->layout)->buffer_bytes;
-}
-
 static void run_conv(const esr_engine *engine, const operator_t *op, uint32_t row)
 {
     const esr_layout *layout = &engine->layout;
@@ -105,8 +100,8 @@ static void run_conv(const esr_engine *engine, const operator_t *op, uint32_t ro
     args.low = op->low;
     args.high = op->high;
     args.out = fresh_row(engine, out, row);
-    args.scratch = scratch(engine);
-    args.scratch_bytes = header_of(layout)->scratch_bytes;
+    args.scratch = engine->memory + op->scratch;
+    args.scratch_bytes = op->scratch_bytes;
     switch (op->kind) {
     case ESR_CONV:
         ESR_KERNEL(engine, conv_row)(&args);
@@ -236,26 +231,68 @@ static uint32_t set_window(const esr_engine *engine, const buffer_t *in, esr_win
     return count < in->depth ? count : in->depth;
 }
 
-static void run_pool(const esr_engine *engine, const operator_t *op, uint32_t row)
+static void set_pool(const operator_t *op, const buffer_t *out, esr_pool *args)
 {
-    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    args->channels = out->channels;
+    args->kernel_w = op->kernel_w;
+    args->stride_w = op->stride_w;
+    args->left = op->left;
+    args->pixels = out->width;
+    args->low = op->low;
+    args->high = op->high;
+}
+
+/* The rows of the frame of `in` that row `row` of `out` pools: [returned value, *end), at least
+ * one. */
+static uint32_t pooled_rows(const operator_t *op, const buffer_t *in, const buffer_t *out,
+                            uint32_t row, uint32_t *end)
+{
     const uint32_t top = (row - out->top) * op->stride_h;
     const uint32_t first = top > op->top ? top - op->top : 0;
     const uint32_t after = top + op->kernel_h > op->top ? top + op->kernel_h - op->top : 0;
-    const uint32_t end = after < in->height ? after : in->height;
+
+    *end = after < in->height ? after : in->height;
+    *end = *end > first ? *end : first + 1;
+    return first;
+}
+
+static void run_pool(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    uint32_t end, first = pooled_rows(op, in, out, row, &end);
     esr_pool args;
 
-    args.rows = set_window(engine, in, &args.in, first, end > first ? end - first : 1);
+    set_pool(op, out, &args);
+    args.rows = set_window(engine, in, &args.in, first, end - first);
     args.in_pixels = in->width;
-    args.channels = in->channels;
-    args.kernel_w = op->kernel_w;
-    args.stride_w = op->stride_w;
-    args.left = op->left;
-    args.pixels = out->width;
-    args.low = op->low;
-    args.high = op->high;
     args.out = fresh_row(engine, out, row);
-    (op->kind == ESR_MAX_POOL ? esr_max_pool_row : esr_average_pool_row)(&args);
+    if (op->kind == ESR_MAX_POOL) {
+        esr_max_pool_row(&args, NULL);
+    } else {
+        esr_average_pool_row(&args);
+    }
+}
+
+/* Add row `row` of the map to the sums or maxima of the rows above it. Rows between windows change
+ * nothing that is read. */
+static void run_pooled_rows(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    const uint32_t y = row - out->top;
+    const int is_first = y == 0 || (y + op->top) % op->stride_h == 0;
+    const int8_t *previous = is_first ? NULL : row_at(engine, out, row - 1);
+    esr_pool args;
+
+    set_pool(op, out, &args);
+    args.channels = in->channels;
+    args.rows = set_window(engine, in, &args.in, y, 1);
+    args.in_pixels = in->width;
+    args.out = row_at(engine, out, row);
+    if (op->kind == ESR_MAX_ROWS) {
+        esr_max_pool_row(&args, previous);
+    } else {
+        esr_sum_row(&args, (const void *)previous, (void *)args.out);
+    }
 }
 
 static void run_mean(const esr_engine *engine, const operator_t *op, uint32_t row)
@@ -265,10 +302,6 @@ static void run_mean(const esr_engine *engine, const operator_t *op, uint32_t ro
     const int all_rows = out->height == 1;
     esr_mean args;
 
-    args.rows = set_window(engine, in, &args.in, all_rows ? 0 : row - out->top,
-                           all_rows ? in->height : 1);
-    args.in_pixels = in->width;
-    args.in_channels = in->channels;
     args.out_pixels = out->width;
     args.out_channels = out->channels;
     args.count = op->extra;
@@ -276,7 +309,36 @@ static void run_mean(const esr_engine *engine, const operator_t *op, uint32_t ro
     args.in_zero_point = op->in_zero_point;
     args.out_zero_point = op->out_zero_point;
     args.out = fresh_row(engine, out, row);
+    if (op->kind == ESR_MEAN_SUMS) {
+        const int8_t *sums = row_at(engine, in, in->top + in->height - 1u);
+
+        esr_mean_sums_row(&args, (const void *)sums);
+        return;
+    }
+    args.rows = set_window(engine, in, &args.in, all_rows ? 0 : row - out->top,
+                           all_rows ? in->height : 1);
+    args.in_pixels = in->width;
+    args.in_channels = in->channels;
     esr_mean_row(&args);
+}
+
+/* Finish a pooling: `in` has the sums or maxima of ESR_SUM_ROWS or ESR_MAX_ROWS. */
+static void run_pooled_end(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    uint32_t end, first = pooled_rows(op, in, out, row, &end);
+    const int8_t *last = row_at(engine, in, in->top + end - 1);
+    esr_pool args;
+
+    args.out = fresh_row(engine, out, row);
+    if (op->kind == ESR_LAST_MAX) {
+        memcpy(args.out, last, row_bytes(out));
+        return;
+    }
+    set_pool(op, out, &args);
+    args.rows = end - first;
+    args.in_pixels = op->extra;
+    esr_average_sums_row(&args, (const void *)last);
 }
 
 static void run_gather(const esr_engine *engine, const operator_t *op, uint32_t row)
@@ -359,7 +421,16 @@ static void run_operator(const esr_engine *engine, const operator_t *op, uint32_
     case ESR_AVERAGE_POOL:
         run_pool(engine, op, row);
         break;
+    case ESR_SUM_ROWS:
+    case ESR_MAX_ROWS:
+        run_pooled_rows(engine, op, row);
+        break;
+    case ESR_AVERAGE_SUMS:
+    case ESR_LAST_MAX:
+        run_pooled_end(engine, op, row);
+        break;
     case ESR_MEAN:
+    case ESR_MEAN_SUMS:
         run_mean(engine, op, row);
         break;
     case ESR_RESHAPE:

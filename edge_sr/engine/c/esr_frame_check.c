@@ -54,9 +54,8 @@ static int check_header(const header_t *header, size_t plan_bytes)
            in_range(header->entries, 1, ESR_MAX_FRAME_ENTRIES) && records <= header->bytes &&
            header->in_buffer < header->buffers && header->out_buffer < header->buffers &&
            header->latency <= UINT16_MAX && header->buffer_bytes <= INT32_MAX &&
-           header->buffer_bytes % 4 == 0 && header->scratch_bytes <= INT32_MAX &&
-           header->scratch_bytes % 4 == 0 &&
-           (uint64_t)ESR_HEAD_BYTES + header->buffer_bytes + header->scratch_bytes <= INT32_MAX;
+           header->buffer_bytes % 4 == 0 &&
+           (uint64_t)ESR_HEAD_BYTES + header->buffer_bytes <= INT32_MAX;
 }
 
 static uint64_t end_of(const buffer_t *buffer)
@@ -116,16 +115,24 @@ static int check_weights(const esr_layout *layout, const operator_t *op, uint32_
     }
     if (op->kind == ESR_ANY_CONV) {
         return esr_any_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <=
-                   header_of(layout)->scratch_bytes &&
+                   op->scratch_bytes &&
                has_constant(layout, op->weights, taps * inputs * op->groups * outputs);
     }
     return in_range(op->kernel_h, 1, ESR_MAX_KERNEL) && in_range(op->kernel_w, 1, ESR_MAX_KERNEL) &&
            inputs <= ESR_MAX_CHANNELS && outputs <= ESR_MAX_CHANNELS &&
-           esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <=
-               header_of(layout)->scratch_bytes &&
+           esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <= op->scratch_bytes &&
            has_constant(layout, op->weights,
                         op->groups *
                             esr_conv_weight_bytes(op->kernel_h, op->kernel_w, inputs, outputs));
+}
+
+/* Whether scratch memory lies in the arena and outside a buffer. */
+static int has_scratch(const esr_layout *layout, const operator_t *op, const buffer_t *buffer)
+{
+    const uint64_t end = (uint64_t)op->scratch + op->scratch_bytes;
+
+    return op->scratch % 4 == 0 && end <= header_of(layout)->buffer_bytes &&
+           (op->scratch_bytes == 0 || end <= buffer->offset || end_of(buffer) <= op->scratch);
 }
 
 static int check_conv(const esr_layout *layout, const operator_t *op, const buffer_t *in,
@@ -136,6 +143,7 @@ static int check_conv(const esr_layout *layout, const operator_t *op, const buff
                          op->dilation_w == 1;
 
     return has_windows(op, in, out) && (is_any || is_plain) && op->groups != 0 &&
+           has_scratch(layout, op, in) && has_scratch(layout, op, out) &&
            in->channels % op->groups == 0 && out->channels % op->groups == 0 &&
            check_weights(layout, op, in->channels / op->groups, out->channels / op->groups) &&
            has_constant(layout, op->bias, (uint64_t)out->channels * 4) &&
@@ -246,9 +254,20 @@ static int check_kind(const esr_layout *layout, const operator_t *op, const buff
     case ESR_AVERAGE_POOL:
         return check_window(op) && op->dilation_h == 1 && op->dilation_w == 1 &&
                in->channels == out->channels;
+    case ESR_SUM_ROWS:
+    case ESR_MAX_ROWS:
+        return check_window(op) && in->height == out->height &&
+               out->channels == in->channels * (op->kind == ESR_SUM_ROWS ? 4u : 1u);
+    case ESR_AVERAGE_SUMS:
+    case ESR_LAST_MAX:
+        return check_window(op) && in->width == out->width &&
+               in->channels == out->channels * (op->kind == ESR_AVERAGE_SUMS ? 4u : 1u);
     case ESR_MEAN:
         return is_mean(in->height, out->height) && is_mean(in->width, out->width) &&
                is_mean(in->channels, out->channels) && has_scales(layout, op->scales, 1);
+    case ESR_MEAN_SUMS:
+        return out->height == 1 && in->width == out->width &&
+               in->channels == out->channels * 4u && has_scales(layout, op->scales, 1);
     case ESR_SOFTMAX:
         return check_softmax(layout, op, in, out);
     case ESR_PAD:
@@ -352,7 +371,7 @@ esr_status esr_frame_check(esr_layout *layout, const void *plan, size_t plan_byt
     }
     layout->units = buffers_of(header)[header->in_buffer].width;
     layout->arena_bytes =
-        (size_t)ESR_HEAD_BYTES + header->buffer_bytes + header->scratch_bytes;
+        (size_t)ESR_HEAD_BYTES + header->buffer_bytes;
     return width == layout->units ? ESR_OK : ESR_WIDTH;
 }
 

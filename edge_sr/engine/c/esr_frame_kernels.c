@@ -4,6 +4,8 @@
 
 #if ESR_FRAMES
 
+#include <string.h>
+
 #ifndef ESR_HOT
 #define ESR_HOT
 #endif
@@ -143,15 +145,15 @@ static int8_t clamped(int32_t value, const esr_pool *args)
     return (int8_t)(value < args->low ? args->low : value > args->high ? args->high : value);
 }
 
-ESR_HOT void esr_max_pool_row(const esr_pool *args)
+ESR_HOT void esr_max_pool_row(const esr_pool *args, const int8_t *previous)
 {
     for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
-        int8_t *out = args->out + (size_t)pixel * args->channels;
+        const size_t first = (size_t)pixel * args->channels;
         uint32_t start, end;
 
         columns_of(args, pixel, &start, &end);
         for (uint32_t channel = 0; channel < args->channels; channel++) {
-            int32_t most = INT8_MIN;
+            int32_t most = previous == NULL ? INT8_MIN : previous[first + channel];
 
             for (uint32_t y = 0; y < args->rows; y++) {
                 const int8_t *in = esr_window_row(&args->in, y) + channel;
@@ -162,7 +164,7 @@ ESR_HOT void esr_max_pool_row(const esr_pool *args)
                     most = value > most ? value : most;
                 }
             }
-            out[channel] = clamped(most, args);
+            args->out[first + channel] = clamped(most, args);
         }
     }
 }
@@ -185,22 +187,64 @@ ESR_INLINE int32_t sum_of(const esr_window *window, uint32_t rows, uint32_t star
     return esr_signed(sum);
 }
 
+/* Ties are rounded away from zero; C's division rounds toward it. */
+static int8_t average(const esr_pool *args, int64_t sum, uint32_t columns)
+{
+    const int64_t count = columns > 0 ? (int64_t)args->rows * columns : 1;
+
+    return clamped((int32_t)((sum > 0 ? sum + count / 2 : sum - count / 2) / count), args);
+}
+
 ESR_HOT void esr_average_pool_row(const esr_pool *args)
 {
+    int8_t *out = args->out;
+
     for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
-        int8_t *out = args->out + (size_t)pixel * args->channels;
         uint32_t start, end;
-        int64_t count;
 
         columns_of(args, pixel, &start, &end);
-        count = end > start ? (int64_t)args->rows * (end - start) : 1;
         for (uint32_t channel = 0; channel < args->channels; channel++) {
-            const int64_t sum =
+            const int32_t sum =
                 sum_of(&args->in, args->rows, start, end, args->channels, channel);
 
-            /* Ties are rounded away from zero; C's division rounds toward it. */
-            out[channel] =
-                clamped((int32_t)((sum > 0 ? sum + count / 2 : sum - count / 2) / count), args);
+            *out++ = average(args, sum, end > start ? end - start : 0);
+        }
+    }
+}
+
+ESR_HOT void esr_sum_row(const esr_pool *args, const int32_t *previous, int32_t *sums)
+{
+    const uint32_t channels = args->channels;
+
+    for (uint32_t pixel = 0; pixel < args->pixels; pixel++, sums += channels) {
+        uint32_t start, end;
+
+        if (previous == NULL) {
+            memset(sums, 0, channels * sizeof *sums);
+        } else {
+            memmove(sums, previous + (size_t)pixel * channels, channels * sizeof *sums);
+        }
+        columns_of(args, pixel, &start, &end);
+        for (uint32_t x = start; x < end; x++) {
+            const int8_t *in = esr_window_row(&args->in, 0) + (size_t)x * channels;
+
+            for (uint32_t channel = 0; channel < channels; channel++) {
+                sums[channel] = esr_signed((uint32_t)sums[channel] + (uint32_t)in[channel]);
+            }
+        }
+    }
+}
+
+void esr_average_sums_row(const esr_pool *args, const int32_t *sums)
+{
+    int8_t *out = args->out;
+
+    for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
+        uint32_t start, end;
+
+        columns_of(args, pixel, &start, &end);
+        for (uint32_t channel = 0; channel < args->channels; channel++) {
+            *out++ = average(args, *sums++, end > start ? end - start : 0);
         }
     }
 }
@@ -219,18 +263,29 @@ ESR_INLINE int32_t sum_of_values(const esr_mean *args, uint32_t pixel, uint32_t 
     return esr_signed(sum);
 }
 
+static int8_t mean(const esr_mean *args, int32_t sum)
+{
+    const uint32_t shifted = (uint32_t)sum - (uint32_t)args->in_zero_point * args->count;
+
+    return esr_store(esr_multiply(esr_signed(shifted), args->scale), args->out_zero_point,
+                     INT8_MIN, INT8_MAX);
+}
+
 ESR_HOT void esr_mean_row(const esr_mean *args)
 {
     int8_t *out = args->out;
 
     for (uint32_t pixel = 0; pixel < args->out_pixels; pixel++) {
         for (uint32_t channel = 0; channel < args->out_channels; channel++) {
-            const uint32_t shifted = (uint32_t)sum_of_values(args, pixel, channel) -
-                                     (uint32_t)args->in_zero_point * args->count;
-
-            *out++ = esr_store(esr_multiply(esr_signed(shifted), args->scale),
-                               args->out_zero_point, INT8_MIN, INT8_MAX);
+            *out++ = mean(args, sum_of_values(args, pixel, channel));
         }
+    }
+}
+
+void esr_mean_sums_row(const esr_mean *args, const int32_t *sums)
+{
+    for (size_t i = 0; i < (size_t)args->out_pixels * args->out_channels; i++) {
+        args->out[i] = mean(args, sums[i]);
     }
 }
 

@@ -34,8 +34,15 @@ typedef struct esr_pool {
     int8_t *out;
 } esr_pool;
 
-void esr_max_pool_row(const esr_pool *args);
+/* previous: maxima of the window's rows above, or NULL; it may be args->out. */
+void esr_max_pool_row(const esr_pool *args, const int8_t *previous);
 void esr_average_pool_row(const esr_pool *args);
+
+/* The same in two steps. First sums, pixels * channels: the columns of one row are added to those
+ * of the rows above, which are NULL in the first row; `previous` may be `sums`. Then the average of
+ * `args->rows` rows; `args->in` is not read. */
+void esr_sum_row(const esr_pool *args, const int32_t *previous, int32_t *sums);
+void esr_average_sums_row(const esr_pool *args, const int32_t *sums);
 
 /* The mean over rows, and over columns and channels where the output has one: a row of pixels. */
 typedef struct esr_mean {
@@ -53,6 +60,9 @@ typedef struct esr_mean {
 } esr_mean;
 
 void esr_mean_row(const esr_mean *args);
+
+/* The same of sums over all pixels; rows, in_pixels and in are not read. */
+void esr_mean_sums_row(const esr_mean *args, const int32_t *sums);
 
 /* exps: exp(scale * -i) for i from 0 to 255 without integer bits; the output has scale 1/256 and
  * zero point -128. */

@@ -33,8 +33,7 @@ typedef struct esr_frame_header {
     uint32_t in_buffer;     /* index of the input's buffer */
     uint32_t out_buffer;    /* index of the output's buffer */
     uint32_t latency;       /* input rows, as in esr_info */
-    uint32_t buffer_bytes;  /* of all buffers together; a multiple of 4 */
-    uint32_t scratch_bytes; /* memory after the buffers for convolutions; a multiple of 4 */
+    uint32_t buffer_bytes;  /* of buffers and scratch memory together; a multiple of 4 */
 } esr_frame_header;
 
 /* A ring buffer of rows. Row r lies in slot r modulo depth. A row is stored as padding, pixels,
@@ -65,8 +64,15 @@ typedef enum esr_frame_kind {
     ESR_RESHAPE,
     ESR_GATHER,               /* copies; weights, uint16: the input row of each output row, then the
                                * column of each column; extra: first channel, stride_w: step */
-    ESR_BILINEAR              /* stride_h, stride_w: input pixels * 1024 per output pixel; extra: 1
+    ESR_BILINEAR,             /* stride_h, stride_w: input pixels * 1024 per output pixel; extra: 1
                                * if the centers of pixels correspond, 0 if their corners do */
+    /* Pooling row by row, where windows do not overlap. The first two add row y of the input to
+     * row y - 1 of the output and write row y; the first row of a window starts anew. */
+    ESR_SUM_ROWS,             /* row y: int32, the sums of a window's rows up to y */
+    ESR_MAX_ROWS,             /* row y: the maxima of a window's rows up to y */
+    ESR_AVERAGE_SUMS,         /* of ESR_SUM_ROWS, as ESR_AVERAGE_POOL; extra: width of the map */
+    ESR_MEAN_SUMS,            /* the same, as ESR_MEAN */
+    ESR_LAST_MAX              /* of ESR_MAX_ROWS: the row of the whole window */
 } esr_frame_kind;
 
 typedef struct esr_frame_operator {
@@ -92,6 +98,8 @@ typedef struct esr_frame_operator {
     int32_t in_zero_point;
     int32_t other_zero_point;
     int32_t out_zero_point;
+    uint32_t scratch;       /* memory of a convolution while it computes a row: the first byte, */
+    uint32_t scratch_bytes; /* counted like that of buffers; both are multiples of 4 */
 } esr_frame_operator;
 
 #define ESR_FRAME_INPUT 0xffffu /* take an input row, or fill one outside the frame */
