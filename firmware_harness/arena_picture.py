@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_sr.engine.frame_border import find_border
+from edge_sr.engine.frame_memory import FrameRing
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.memory_plan import Ring
 from edge_sr.engine.plan import HEAD_BYTES, Plan
 from edge_sr.engine.schedule import EMIT, INPUT, Event
 from edge_sr.files import replacing
 
 _MAX_INCHES = 100.0
+
+_ONE_LINE, _WORDS, _NUMBER = 0.018, 0.1, 0.008
+"""Shares of the picture's height and width that a label of a frame plan's ring needs."""
 
 _ALWAYS, _SOMETIMES, _HEAD = "#88bbdd", "#eecc66", "#bbbbbb"
 
@@ -50,7 +56,60 @@ def draw(out: Path, plan: Plan, width: int, title: str) -> None:
     axis.set_xlabel("events of one step of the engine, in order")
     axis.set_ylabel("offset in the arena, bytes")
     axis.set_title(f"{title}: {end:,} bytes at width {width}", fontsize=10)
-    figure.legend(handles=_legend(), fontsize=8, loc="outside lower center", ncols=3)
+    _save(figure, out, _legend())
+
+
+def draw_frame(out: Path, plan: FramePlan, title: str) -> None:
+    """Draw the arena of a network of one size: addresses upwards, the frame's events to the right.
+
+    A line marks the border between layers that stream and layers on whole tensors.
+
+    Args:
+        out: the file to write; its suffix sets the format.
+        plan: the plan.
+        title: above the picture.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    events, end, border = len(plan.program), plan.arena_bytes, find_border(plan)
+    figure = Figure(figsize=(12.0, 7.0), layout="constrained")
+    axis = figure.add_subplot()
+    _draw_box(axis, (0, events), (0, HEAD_BYTES), "", _HEAD)
+    whole = {plan.nodes[index].output for index in border.whole}
+    for ring in plan.rings:
+        time = (ring.life[0], ring.life[1] - ring.life[0] + 1)
+        colour = _SOMETIMES if whole.intersection(ring.tensors) else _ALWAYS
+        memory = (HEAD_BYTES + ring.offset, ring.size)
+        _draw_box(axis, time, memory, _frame_label(plan, ring), colour)
+    _draw_box(axis, (0, events), (end - plan.scratch, plan.scratch), "kernel scratch", _HEAD)
+    axis.axvline(border.event, color="black", linestyle="--", linewidth=1)
+    axis.set_xlim(0, events)
+    axis.set_ylim(0, end)
+    axis.set_xlabel("events of the frame (a row in, a row of a layer, a row out), in order")
+    axis.set_ylabel("offset in the arena, bytes")
+    height, width, _ = plan.in_shape
+    axis.set_title(f"{title}: {end:,} bytes for frames of {width}x{height}", fontsize=10)
+    _save(figure, out, _frame_legend())
+
+
+def _frame_label(plan: FramePlan, ring: FrameRing) -> str:
+    """Return the label that has room in a ring's box; narrow boxes have the operator's number."""
+    makers, size = _makers(plan, ring), f"{ring.rows} x {ring.stride:,} bytes"
+    wide = (ring.life[1] - ring.life[0] + 1) / len(plan.program)
+    tall = ring.size / plan.arena_bytes
+    if tall < _ONE_LINE or wide < _NUMBER:
+        return ""
+    if wide < _WORDS:
+        return makers.split()[0]
+    return f"{makers}\n{size}" if tall >= 2 * _ONE_LINE else f"{makers}, {size}"
+
+
+def _save(figure: Any, out: Path, handles: Sequence[Any]) -> None:
+    columns = len(handles)
+    figure.legend(handles=handles, fontsize=8, loc="outside lower center", ncols=columns)
     with replacing(out) as temporary:
         figure.savefig(temporary, format=out.suffix.lower().removeprefix("."), dpi=110)
 
@@ -75,7 +134,7 @@ def _draw_box(
     axis.annotate(label, middle, ha="center", va="center", fontsize=6, clip_on=True)
 
 
-def _makers(plan: Plan, ring: Ring) -> str:
+def _makers(plan: Plan | FramePlan, ring: Ring | FrameRing) -> str:
     labels = [_short(node.label) for node in plan.nodes if node.output in ring.tensors]
     return ", ".join(labels) or "input"
 
@@ -97,4 +156,16 @@ def _legend() -> Sequence[Any]:
         Patch(color=_ALWAYS, label="rows kept for later steps"),
         Patch(color=_SOMETIMES, label="rows of one step, which share memory"),
         Patch(color=_HEAD, label="engine state"),
+    ]
+
+
+def _frame_legend() -> Sequence[Any]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    return [
+        Patch(color=_ALWAYS, label="rows of layers that stream"),
+        Patch(color=_SOMETIMES, label="tensors of layers on whole tensors"),
+        Patch(color=_HEAD, label="engine state, scratch"),
+        Line2D([], [], color="black", linestyle="--", label="border"),
     ]

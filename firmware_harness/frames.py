@@ -5,17 +5,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
+from edge_sr import graph
 from edge_sr.classification import fit
 from edge_sr.data.colour import luminance
 from edge_sr.data.image_types import Pixels
 from edge_sr.data.images import read_image
 from edge_sr.engine.frame_plan import FramePlan
-from edge_sr.engine.plan import Plan
+from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Tensor
 from edge_sr.runtime.pixels import encode
 from edge_sr.runtime.session import TensorSpec
+
+DEFAULT_WIDTH = 160
+"""Frame width in pixels of a network that takes any, unless the user names another."""
 
 _DEFAULT_PIXELS = 640 * 480  # at most, of the default image; wide ones are flatter than 4:3
 
@@ -30,23 +34,54 @@ def frame_height(width: int, multiple: int = 1) -> int:
     return round_up(-(-width * 3 // 4), multiple)
 
 
-def width_of(plan: Plan | FramePlan, width: int | None, default: int) -> int:
+def at_size(model: bytes, width: int | None, height: int | None) -> bytes:
+    """Return a network that takes one size at the size that its firmware is built for.
+
+    Files that leave the size open, and networks whose output grows with the image, have any size.
+
+    Args:
+        model: an int8 .tflite; one that streams is returned as it is.
+        width: that the user names, if any.
+        height: that the user names, if any.
+
+    Raises:
+        UserError: the network takes another size only, or cannot have this one.
+    """
+    network = graph.read_graph(model)
+    if not _takes_one_size(network):
+        return model
+    own_height, own_width = network.input.shape[1:3] if len(network.input.shape) == 4 else (1, 1)
+    is_open = bool({1, 2} & set(network.input.open_axes))
+    if not is_open and width in (None, own_width) and height in (None, own_height):
+        return model
+    if not is_open and not graph.grows(network):
+        raise UserError(
+            f"the model takes frames of {own_width}x{own_height} only; leave --width and --height "
+            "out"
+        )
+    if width is None:
+        width = DEFAULT_WIDTH if is_open else own_width
+    return graph.resize(model, frame_height(width) if height is None else height, width)
+
+
+def _takes_one_size(network: Graph) -> bool:
+    try:
+        make_plan(network)
+    except UserError:
+        return True
+    return False
+
+
+def width_of(plan: Plan | FramePlan, width: int | None) -> int:
     """Return the frame width that firmware is built for.
 
     Args:
-        plan: of the network.
-        width: that the user names, if any.
-        default: for a network that takes any width; rounded up to one that it takes.
-
-    Raises:
-        UserError: the network takes another width only.
+        plan: of the network, as `at_size` returns it.
+        width: that the user names; None: about `DEFAULT_WIDTH`.
     """
-    if isinstance(plan, Plan):
-        return round_up(default, plan.pixels_per_unit) if width is None else width
-    height, own, _ = plan.in_shape
-    if width not in (None, own):
-        raise UserError(f"the model takes frames of {own}x{height} only, not of width {width}")
-    return own
+    if isinstance(plan, FramePlan):
+        return plan.in_shape[1]
+    return round_up(DEFAULT_WIDTH, plan.pixels_per_unit) if width is None else width
 
 
 def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarray, str]:

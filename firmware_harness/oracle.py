@@ -47,11 +47,28 @@ def arena(model: bytes, height: int, width: int) -> int | str:
     if importlib.util.find_spec("tflite_micro") is None:
         return "unknown: tflite-micro is not installed"
     try:
-        if not is_feasible(model, height, width):
+        return _arena(graph.resize(model, height, width))
+    except UserError:
+        return _CANNOT
+
+
+_CANNOT = "unknown: TFLM cannot run it"
+
+
+def own_arena(model: bytes) -> int | str:
+    """Return TFLM's arena for a network at its own size in bytes, or why it is unknown."""
+    if importlib.util.find_spec("tflite_micro") is None:
+        return "unknown: tflite-micro is not installed"
+    return _arena(model)
+
+
+def _arena(model: bytes) -> int | str:
+    try:
+        if arena_bound(graph.read_graph(model)) > MAX_ARENA_BYTES:
             return "unknown: too large to try"
-        return arena_bytes(graph.resize(model, height, width))
+        return arena_bytes(model)
     except (UserError, VerificationError):
-        return "unknown: TFLM cannot run it"
+        return _CANNOT
 
 
 def reference_output(

@@ -16,8 +16,8 @@ from edge_sr import engine, files, graph
 from edge_sr.engine.c_source import CONFIG, c_header, c_source, small_config
 from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan
-from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
+from edge_sr.runtime.obstacles import plan_of
 from firmware_harness import board_file, camera, fit, port, selftest
 from firmware_harness.board import Board
 from firmware_harness.camera import Camera
@@ -90,7 +90,7 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     board = board_file.find(project.board)
     board.bare_image()
     network = graph.read_graph(model)
-    plan = plan_network(network)
+    plan = plan_of(network)
     if project.camera is None:
         fit.check(project.name, network, plan, project.width, board)
     else:

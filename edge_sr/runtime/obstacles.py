@@ -7,9 +7,10 @@ from functools import partial
 
 from edge_sr import graph
 from edge_sr.engine import frame_lower, lower
-from edge_sr.engine.frame_plan import make_frame_plan
+from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
 from edge_sr.engine.operands import END_TYPES
 from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator
 from edge_sr.runtime.interfaces import UPSCALER_CHANNELS, check_upscaler
@@ -92,16 +93,16 @@ def _obstacles(network: Graph, planner: _Planner) -> list[str]:
     return found
 
 
-def plan_of(network: Graph) -> Plan:
-    """Plan a network for the streaming engine.
+def plan_of(network: Graph) -> Plan | FramePlan:
+    """Plan a network for the engine: for frames of any size if possible, else of its own.
 
     Raises:
         UserError: the engine does not run it; the text names all obstacles.
     """
     try:
-        return make_plan(network)
+        return plan_network(network)
     except UserError as error:
-        raise UserError("; ".join(streaming_obstacles(network)) or str(error)) from None
+        raise UserError("; ".join(engine_obstacles(network)) or str(error)) from None
 
 
 def check_integer(network: Graph) -> None:

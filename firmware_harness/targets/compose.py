@@ -2,20 +2,21 @@
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge_sr import graph
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.errors import UserError, require
 from edge_sr.runtime.arena import arena_bytes, host_abi
 from edge_sr.runtime.obstacles import check_integer, plan_of
 from firmware_harness import fit, oracle
-from firmware_harness.frames import frame_height, round_up
+from firmware_harness.frames import at_size, frame_height, round_up
 from firmware_harness.targets import content, example, library
-from firmware_harness.targets.content import Content, identifier
+from firmware_harness.targets.content import Content, identifier, is_classifier
 from firmware_harness.targets.example import Example
-from firmware_harness.targets.streaming import streaming
+from firmware_harness.targets.streaming import one_size, streaming
 from firmware_harness.targets.tflm import Artifact, tflm
 
 WIDTH = 64
@@ -60,19 +61,24 @@ class Library:
 
 
 def streaming_library(request: Request) -> Library:
-    """Compose a library with the streaming engine.
+    """Compose a library with edge-sr's engine.
 
     Raises:
-        UserError: the network is not an int8 upscaler, the engine does not run it at this size, or
-            the budget is too small.
+        UserError: the engine does not run the network at this size, it shrinks frames of any size,
+            or the budget is too small.
         VerificationError: the engine's output differs from TFLM's.
     """
     network = graph.read_graph(request.model)
     check_integer(network)
+    model = at_size(request.model, request.width, request.height)
+    if model != request.model:
+        request, network = replace(request, model=model), graph.read_graph(model)
     try:
         plan = plan_of(network)
     except UserError as error:
         raise UserError(f"{error}; --engine tflm writes what TFLM runs") from None
+    if isinstance(plan, FramePlan):
+        return _one_size_library(request, network, plan)
     graph.scale(network)
     width = round_up(WIDTH, plan.pixels_per_unit) if request.width is None else request.width
     made = streaming(network, plan, request.name, width)
@@ -88,6 +94,23 @@ def streaming_library(request: Request) -> Library:
     output = oracle.engine_output(plan, frame)
     computed_by = _compare_with_tflm(request.model, frame, output)
     return Library(made, example.frame_example(frame, output), computed_by)
+
+
+def _one_size_library(request: Request, network: graph.Graph, plan: FramePlan) -> Library:
+    """Compose a library of a network that takes frames of one size."""
+    height, width, channels = plan.in_shape
+    made = one_size(network, plan, request.name)
+    if request.ram is not None:
+        library.check_ram(made, request.name, request.ram, "a smaller network needs less")
+    frame = example.built_in_frame(height, width, channels)
+    output = oracle.engine_output(plan, frame)
+    computed_by = "the engine; not checked with TFLM: tflite-micro is not installed"
+    if importlib.util.find_spec("tflite_micro") is not None:
+        expected, _ = oracle.reference_output(request.model, plan, frame)
+        oracle.check(output.ravel(), expected)
+        computed_by = "the engine and TFLM"
+    kind = example.classifier_example if is_classifier(plan) else example.map_example
+    return Library(made, kind(frame, output), computed_by)
 
 
 def _compare_with_tflm(model: bytes, frame: np.ndarray, output: np.ndarray) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Tensor, scale
 from edge_sr.runtime.pixels import describe
@@ -22,6 +23,8 @@ class Content:
 
     Attributes:
         engine: one of `ENGINES`; also the folder name of its templates.
+        form: the name of the templates of its header and its use: "streaming", "frames" for a
+            network of one size, or "tflm".
         files: texts for the library's src/, by file name.
         fields: values for templates, by placeholder.
         ram: bytes of RAM that the runtime needs for the example's frame.
@@ -29,6 +32,7 @@ class Content:
     """
 
     engine: str
+    form: str
     files: Mapping[str, str]
     fields: Mapping[str, str]
     ram: int
@@ -82,16 +86,44 @@ def network_fields(network: Graph, name: str) -> dict[str, str]:
     }
 
 
+def frame_fields(network: Graph, plan: FramePlan, name: str) -> dict[str, str]:
+    """Return the template fields that describe a network of one size."""
+    classes = is_classifier(plan)
+    kind = f"classifier of {plan.out_shape[2]} classes" if classes else "network of one size"
+    return {
+        **name_fields(name),
+        "KIND": f"int8, {kind}",
+        "IN_ROWS": _rows(plan.in_shape),
+        "OUT_ROWS": _rows(plan.out_shape) + (", the scores of its classes" if classes else ""),
+        "VALUE_IN": _value(network.input),
+        "VALUE_OUT": _value(network.output, is_image=not classes),
+    }
+
+
+def is_classifier(plan: FramePlan) -> bool:
+    """Return whether a network maps a frame to a vector of several values, such as scores."""
+    height, width, channels = plan.out_shape
+    return height == width == 1 < channels and plan.in_shape[:2] != (1, 1)
+
+
+def _rows(shape: tuple[int, int, int]) -> str:
+    height, width, channels = shape
+    rows = "one row" if height == 1 else f"{height} rows"
+    pixels = "one pixel" if width == 1 else f"{width} pixels"
+    return f"{rows} of {pixels} with {channels} channel{'' if channels == 1 else 's'}"
+
+
 def name_fields(name: str) -> dict[str, str]:
     """Return the template fields that name a network."""
     ident = identifier(name)
     return {"NAME": ident.replace("_", "-"), "IDENT": ident, "UPPER": ident.upper()}
 
 
-def _value(tensor: Tensor) -> str:
+def _value(tensor: Tensor, is_image: bool = True) -> str:
     """Return the formula that decodes a stored value q, and what black and white are."""
     assert tensor.quantization is not None  # the planner has checked it
     (factor, *_), (zero_point, *_) = tensor.quantization.scale, tensor.quantization.zero_point
     formula = f"(q {'-' if zero_point > 0 else '+'} {abs(zero_point)}) * {factor:.9g}"
-    pixels = describe(TensorSpec(tensor.dtype, factor, zero_point))
+    spec = TensorSpec(tensor.dtype, factor, zero_point)
+    pixels = describe(spec) if is_image and len(tensor.shape) == 4 else ""
     return f"{formula}; {pixels}" if pixels else formula

@@ -22,15 +22,16 @@ class Example:
     """What an example runs.
 
     Attributes:
-        kind: the template folder of its sources: "frame" or "tensors".
-        run: its name, as a verb: "upscale" or "infer".
+        kinds: the template folders of its sources, the last one of those that use the runtime:
+            "rows", "classify" or "tensors".
+        run: its name, as a verb: "upscale", "classify" or "infer".
         size: of the input, for people.
         checksum: the CRC-32 of all output bytes.
         fields: values for templates, by placeholder.
         facts: for the library's `edge-sr.json`.
     """
 
-    kind: str
+    kinds: tuple[str, ...]
     run: str
     size: str
     checksum: int
@@ -45,15 +46,64 @@ def frame_example(frame: np.ndarray, output: np.ndarray) -> Example:
         frame: the input, (H, W, C) int8.
         output: the expected output, (H', W', C') int8.
     """
-    height, width, channels = frame.shape
     fields = {
-        "INPUT": "frame",
+        "RUN_FRAME": "Upscale the built-in test frame",
         "RUNS_TITLE": "Upscales a built-in frame",
         "RUNS": "upscales a built-in frame",
         "KEYWORD": "super-resolution",
         "DONE": "%ux%u upscaled",
         "DONE_VALUES": "TEST_FRAME_WIDTH, TEST_FRAME_HEIGHT",
-        "EXAMPLE_HEADERS": '#include "test_frame.h"\n#include "upscale.h"',
+    }
+    return _frame_example("rows", "upscale", frame, output, fields)
+
+
+def classifier_example(frame: np.ndarray, output: np.ndarray) -> Example:
+    """Return the example of a network of one size whose output is a vector of scores.
+
+    Args:
+        frame: the input, (H, W, C) int8.
+        output: the expected output, (1, 1, N) int8.
+    """
+    fields = {
+        "RUNS_TITLE": "Classifies a built-in frame",
+        "RUNS": "classifies a built-in frame",
+        "KEYWORD": "classification",
+        "DONE": "%ux%u classified as class %u of %u",
+        "DONE_VALUES": "TEST_FRAME_WIDTH, TEST_FRAME_HEIGHT, classify_test_class(),\n"
+        "           CLASSIFY_CLASSES",
+        "CLASSES": f"{output.size}",
+    }
+    return _frame_example("classify", "classify", frame, output, fields)
+
+
+def map_example(frame: np.ndarray, output: np.ndarray) -> Example:
+    """Return the example of a network of one size whose output is a map.
+
+    Args:
+        frame: the input, (H, W, C) int8.
+        output: the expected output, (H', W', C') int8.
+    """
+    fields = {
+        "RUN_FRAME": "Run the network on the built-in test frame",
+        "RUNS_TITLE": "Runs the network on a built-in frame",
+        "RUNS": "runs the network on a built-in frame",
+        "KEYWORD": "inference",
+        "DONE": "%ux%u computed",
+        "DONE_VALUES": "TEST_FRAME_WIDTH, TEST_FRAME_HEIGHT",
+    }
+    return _frame_example("rows", "infer", frame, output, fields)
+
+
+def _frame_example(
+    kind: str, run: str, frame: np.ndarray, output: np.ndarray, own: Mapping[str, str]
+) -> Example:
+    height, width, channels = frame.shape
+    fields = {
+        **own,
+        "INPUT": "frame",
+        "EXAMPLE_HEADERS": "\n".join(
+            f'#include "{name}.h"' for name in sorted(("test_frame", run))
+        ),
         "INPUT_SIZE": f"{width}x{height} frames",
         "ONE_SIZE": f"The network takes frames of {width}x{height} only;\n"
         "`edge-sr firmware export` with `--width` and `--height` writes it for another size.",
@@ -63,7 +113,7 @@ def frame_example(frame: np.ndarray, output: np.ndarray) -> Example:
         "FRAME_VALUES": c_values(frame),
     }
     size, facts = f"{width}x{height}", {"width": width, "height": height}
-    return _example("frame", "upscale", size, output.tobytes(), fields, facts)
+    return _example(("frame", kind), run, size, output.tobytes(), fields, facts)
 
 
 def tensors_example(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> Example:
@@ -89,11 +139,11 @@ def tensors_example(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray])
         "INPUT_VALUES": c_values(np.frombuffer(stored, np.int8)),
     }
     expected = b"".join(each.tobytes() for each in outputs)
-    return _example("tensors", "infer", sizes, expected, fields, {"inputs": sizes})
+    return _example(("tensors",), "infer", sizes, expected, fields, {"inputs": sizes})
 
 
 def _example(
-    kind: str,
+    kinds: tuple[str, ...],
     run: str,
     size: str,
     output: bytes,
@@ -104,10 +154,11 @@ def _example(
     common = {
         "RUN": run,
         "RUN_TITLE": run.capitalize(),
+        "RUN_UPPER": run.upper(),
         "INPUT_UPPER": fields["INPUT"].upper(),
         "CHECKSUM": f"{crc:08x}",
     }
-    return Example(kind, run, size, crc, {**fields, **common}, facts)
+    return Example(kinds, run, size, crc, {**fields, **common}, facts)
 
 
 def noise(tensors: Sequence[Tensor]) -> list[np.ndarray]:

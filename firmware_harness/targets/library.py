@@ -70,8 +70,8 @@ def write(folder: Path, target: Target, content: Content, example: Example) -> N
     (folder / "src").mkdir()
     for name, text in content.files.items():
         template.write_text(folder / "src" / name, text)
-    template.fill_folder(f"library/{content.engine}", folder / "src", fields)
-    kinds = ["shared", example.kind, f"{content.engine}-{example.kind}"]
+    template.fill_folder(f"library/{content.form}", folder / "src", fields)
+    kinds = ["shared", *example.kinds, f"{content.engine}-{example.kinds[-1]}"]
     for kind in [*kinds, *([target.entry] if target.entry else [])]:
         template.fill_folder(f"example/{kind}", folder / sources, fields)
     fields["SOURCES"] = _sources(folder, "src", ".")
@@ -99,7 +99,7 @@ def _readme(target: Target, content: Content, example: Example, fields: dict[str
     fields = fields | {
         "FACTS": _table(content, example, fields),
         "BUILD": part(f"{target.name}-{content.engine}"),
-        "USE": part(f"use-{content.engine}"),
+        "USE": part(f"use-{content.form}"),
     }
     return part("README") + "\n"
 

@@ -1,12 +1,19 @@
-"""The content of a library for the streaming engine: its C sources, and a network as a plan."""
+"""The content of a library for edge-sr's engine: its C sources, and a network as a plan."""
 
 from pathlib import Path
 
 from edge_sr import engine
 from edge_sr.engine.c_source import CONFIG, c_header, c_source, small_config
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan
 from edge_sr.graph import Graph
-from firmware_harness.targets.content import Content, identifier, network_fields
+from firmware_harness.targets.content import (
+    Content,
+    frame_fields,
+    identifier,
+    is_classifier,
+    network_fields,
+)
 
 _SOURCES = Path(engine.__file__).parent / "c"
 
@@ -23,17 +30,15 @@ def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
     Raises:
         UserError: the engine does not run the network at this width.
     """
-    array = f"{identifier(name)}_plan"
-    files = {path.name: path.read_text(encoding="utf-8") for path in _SOURCES.glob("*.[ch]")}
-    files[CONFIG] = small_config(plan)
-    files |= {f"{array}.h": c_header(plan, array), f"{array}.c": c_source(plan, array)}
     ram = plan.arena_bytes(width)
     fields = network_fields(network, name)
     return Content(
         engine="streaming",
-        files=files,
+        form="streaming",
+        files=_files(plan, name),
         fields=fields
         | {
+            "ARENA_BYTES": f"{fields['UPPER']}_PLAN_ARENA_BYTES(TEST_FRAME_WIDTH)",
             "SENTENCE": f"Upscales int8 images x{fields['SCALE']} with the network "
             f"{fields['NAME']} in the streaming engine of edge-sr.",
             "PARAGRAPH": "Takes input rows and returns finished rows. It holds no frame; its RAM "
@@ -45,3 +50,43 @@ def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
             ("flash of the model, bytes", plan.flash),
         ),
     )
+
+
+def one_size(network: Graph, plan: FramePlan, name: str) -> Content:
+    """Return the engine's sources with a network of one size.
+
+    Args:
+        network: an int8 network.
+        plan: the network's plan.
+        name: the network's name, for people.
+    """
+    fields, ram = frame_fields(network, plan, name), plan.arena_bytes
+    does = "Classifies int8 frames" if is_classifier(plan) else "Runs int8 frames"
+    height, width, _ = plan.in_shape
+    return Content(
+        engine="streaming",
+        form="frames",
+        files=_files(plan, name),
+        fields=fields
+        | {
+            "ARENA_BYTES": f"{fields['UPPER']}_PLAN_ARENA_BYTES",
+            "SENTENCE": f"{does} of {width}x{height} with the network {fields['NAME']} in the "
+            "engine of edge-sr.",
+            "PARAGRAPH": "Takes input rows one by one. Early layers hold a few rows; the layers "
+            "after them run on whole tensors in the same memory.",
+        },
+        ram=ram,
+        facts=(
+            ("engine RAM", f"{ram:,} bytes, without stack"),
+            ("output", fields["OUT_ROWS"]),
+            ("flash of the model, bytes", plan.flash),
+        ),
+    )
+
+
+def _files(plan: Plan | FramePlan, name: str) -> dict[str, str]:
+    """The engine's sources, and the plan as C."""
+    array = f"{identifier(name)}_plan"
+    files = {path.name: path.read_text(encoding="utf-8") for path in _SOURCES.glob("*.[ch]")}
+    files[CONFIG] = small_config(plan)
+    return files | {f"{array}.h": c_header(plan, array), f"{array}.c": c_source(plan, array)}

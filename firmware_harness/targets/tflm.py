@@ -57,6 +57,7 @@ def tflm(network: Graph, name: str, artifact: Artifact) -> Content:
     ident = identifier(name)
     return Content(
         engine="tflm",
+        form="tflm",
         files={f"{ident}.h": artifact.header, f"{ident}.c": artifact.source},
         fields=_fields(network, name)
         | {

@@ -4,11 +4,15 @@ import platform
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import EdgeSr
 from PIL import Image
+from random_frames import FrameWriter, Window
 from tflite_factory import TfliteWriter, tinypssr
 
+from edge_sr.engine.frame_plan import make_frame_plan
+from edge_sr.graph import read_graph
 from edge_sr.zoo import catalog
 
 EXPORT = ("firmware", "export", "tinypssr")
@@ -81,11 +85,15 @@ def test_the_width_named_in_a_refusal_fits(edge_sr: EdgeSr, tmp_path: Path) -> N
 
 def test_an_operator_missing_in_the_engine_is_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
     writer = TfliteWriter(8, 8)
-    strided = writer.conv(writer.input, 4, 3, dilation=2)
-    model = tmp_path / "dilated.tflite"
-    model.write_bytes(writer.finish(writer.depth_to_space(strided, 2)))
+    sums = writer.activation("sums", (1, 8, 8, 1), 1, 0)
+    axis = writer.tensor("axis", [1], "int32", [], [], np.array([1], np.int32))
+    writer.operator("CUMSUM", [writer.input.index, axis], [sums.index])
+    model = tmp_path / "sums.tflite"
+    model.write_bytes(writer.finish(sums))
     command = ("firmware", "export", model, "--target", "cmake", "--out", tmp_path / "out")
-    assert "operator 0 CONV_2D" in edge_sr.refuses(*command)
+    text = edge_sr.refuses(*command)
+    assert "does not support CUMSUM (operator 0" in text
+    assert "--engine tflm writes what TFLM runs" in text
     model.write_bytes(model.read_bytes()[:300])
     assert "not a usable .tflite" in edge_sr.refuses(*command)
     assert list(tmp_path.iterdir()) == [model]
@@ -181,3 +189,22 @@ def test_plan_draws_the_arena(edge_sr: EdgeSr, tmp_path: Path) -> None:
     assert edge_sr(*command, picture, "--force").code == 0
     text = edge_sr.refuses(*command, tmp_path / "arena.txt")
     assert "name a .png, .pdf or .svg file" in text
+
+
+def test_plan_draws_the_border_of_a_network_of_one_size(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    writer = FrameWriter(12, 10, 3)
+    image = writer.window_conv(writer.input, Window(stride=(2, 2)), 8, 1, "RELU")
+    image = writer.window_conv(image, Window(), 8, 8, "RELU")
+    vector = writer.dense(writer.mean(image, keep=False), 4, "NONE")
+    model, picture = tmp_path / "own.tflite", tmp_path / "arena.png"
+    model.write_bytes(writer.finish(writer.softmax(vector)))
+    result = edge_sr("firmware", "plan", model, "--picture", picture)
+    assert (result.code, result.out.splitlines()[-1]) == (0, f"{picture}"), result.err
+    plan = make_frame_plan(read_graph(model))
+    assert f"{plan.arena_bytes:,} bytes" in result.out
+    assert "2: operator 0 CONV_2D to operator 1 DEPTHWISE_CONV_2D" in result.out
+    assert "3: operator 2 MEAN to operator 4 SOFTMAX" in result.out
+    with Image.open(picture) as drawn:
+        assert len(drawn.convert("RGB").getcolors(2**20)) > 10
+    text = edge_sr.refuses("firmware", "plan", model, "--width", 160)
+    assert "takes frames of 10x12 only; leave --width" in text

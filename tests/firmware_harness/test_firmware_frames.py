@@ -1,18 +1,25 @@
 """Networks of one size built for boards and run in QEMU: classifiers, strides, any padding."""
 
+import re
+import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from board_tools import build_image
+from libraries import write_library
 from PIL import Image
 from random_frames import FrameWriter, Window
+from tflm_oracle import run_tflm
 
+from edge_sr.engine.build import STRICT
 from edge_sr.engine.frame_plan import make_frame_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph
 from firmware_harness import board_file, fit, frames, project, verify
 from firmware_harness.project import Project
+from firmware_harness.targets import compose, example, target
 
 BOARDS = ("mps2-an386", "mps3-an547")
 HEIGHT, WIDTH, CLASSES = 13, 17, 5
@@ -44,6 +51,54 @@ def test_a_classifier_is_bit_exact_with_tflm(tmp_path: Path, name: str) -> None:
     assert outcome.result.frame_instructions > plan.macs / 4
 
 
+@pytest.mark.parametrize("name", target.NAMES)
+def test_a_library_of_a_classifier_is_complete(tmp_path: Path, name: str) -> None:
+    request = compose.Request("cats_model", classifier(), None, None, None)
+    folder = write_library(tmp_path / "library", request, name, "streaming")
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        text = path.read_text("ascii")
+        assert not re.search(r"@[A-Z_]+@", text), path
+        assert path.name.startswith("esr") or "pscale" not in text, path
+    header = (folder / "src" / "cats_model.h").read_text()
+    assert f"Input: {HEIGHT} rows of {WIDTH} pixels with 3 channels." in header
+    assert f"Output: one row of one pixel with {CLASSES} channels, the scores" in header
+    assert "An output value q means (q + 128) * 0.00390625.\n" in header
+    arena = make_frame_plan(read_graph(classifier())).arena_bytes
+    assert f"CATS_MODEL_PLAN_ARENA_BYTES {arena}u\n" in (
+        folder / "src" / "cats_model_plan.h"
+    ).read_text("ascii")
+
+
+@pytest.mark.parametrize("is_map", [False, True])
+def test_the_example_computes_tflms_output(tmp_path: Path, is_map: bool) -> None:
+    """Compile as CMake and Arduino do: all of src/ and of the example, C and C++."""
+    writer = FrameWriter(HEIGHT, WIDTH, 3)
+    image = writer.window_conv(writer.input, Window(stride=(2, 3)), 5, 1, "NONE")
+    model = writer.finish(image) if is_map else classifier()
+    request = compose.Request("it_model", model, None, None, None)
+    folder = write_library(tmp_path / "library", request, "cmake", "streaming")
+    frame = example.built_in_frame(HEIGHT, WIDTH, 3)
+    output = run_tflm(model, frame[np.newaxis])
+    done = f"class {output.argmax()} of {CLASSES}"
+    done = "computed" if is_map else f"classified as {done}"
+    sources = [*(folder / "src").glob("*.c"), *(folder / "example").glob("*.c")]
+    command = ["gcc", *STRICT, f"-I{folder / 'src'}", *map(str, sources), "-o", "it"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    printed = subprocess.run([tmp_path / "it"], capture_output=True, text=True, check=True).stdout
+    crc = zlib.crc32(output.tobytes())
+    assert printed == (f"{WIDTH}x{HEIGHT} {done}, status 0, checksum {crc:08x}: matches the host\n")
+
+
+def test_a_library_of_another_size_or_more_ram_is_refused() -> None:
+    for request, text in (
+        (compose.Request("it", classifier(), 64, None, None), f"of {WIDTH}x{HEIGHT} only; leave"),
+        (compose.Request("it", classifier(), None, 64, None), f"of {WIDTH}x{HEIGHT} only; leave"),
+        (compose.Request("it", classifier(), None, None, 500), "more than --ram 500; a smaller"),
+    ):
+        with pytest.raises(UserError, match=text):
+            compose.streaming_library(request)
+
+
 def test_a_frame_is_an_image_of_any_size_or_noise(tmp_path: Path) -> None:
     pixels, _ = frames.default_pixels(30, 20)
     path = tmp_path / "image.png"
@@ -63,11 +118,14 @@ def test_a_frame_is_an_image_of_any_size_or_noise(tmp_path: Path) -> None:
 
 
 def test_other_widths_are_refused() -> None:
-    network = read_graph(classifier())
+    model = classifier()
+    network = read_graph(model)
     plan = make_frame_plan(network)
-    assert frames.width_of(plan, None, 160) == frames.width_of(plan, WIDTH, 160) == WIDTH
-    with pytest.raises(UserError, match=f"frames of {WIDTH}x{HEIGHT} only, not of width 160"):
-        frames.width_of(plan, 160, 160)
+    assert frames.width_of(plan, None) == WIDTH
+    assert frames.at_size(model, WIDTH, HEIGHT) == frames.at_size(model, None, None) == model
+    for width, height in ((160, None), (None, 160)):
+        with pytest.raises(UserError, match=f"frames of {WIDTH}x{HEIGHT} only; leave --width"):
+            frames.at_size(model, width, height)
     with pytest.raises(UserError, match=f"frames of width {WIDTH} only, not 160"):
         fit.fit(network, plan, 160, board_file.find("pico"))
 
@@ -83,3 +141,11 @@ def test_all_that_a_board_lacks_is_named_at_once() -> None:
     with pytest.raises(UserError) as error:
         fit.check("it", network, plan, 1, board)
     assert f"{lacking.flash_lacking:,} bytes more flash than microbit has" in str(error.value)
+
+
+def test_a_map_network_is_built_for_the_size_that_is_named() -> None:
+    writer = FrameWriter(12, 16, 3)
+    model = writer.finish(writer.window_conv(writer.input, Window(stride=(2, 2)), 5, 1, "NONE"))
+    larger = read_graph(frames.at_size(model, 24, None))
+    assert (larger.input.shape, larger.output.shape) == ((1, 18, 24, 3), (1, 9, 12, 5))
+    assert read_graph(frames.at_size(model, None, 30)).input.shape == (1, 30, 16, 3)

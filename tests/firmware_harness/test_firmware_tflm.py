@@ -132,12 +132,14 @@ def test_the_example_compiles_against_tflm_declarations(tmp_path: Path, name: st
 
 
 def test_a_network_the_engine_rejects_is_exported_for_tflm(tmp_path: Path) -> None:
-    writer = TfliteWriter(16, 16)
-    wide = writer.conv(writer.input, 16, 3)
-    model = writer.finish(writer.depth_to_space(writer.conv(wide, 4, 3, dilation=2), 2))
-    with pytest.raises(UserError, match="CONV_2D"):
-        compose.streaming_library(compose.Request("dilated", model, 64, None, None))
-    export(tmp_path / "library", "dilated", model)
+    writer = TfliteWriter(9, 7)
+    sums = writer.activation("sums", (1, 9, 7, 1), 1, 0)
+    axis = writer.tensor("axis", [1], "int32", [], [], np.array([1], np.int32))
+    writer.operator("CUMSUM", [writer.input.index, axis], [sums.index])
+    model = writer.finish(sums)
+    with pytest.raises(UserError, match=r"CUMSUM.* --engine tflm writes what TFLM runs"):
+        compose.streaming_library(compose.Request("sums", model, None, None, None))
+    export_any(tmp_path / "library", model)
 
 
 # --- networks that are not upscalers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_sr.cli.common import ForceOption, ScaleOption, print_markdown
-from edge_sr.cli.firmware.network import read_network
+from edge_sr.cli.firmware.network import at_size, read_network
 from edge_sr.cli.firmware.options import DEFAULT_WIDTH, RateOption
 from edge_sr.cli.json_csv import JsonOption, check_files, write_json
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
@@ -56,13 +56,13 @@ def boards(
 def _fits(
     known: "list[Board]", model: str, kind: tuple[int | None, int | None], width: int | None
 ) -> "list[Fit]":
-    from edge_sr.engine.planning import plan_network
+    from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import frames
     from firmware_harness.fit import extra_ram, fit
 
-    network = read_network(model, *kind).graph
-    plan = plan_network(network)
-    size = frames.width_of(plan, width, DEFAULT_WIDTH)
+    network = at_size(read_network(model, *kind), width).graph
+    plan = plan_of(network)
+    size = frames.width_of(plan, width)
     extra = extra_ram(network, plan)
     return [fit(network, plan, size, board, extra) for board in known]
 

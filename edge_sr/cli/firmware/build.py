@@ -1,5 +1,6 @@
 """`edge-sr firmware build`: a C project for a board, and its compiled image."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
-from edge_sr.cli.firmware.network import Network, open_codec, read_network
+from edge_sr.cli.firmware.network import Network, at_size, open_codec, read_network
 from edge_sr.cli.firmware.options import DEFAULT_WIDTH, BoardOption, RateOption
 from edge_sr.cli.firmware.rows import flash_rows, project_rows, static_ram_rows
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
@@ -54,7 +55,11 @@ def build(
     ] = None,
     height: Annotated[
         int | None,
-        typer.Option(help="Encoders: maximum frame height.", show_default="that of a 4:3 frame"),
+        typer.Option(
+            help="Encoders: maximum frame height. Networks that need a size, and have it open: the "
+            "height.",
+            show_default="that of a 4:3 frame",
+        ),
     ] = None,
     planes: Annotated[
         int, typer.Option(help="Encoders: bit planes to store, 1 to 8.")
@@ -86,15 +91,15 @@ def build(
     debugger reads it. An encoder's program compresses frames into .tcz files.
     """
     from edge_sr.engine.plan import Plan
-    from edge_sr.engine.planning import plan_network
     from edge_sr.files import replacing_folder
+    from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import board_file, elf, project
     from firmware_harness import build as building
 
     target = board_file.find(board)
     target.bare_image()
-    network = read_network(one_model(model, model_option), scale, rate)
-    plan = plan_network(network.graph)
+    network = at_size(read_network(one_model(model, model_option), scale, rate), width, height)
+    plan = plan_of(network.graph)
     settings = project_of(network, board, plan, Frame(width, height, planes, decoder))
     suffix = f"-w{settings.width}" if isinstance(plan, Plan) else ""
     folder = out or Path("artifacts") / f"{network.name}-{target.name}{suffix}"
@@ -126,7 +131,7 @@ def project_of(network: Network, board: str, plan: "Plan | FramePlan", frame: Fr
     from edge_sr.engine.frame_plan import FramePlan
     from firmware_harness import frames, project
 
-    width = frames.width_of(plan, frame.width, DEFAULT_WIDTH)
+    width = frames.width_of(plan, frame.width)
     camera = _camera(network, plan, width, frame)
     height = plan.in_shape[0] if isinstance(plan, FramePlan) else None
     return project.Project(network.name, board, width, camera, height)
@@ -143,6 +148,8 @@ def _camera(
     from edge_sr.engine.frame_plan import FramePlan
     from firmware_harness import camera, frames
 
+    if isinstance(plan, FramePlan):
+        frame = dataclasses.replace(frame, height=None)  # `at_size` has used it
     if isinstance(plan, FramePlan) or not camera.is_encoder(network.graph):
         if frame != Frame(frame.width):
             raise UserError(

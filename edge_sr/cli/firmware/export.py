@@ -11,7 +11,7 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
-from edge_sr.cli.firmware.network import read_network, read_upscaler
+from edge_sr.cli.firmware.network import read_library_network, read_network
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.files import check_folder
 
@@ -55,9 +55,10 @@ def export(
 ) -> None:
     """Write a network as a library project for CMake, Arduino, ESP-IDF, Zephyr or PlatformIO.
 
-    Its example upscales a built-in frame and compares the checksum of the output with the one
-    computed by this command. With --engine tflm any integer model is written that TensorFlow Lite
-    Micro runs; if it is not an upscaler, the example runs it on noise.
+    Its example runs the network on a built-in frame and compares the checksum of the output with
+    the one computed by this command; that of a classifier prints the class. With --engine tflm any
+    integer model is written that TensorFlow Lite Micro runs; if it is not an upscaler, the example
+    runs it on noise.
     """
     from edge_sr.files import replacing_folder
     from edge_sr.zoo import fitting
@@ -68,7 +69,7 @@ def export(
     budget = None if ram is None else fitting.parse_bytes(ram)
     ecosystem = targets.find(target)
     content.check_engine(engine)
-    read = read_upscaler if engine == "streaming" else read_network
+    read = read_library_network if engine == "streaming" else read_network
     network = read(one_model(model, model_option), scale)
     library.check_target(out, force)
     check_folder(out)

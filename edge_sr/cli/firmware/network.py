@@ -1,6 +1,7 @@
 """Which network the options of a firmware command mean, and which decoder an encoder needs."""
 
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,12 +34,13 @@ class Network:
     graph: "Graph"
 
 
-def read_upscaler(model: str | None, scale: int | None) -> Network:
-    """Read the int8 upscaler that a command's options mean.
+def read_library_network(model: str | None, scale: int | None) -> Network:
+    """Read the int8 network that a library for edge-sr's engine is written of.
 
     Raises:
         UserError: the network is part of a codec, or as `read_network`.
     """
+    from edge_sr.engine.plan import make_plan
     from edge_sr.graph import ratio
     from edge_sr.zoo import catalog
 
@@ -47,7 +49,8 @@ def read_upscaler(model: str | None, scale: int | None) -> Network:
     codec = meant.entry is not None and meant.entry.kind == "codec"
     if not codec:
         network = read_network(model, scale)
-        with contextlib.suppress(UserError):  # of what is not an image, the planner says why not
+        with contextlib.suppress(UserError):  # a network that does not stream is no encoder
+            make_plan(network.graph)
             codec = ratio(network.graph) < 1
     if codec:
         raise UserError(
@@ -80,6 +83,21 @@ def read_network(model: str | None, scale: int | None, rate: int | None = None) 
     if meant.entry is not None and meant.entry.kind == "codec":
         name = f"{name}/encoder"
     return Network(name, name.replace("/", "-"), path, read_bytes(path), network)
+
+
+def at_size(network: Network, width: int | None, height: int | None = None) -> Network:
+    """Return the network at the size that options name; one that streams takes any.
+
+    Raises:
+        UserError: it takes another size only.
+    """
+    from edge_sr.graph import read_graph
+    from firmware_harness import frames
+
+    model = frames.at_size(network.model, width, height)
+    if model == network.model:
+        return network
+    return dataclasses.replace(network, model=model, graph=read_graph(model))
 
 
 def _check_suffix(model: str | None) -> None:

@@ -12,11 +12,14 @@ from edge_sr.cli.common import (
     parse_path,
     print_markdown,
 )
-from edge_sr.cli.firmware.network import Network, read_network
+from edge_sr.cli.firmware.frame_plan import print_frame_plan
+from edge_sr.cli.firmware.network import Network, at_size, read_network
 from edge_sr.cli.firmware.options import RateOption
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
+from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
+    from edge_sr.engine.frame_plan import FramePlan
     from edge_sr.engine.memory_plan import Ring
     from edge_sr.engine.plan import Plan
     from edge_sr.graph import Graph
@@ -50,16 +53,26 @@ def plan(
     """Print the engine's arena and the model's flash, and TensorFlow Lite Micro's arena.
 
     The engine holds no frame, so its arena depends on the width only. TFLM's arena holds a 4:3
-    frame and its output. The stack is not included: `edge-sr firmware boards` adds it and one row,
-    and `edge-sr firmware run` measures it.
+    frame and its output. A network of one size, such as a classifier, is planned for that size: its
+    first layers stream, and the layers after the border run on whole tensors. The stack is not
+    included: `edge-sr firmware boards` adds it and one row, and `edge-sr firmware run` measures it.
     """
+    from edge_sr.engine.frame_plan import FramePlan
     from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import camera, frames
 
     if picture is not None:
         check_picture(picture, force)
     network = read_network(one_model(model, model_option), scale, rate)
+    network = at_size(network, width[0] if width else None)
     memory_plan = plan_of(network.graph)
+    if isinstance(memory_plan, FramePlan):
+        if len(width or ()) > 1:
+            raise UserError(f"{network.id} is planned for one size; name one --width")
+        print_frame_plan(network, memory_plan)
+        if picture is not None:
+            _draw(picture, network, memory_plan, memory_plan.in_shape[1])
+        return
     widths = width or [frames.round_up(size, memory_plan.pixels_per_unit) for size in _WIDTHS]
     arenas = {size: memory_plan.arena_bytes(size) for size in widths}
     _print_costs(network, memory_plan)
@@ -71,10 +84,14 @@ def plan(
         _draw(picture, network, memory_plan, widths[0])
 
 
-def _draw(picture: Path, network: Network, memory_plan: "Plan", width: int) -> None:
+def _draw(picture: Path, network: Network, memory_plan: "Plan | FramePlan", width: int) -> None:
+    from edge_sr.engine.frame_plan import FramePlan
     from firmware_harness import arena_picture
 
-    arena_picture.draw(picture, memory_plan, width, network.id)
+    if isinstance(memory_plan, FramePlan):
+        arena_picture.draw_frame(picture, memory_plan, network.id)
+    else:
+        arena_picture.draw(picture, memory_plan, width, network.id)
     typer.echo(f"{picture}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli.common import ForceOption, check_new, parse_path, print_markdown
-from edge_sr.cli.firmware.network import read_network
+from edge_sr.cli.firmware.network import at_size, read_network
 from edge_sr.cli.firmware.options import complete_board
 from edge_sr.cli.firmware.rows import EMULATED, flash_rows, project_rows, static_ram_rows
 from edge_sr.errors import UserError
@@ -70,13 +70,13 @@ def run(
 
 def _build(folder: Path, model: str, board: str) -> None:
     from edge_sr.cli.firmware.build import Frame, project_of
-    from edge_sr.engine.planning import plan_network
+    from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import board_file, build, emulate, project
 
     target = board_file.find(board)
     emulate.check_tools(target)
-    network = read_network(model, None)
-    settings = project_of(network, board, plan_network(network.graph), Frame())
+    network = at_size(read_network(model, None), None)
+    settings = project_of(network, board, plan_of(network.graph), Frame())
     build.check_tools(target)
     project.write(folder, settings, network.model)
     build.build(folder, target)

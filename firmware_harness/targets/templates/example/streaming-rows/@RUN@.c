@@ -1,11 +1,11 @@
-#include "upscale.h"
+#include "@RUN@.h"
 
 #include "@IDENT@.h"
 #include "checksum.h"
 #include "test_frame.h"
 
 /* All the RAM of the engine; 64-bit words for alignment. */
-static uint64_t arena[(@UPPER@_PLAN_ARENA_BYTES(TEST_FRAME_WIDTH) + 7u) / 8u];
+static uint64_t arena[(@ARENA_BYTES@ + 7u) / 8u];
 
 typedef struct output {
     uint32_t checksum;
@@ -21,7 +21,7 @@ static int take_row(void *user, uint32_t y, const int8_t *row)
     return 0;
 }
 
-int upscale_test_frame(uint32_t *checksum)
+int @RUN@_test_frame(uint32_t *checksum)
 {
     const uint32_t row_bytes = TEST_FRAME_WIDTH * TEST_FRAME_CHANNELS;
     esr_engine *engine;

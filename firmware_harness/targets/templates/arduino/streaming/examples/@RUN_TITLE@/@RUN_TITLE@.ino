@@ -1,10 +1,9 @@
-// Upscales a built-in frame. The LED blinks slowly if every byte matches the host's, else fast.
+// @RUNS_TITLE@. The LED blinks slowly if every byte matches the host's, else fast.
 // On a board without LED_BUILTIN, read the result on the serial port, or define LED_BUILTIN as the
 // number of a pin with a LED.
 #include <@IDENT@.h>
 
-#include "test_frame.h"
-#include "upscale.h"
+@EXAMPLE_HEADERS@
 
 static unsigned long half_period = 100;
 
@@ -22,8 +21,8 @@ void setup() {
   pinMode(LED_BUILTIN, OUTPUT);
 #endif
   Serial.begin(115200);
-  int status = upscale_test_frame(&checksum);
-  bool right = status == 0 && checksum == TEST_FRAME_CHECKSUM;
+  int status = @RUN@_test_@INPUT@(&checksum);
+  bool right = status == 0 && checksum == TEST_@INPUT_UPPER@_CHECKSUM;
   if (right) {
     half_period = 1000;
   }

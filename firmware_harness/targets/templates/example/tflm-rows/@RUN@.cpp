@@ -1,4 +1,4 @@
-#include "upscale.h"
+#include "@RUN@.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ alignas(16) uint8_t arena[@UPPER@_ARENA_BYTES];
 
 }  // namespace
 
-int upscale_test_frame(uint32_t *checksum) {
+int @RUN@_test_frame(uint32_t *checksum) {
   @IDENT@_resolver resolver;
   if (@IDENT@_add_operators(resolver) != kTfLiteOk) {
     return 1;
