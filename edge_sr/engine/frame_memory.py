@@ -1,8 +1,8 @@
 """Plans the memory of a frame plan: ring buffers that are placed where others are dead.
 
-All rows of the frame and their order are known, so that a ring lives exactly from its first write
-to its last read. Early layers need a few rows at a time; when they are done, the layers that need
-whole maps (pooling, dense layers) take their memory.
+The planner knows all rows of the frame and their order, and so the events at which a ring holds a
+live row. Early layers need a few rows at a time; when they are done, the layers that need whole
+maps (pooling, dense layers) take their memory.
 
 1. An element-wise operator writes over its input where nothing else reads that input; the tensors
    of such a chain share one ring.
@@ -12,8 +12,9 @@ whole maps (pooling, dense layers) take their memory.
    pooling split (`frame_sums.py`) and with none. Then it changes its mind about single layers and
    poolings as long as that makes the arena smaller.
 4. Rings are placed one after the other, each at the lowest offset at which it overlaps no ring that
-   is live at the same time. So is the scratch memory of each convolution, which lives only while a
-   row is computed. Several orders are tried, and the one with the smallest arena is kept.
+   holds a live row at the same time: a ring of one row that the next operator reads at once shares
+   its bytes with others of this kind. So does the scratch memory of convolutions, which lives only
+   while a row is computed. Several orders are tried, and the one with the smallest arena is kept.
 
 The arena is not always the smallest possible one: placement is greedy.
 """
@@ -24,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from edge_sr.engine.frame_nodes import FrameNode
-from edge_sr.engine.frame_place import Block, lower_bound, place
+from edge_sr.engine.frame_place import block, lower_bound, place
 from edge_sr.engine.frame_rings import FrameRing, Padding, owners_of, paddings_of, size_rings
 from edge_sr.engine.frame_schedule import FrameSchedule
 from edge_sr.engine.frame_sums import split_pools, splittable
@@ -219,11 +220,12 @@ def _place(network: _Network, schedule: FrameSchedule, limit: float) -> FrameMem
     """Place rings and scratch memory; None if no arena below the limit is found."""
     rings = size_rings(network.graph, network.nodes, schedule, network.owners, network.paddings)
     scratches = _scratches(network, schedule)
-    blocks = [Block(ring.size, ring.life) for ring in rings]
+    events = len(schedule.events)
+    blocks = [block(ring.size, ring.spans, events) for ring in rings]
     blocks += [
-        Block(item.size, (item.events[0], item.events[-1]), item.events) for item in scratches
+        block(item.size, zip(item.events, item.events, strict=True), events) for item in scratches
     ]
-    if lower_bound(blocks, len(schedule.events)) >= limit:
+    if lower_bound(blocks) >= limit:
         return None
     offsets = place(blocks, _read_and_written(network.nodes, rings))
     memory = FrameMemory(

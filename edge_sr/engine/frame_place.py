@@ -1,47 +1,49 @@
 """Places blocks of memory that live at known times, so that those of one time do not overlap."""
 
 import bisect
-import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """Memory to place.
 
     Attributes:
         size: bytes.
-        life: the first and the last event at which it is in use.
-        events: None if it is in use all the time between, else the only events.
+        live: for each event, whether the block is in use.
     """
 
     size: int
-    life: tuple[int, int]
-    events: tuple[int, ...] | None = None
+    live: np.ndarray
 
-    def meets(self, other: "Block") -> bool:
-        """Whether both are in use at the same event; of two of single events: never."""
-        if self.events is None and other.events is None:
-            return self.life[0] <= other.life[1] and other.life[0] <= self.life[1]
-        if self.events is None:
-            return other.meets(self)
-        if other.events is not None:
-            return False
-        next_one = bisect.bisect_left(self.events, other.life[0])
-        return next_one < len(self.events) and self.events[next_one] <= other.life[1]
+    @property
+    def first(self) -> int:
+        """The first event that uses the block."""
+        return int(self.live.argmax())
+
+    @property
+    def mask(self) -> int:
+        """A number with one bit per event."""
+        return int.from_bytes(np.packbits(self.live).tobytes(), "big")
 
 
-def lower_bound(blocks: Sequence[Block], events: int) -> int:
+def block(size: int, spans: Iterable[tuple[int, int]], events: int) -> Block:
+    """A block that is in use at these spans (first and last event) of so many events."""
+    live = np.zeros(events, bool)
+    for first, last in spans:
+        live[first : last + 1] = True
+    return Block(size, live)
+
+
+def lower_bound(blocks: Sequence[Block]) -> int:
     """The most bytes in use at one event: no placement takes less."""
-    changes = [0] * (events + 1)
-    for block in blocks:
-        for first, last in (
-            [block.life] if block.events is None else zip(block.events, block.events, strict=True)
-        ):
-            changes[first] += block.size
-            changes[last + 1] -= block.size
-    return max(itertools.accumulate(changes))
+    used = np.zeros(blocks[0].live.shape, np.int64)
+    for item in blocks:
+        used[item.live] += item.size
+    return int(used.max())
 
 
 def place(blocks: Sequence[Block], apart: Collection[frozenset[int]]) -> list[int]:
@@ -51,25 +53,22 @@ def place(blocks: Sequence[Block], apart: Collection[frozenset[int]]) -> list[in
         blocks: what to place.
         apart: pairs of indices that must not overlap whenever they live.
     """
-    meets = [
-        [
-            first is not second and (first.meets(second) or frozenset((i, j)) in apart)
-            for j, second in enumerate(blocks)
-        ]
-        for i, first in enumerate(blocks)
-    ]
+    masks = [item.mask for item in blocks]
     indices = range(len(blocks))
+    meets = [[bool(masks[i] & masks[j]) or {i, j} in apart for j in indices] for i in indices]
+    lengths = [int(item.live.sum()) for item in blocks]
     orders = [
         sorted(indices, key=lambda i: -blocks[i].size),
-        sorted(indices, key=lambda i: (blocks[i].events is not None, -blocks[i].size)),
-        sorted(indices, key=lambda i: (blocks[i].events is not None, blocks[i].life[0])),
+        sorted(indices, key=lambda i: -lengths[i]),
+        sorted(indices, key=lambda i: -blocks[i].size * lengths[i]),
+        sorted(indices, key=lambda i: blocks[i].first),
     ]
     placements = [_place_in_order(blocks, order, meets) for order in orders]
     return min(placements, key=lambda offsets: max(map(_end, blocks, offsets)))
 
 
-def _end(block: Block, offset: int) -> int:
-    return offset + block.size
+def _end(item: Block, offset: int) -> int:
+    return offset + item.size
 
 
 def _place_in_order(

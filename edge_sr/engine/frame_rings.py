@@ -1,6 +1,6 @@
 """Sizes the ring buffers of a frame plan: which tensors share one, how many rows it holds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_sr.engine.frame_nodes import FrameNode, padding_of
@@ -11,6 +11,9 @@ from edge_sr.graph import Graph
 
 Padding = tuple[int, int, int, int]
 """Rows above and below a frame, columns left and right of it."""
+
+_Lives = dict[int, tuple[int, int]]
+"""For each row, the event that writes it and the last one that reads it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class FrameRing:
         padding: rows above and below the frame, columns left and right, that kernels read.
         zero_point: the value of all padding.
         offset: the first byte, counted from the end of the arena's head.
-        life: the first and the last event that uses the ring.
+        spans: the first and the last event of each time in which the ring holds a live row.
     """
 
     tensors: tuple[int, ...]
@@ -39,7 +42,7 @@ class FrameRing:
     padding: Padding
     zero_point: int
     offset: int
-    life: tuple[int, int]
+    spans: tuple[tuple[int, int], ...]
 
     @property
     def stride(self) -> int:
@@ -85,12 +88,7 @@ def size_rings(
     paddings: Mapping[int, Padding],
 ) -> list[FrameRing]:
     """The rings in the order of their owners, all at offset 0."""
-    lives: dict[int, dict[int, tuple[int, int]]] = {owner: {} for owner in owners.values()}
-    for time, event in enumerate(schedule.events):
-        for tensor, rows in used_rows(graph, nodes, event):
-            life = lives[owners[tensor]]
-            for row in rows:
-                life[row] = (life.get(row, (time,))[0], time)
+    resumed = {owners[node.output]: node.resumes for node in nodes}
     return [
         FrameRing(
             tensors=tuple(tensor for tensor in owners if owners[tensor] == owner),
@@ -98,14 +96,40 @@ def size_rings(
             height=graph.tensors[owner].shape[1],
             width=graph.tensors[owner].shape[2],
             channels=graph.tensors[owner].shape[3],
-            rows=_rows_at_once(life),
+            rows=_rows_at_once(lives),
             padding=paddings[owner],
             zero_point=padding_value(graph.tensors[owner]),
             offset=0,
-            life=(min(first for first, _ in life.values()), max(last for _, last in life.values())),
+            spans=_spans(lives, resumed.get(owner)),
         )
-        for owner, life in sorted(lives.items())
+        for owner, lives in sorted(_lives(graph, nodes, schedule, owners).items())
     ]
+
+
+def _lives(
+    graph: Graph, nodes: Sequence[FrameNode], schedule: FrameSchedule, owners: Mapping[int, int]
+) -> dict[int, _Lives]:
+    """The lives of each ring's rows, by the ring's owner."""
+    lives: dict[int, _Lives] = {owner: {} for owner in owners.values()}
+    for time, event in enumerate(schedule.events):
+        for tensor, rows in used_rows(graph, nodes, event):
+            ring = lives[owners[tensor]]
+            for row in rows:
+                ring[row] = (ring.get(row, (time,))[0], time)
+    return lives
+
+
+def _spans(lives: _Lives, resumes: Callable[[int], bool] | None) -> tuple[tuple[int, int], ...]:
+    """The times in which at least one row is live."""
+    spans: list[tuple[int, int]] = []
+    for row, (first, last) in sorted(lives.items(), key=lambda item: item[1]):
+        if resumes is not None and resumes(row):
+            first = lives[row - 1][1]
+        if spans and first <= spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
+        else:
+            spans.append((first, last))
+    return tuple(spans)
 
 
 def used_rows(
@@ -124,11 +148,11 @@ def used_rows(
         yield node.output, (event.row,)
 
 
-def _rows_at_once(life: Mapping[int, tuple[int, int]]) -> int:
+def _rows_at_once(lives: _Lives) -> int:
     """The largest number of rows from the oldest live one to the newest."""
-    oldest, most = min(life), 0
-    for row in sorted(life):
-        while life[oldest][1] < life[row][0]:
+    oldest, most = min(lives), 0
+    for row in sorted(lives):
+        while lives[oldest][1] < lives[row][0]:
             oldest += 1
         most = max(most, row - oldest + 1)
     return most

@@ -102,8 +102,8 @@ def test_upscalers_of_uint8_have_the_bits_of_tflm(shared_data: Path, name: str) 
 @pytest.mark.shared
 def test_classifiers_of_others_need_little_memory(shared_data: Path) -> None:
     folder = shared_data.parent / "models"
-    most = {"vww_96_int8": 17_000, "person_detect": 16_000, "pretrainedResnet_quant": 16_500}
-    most |= {"kws_ref_model": 9_000, "ad01_int8": 1_000}
+    most = {"vww_96_int8": 16_000, "person_detect": 15_000, "pretrainedResnet_quant": 16_000}
+    most |= {"kws_ref_model": 8_000, "ad01_int8": 1_000}
     for name, limit in most.items():
         path = folder / f"{name}.tflite"
         if not path.is_file():
@@ -304,12 +304,12 @@ def test_memory_that_lies_on_a_live_ring_is_caught() -> None:
     plan = planned(classifier())
     changes = []
     for ring, other in itertools.permutations(plan.rings, 2):
-        if ring.life[0] <= other.life[1] and other.life[0] <= ring.life[1]:
+        if any(a <= d and c <= b for (a, b), (c, d) in itertools.product(ring.spans, other.spans)):
             moved = dataclasses.replace(ring, offset=other.offset)
             rings = tuple(moved if one is ring else one for one in plan.rings)
             changes.append(dataclasses.replace(plan, rings=rings))
     for scratch, ring in itertools.product(plan.scratches, plan.rings):
-        if any(ring.life[0] <= event <= ring.life[1] for event in scratch.events):
+        if any(a <= event <= b for (a, b), event in itertools.product(ring.spans, scratch.events)):
             shared = dataclasses.replace(scratch, offset=ring.offset)
             scratches = tuple(shared if one is scratch else one for one in plan.scratches)
             changes.append(dataclasses.replace(plan, scratches=scratches))
