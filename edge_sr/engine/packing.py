@@ -22,6 +22,10 @@ _DSP16_TAPS = 4  # taps that a kernel loads at once
 _DSP16_STEP = 8  # taps of one iteration, to which a window is padded
 _MVE8_OUTPUTS = 4  # outputs that a kernel computes at once
 _MVE8_TAPS = 16  # taps of a vector, to which a window is padded
+_MVE8_SIDE = 4  # rows and columns of a depthwise kernel that a vector holds
+_MVE8_BLOCK = 64  # bytes of four rows of 16 channels of a column
+_MVE8_MAX_SIDE = 16  # of a depthwise kernel
+_MVE8_MAX_COLUMNS = 64  # that a depthwise convolution copies at once
 
 
 class Layout(IntEnum):
@@ -64,7 +68,8 @@ def takes(layout: Layout, call: KernelCall, pixels: int) -> bool:
     assert call.window is not None
     outputs, *kernel, inputs = call.window.shape
     return (
-        (*call.stride, *call.dilation) == (1, 1, 1, 1)
+        layout != Layout.MVE8
+        and (*call.stride, *call.dilation) == (1, 1, 1, 1)
         and pixels > 1
         and max(kernel) <= _MAX_KERNEL
         and max(inputs, outputs // call.groups) <= _MAX_CHANNELS
@@ -91,10 +96,10 @@ def frame_scratch_bytes(call: KernelCall, pixels: int) -> int:
     if call.window is None:
         return 0
     per_group = call.window.shape[3]
+    if _is_depthwise(call.window, call.groups):
+        return _mve8_depthwise_scratch(call, pixels)
     packed = any(takes(layout, call, pixels) for layout in Layout)
-    if not packed or _is_depthwise(call.window, call.groups):
-        return 0
-    return scratch_bytes(call.kernel, per_group)
+    return scratch_bytes(call.kernel, per_group) if packed else 0
 
 
 def scratch_bytes(kernel: tuple[int, int], per_group: int) -> int:
@@ -111,6 +116,20 @@ def scratch_bytes(kernel: tuple[int, int], per_group: int) -> int:
     dsp16 = 2 * (columns * _even(height * per_group) + _DSP16_STEP)
     others = columns * height * per_group + _MVE8_TAPS
     return max(dsp16, _round_up(others, 4))
+
+
+def _mve8_depthwise_scratch(call: KernelCall, pixels: int) -> int:
+    """Bytes in which Helium's kernels hold weights and windows, four rows to a word.
+
+    Kernels that they do not support, and those of large dilations, take the portable ones.
+    """
+    assert call.window is not None
+    outputs, height, width, _ = call.window.shape
+    columns = (min(pixels, _PIXELS) - 1) * call.stride[1] + (width - 1) * call.dilation[1] + 1
+    if max(height, width) > _MVE8_MAX_SIDE or outputs != call.groups or columns > _MVE8_MAX_COLUMNS:
+        return 0
+    row_groups, column_groups = -(-height // _MVE8_SIDE), -(-width // _MVE8_SIDE)
+    return row_groups * (column_groups * _MVE8_SIDE + columns) * _MVE8_BLOCK
 
 
 def _is_depthwise(weights: np.ndarray, groups: int) -> bool:

@@ -1,5 +1,5 @@
 /*
- * The Helium intrinsics of esr_mve.c in plain C, so that sanitizers and random networks test it on
+ * The Helium code of esr_mve.h in plain C, so that sanitizers and random networks test it on
  * the host: -DESR_LAYOUT=2 -include emulated_mve.h. As in Helium, inactive lanes are neither read
  * nor written.
  */
@@ -179,6 +179,91 @@ static inline void esr_add_products(int32_t sums[8], const int8_t *left, const i
             }
         }
     }
+}
+
+static inline void esr_add_run(int32_t *sum, const int8_t *in, const int8_t *weights,
+                               uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        *sum = wrapped((int64_t)*sum + in[i] * weights[i]);
+    }
+}
+
+static inline void esr_add_pair(int32_t sums[6], const int8_t *a, const int8_t *b, const int8_t *c,
+                                const int8_t *left, const int8_t *right, uint32_t count)
+{
+    const int8_t *const pixels[3] = {a, b, c};
+
+    for (int i = 0; i < 3; i++) {
+        esr_add_run(&sums[2 * i], pixels[i], left, count);
+        esr_add_run(&sums[2 * i + 1], pixels[i], right, count);
+    }
+}
+
+static inline void esr_add_quad(int32_t sums[4], const int8_t *in, const int8_t *w0,
+                                const int8_t *w1, const int8_t *w2, const int8_t *w3,
+                                uint32_t count)
+{
+    esr_add_run(&sums[0], in, w0, count);
+    esr_add_run(&sums[1], in, w1, count);
+    esr_add_run(&sums[2], in, w2, count);
+    esr_add_run(&sums[3], in, w3, count);
+}
+
+static inline void esr_copy_some_rows(int8_t *to, const int8_t *const rows[4], int count,
+                                      uint32_t step, uint32_t columns, uint32_t lanes)
+{
+    for (uint32_t x = 0; x < columns; x++) {
+        for (uint32_t i = 0; i < 16; i++) {
+            for (int y = 0; y < 4; y++) {
+                *to++ = y < count && i < lanes ? rows[y][x * step + i] : 0;
+            }
+        }
+    }
+}
+
+static inline void esr_copy_three_rows(int8_t *to, const int8_t *const rows[4], uint32_t step,
+                                       uint32_t columns, uint32_t lanes)
+{
+    esr_copy_some_rows(to, rows, 3, step, columns, lanes);
+}
+
+static inline void esr_copy_four_rows(int8_t *to, const int8_t *const rows[4], uint32_t step,
+                                      uint32_t columns, uint32_t lanes)
+{
+    esr_copy_some_rows(to, rows, 4, step, columns, lanes);
+}
+
+static inline void esr_mask_words(int8_t *words, uint32_t mask, uint32_t count)
+{
+    for (uint32_t i = 0; i < 4 * count; i++) {
+        words[i] = mask >> 8 * (i % 4) & 1 ? words[i] : 0;
+    }
+}
+
+static inline void esr_add_words(int32_t *sums, const int8_t *in, uint32_t apart,
+                                 uint32_t columns, uint32_t step, const int8_t *weights,
+                                 uint32_t pixels)
+{
+    for (; pixels > 0; pixels--, in += step) {
+        for (uint32_t i = 0; i < 4; i++, sums++) {
+            for (uint32_t x = 0; x < 4; x++) {
+                const uint32_t column = x < columns ? x : 0;
+
+                esr_add_run(sums, in + column * apart + 4 * i, weights + 64 * x + 4 * i, 4);
+            }
+        }
+    }
+}
+
+static inline void esr_sum_words(int32_t *sums, const int8_t *in, uint32_t apart,
+                                 uint32_t columns, uint32_t step, const int8_t *weights,
+                                 uint32_t pixels)
+{
+    for (uint32_t i = 0; i < 4 * pixels; i++) {
+        sums[i] = 0;
+    }
+    esr_add_words(sums, in, apart, columns, step, weights, pixels);
 }
 
 #endif

@@ -60,7 +60,7 @@ uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32
     return 0;
 }
 
-ESR_HOT void esr_any_conv_row(const esr_conv *args)
+ESR_HOT void esr_portable_any_conv_row(const esr_conv *args)
 {
     const uint32_t inputs = args->in_channels / args->groups;
     const uint32_t outputs = args->out_channels / args->groups;
@@ -112,7 +112,7 @@ ESR_INLINE void depthwise_lanes(const esr_conv *args, uint32_t pixel, uint32_t f
     }
 }
 
-ESR_HOT void esr_any_depthwise_row(const esr_conv *args)
+ESR_HOT void esr_portable_any_depthwise_row(const esr_conv *args)
 {
     const uint32_t channels = args->out_channels;
     const uint32_t multiplier = channels / args->groups;
@@ -128,6 +128,18 @@ ESR_HOT void esr_any_depthwise_row(const esr_conv *args)
         }
     }
 }
+
+#if ESR_LAYOUT != ESR_LAYOUT_MVE8
+void esr_any_conv_row(const esr_conv *args)
+{
+    esr_portable_any_conv_row(args);
+}
+
+void esr_any_depthwise_row(const esr_conv *args)
+{
+    esr_portable_any_depthwise_row(args);
+}
+#endif
 
 /* --- pooling */
 

@@ -16,6 +16,10 @@
 void esr_any_conv_row(const esr_conv *args);
 void esr_any_depthwise_row(const esr_conv *args);
 
+/* The references, and the fallbacks of others. */
+void esr_portable_any_conv_row(const esr_conv *args);
+void esr_portable_any_depthwise_row(const esr_conv *args);
+
 /* Minimum bytes of scratch memory of esr_any_conv_row(). `inputs`: channels of a group. */
 uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs);
 

@@ -18,15 +18,15 @@
 
 #if ESR_LAYOUT == ESR_LAYOUT_MVE8
 
-#include "esr_mve.h"
+#include "esr_mve_quad.h"
 
 #include <string.h>
 
 /* Bytes of a vector. */
 #define VECTOR 16
 
-/* 32-bit values of a vector, and output channels that are computed together. */
-#define QUAD 4
+/* Output channels that are computed together. */
+#define QUAD ESR_QUAD
 
 /* Maximum pixels of a strip, whose sums are kept until they are requantized; even. */
 #define STRIP 16
@@ -143,21 +143,6 @@ static scales load_scales(const esr_scale *from, mve_pred16_t lanes)
     return loaded;
 }
 
-/* esr_divide_by_power(): vrshlq rounds ties upward; subtracting 1 from negative values first rounds
- * them away from zero. */
-static inline int32x4_t divide(int32x4_t value, int32x4_t right)
-{
-    const int32x4_t minus_1_if_negative = vshrq_n_s32(vandq_s32(value, right), 31);
-
-    return vrshlq_s32(vaddq_s32(value, minus_1_if_negative), right);
-}
-
-/* esr_multiply(). */
-static inline int32x4_t multiply(int32x4_t value, const scales *by)
-{
-    return divide(vqrdmulhq_s32(vshlq_s32(value, by->left), by->multiplier), by->right);
-}
-
 /* Store 32-bit values as bytes: those of the predicate `lanes`, or all. */
 ESR_INLINE void store_bytes(int8_t *out, int32x4_t values, mve_pred16_t lanes, int all)
 {
@@ -168,22 +153,41 @@ ESR_INLINE void store_bytes(int8_t *out, int32x4_t values, mve_pred16_t lanes, i
     }
 }
 
-ESR_INLINE void store_quad(const strip *s, const int32_t *sums, uint32_t channel,
-                           mve_pred16_t lanes, int all)
+/* Requantize four channels of `pixels` pixels. `is_simple`: no shift is to the left, and negative
+ * results are clamped to the zero point, so that ties of theirs may be rounded either way. */
+ESR_INLINE void store_pixels(const esr_conv *args, const int32_t *sums, int8_t *out,
+                             uint32_t channel, uint32_t pixels, const scales *by,
+                             mve_pred16_t lanes, int all, int is_simple)
 {
-    const esr_conv *args = s->args;
-    const scales by = load_scales(args->scales + channel, lanes);
     const int32x4_t bias = vldrwq_z_s32(args->bias + channel, lanes);
     const int32x4_t low = vdupq_n_s32(args->low), high = vdupq_n_s32(args->high);
     const int32_t zero_point = args->out_zero_point;
     const uint32_t step = args->out_channels;
-    int8_t *out = args->out + (size_t)s->first * step + channel;
 
-    for (uint32_t pixels = s->pixels; pixels > 0; pixels--, sums += QUAD, out += step) {
+    for (; pixels > 0; pixels--, sums += QUAD, out += step) {
         const int32x4_t sum = vaddq_s32(vldrwq_s32(sums), bias);
-        const int32x4_t value = vaddq_n_s32(multiply(sum, &by), zero_point);
+        const int32x4_t product =
+            is_simple ? vrshlq_s32(vqrdmulhq_s32(sum, by->multiplier), by->right)
+                      : esr_multiply_quad(sum, by->multiplier, by->left, by->right);
+        const int32x4_t value = vaddq_n_s32(product, zero_point);
 
         store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
+    }
+}
+
+void esr_store_quad(const esr_conv *args, const int32_t *sums, uint32_t first, uint32_t pixels,
+                    uint32_t channel, uint32_t count)
+{
+    const mve_pred16_t lanes = vctp32q(count);
+    const scales by = load_scales(args->scales + channel, lanes);
+    int8_t *out = args->out + (size_t)first * args->out_channels + channel;
+
+    if (count < QUAD) {
+        store_pixels(args, sums, out, channel, pixels, &by, lanes, 0, 0);
+    } else if (args->low >= args->out_zero_point && vcmpgtq_n_s32(by.left, 0) == 0) {
+        store_pixels(args, sums, out, channel, pixels, &by, lanes, 1, 1);
+    } else {
+        store_pixels(args, sums, out, channel, pixels, &by, lanes, 1, 0);
     }
 }
 
@@ -193,11 +197,7 @@ static void run_quad(const strip *s, const int8_t *weights, uint32_t channel, ui
     int32_t sums[STRIP * QUAD];
 
     add_windows(s, weights, sums);
-    if (count >= QUAD) {
-        store_quad(s, sums, channel, vctp32q(QUAD), 1);
-    } else {
-        store_quad(s, sums, channel, vctp32q(count), 0);
-    }
+    esr_store_quad(s->args, sums, s->first, s->pixels, channel, count);
 }
 
 /* Compute a strip of at most `limit` pixels. Copies the windows to scratch unless s->windows points
