@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_sr.engine.frame_border import find_border
-from edge_sr.engine.frame_memory import FrameRing
 from edge_sr.engine.frame_plan import FramePlan
+from edge_sr.engine.frame_rings import FrameRing
 from edge_sr.engine.memory_plan import Ring
 from edge_sr.engine.plan import HEAD_BYTES, Plan
 from edge_sr.engine.schedule import EMIT, INPUT, Event
@@ -80,11 +80,15 @@ def draw_frame(out: Path, plan: FramePlan, title: str) -> None:
     _draw_box(axis, (0, events), (0, HEAD_BYTES), "", _HEAD)
     whole = {plan.nodes[index].output for index in border.whole}
     for ring in plan.rings:
-        time = (ring.life[0], ring.life[1] - ring.life[0] + 1)
         colour = _SOMETIMES if whole.intersection(ring.tensors) else _ALWAYS
         memory = (HEAD_BYTES + ring.offset, ring.size)
-        _draw_box(axis, time, memory, _frame_label(plan, ring), colour)
-    _draw_box(axis, (0, events), (end - plan.scratch, plan.scratch), "kernel scratch", _HEAD)
+        for span in ring.spans:
+            time = (span[0], span[1] - span[0] + 1)
+            _draw_box(axis, time, memory, _frame_label(plan, ring, time[1]), colour)
+    for scratch in plan.scratches:
+        memory = (HEAD_BYTES + scratch.offset, scratch.size)
+        for event in scratch.events:
+            _draw_box(axis, (event, 1), memory, "", _HEAD)
     axis.axvline(border.event, color="black", linestyle="--", linewidth=1)
     axis.set_xlim(0, events)
     axis.set_ylim(0, end)
@@ -95,10 +99,10 @@ def draw_frame(out: Path, plan: FramePlan, title: str) -> None:
     _save(figure, out, _frame_legend())
 
 
-def _frame_label(plan: FramePlan, ring: FrameRing) -> str:
+def _frame_label(plan: FramePlan, ring: FrameRing, events: int) -> str:
     """Return the label that has room in a ring's box; narrow boxes have the operator's number."""
     makers, size = _makers(plan, ring), f"{ring.rows} x {ring.stride:,} bytes"
-    wide = (ring.life[1] - ring.life[0] + 1) / len(plan.program)
+    wide = events / len(plan.program)
     tall = ring.size / plan.arena_bytes
     if tall < _ONE_LINE or wide < _NUMBER:
         return ""

@@ -51,6 +51,11 @@ class FrameRing:
         return -(-(left + self.width + right) * self.channels // 4) * 4
 
     @property
+    def life(self) -> tuple[int, int]:
+        """The first and the last event that uses the ring."""
+        return self.spans[0][0], self.spans[-1][1]
+
+    @property
     def size(self) -> int:
         """Bytes of all slots."""
         return self.rows * self.stride

@@ -7,8 +7,8 @@ from edge_sr.cli.firmware.network import Network
 
 if TYPE_CHECKING:
     from edge_sr.engine.frame_border import Border
-    from edge_sr.engine.frame_memory import FrameRing
     from edge_sr.engine.frame_plan import FramePlan
+    from edge_sr.engine.frame_rings import FrameRing
 
 
 def print_frame_plan(network: Network, plan: "FramePlan") -> None:
@@ -68,18 +68,19 @@ def _print_map(plan: "FramePlan", border: "Border") -> None:
     """Print the place of each ring; rings that are needed at different times share memory."""
     from edge_sr.engine.plan import HEAD_BYTES
 
-    end = plan.arena_bytes
     rings = sorted(plan.rings, key=lambda ring: (ring.life, ring.offset))
     events = f"0..{len(plan.program) - 1}"
     head = ("engine state", "", "", f"{HEAD_BYTES:,}", f"0..{HEAD_BYTES}", events, "")
-    place = f"{end - plan.scratch}..{end}"
-    scratch = ("kernel scratch (im2col)", "", "", f"{plan.scratch:,}", place, events, "")
     print_markdown(
         [
             *("arena", "rows", "pixels x channels", "bytes, aligned", "from..to"),
             *("events", "written by"),
         ],
-        [head, *(_ring_row(plan, ring, HEAD_BYTES, border) for ring in rings), scratch],
+        [
+            head,
+            *(_ring_row(plan, ring, HEAD_BYTES, border) for ring in rings),
+            *_scratch_rows(plan, HEAD_BYTES),
+        ],
     )
 
 
@@ -96,3 +97,14 @@ def _ring_row(plan: "FramePlan", ring: "FrameRing", head: int, border: "Border")
         f"{ring.life[0]}..{ring.life[1]}",
         "layer on whole tensors" if set(makers) & set(border.whole) else "layer that streams",
     )
+
+
+def _scratch_rows(plan: "FramePlan", head: int) -> list[tuple[str, ...]]:
+    """Return a row for the scratch memory of all convolutions, if there is any."""
+    if not plan.scratches:
+        return []
+    most = max(scratch.size for scratch in plan.scratches)
+    first = head + min(scratch.offset for scratch in plan.scratches)
+    end = head + max(scratch.offset + scratch.size for scratch in plan.scratches)
+    name = "kernel scratch (im2col), among rings without live rows"
+    return [(name, "", "", f"up to {most:,}", f"{first}..{end}", "its layer's", "")]
