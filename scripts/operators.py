@@ -17,6 +17,7 @@ LIMITS = {
     **lower.LIMITS,
     "CONV_2D": f"{_WINDOW}, groups",
     "DEPTHWISE_CONV_2D": f"{_WINDOW}, any multiplier",
+    "TRANSPOSE_CONV": "stride up to 1024, padding SAME and VALID",
     "AVERAGE_POOL_2D": "any window",
     "MAX_POOL_2D": "any window",
     "MEAN": "over height, width and channels, or some of them",

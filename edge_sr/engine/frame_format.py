@@ -74,7 +74,8 @@ def _entries(memory: FrameMemory, buffers: Mapping[int, int]) -> list[bytes]:
             node = memory.nodes[event.action]
             tensor = node.output
             inside = 0 <= event.row < graph.tensors[tensor].shape[1]
-            actions = [first[event.action] + i for i in range(len(node.calls) if inside else 1)]
+            calls = node.calls_of(event.row) if inside else range(1)
+            actions = [first[event.action] + call for call in calls]
         row = event.row + memory.rings[buffers[tensor]].padding[0]
         entries += [_ENTRY.pack(action, row) for action in actions]
     if len(entries) > MAX_ENTRIES:
@@ -126,7 +127,7 @@ def _pack_call(
         *call.dilation,
         *call.padding,
         call.groups,
-        call.extra,
+        call.extra | call.up[0] | call.up[1] << 16,
         constants.add(weights),
         constants.add(call.bias),
         constants.add(call.scales),

@@ -6,7 +6,14 @@ Rules of operators that work on frames of any size, too, are those of `lower.py`
 
 import dataclasses
 
-from edge_sr.engine import frame_gather, frame_resize, frame_shapes, frame_windows, lower
+from edge_sr.engine import (
+    frame_gather,
+    frame_resize,
+    frame_shapes,
+    frame_transposed,
+    frame_windows,
+    lower,
+)
 from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode, Image, axis_of, check_shape
 from edge_sr.engine.frame_patterns import join_chains
 from edge_sr.engine.lower_tables import TABLE_RULES
@@ -19,6 +26,7 @@ _RULES = {
     **frame_shapes.RULES,
     **frame_gather.RULES,
     **frame_resize.RULES,
+    **frame_transposed.RULES,
 }
 
 

@@ -30,6 +30,8 @@ class FrameNode:
         columns: padding left and right of its inputs that it reads.
         in_place: inputs that the output may overwrite.
         resumes: whether an output row is computed from the one above it, too.
+        turn: None, or the calls take turns: row r is computed by call (r + turn) modulo their
+            number alone.
     """
 
     label: str
@@ -40,6 +42,14 @@ class FrameNode:
     columns: tuple[int, int] = (0, 0)
     in_place: tuple[int, ...] = ()
     resumes: Callable[[int], bool] = lambda row: False
+    turn: int | None = None
+
+    def calls_of(self, row: int) -> range:
+        """The positions of the calls that compute a row."""
+        if self.turn is None:
+            return range(len(self.calls))
+        call = (row + self.turn) % len(self.calls)
+        return range(call, call + 1)
 
 
 Rule = Callable[[Graph, Operator], FrameNode]

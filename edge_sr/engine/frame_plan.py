@@ -16,6 +16,7 @@ from edge_sr.engine.frame_lower import as_images, lower_frame
 from edge_sr.engine.frame_memory import FrameMemory, FrameScratch, plan_frame_memory
 from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode
 from edge_sr.engine.frame_rings import FrameRing, Padding, owners_of, paddings_of
+from edge_sr.engine.frame_transposed import macs_of
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import HEAD_BYTES, MAX_ARENA
 from edge_sr.engine.schedule import Event
@@ -112,5 +113,7 @@ def _macs(graph: Graph, node: FrameNode) -> int:
     (call, *_) = node.calls
     if call.window is None:
         return 0
+    if call.up != (0, 0):
+        return macs_of(graph.tensors[call.source].shape, node.calls)
     taps = math.prod(call.window.shape[1:])
     return math.prod(graph.tensors[call.target].shape) * taps

@@ -63,6 +63,7 @@ class KernelCall:
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
+    up: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

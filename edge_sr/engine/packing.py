@@ -95,11 +95,26 @@ def frame_scratch_bytes(call: KernelCall, pixels: int) -> int:
     """
     if call.window is None:
         return 0
+    return _kernel_scratch_bytes(call, pixels) + _row_bytes(call, pixels)
+
+
+def _kernel_scratch_bytes(call: KernelCall, pixels: int) -> int:
+    assert call.window is not None
     per_group = call.window.shape[3]
     if _is_depthwise(call.window, call.groups):
         return _mve8_depthwise_scratch(call, pixels)
     packed = any(takes(layout, call, pixels) for layout in Layout)
     return scratch_bytes(call.kernel, per_group) if packed else 0
+
+
+def _row_bytes(call: KernelCall, pixels: int) -> int:
+    """Bytes of the row of a transposed convolution from which pixels are cut off; else 0."""
+    assert call.window is not None
+    if call.up == (0, 0):
+        return 0
+    left, up = call.padding[1], call.up[1]
+    windows = (pixels - 1 + left) // up - left // up + 1
+    return 0 if windows * up == pixels else _round_up(windows * len(call.window), 4)
 
 
 def scratch_bytes(kernel: tuple[int, int], per_group: int) -> int:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from random_models import EngineWriter
-from tflite_factory import Value
+from tflite_factory import ACTIVATIONS, Value
 
 NAMES = (
     *("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V"),
-    *("MIRROR_PAD", "PADV2", "MEAN", "SQUEEZE"),
+    *("MIRROR_PAD", "PADV2", "MEAN", "SQUEEZE", "TRANSPOSE_CONV"),
 )
 
 
@@ -113,6 +113,45 @@ class SpatialWriter(EngineWriter):
         self.operator("EXPAND_DIMS", operands, [out.index], schema.ExpandDimsOptionsT())
         return out
 
+    def transposed(
+        self,
+        image: Value,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        outputs: int,
+        same: bool,
+        activation: str = "NONE",
+    ) -> Value:
+        """A transposed convolution with the smallest output of its padding, or a larger one."""
+        shape = (outputs, *kernel, image.shape[3])
+        weights = self.rng.integers(-128, 128, shape, dtype=np.int8)
+        scales = self.rng.uniform(0.002, 0.02, outputs if self.rng.integers(4) else 1)
+        spare = [int(self.rng.integers(0, step)) for step in stride]
+        size = [
+            (side - 1) * step + (1 if same else taps) + more
+            for side, step, taps, more in zip(image.shape[1:3], stride, kernel, spare, strict=True)
+        ]
+        spread = 5000 * np.sqrt(weights[0].size) * image.scale * float(scales.mean())
+        scale = spread / float(self.rng.uniform(30, 120))
+        out = self.activation("transposed", (1, *size, outputs), scale, self.zero_point())
+        operands = [
+            self.integers("shape", out.shape),
+            self._weights(weights, scales.astype(np.float32), 0),
+            image.index,
+        ]
+        if self.rng.integers(3):
+            bias = self.rng.integers(-20000, 20000, outputs, dtype=np.int32)
+            operands.append(
+                self.tensor(
+                    "bias", [outputs], "int32", image.scale * scales, [0] * len(scales), bias
+                )
+            )
+        options = schema.TransposeConvOptionsT()
+        options.padding, (options.strideH, options.strideW) = 0 if same else 1, stride
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        self.operator("TRANSPOSE_CONV", operands, [out.index], options)
+        return out
+
     def spatial(self, image: Value, name: str, number: int) -> Value | None:
         """An operator with numbers drawn by a seed; None if it does not fit the image."""
         rng = np.random.default_rng(number)
@@ -148,6 +187,11 @@ class SpatialWriter(EngineWriter):
         if name == "MEAN":
             axes = [axis for axis in (1, 2, 3) if rng.integers(2)] or [1]
             return self.mean_over(image, axes, keep=True)
+        if name == "TRANSPOSE_CONV":
+            kernel, stride = rng.integers(1, 6, 2).tolist(), rng.integers(1, 5, 2).tolist()
+            outputs, same = int(rng.choice([1, 2, 3, 5, 8, 12])), bool(rng.integers(2))
+            activation = str(rng.choice(["NONE", "RELU", "RELU6"]))
+            return self.transposed(image, kernel, stride, outputs, same, activation)
         return self.squeeze_and_expand(image) if image.shape[1] == 1 else None
 
 

@@ -48,6 +48,34 @@ def test_an_enlarged_row_is_computed_once_its_neighbour_is_there() -> None:
     assert plan.latency <= 1
 
 
+# --- transposed convolutions
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride"),
+    [((3, 3), (2, 2)), ((2, 2), (2, 2)), ((4, 5), (2, 3)), ((1, 2), (3, 4)), ((9, 9), (1, 2))],
+)
+@pytest.mark.parametrize("same", [False, True])
+def test_transposed_convolutions_have_the_bits_of_tflm(
+    kernel: tuple[int, int], stride: tuple[int, int], same: bool
+) -> None:
+    for zero_point, side in ((-128, (3, 5)), (0, (1, 1)), (127, (4, 1))):
+        writer = FrameWriter(*side, 4, seed=zero_point + 128)
+        image = writer.activation("image", writer.input.shape, 0.03, zero_point)
+        options = schema.QuantizeOptionsT()
+        writer.operator("QUANTIZE", [writer.input.index], [image.index], options)
+        same_as_tflm(writer.finish(writer.transposed(image, kernel, stride, 3, same)))
+
+
+def test_a_transposed_convolution_streams() -> None:
+    """A kernel of 4x4 with stride 2 reads two rows of the input for each row."""
+    writer = FrameWriter(32, 8, 2)
+    image = writer.transposed(writer.input, (4, 4), (2, 2), 3, True)
+    plan = make_frame_plan(read_graph(writer.finish(image)))
+    assert plan.rings[0].rows == 2
+    assert plan.latency <= 1
+
+
 # --- ranks
 
 
@@ -110,13 +138,16 @@ def of_another_shape(writer: FrameWriter) -> Value:
     return out
 
 
+def overwrite(writer: FrameWriter, tensor: int, values: list[int]) -> None:
+    """Give a constant other integers."""
+    buffer = writer.model.buffers[writer.subgraph.tensors[tensor].buffer]
+    buffer.data = np.frombuffer(np.array(values, np.int32).tobytes(), np.uint8)
+
+
 def beyond_the_end(writer: FrameWriter) -> Value:
     out = writer.cut(writer.input, (0, 1, 0, 0), (1, 2, 4, 2))
     writer.subgraph.tensors[out.index].shape = [1, 4, 4, 2]
-    sizes = writer.subgraph.operators[-1].inputs[2]
-    buffer = writer.subgraph.tensors[sizes].buffer
-    data = np.array([1, 4, 4, 2], np.int32).tobytes()
-    writer.model.buffers[buffer].data = np.frombuffer(data, np.uint8)
+    overwrite(writer, writer.subgraph.operators[-1].inputs[2], [1, 4, 4, 2])
     return out
 
 
@@ -143,6 +174,19 @@ def both_centers_and_corners(writer: FrameWriter) -> Value:
     return writer.resize(writer.input, "RESIZE_BILINEAR", (8, 8), True, True)
 
 
+def of_impossible_size(writer: FrameWriter) -> Value:
+    out = writer.transposed(writer.input, (3, 3), (2, 2), 3, True)
+    writer.subgraph.tensors[out.index].shape = [1, 9, 8, 3]
+    overwrite(writer, writer.subgraph.operators[-1].inputs[0], [1, 9, 8, 3])
+    return out
+
+
+def with_other_inputs(writer: FrameWriter) -> Value:
+    out = writer.transposed(writer.input, (3, 3), (2, 2), 3, True)
+    writer.subgraph.tensors[writer.subgraph.operators[-1].inputs[1]].shape = [3, 3, 2, 3]
+    return out
+
+
 REFUSED: dict[Callable[[FrameWriter], Value], str] = {
     without_options: "operator 0 RESIZE_BILINEAR lacks its options",
     rescaled: "operator 0 RESIZE_NEAREST_NEIGHBOR copies tensor 0 'input' to .* differs",
@@ -152,6 +196,8 @@ REFUSED: dict[Callable[[FrameWriter], Value], str] = {
     new_axis: "operator 0 STRIDED_SLICE of tensor 0 'input' has an ellipsis, a new axis",
     mirrored_channels: "operator 0 MIRROR_PAD pads tensor 0 'input' by",
     mirrored_too_far: "operator 0 MIRROR_PAD mirrors 4 of 4 pixels of tensor 0 'input'",
+    of_impossible_size: "operator 0 TRANSPOSE_CONV makes tensor .* do not give",
+    with_other_inputs: "operator 0 TRANSPOSE_CONV has tensor .* of shape .3, 3, 2, 3. for",
     both_centers_and_corners: "operator 0 RESIZE_BILINEAR has both align_corners and",
 }
 
@@ -171,6 +217,7 @@ def test_changed_plans_are_refused_or_run_within_their_arena() -> None:
     writer = FrameWriter(6, 5, 3, seed=8)
     image = writer.resize(writer.input, "RESIZE_NEAREST_NEIGHBOR", (12, 10), False, True)
     image = writer.resize(image, "RESIZE_BILINEAR", (9, 20), False, True)
+    image = writer.transposed(image, (3, 4), (2, 3), 2, True)
     plan = make_frame_plan(read_graph(writer.finish(writer.mean_over(image, [2], keep=True))))
     rng, row, ran = np.random.default_rng(1), np.zeros(5 * 3, np.int8), 0
     sink = binding.Sink(lambda user, y, row: 0)

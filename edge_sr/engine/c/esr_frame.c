@@ -74,48 +74,89 @@ static const int8_t *same_row(const esr_engine *engine, const buffer_t *in, cons
 
 /* --- operators. `row` is a row of the output's frame, counted from its top padding. */
 
-static void run_conv(const esr_engine *engine, const operator_t *op, uint32_t row)
+/* Set what does not depend on the row. `column`: the first one that is read, counted from the left
+ * padding. */
+static void set_conv(const esr_engine *engine, const operator_t *op, uint32_t column,
+                     esr_conv *args)
 {
     const esr_layout *layout = &engine->layout;
     const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
-    esr_conv args;
 
-    args.in.ring = ring(engine, in) + (size_t)(in->left - op->left) * in->channels;
-    args.in.row_bytes = stride_of(in);
-    args.in.first = ((row - out->top) * op->stride_h + in->top - op->top) % in->depth;
-    args.in.depth = in->depth;
-    args.pixels = out->width;
-    args.kernel_h = op->kernel_h;
-    args.kernel_w = op->kernel_w;
-    args.in_channels = in->channels;
-    args.out_channels = out->channels;
-    args.groups = op->groups;
-    args.stride_w = op->stride_w;
-    args.dilation_h = op->dilation_h;
-    args.dilation_w = op->dilation_w;
-    args.weights = esr_constant(layout, op->weights);
-    args.bias = esr_constant(layout, op->bias);
-    args.scales = esr_constant(layout, op->scales);
-    args.out_zero_point = op->out_zero_point;
-    args.low = op->low;
-    args.high = op->high;
-    args.out = fresh_row(engine, out, row);
-    args.scratch = engine->memory + op->scratch;
-    args.scratch_bytes = op->scratch_bytes;
-    switch (op->kind) {
+    args->in.ring = ring(engine, in) + (size_t)column * in->channels;
+    args->in.row_bytes = stride_of(in);
+    args->in.depth = in->depth;
+    args->kernel_h = op->kernel_h;
+    args->kernel_w = op->kernel_w;
+    args->in_channels = in->channels;
+    args->out_channels = out->channels;
+    args->groups = op->groups;
+    args->stride_w = op->stride_w;
+    args->dilation_h = op->dilation_h;
+    args->dilation_w = op->dilation_w;
+    args->weights = esr_constant(layout, op->weights);
+    args->bias = esr_constant(layout, op->bias);
+    args->scales = esr_constant(layout, op->scales);
+    args->out_zero_point = op->out_zero_point;
+    args->low = op->low;
+    args->high = op->high;
+    args->scratch = engine->memory + op->scratch;
+    args->scratch_bytes = op->scratch_bytes;
+}
+
+static void call_conv(const esr_engine *engine, uint32_t kind, const esr_conv *args)
+{
+    (void)engine; /* where there is one set of kernels */
+    switch (kind) {
     case ESR_CONV:
-        ESR_KERNEL(engine, conv_row)(&args);
+        ESR_KERNEL(engine, conv_row)(args);
         break;
     case ESR_DEPTHWISE:
-        ESR_KERNEL(engine, depthwise_row)(&args);
+        ESR_KERNEL(engine, depthwise_row)(args);
         break;
     case ESR_ANY_CONV:
-        ESR_KERNEL(engine, any_conv_row)(&args);
+        ESR_KERNEL(engine, any_conv_row)(args);
         break;
     default: /* ESR_ANY_DEPTHWISE */
-        ESR_KERNEL(engine, any_depthwise_row)(&args);
+        ESR_KERNEL(engine, any_depthwise_row)(args);
         break;
     }
+}
+
+/* The row is computed at the end of the scratch memory if the output has only a part of it. */
+static void run_transposed(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    const wide_row wide = wide_row_of(op, out);
+    const uint32_t last = (row - out->top + op->top) / up_h_of(op); /* row of the input */
+    int8_t *pixels = fresh_row(engine, out, row);
+    esr_conv args;
+
+    set_conv(engine, op, in->left + wide.last + 1u - op->kernel_w, &args);
+    args.in.first = (last + in->top + 1u - op->kernel_h) % in->depth;
+    args.pixels = wide.windows;
+    args.out_channels = up_w_of(op) * out->channels;
+    args.scratch_bytes -= (size_t)wide.bytes;
+    args.out = wide.bytes == 0 ? pixels : (int8_t *)args.scratch + args.scratch_bytes;
+    call_conv(engine, op->kind, &args);
+    if (wide.bytes != 0) {
+        memcpy(pixels, args.out + (size_t)wide.cut * out->channels, row_bytes(out));
+    }
+}
+
+static void run_conv(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    esr_conv args;
+
+    if (op->extra != 0) {
+        run_transposed(engine, op, row);
+        return;
+    }
+    set_conv(engine, op, (uint32_t)in->left - op->left, &args);
+    args.in.first = ((row - out->top) * op->stride_h + in->top - op->top) % in->depth;
+    args.pixels = out->width;
+    args.out = fresh_row(engine, out, row);
+    call_conv(engine, op->kind, &args);
 }
 
 static void run_unary(const esr_engine *engine, const operator_t *op, uint32_t row)

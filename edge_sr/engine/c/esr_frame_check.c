@@ -105,22 +105,27 @@ static int has_windows(const operator_t *op, const buffer_t *in, const buffer_t 
            (uint64_t)(op->kernel_h - 1u) * op->dilation_h < in->depth;
 }
 
+/* `taken`: bytes of scratch memory that the kernel does not have. */
 static int check_weights(const esr_layout *layout, const operator_t *op, uint32_t inputs,
-                         uint32_t outputs)
+                         uint32_t outputs, uint64_t taken)
 {
     const uint64_t taps = (uint64_t)op->kernel_h * op->kernel_w;
+    const uint64_t scratch = op->scratch_bytes;
 
+    if (taken > scratch) {
+        return 0;
+    }
     if (op->kind == ESR_DEPTHWISE || op->kind == ESR_ANY_DEPTHWISE) {
         return inputs == 1 && has_constant(layout, op->weights, taps * op->groups * outputs);
     }
     if (op->kind == ESR_ANY_CONV) {
         return esr_any_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <=
-                   op->scratch_bytes &&
+                   scratch - taken &&
                has_constant(layout, op->weights, taps * inputs * op->groups * outputs);
     }
     return in_range(op->kernel_h, 1, ESR_MAX_KERNEL) && in_range(op->kernel_w, 1, ESR_MAX_KERNEL) &&
            inputs <= ESR_MAX_CHANNELS && outputs <= ESR_MAX_CHANNELS &&
-           esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <= op->scratch_bytes &&
+           esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <= scratch - taken &&
            has_constant(layout, op->weights,
                         op->groups *
                             esr_conv_weight_bytes(op->kernel_h, op->kernel_w, inputs, outputs));
@@ -135,17 +140,45 @@ static int has_scratch(const esr_layout *layout, const operator_t *op, const buf
            (op->scratch_bytes == 0 || end <= buffer->offset || end_of(buffer) <= op->scratch);
 }
 
+static int is_plain(const operator_t *op)
+{
+    return op->stride_h == 1 && op->stride_w == 1 && op->dilation_h == 1 && op->dilation_w == 1;
+}
+
+static int check_transposed(const esr_layout *layout, const operator_t *op, const buffer_t *in,
+                            const buffer_t *out)
+{
+    const uint32_t up_h = up_h_of(op), up_w = up_w_of(op);
+    wide_row row;
+    uint32_t outputs;
+
+    if (!in_range(up_h, 1, ESR_MAX_FRAME_WINDOW) || !in_range(up_w, 1, ESR_MAX_FRAME_WINDOW)) {
+        return 0;
+    }
+    row = wide_row_of(op, out);
+    outputs = up_w * out->channels;
+    return (op->kind == ESR_CONV || op->kind == ESR_ANY_CONV) && check_window(op) &&
+           is_plain(op) && op->groups == 1 && has_scratch(layout, op, in) &&
+           has_scratch(layout, op, out) && op->kernel_h <= in->depth &&
+           op->kernel_h <= in->top + op->top / up_h + 1 && op->kernel_w <= in->left + row.last + 1 &&
+           row.last + row.windows <= (uint32_t)in->width + in->right &&
+           check_weights(layout, op, in->channels, outputs, row.bytes) &&
+           has_constant(layout, op->bias, (uint64_t)outputs * 4) &&
+           has_scales(layout, op->scales, outputs);
+}
+
 static int check_conv(const esr_layout *layout, const operator_t *op, const buffer_t *in,
                       const buffer_t *out)
 {
     const int is_any = op->kind == ESR_ANY_CONV || op->kind == ESR_ANY_DEPTHWISE;
-    const int is_plain = op->stride_h == 1 && op->stride_w == 1 && op->dilation_h == 1 &&
-                         op->dilation_w == 1;
 
-    return has_windows(op, in, out) && (is_any || is_plain) && op->groups != 0 &&
+    if (op->extra != 0) {
+        return check_transposed(layout, op, in, out);
+    }
+    return has_windows(op, in, out) && (is_any || is_plain(op)) && op->groups != 0 &&
            has_scratch(layout, op, in) && has_scratch(layout, op, out) &&
            in->channels % op->groups == 0 && out->channels % op->groups == 0 &&
-           check_weights(layout, op, in->channels / op->groups, out->channels / op->groups) &&
+           check_weights(layout, op, in->channels / op->groups, out->channels / op->groups, 0) &&
            has_constant(layout, op->bias, (uint64_t)out->channels * 4) &&
            has_scales(layout, op->scales, out->channels);
 }

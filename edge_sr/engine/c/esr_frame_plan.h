@@ -75,6 +75,14 @@ typedef enum esr_frame_kind {
     ESR_LAST_MAX              /* of ESR_MAX_ROWS: the row of the whole window */
 } esr_frame_kind;
 
+/*
+ * A transposed convolution is one operator of kind ESR_CONV or ESR_ANY_CONV for each row of its
+ * stride; `extra` is stride of rows | stride of columns << 16, and stride_h and stride_w are 1. The
+ * program calls operator i for row y of the frame if (y + top) % stride of rows == i. Then the row is
+ * a convolution of the input's rows down to (y + top) / stride of rows, with the pixels between two
+ * input pixels as output channels: weights, bias and scales belong to [pixel][output channel].
+ * `left` pixels before the frame's are cut off.
+ */
 typedef struct esr_frame_operator {
     uint32_t kind;       /* esr_plan_kind or esr_frame_kind */
     uint32_t in;         /* index of a buffer, like the next two */
@@ -89,7 +97,7 @@ typedef struct esr_frame_operator {
     uint16_t top;        /* rows of padding above the first window; of ESR_PAD: above the input */
     uint16_t left;
     uint32_t groups;
-    uint32_t extra;      /* as in esr_plan_kind and esr_frame_kind */
+    uint32_t extra;      /* as above, and in esr_plan_kind and esr_frame_kind */
     uint32_t weights;    /* offset in bytes from the plan's start, like the next two */
     uint32_t bias;
     uint32_t scales;

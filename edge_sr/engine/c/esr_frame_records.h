@@ -49,6 +49,36 @@ static inline uint32_t rows_of(const buffer_t *buffer)
     return (uint32_t)buffer->top + buffer->height + buffer->bottom;
 }
 
+/* Output rows of a transposed convolution for each input row, and pixels for each pixel. */
+static inline uint32_t up_h_of(const operator_t *op)
+{
+    return op->extra & UINT16_MAX;
+}
+
+static inline uint32_t up_w_of(const operator_t *op)
+{
+    return op->extra >> 16;
+}
+
+/* The row that a transposed convolution computes: `windows` times up_w pixels, of which the output
+ * has a part. */
+typedef struct wide_row {
+    uint32_t last;       /* input column that the first window ends with */
+    uint32_t windows;
+    uint32_t cut;        /* pixels before those of the output */
+    uint64_t bytes;      /* scratch memory for the row; 0: it is the output's */
+} wide_row;
+
+static inline wide_row wide_row_of(const operator_t *op, const buffer_t *out)
+{
+    const uint32_t up = up_w_of(op), last = op->left / up;
+    const uint32_t windows = (out->width - 1u + op->left) / up - last + 1;
+    const uint64_t bytes = ((uint64_t)windows * up * out->channels + 3) / 4 * 4;
+    const wide_row row = {last, windows, op->left % up, windows * up == out->width ? 0 : bytes};
+
+    return row;
+}
+
 #endif
 
 #endif
