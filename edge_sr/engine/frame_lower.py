@@ -74,8 +74,7 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
         raise UserError(f"the engine runs only int8 models, but {floats[0]}")
     if len(graph.operators) > MAX_OPERATORS:
         raise UserError(
-            f"the model has {len(graph.operators)} operators; the engine supports "
-            f"{MAX_OPERATORS}"
+            f"the model has {len(graph.operators)} operators; the engine supports {MAX_OPERATORS}"
         )
     _check_tensor(graph.input, "the model")
     nodes: list[FrameNode] = []
