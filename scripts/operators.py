@@ -11,10 +11,12 @@ _WINDOW = "stride and dilation up to 1024, padding SAME and VALID"
 _RESIZE = "any size, `align_corners` and `half_pixel_centers`"
 _SLICE = "constant numbers; rows and columns with any step, channels with steps above 0"
 _RESHAPE = "between vectors (1, N), sequences (1, W, C) and images (1, H, W, C)"
+_COMBINE = "of two inputs; one may have a side of 1, or be constant"
 _SPLIT = "along height, width or channels"
 
 LIMITS = {
     **lower.LIMITS,
+    **dict.fromkeys(("ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM"), _COMBINE),
     "CONV_2D": f"{_WINDOW}, groups",
     "DEPTHWISE_CONV_2D": f"{_WINDOW}, any multiplier",
     "TRANSPOSE_CONV": "stride up to 1024, padding SAME and VALID",

@@ -7,6 +7,7 @@ Rules of operators that work on frames of any size, too, are those of `lower.py`
 import dataclasses
 
 from edge_sr.engine import (
+    frame_elementwise,
     frame_gather,
     frame_resize,
     frame_shapes,
@@ -21,15 +22,13 @@ from edge_sr.engine.operands import END_TYPES, check_types
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator, Tensor, fold, not_integer
 
-MAX_OPERATORS = 1024
-"""Limit of the operators of a graph; planning takes seconds for so many."""
-
 _RULES = {
     **frame_windows.RULES,
     **frame_shapes.RULES,
     **frame_gather.RULES,
     **frame_resize.RULES,
     **frame_transposed.RULES,
+    **frame_elementwise.RULES,
 }
 
 
@@ -72,9 +71,10 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
     floats = not_integer(graph, END_TYPES)
     if floats:
         raise UserError(f"the engine runs only int8 models, but {floats[0]}")
-    if len(graph.operators) > MAX_OPERATORS:
+    if len(graph.operators) > lower.MAX_OPERATORS:
         raise UserError(
-            f"the model has {len(graph.operators)} operators; the engine supports {MAX_OPERATORS}"
+            f"the model has {len(graph.operators)} operators; the engine supports "
+            f"{lower.MAX_OPERATORS}"
         )
     _check_tensor(graph.input, "the model")
     nodes: list[FrameNode] = []

@@ -32,6 +32,7 @@ class FrameNode:
         resumes: whether an output row is computed from the one above it, too.
         turn: None, or the calls take turns: row r is computed by call (r + turn) modulo their
             number alone.
+        spread: inputs of one row, which every output row reads.
     """
 
     label: str
@@ -43,6 +44,7 @@ class FrameNode:
     in_place: tuple[int, ...] = ()
     resumes: Callable[[int], bool] = lambda row: False
     turn: int | None = None
+    spread: tuple[int, ...] = ()
 
     def calls_of(self, row: int) -> range:
         """The positions of the calls that compute a row."""
@@ -50,6 +52,10 @@ class FrameNode:
             return range(len(self.calls))
         call = (row + self.turn) % len(self.calls)
         return range(call, call + 1)
+
+    def rows_of(self, source: int, row: int) -> range:
+        """The rows of an input that an output row reads."""
+        return range(1) if source in self.spread else self.rows(row)
 
 
 Rule = Callable[[Graph, Operator], FrameNode]
@@ -98,7 +104,8 @@ def padding_of(
     for node, source in itertools.product(nodes, tensors):
         if source in node.inputs:
             height, last = graph.tensors[source].shape[1], graph.tensors[node.output].shape[1] - 1
-            top = max(top, -min(0, *node.rows(0)) if node.rows(0) else 0)
-            bottom = max(bottom, node.rows(last).stop - height if node.rows(last) else 0)
+            first_rows, last_rows = node.rows_of(source, 0), node.rows_of(source, last)
+            top = max(top, -min(0, *first_rows) if first_rows else 0)
+            bottom = max(bottom, last_rows.stop - height if last_rows else 0)
             left, right = max(left, node.columns[0]), max(right, node.columns[1])
     return top, bottom, left, right

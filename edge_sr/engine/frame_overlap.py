@@ -64,7 +64,7 @@ class _Replay:
         scratch = self.scratches.get(node.output, self.labels[:0]) if inside else self.labels[:0]
         scratch[:] = _SCRATCH
         for source in node.inputs if inside else ():
-            for read in node.rows(row):
+            for read in node.rows_of(source, row):
                 self._read(source, read, node.label)
         if inside and node.resumes(row):
             self._read(node.output, row - 1, node.label)

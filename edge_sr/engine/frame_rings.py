@@ -149,7 +149,7 @@ def used_rows(
         node = nodes[event.action]
         if 0 <= event.row < graph.tensors[node.output].shape[1]:
             for source in node.inputs:
-                yield source, node.rows(event.row)
+                yield source, node.rows_of(source, event.row)
         yield node.output, (event.row,)
 
 

@@ -75,9 +75,10 @@ class FrameSchedule:
         while progress.done <= row:
             if progress.producer != INPUT and 0 <= progress.done < progress.height:
                 node = self._nodes[progress.producer]
-                rows = node.rows(progress.done)
-                for source in node.inputs if rows else ():
-                    self._compute(source, rows[-1])
+                for source in node.inputs:
+                    rows = node.rows_of(source, progress.done)
+                    if rows:
+                        self._compute(source, rows[-1])
             self.events.append(Event(progress.producer, progress.done))
             progress.done += 1
             if len(self.events) > MAX_EVENTS:

@@ -33,6 +33,7 @@ class Kind(IntEnum):
     AVERAGE_SUMS = 20
     MEAN_SUMS = 21
     LAST_MAX = 22
+    BINARY = 23
 
 
 @dataclass(frozen=True, eq=False)

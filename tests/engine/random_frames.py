@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
-from random_models import RandomNetwork
+from random_models import COMBINING, RandomNetwork, combining_options
 from random_spatial import NAMES as SPATIAL
 from random_spatial import SpatialWriter
 from tflite_factory import ACTIVATIONS, Value
@@ -145,6 +145,33 @@ class FrameWriter(SpatialWriter):
         self.operator("PAD", [image.index, table], [out.index], schema.PadOptionsT())
         return out
 
+    def combine(self, name: str, left: Value, right: Value, activation: str) -> Value:
+        """An operator on two tensors, of which one may be smaller."""
+        shape = np.broadcast_shapes(left.shape, right.shape)
+        out = self.combined(name, left, shape, right.scale)
+        options = combining_options(name, activation)
+        self.operator(name, [left.index, right.index], [out.index], options)
+        return out
+
+    def partner(self, image: Value, number: int) -> Value:
+        """A tensor to combine with an image: smaller than it, or a constant."""
+        height, width = image.shape[1:3]
+        kernel = ((height, width), (height, 1), (1, width))[number // 3 % 3]
+        if number % 3 == 0:
+            window = Window(kernel, same=False)
+            pooled = self.pool(image, "AVERAGE_POOL_2D", window, "NONE")
+            return self.unary(pooled, "LOGISTIC") if number % 2 else pooled
+        if number % 3 == 1:
+            return self.random_conv(image, (1, 1), 1, 1, "NONE")
+        axes = self.rng.integers(0, 2, 4)
+        shape = tuple(size if axis else 1 for size, axis in zip(image.shape, axes, strict=True))
+        shape = shape[int(self.rng.integers(4)) :]
+        values = self.rng.integers(-128, 128, shape, dtype=np.int8)
+        scale = float(np.float32(image.scale * self.rng.uniform(0.1, 3)))
+        zero_point = self.zero_point()
+        index = self.tensor("constant", shape, "int8", [scale], [zero_point], values)
+        return Value(index, shape, scale, zero_point)
+
 
 @dataclass(frozen=True)
 class FrameStep:
@@ -169,22 +196,27 @@ class RandomFrame:
     ending: str
     dense: int
     seed: int
+    uint8: bool = False
 
     def write(self) -> bytes:
         writer = FrameWriter(self.height, self.width, self.channels, self.seed)
         RandomNetwork._vary_input(writer)
-        images = [writer.input]
+        images = [writer.uint8_input() if self.uint8 else writer.input]
         for step in self.steps:
             output = self._apply(writer, images, step)
             if output is not None:
                 images.append(output)
         if len(images) == 1:
-            images.append(writer.prelu(writer.input))
-        return writer.finish(self._end(writer, images[-1]))
+            images.append(writer.prelu(images[0]))
+        last = self._end(writer, images[-1])
+        return writer.finish(writer.uint8_output(last) if self.uint8 else last)
 
     def image(self) -> np.ndarray:
+        """Noise of the input's type."""
         rng = np.random.default_rng(self.seed)
-        return rng.integers(-128, 128, (1, self.height, self.width, self.channels), dtype=np.int8)
+        shape = (1, self.height, self.width, self.channels)
+        values = rng.integers(-128, 128, shape, dtype=np.int8)
+        return values.view(np.uint8) if self.uint8 else values
 
     def _end(self, writer: FrameWriter, last: Value) -> Value:
         if self.ending == "mean":
@@ -222,9 +254,14 @@ class RandomFrame:
             shapes += [(1, 1, height, width * channels), (1, channels, height, width)]
             shape = shapes[step.number % len(shapes)]
             return writer.reshape(last, shape) if shape[3] <= MAX_CHANNELS else None
-        if step.name == "ADD":
+        if step.name in COMBINING:
             alike = [image for image in images if image.shape == last.shape]
-            return writer.random_add(alike[step.number % len(alike)], last, step.activation)
+            smaller = step.channels > 1
+            other = (
+                writer.partner(last, step.number) if smaller else alike[step.number % len(alike)]
+            )
+            pair = (last, other) if step.groups == 1 else (other, last)
+            return writer.combine(step.name, *pair, step.activation)
         if step.name == "SOFTMAX":
             return writer.softmax(last)
         if step.name == "PRELU":
@@ -278,8 +315,17 @@ others = st.builds(
         [
             *("PAD", "PAD", "RESHAPE", "ADD", "ADD", "SOFTMAX", "PRELU", "RELU", "RELU6"),
             *("SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "CONCATENATION", "QUANTIZE", "LOGISTIC"),
+            *("HARD_SWISH", "ELU", "ABS"),
         ]
     ),
+    activation=activations,
+    number=st.integers(0, 99),
+)
+combinations = st.builds(
+    FrameStep,
+    name=st.sampled_from([*COMBINING, "MUL"]),
+    channels=st.integers(1, 3),
+    groups=st.integers(1, 2),
     activation=activations,
     number=st.integers(0, 99),
 )
@@ -301,10 +347,11 @@ frames = st.builds(
     height=st.integers(1, 20),
     width=st.integers(1, 20),
     channels=st.sampled_from([1, 1, 2, 3, 4, 8]),
-    steps=st.lists(st.one_of(convolutions, convolutions, pools, others, spatial), max_size=8).map(
-        tuple
-    ),
+    steps=st.lists(
+        st.one_of(convolutions, convolutions, pools, others, spatial, combinations), max_size=8
+    ).map(tuple),
     ending=st.sampled_from(["map", "map", "mean", "reshape", "pool"]),
     dense=st.sampled_from([0, 0, 1, 3, 10, 17]),
     seed=st.integers(0, 2**32 - 1),
+    uint8=st.sampled_from([False, False, False, True]),
 ).filter(_readable)

@@ -209,6 +209,34 @@ static void run_add(const esr_engine *engine, const operator_t *op, uint32_t row
     ESR_KERNEL(engine, add_row)(&args);
 }
 
+static void run_binary(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *other = buffer_at(engine, op->other), *out = buffer_at(engine, op->out);
+    const uint32_t y = op->kernel_h == 1 ? 0 : row - out->top;
+    esr_binary args;
+
+    args.left = same_row(engine, buffer_at(engine, op->in), out, row);
+    if (op->weights == 0) {
+        args.right = row_at(engine, other, y + other->top);
+    } else {
+        args.right = (const int8_t *)esr_constant(&engine->layout, op->weights) +
+                     (size_t)y * op->kernel_w * op->groups;
+    }
+    args.out = fresh_row(engine, out, row);
+    args.function = op->extra;
+    args.pixels = out->width;
+    args.channels = out->channels;
+    args.right_pixels = op->kernel_w;
+    args.right_channels = op->groups;
+    args.scales = esr_constant(&engine->layout, op->scales);
+    args.left_zero_point = op->in_zero_point;
+    args.right_zero_point = op->other_zero_point;
+    args.out_zero_point = op->out_zero_point;
+    args.low = op->low;
+    args.high = op->high;
+    esr_binary_row(&args);
+}
+
 /* Concatenation of channels and padding: pixels of the input become parts of the output's. */
 static void run_copy(const esr_engine *engine, const operator_t *op, uint32_t row)
 {
@@ -449,6 +477,9 @@ static void run_operator(const esr_engine *engine, const operator_t *op, uint32_
         break;
     case ESR_ADD:
         run_add(engine, op, row);
+        break;
+    case ESR_BINARY:
+        run_binary(engine, op, row);
         break;
     case ESR_CONCAT:
     case ESR_PAD:

@@ -262,6 +262,31 @@ static int has_positions(uint32_t in, uint32_t out, uint32_t step, uint32_t cent
     return last < (int64_t)in * ESR_POSITION_ONE;
 }
 
+/* Whether an axis of the second input is that of the output, or the same value for all. */
+static int is_spread(uint32_t side, uint32_t out)
+{
+    return side == out || side == 1;
+}
+
+static int check_binary(const esr_layout *layout, const operator_t *op, const buffer_t *other,
+                        const buffer_t *out)
+{
+    const uint64_t bytes = (uint64_t)op->kernel_h * op->kernel_w * op->groups;
+    const int sums = op->extra <= ESR_BINARY_SUB_FROM;
+
+    if (op->extra > ESR_BINARY_MAXIMUM || !is_spread(op->kernel_h, out->height) ||
+        !is_spread(op->kernel_w, out->width) || !is_spread(op->groups, out->channels) ||
+        !has_scales(layout, op->scales, sums ? 3 : op->extra == ESR_BINARY_MUL)) {
+        return 0;
+    }
+    if (op->weights != 0) {
+        return has_constant(layout, op->weights, bytes);
+    }
+    return op->kernel_h == other->height && op->kernel_w == other->width &&
+           op->groups == other->channels &&
+           (apart(other, out) || (other == out && same_shape(other, out)));
+}
+
 static int check_kind(const esr_layout *layout, const operator_t *op, const buffer_t *in,
                       const buffer_t *out)
 {
@@ -309,6 +334,8 @@ static int check_kind(const esr_layout *layout, const operator_t *op, const buff
         return (uint64_t)row_bytes(in) * in->height == (uint64_t)row_bytes(out) * out->height;
     case ESR_GATHER:
         return check_gather(layout, op, in, out);
+    case ESR_BINARY:
+        return 1; /* check_operator has checked it with its second input */
     case ESR_BILINEAR:
         return op->extra <= 1 && in->channels == out->channels &&
                has_positions(in->height, out->height, op->stride_h, op->extra) &&
@@ -333,7 +360,12 @@ static int check_operator(const esr_layout *layout, const operator_t *op)
     in = &buffers_of(header)[op->in];
     other = &buffers_of(header)[op->other];
     out = &buffers_of(header)[op->out];
-    in_place = op->kind == ESR_PRELU || op->kind == ESR_LUT || op->kind == ESR_ADD;
+    in_place = op->kind == ESR_PRELU || op->kind == ESR_LUT || op->kind == ESR_ADD ||
+               op->kind == ESR_BINARY;
+    if (op->kind == ESR_BINARY &&
+        !(same_shape(in, out) && check_binary(layout, op, other, out))) {
+        return 0;
+    }
     if (op->kind == ESR_ADD &&
         (!same_shape(other, out) || (other != out && !apart(other, out)))) {
         return 0;

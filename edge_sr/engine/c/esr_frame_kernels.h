@@ -86,6 +86,26 @@ typedef struct esr_gather {
 
 void esr_gather_row(const esr_gather *args);
 
+/* A function of two rows, value by value; `right` can have one pixel or one channel for all. */
+typedef struct esr_binary {
+    const int8_t *left;
+    const int8_t *right;
+    uint32_t function;       /* esr_binary_function */
+    uint32_t pixels;
+    uint32_t channels;
+    uint32_t right_pixels;   /* pixels or 1 */
+    uint32_t right_channels; /* channels or 1 */
+    const esr_scale *scales; /* as in esr_binary_function */
+    int32_t left_zero_point;
+    int32_t right_zero_point;
+    int32_t out_zero_point;
+    int32_t low;
+    int32_t high;
+    int8_t *out;
+} esr_binary;
+
+void esr_binary_row(const esr_binary *args);
+
 /* Positions of bilinear interpolation along an axis, in fixed point with 10 bits after the point:
  * output i lies at i * step + offset of the input. */
 #define ESR_POSITION_BITS 10

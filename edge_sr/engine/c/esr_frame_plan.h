@@ -72,8 +72,22 @@ typedef enum esr_frame_kind {
     ESR_MAX_ROWS,             /* row y: the maxima of a window's rows up to y */
     ESR_AVERAGE_SUMS,         /* of ESR_SUM_ROWS, as ESR_AVERAGE_POOL; extra: width of the map */
     ESR_MEAN_SUMS,            /* the same, as ESR_MEAN */
-    ESR_LAST_MAX              /* of ESR_MAX_ROWS: the row of the whole window */
+    ESR_LAST_MAX,             /* of ESR_MAX_ROWS: the row of the whole window */
+    ESR_BINARY                /* of two inputs, value by value; extra: esr_binary_function;
+                               * kernel_h, kernel_w, groups: height, width and channels of the
+                               * second input, each as in the first or 1; weights: the second
+                               * input if it is constant, else 0 */
 } esr_frame_kind;
+
+/* What ESR_BINARY computes of a left and a right value. */
+typedef enum esr_binary_function {
+    ESR_BINARY_ADD = 0,  /* scales: of left, right and the sum, as in ESR_ADD */
+    ESR_BINARY_SUB,      /* left - right; scales as in ESR_BINARY_ADD */
+    ESR_BINARY_SUB_FROM, /* right - left; scales as in ESR_BINARY_ADD */
+    ESR_BINARY_MUL,      /* scales: of the product */
+    ESR_BINARY_MINIMUM,  /* of the stored values */
+    ESR_BINARY_MAXIMUM
+} esr_binary_function;
 
 /*
  * A transposed convolution is one operator of kind ESR_CONV or ESR_ANY_CONV for each row of its
@@ -86,7 +100,7 @@ typedef enum esr_frame_kind {
 typedef struct esr_frame_operator {
     uint32_t kind;       /* esr_plan_kind or esr_frame_kind */
     uint32_t in;         /* index of a buffer, like the next two */
-    uint32_t other;      /* second input of ESR_ADD */
+    uint32_t other;      /* second input of ESR_ADD and ESR_BINARY */
     uint32_t out;
     uint16_t kernel_h;   /* ESR_CONCAT, too: kernel_w is the number of repeats */
     uint16_t kernel_w;
