@@ -62,7 +62,7 @@ class Upscaler:
         self.id = name
         self.runtime = runtime
         self.scale = session.scale
-        self.precision = session.input.precision
+        self.precision = session.precision
 
     def upscale(self, image: Image, per_channel: bool = False) -> Pixels:
         """Upscale an image of any size.

@@ -26,7 +26,7 @@ MAX_ITEMS = 1_000_000
 MAX_NS = 10**16
 """The longest duration: four months."""
 
-Part = Literal["upscaler", "encoder", "decoder"]
+Part = Literal["upscaler", "encoder", "decoder", "network"]
 Precision = Literal["int8", "float32"]
 RuntimeName = Literal["litert", "onnx", "keras", "engine", "tflm"]
 Delegate = Literal["none", "xnnpack", "cuda"]
@@ -71,7 +71,7 @@ class Network:
 
     Attributes:
         name: its id ("tinypssr-x2", "tinycompress-4"), or the file's name.
-        part: an upscaler, or a part of a codec.
+        part: an upscaler, a part of a codec, or any other network, which is run on noise.
         precision: of its arithmetic.
         parameters: None if the file does not contain the number.
         macs: multiply-accumulates of one run at the case's size; None if unknown.
@@ -96,6 +96,9 @@ _RUNTIME_NAMES = {("litert", "xnnpack"): "litert", ("litert", "none"): "litert-p
 class Case:
     """A network with its runtime and image size.
 
+    A network that is neither an upscaler nor a part of a codec has the size of its first input; one
+    that is not an image (1, H, W, C) counts as one row of one pixel.
+
     Attributes:
         network: to run.
         runtime: one of edge_sr.runtime.
@@ -106,6 +109,7 @@ class Case:
         width: of the image, pixels.
         channels: of the image.
         board: the emulated board; None for a run on the device itself.
+        inputs: shapes and dtypes of inputs that are not one image; None of an image.
     """
 
     network: Network
@@ -117,6 +121,12 @@ class Case:
     width: int
     channels: int
     board: str | None
+    inputs: str | None = None
+
+    @property
+    def size(self) -> str:
+        """The image's size, width x height, or the shapes of other inputs."""
+        return self.inputs or f"{self.width}x{self.height}"
 
     @property
     def runtime_name(self) -> str:
@@ -132,7 +142,7 @@ class Case:
         where = f"{self.board} (emulated)" if self.board else threads
         pinned = f" on {','.join(map(str, self.pinned))}" if self.pinned else ""
         return (
-            f"{network.name} {network.part} {network.precision} {self.width}x{self.height} "
+            f"{network.name} {network.part} {network.precision} {self.size} "
             f"{self.runtime_name} {where}{pinned}"
         )
 
@@ -249,7 +259,8 @@ class Output:
     """The output of a case, and whether it is right.
 
     Attributes:
-        sha256: of the output's bytes (NHWC, int8 or little-endian float32), hexadecimal.
+        sha256: of the output's bytes (NHWC, int8 or little-endian float32), hexadecimal; those of
+            several outputs and inputs follow each other.
         bytes: of the output.
         reference: the runtime that it was compared with, or None.
         reference_sha256: of the reference's output.
@@ -260,6 +271,8 @@ class Output:
         right: whether it is within the bounds of edge_sr.runtime.agreement and equal in each run;
             None if it was not compared.
         decision: None without a reference, for an output that is not finite, and in old records.
+        top_agreement: of a network that gives vectors: the share of inputs, 0..1, on which the
+            largest value is at the same place as the reference's; None of any other.
     """
 
     sha256: str
@@ -271,6 +284,7 @@ class Output:
     psnr_difference: float | None
     right: bool | None
     decision: Decision | None = None
+    top_agreement: float | None = None
 
     @property
     def problem(self) -> str:

@@ -7,24 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from edge_sr import records
-from edge_sr.data.image_types import Pixels
+from edge_sr.engine.frame_plan import FramePlan
+from edge_sr.engine.planning import plan_network
 from edge_sr.errors import VerificationError
 from edge_sr.graph import read_graph
 from edge_sr.records import Case, Decision, Instructions, Memory, Output, Result
-from edge_sr.runtime.pixels import encode
-from edge_sr.runtime.tflite_interface import read_interface, read_part
 from firmware_harness import board_file, build, elf, emulate, oracle, project
 from firmware_harness.elf import Flash, StaticRam
 from firmware_harness.emulate import Run
 
 
-def measure(case: Case, model: bytes, pixels: Pixels) -> Result:
-    """Build firmware, run it in QEMU on an image, and compare each output byte with TFLM's.
+def measure(case: Case, model: bytes, values: np.ndarray) -> Result:
+    """Build firmware, run it in QEMU, and compare each output byte with TFLM's.
+
+    Where tflite-micro has no wheel, the engine on this machine is the reference.
 
     Args:
         case: names an emulated board.
-        model: the .tflite.
-        pixels: the network's input, uint8 (H, W, channels).
+        model: the .tflite; one that does not stream is at the size of its input.
+        values: the network's input, int8 (H, W, channels); of one that does not stream of any
+            shape.
 
     Raises:
         UserError: a tool is missing, or the network does not fit.
@@ -32,12 +34,10 @@ def measure(case: Case, model: bytes, pixels: Pixels) -> Result:
     """
     assert case.board is not None
     board = board_file.find(case.board)
-    upscales = case.network.part == "upscaler"
-    interface = read_interface(model) if upscales else read_part(model)
-    frame = encode(pixels, interface.input)
-    assert frame.shape[2] == read_graph(model).input.shape[3]
+    plan = plan_network(read_graph(model))
+    frame = values.reshape(plan.in_shape) if isinstance(plan, FramePlan) else values
     started = records.now()
-    expected = oracle.tflm_output(model, frame)
+    expected, source = oracle.reference_output(model, plan, frame)
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as scratch:
         folder = Path(scratch)
         project.write(folder, project.Project("benchmark", case.board, frame.shape[1]), model)
@@ -46,7 +46,7 @@ def measure(case: Case, model: bytes, pixels: Pixels) -> Result:
         run = emulate.run(image, board, frame)
     if run.status != 0:
         raise VerificationError(f"the engine ended the frame with esr_status {run.status}")
-    output = _output(run.output, expected)
+    output = _output(run.output, expected, "tflm" if source == oracle.TFLM else "engine")
     return Result(
         case=case,
         status="measured",
@@ -65,7 +65,7 @@ def measure(case: Case, model: bytes, pixels: Pixels) -> Result:
     )
 
 
-def _output(output: np.ndarray, expected: np.ndarray) -> Output:
+def _output(output: np.ndarray, expected: np.ndarray, reference: str) -> Output:
     expected = expected.astype(np.int8).ravel()
     right = bool(np.array_equal(output, expected))
     steps = (
@@ -74,7 +74,7 @@ def _output(output: np.ndarray, expected: np.ndarray) -> Output:
     return Output(
         sha256=hashlib.sha256(output.tobytes()).hexdigest(),
         bytes=output.nbytes,
-        reference="tflm",
+        reference=reference,
         reference_sha256=hashlib.sha256(expected.tobytes()).hexdigest(),
         max_difference=float(steps.max()),
         differing_share=float(np.mean(steps != 0)),

@@ -1,7 +1,10 @@
 """The job of a fresh process and its answer; both are pickled by this package."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from edge_sr.records import (
     Cold,
@@ -15,6 +18,7 @@ from edge_sr.records import (
     Sampling,
     Timing,
 )
+from edge_sr.runtime.arrays import ArrayInterface
 from edge_sr.runtime.session import Interface
 
 
@@ -29,12 +33,13 @@ class Job:
         threads: for the runtime.
         pinned: cores to bind to; empty: all.
         part: decides which image is made.
-        interface: of the artifact; Keras uses only its scale and channels.
+        interface: of the artifact, at the job's size; Keras uses only its scale and channels.
         height: of the image, pixels.
         width: of the image, pixels.
         sampling: None to run once, for a reference.
         end_to_end: whether to time 8-bit pixels to 8-bit pixels as well.
-        output: file to write the output to, .npy.
+        output: file to write the outputs to, .npz.
+        resized: whether a network of any kind must be given the job's height and width.
     """
 
     artifact: Path
@@ -43,12 +48,13 @@ class Job:
     threads: int
     pinned: tuple[int, ...]
     part: Part
-    interface: Interface
+    interface: Interface | ArrayInterface
     height: int
     width: int
     sampling: Sampling | None
     end_to_end: bool
     output: Path
+    resized: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,3 +80,14 @@ class Answer:
     wall_ns: int = 1
     repeats: bool = True
     kernels: Kernels | None = None
+
+
+def save_outputs(path: Path, outputs: Sequence[np.ndarray]) -> None:
+    """Write the outputs of a job."""
+    np.savez(path, *outputs)
+
+
+def load_outputs(path: Path) -> list[np.ndarray]:
+    """Read the outputs of a job."""
+    with np.load(path) as content:
+        return [content[f"arr_{index}"] for index in range(len(content.files))]

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.measuring import device, flags, images, process
+import numpy as np
+
+from benchmarks.measuring import device, flags, images, noise, process
 from benchmarks.measuring import subject as subjects
 from benchmarks.measuring.job import Answer, Job
-from benchmarks.measuring.reference import References
+from benchmarks.measuring.reference import References, fits_tflm
 from benchmarks.measuring.subject import Subject
 from benchmarks.measuring.suites import BACKENDS, CaseRequest
 from edge_sr import graph, records
-from edge_sr.data.image_types import Pixels
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.models import registry
@@ -30,14 +31,17 @@ from edge_sr.records import (
     Sampling,
     Status,
 )
+from edge_sr.runtime.arrays import ArrayInterface
 from edge_sr.runtime.interfaces import PART_CHANNELS
+from edge_sr.runtime.pixels import encode
 from edge_sr.runtime.runtimes import RUNTIMES
+from edge_sr.runtime.session import Interface
 
 Converter = Callable[[bytes], bytes]
 """Converts a .tflite to an .onnx."""
 
-Emulator = Callable[[Case, bytes, Pixels], Result]
-"""Runs a case's .tflite on its emulated board, with an image as its input."""
+Emulator = Callable[[Case, bytes, np.ndarray], Result]
+"""Runs a case's .tflite on its emulated board, with the values of its input."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ def _unseen(request: CaseRequest) -> Case:
 
 def _channels(request: CaseRequest) -> int:
     """Return the channels of a network's image; the network may not be shipped."""
+    if request.subject is not None:
+        return request.subject.channels
     model = request.network.rpartition("-x")[0]
     if model in registry.names("super-resolution"):
         return registry.get(model).channels
@@ -160,19 +166,14 @@ class _Bench:
         try:
             subject = request.subject or self._find(request)
             artifact = self._artifact(subject, request)
-            case = _case(request, _network(subject, artifact, request), subject.interface.channels)
+            case = _case(request, _network(subject, artifact, request), subject.channels)
             if case in known:
                 return known[case]
             self._check_here(request)
+            if case.runtime == "tflm" and not fits_tflm(subject, artifact, case.height, case.width):
+                raise _NotHereError("TFLM would need an arena of more than 512 MiB")
             if case.board is not None and self._task.emulate is not None:
-                pixels, _ = images.make(
-                    case.network.part,
-                    case.height,
-                    case.width,
-                    subject.interface.scale,
-                    case.channels,
-                )
-                return self._task.emulate(case, read_bytes(artifact), pixels)
+                return self._task.emulate(case, *_emulated(subject, artifact, case))
         except _NotHereError as error:
             return _without(case, "not measured", str(error))
         except (UserError, VerificationError) as error:
@@ -228,12 +229,13 @@ class _Bench:
             threads=case.threads,
             pinned=case.pinned,
             part=subject.part,
-            interface=subject.interface,
+            interface=_interface(subject, case),
             height=case.height,
             width=case.width,
             sampling=self._task.sampling,
             end_to_end=request.end_to_end,
-            output=self._folder / "output.npy",
+            output=self._folder / "output.npz",
+            resized=_is_resized(subject, case),
         )
         started = records.now()
         answer = process.do(job)
@@ -258,7 +260,36 @@ def _case(request: CaseRequest, network: Network, channels: int) -> Case:
         width=request.width,
         channels=channels,
         board=request.board,
+        inputs=None if request.subject is None else request.subject.inputs,
     )
+
+
+def _is_resized(subject: Subject, case: Case) -> bool:
+    """Return whether a network that does not stream runs at another size than its file's."""
+    size, interface = (case.height, case.width), subject.interface
+    if isinstance(interface, ArrayInterface):
+        return size != subject.own_size
+    return interface.halo is None and interface.fixed_size is None
+
+
+def _interface(subject: Subject, case: Case) -> Interface | ArrayInterface:
+    """Return the interface of a subject at a case's size."""
+    if isinstance(subject.interface, ArrayInterface) and subject.is_sized:
+        return subject.interface.sized(case.height, case.width)
+    return subject.interface
+
+
+def _emulated(subject: Subject, artifact: Path, case: Case) -> tuple[bytes, np.ndarray]:
+    """Return the model that a board runs, and its input."""
+    model, interface = read_bytes(artifact), _interface(subject, case)
+    if _is_resized(subject, case):
+        model = graph.resize(model, case.height, case.width)
+    if isinstance(interface, ArrayInterface):
+        values = noise.make(interface)[0][0]
+        return model, values[0] if values.ndim == 4 else values
+    part, size = case.network.part, (case.height, case.width)
+    pixels, _ = images.make(part, *size, interface.scale, case.channels)
+    return model, encode(pixels, interface.input)
 
 
 def _network(subject: Subject, artifact: Path, request: CaseRequest) -> Network:
@@ -268,7 +299,12 @@ def _network(subject: Subject, artifact: Path, request: CaseRequest) -> Network:
     if ".tflite" in subject.files:
         network = read_graph(subject.files[".tflite"])
         parameters = graph.parameters(network)
-        macs = round(graph.macs_per_pixel(network) * height * width)
+        if isinstance(subject.interface, Interface) and subject.is_sized:
+            macs = round(graph.macs_per_pixel(network) * height * width)
+        elif subject.is_sized:
+            macs = graph.macs(read_graph(graph.resize(data, height, width)))
+        else:
+            macs = graph.macs(network)
     file = File(artifact.name, len(data), hashlib.sha256(data).hexdigest())
     return Network(
         subject.name, subject.part, subject.precision, parameters, macs, file, subject.quality

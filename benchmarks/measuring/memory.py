@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring.job import Job
+from benchmarks.measuring.native import sized_model
 from edge_sr import graph
-from edge_sr.graph import read_bytes
 from edge_sr.records import Memory
-from edge_sr.runtime.session import Session
+from edge_sr.runtime.arrays import Arrays
+from edge_sr.runtime.session import Interface, Session
 
 _STATUS = Path("/proc/self/status")
 
@@ -59,48 +60,56 @@ def _peak() -> int:
     )
 
 
-def runtime_memory(job: Job, session: Session) -> list[Memory]:
+def runtime_memory(job: Job, opened: Session | Arrays) -> list[Memory]:
     """Return the figures of the runtime itself, after a run."""
     if job.runtime == "litert":
-        return [_litert(session, job)]
+        return [_litert(opened, job)]
     if job.runtime == "engine":
-        return _engine(session, job)
+        return _engine(opened, job)
     return [_tflm(job)] if job.runtime == "tflm" else []
 
 
-def _litert(session: Session, job: Job) -> Memory:
-    from edge_sr.runtime.litert import LiteRTSession
+def _litert(opened: Session | Arrays, job: Job) -> Memory:
+    from edge_sr.runtime.litert import LiteRTArrays, LiteRTSession
 
-    assert isinstance(session, LiteRTSession)
+    arrays = opened.arrays if isinstance(opened, LiteRTSession) else opened
+    assert isinstance(arrays, LiteRTArrays)
     constants = {tensor.index for tensor in graph.read_graph(job.artifact).constants()}
     return Memory(
         "runtime arena",
-        session.arena_bytes(constants),
+        arrays.arena_bytes(constants),
         "LiteRT's activations and scratch, with input and output, shared memory counted once, "
         "without the memory that XNNPACK manages itself",
     )
 
 
-def _engine(session: Session, job: Job) -> list[Memory]:
-    from edge_sr.runtime.engine import EngineSession
+def _engine(opened: Session | Arrays, job: Job) -> list[Memory]:
+    from edge_sr.runtime.engine import EngineArrays, EngineSession
+    from edge_sr.runtime.frame import FrameSession, ImageFrameSession
 
-    assert isinstance(session, EngineSession)
-    width = job.width // (job.interface.scale if job.part == "decoder" else 1)
+    if isinstance(opened, EngineSession):
+        used, arenas, flash = sum(opened.arenas), len(opened.arenas), opened.plan.flash_bytes
+        ram = opened.plan.arena_bytes(_input_sides(job)[1])
+    else:
+        frame = opened.frame if isinstance(opened, ImageFrameSession) else opened
+        assert isinstance(frame, EngineArrays | FrameSession)
+        used = ram = frame.arena_bytes
+        arenas, flash = 1, frame.plan.flash_bytes
     return [
         Memory(
             "runtime arena",
-            sum(session.arenas),
-            f"the engine's arenas of all strips ({len(session.arenas)}, one per thread), without "
-            "input and output",
+            used,
+            f"the engine's arenas of all strips ({arenas}, one per thread), without input and "
+            "output",
         ),
         Memory(
             "engine ram",
-            session.plan.arena_bytes(width),
+            ram,
             "the engine's arena on a microcontroller for frames of this width, without the frames",
         ),
         Memory(
             "flash",
-            session.plan.flash_bytes,
+            flash,
             "upper bound of the engine's plan with weights, without the engine's code",
         ),
     ]
@@ -109,7 +118,15 @@ def _engine(session: Session, job: Job) -> list[Memory]:
 def _tflm(job: Job) -> Memory:
     from edge_sr.runtime.arena import arena_bytes, host_abi
 
-    step = job.interface.scale if job.part == "decoder" else 1
-    model = graph.resize(read_bytes(job.artifact), job.height // step, job.width // step)
+    model = sized_model(job)
+    if isinstance(job.interface, Interface) and job.interface.fixed_size is None:
+        model = graph.resize(model, *_input_sides(job))
     what = f"TFLM's arena as TFLM reports it, with input and output, {host_abi()}"
     return Memory("tflm arena", arena_bytes(model), what)
+
+
+def _input_sides(job: Job) -> tuple[int, int]:
+    """Return height and width of the input for an image of the job's size."""
+    assert isinstance(job.interface, Interface)
+    step = job.interface.scale if job.part == "decoder" else 1
+    return job.height // step, job.width // step

@@ -9,12 +9,12 @@ from typing import Any
 from benchmarks.measuring import subject, suites
 from benchmarks.measuring.suites import BACKENDS, MAX_SIDE, QUICK, CaseRequest, request
 from edge_sr.errors import UserError
-from edge_sr.records import Part, Precision, Sampling
+from edge_sr.records import Precision, Sampling
 from edge_sr.sizes import parse_size
 from edge_sr.zoo import catalog
 
 DEFAULT_SUITE = "quick"
-DEFAULT_SIZES: dict[Part, str] = {
+DEFAULT_SIZES = {
     "upscaler": "320x240",
     "encoder": "768x512",
     "decoder": "768x512",
@@ -133,6 +133,10 @@ def _of_file(options: Options, path: Path) -> list[CaseRequest]:
     if options.int8 is not None and (opened.precision == "int8") != options.int8:
         raise UserError(f"{path} computes in {opened.precision}")
     suffix = path.suffix.lower()
+    if options.size is not None and not opened.is_sized:
+        raise UserError(f"{path} runs at one size only; leave --size out")
+    if options.end_to_end and opened.part == "network":
+        raise UserError(f"{path} is run on noise, which has no pixels; leave --end-to-end out")
     opens = [
         name
         for name, backend in BACKENDS.items()
@@ -141,18 +145,23 @@ def _of_file(options: Options, path: Path) -> list[CaseRequest]:
     for backend in options.runtimes:
         if backend not in opens:
             raise UserError(f"{backend} does not open {path}; {_listed(opens)} do")
-    size = parse_size(DEFAULT_SIZES[opened.part], MAX_SIDE)
+    size = opened.own_size or parse_size(DEFAULT_SIZES[opened.part], MAX_SIDE)
     cases = [
         replace(
             request(opened.name, opened.part, opened.precision, backend, 1, size), subject=opened
         )
-        for backend in _backends(options, opens)
+        for backend in (_backends(options, []) or _all(opens))
     ]
     return _on_boards(options, cases)
 
 
 def _backends(options: Options, opens: Sequence[str]) -> Sequence[str]:
     return ["engine"] if options.boards else options.runtimes or opens[:1]
+
+
+def _all(opens: Sequence[str]) -> list[str]:
+    """Return the runtimes that measure a file by default: all but those of a GPU."""
+    return [name for name in opens if BACKENDS[name].delegate != "cuda"]
 
 
 def _of_model(options: Options) -> list[CaseRequest]:

@@ -8,20 +8,18 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import images
 from benchmarks.measuring.device import own_ns, read_conditions
-from benchmarks.measuring.job import Answer, Job
+from benchmarks.measuring.job import Answer, Job, save_outputs
+from benchmarks.measuring.load import ImageLoad, Load, NoiseLoad, Opened, load_of
 from benchmarks.measuring.memory import Baseline, runtime_memory
-from benchmarks.measuring.native import import_runtime, kernels, on_device, open_session, operators
+from benchmarks.measuring.native import import_runtime, kernels, on_device, operators
 from benchmarks.measuring.sampler import measure, take, warm_up
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.records import Cold, Sampling, Timing
-from edge_sr.runtime.pixels import decode, encode
 from edge_sr.runtime.session import Session
 
 RUN = "input array to output array in the host's memory, with copies and transfers"
@@ -33,13 +31,17 @@ def main() -> None:
     """Read the job, run it, write the answer."""
     job_path, answer_path = map(Path, sys.argv[1:])
     job: Job = pickle.loads(job_path.read_bytes())
+    answer_path.write_bytes(pickle.dumps(do(job)))
+
+
+def do(job: Job) -> Answer:
+    """Run a job in this process, and answer with its error if it has one."""
     try:
-        answer = run(job)
+        return run(job)
     except (UserError, VerificationError) as error:
-        answer = Answer(error=str(error))
+        return Answer(error=str(error))
     except MemoryError:
-        answer = Answer(error=f"{job.artifact} at {job.width}x{job.height} needs too much memory")
-    answer_path.write_bytes(pickle.dumps(answer))
+        return Answer(error=f"{job.artifact} at {job.width}x{job.height} needs too much memory")
 
 
 def run(job: Job) -> Answer:
@@ -50,78 +52,71 @@ def run(job: Job) -> Answer:
     """
     if job.pinned:
         os.sched_setaffinity(0, job.pinned)
-    channels = job.interface.channels
-    pixels, _ = images.make(job.part, job.height, job.width, job.interface.scale, channels)
-    image = encode(pixels, job.interface.input)[np.newaxis]
+    load = load_of(job)
     baseline = Baseline.now()
-    session, output, cold = _start(job, image)
+    opened, first, cold = _start(job, load)
     if job.sampling is None:
-        np.save(job.output, output)
+        save_outputs(job.output, load.outputs(opened))
         return Answer(cold=cold)
-    answer = _steady(job, session, image, pixels, cold, baseline)
-    last = session.run(image)
-    np.save(job.output, last)
-    return Answer(**(vars(answer) | {"repeats": np.array_equal(output, last)}))
+    answer = _steady(job, load, opened, cold, baseline)
+    outputs = load.outputs(opened)
+    save_outputs(job.output, outputs)
+    again = zip(first, outputs, strict=False)
+    repeats = all(np.array_equal(before, after, equal_nan=True) for before, after in again)
+    return Answer(**(vars(answer) | {"repeats": repeats}))
 
 
-def _start(job: Job, image: np.ndarray) -> tuple[Session, np.ndarray, Cold]:
+def _start(job: Job, load: Load) -> tuple[Opened, list[np.ndarray], Cold]:
     clock = time.perf_counter_ns
     begin = clock()
     import_runtime(job)
     imported = clock()
-    session = open_session(job)
-    opened = clock()
-    output = session.run(image)
-    return session, output, Cold(imported - begin, opened - imported, clock() - opened)
+    opened = load.open()
+    ready = clock()
+    outputs = load.run(opened)
+    return opened, outputs, Cold(imported - begin, ready - imported, clock() - ready)
 
 
 def _steady(
-    job: Job,
-    session: Session,
-    image: np.ndarray,
-    pixels: np.ndarray,
-    cold: Cold,
-    baseline: Baseline,
+    job: Job, load: ImageLoad | NoiseLoad, opened: Opened, cold: Cold, baseline: Baseline
 ) -> Answer:
     """Measure all but the cold start; memory is read before steps that need memory themselves."""
     assert job.sampling is not None
-    warm, stable = warm_up(lambda: session.run(image), job.sampling.warmup_s)
+
+    def work() -> object:
+        return load.run(opened)
+
+    warm, stable = warm_up(work, job.sampling.warmup_s)
     before, own, begin = read_conditions(), own_ns(), time.perf_counter_ns()
-    samples = take(lambda: session.run(image), job.sampling)
+    samples = take(work, job.sampling)
     own, wall, after = own_ns() - own, time.perf_counter_ns() - begin, read_conditions()
     peak = baseline.peak()
     timings = [Timing("run", RUN, tuple(warm), tuple(samples), stable)]
-    timings += _more_timings(job, session, image, pixels, job.sampling)
+    timings += _more_timings(job, load, opened, job.sampling)
     return Answer(
         cold=cold,
         timings=tuple(timings),
-        operators=operators(job, image),
-        memory=(peak, *runtime_memory(job, session)),
+        operators=operators(job, load.open, load.run),
+        memory=(peak, *runtime_memory(job, opened)),
         before=before,
         after=after,
         own_ns=own,
         wall_ns=wall,
-        kernels=kernels(session),
+        kernels=kernels(opened),
     )
 
 
 def _more_timings(
-    job: Job, session: Session, image: np.ndarray, pixels: np.ndarray, sampling: Sampling
+    job: Job, load: ImageLoad | NoiseLoad, opened: Opened, sampling: Sampling
 ) -> list[Timing]:
     timings = []
     if job.delegate == "cuda":
-        timings.append(measure(on_device(session, image), sampling, "device", _DEVICE))
-    if job.end_to_end:
-        timings.append(measure(_whole(session, pixels), sampling, "end-to-end", _END_TO_END))
+        inputs = [load.image] if isinstance(load, ImageLoad) else load.inputs[0]
+        timings.append(measure(on_device(opened, inputs), sampling, "device", _DEVICE))
+    if job.end_to_end and isinstance(load, ImageLoad):
+        assert isinstance(opened, Session)
+        timings.append(measure(load.end_to_end(opened), sampling, "end-to-end", _END_TO_END))
     return timings
-
-
-def _whole(session: Session, pixels: np.ndarray) -> Callable[[], object]:
-    def work() -> object:
-        image = encode(pixels, session.input)[np.newaxis]
-        return decode(session.run(image)[0], session.output)
-
-    return work
 
 
 if __name__ == "__main__":

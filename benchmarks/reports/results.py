@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.reports.sources import memory, network_name, size, where
+from benchmarks.reports.outputs import outputs_tables
+from benchmarks.reports.sources import input_text, memory, network_name, size, where
 from benchmarks.reports.table import Row, Table, milliseconds
 from edge_sr.records import MemoryKind, Record, Result, Timing
 
@@ -14,12 +15,14 @@ def result_tables(record: Record) -> Iterable[Table]:
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in record.results:
         if result.case.board is None:
-            groups.setdefault((network_name(result.case), size(result.case)), []).append(result)
+            named = network_name(result.case), input_text(result.case)
+            groups.setdefault(named, []).append(result)
     for (network, image), results in groups.items():
         rows = [row for result in results for row in _rows(result)]
         note = "; ".join(_about(results))
         headings = (*_COLUMNS, "peak RSS MB", "GMAC/s")
-        yield Table(f"{network}, image of {image}", headings, tuple(rows), note)
+        yield Table(f"{network}, {image}", headings, tuple(rows), note)
+        yield from outputs_tables(results)
 
 
 def _about(results: Sequence[Result]) -> Iterable[str]:

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterable, Sequence
 
 from benchmarks.reports.sources import Source
-from edge_sr.records import MemoryKind, Result, Timing
+from edge_sr.records import MemoryKind, Output, Result, Timing
 
 _KINDS: tuple[MemoryKind, ...] = typing.get_args(MemoryKind)
 _FORMULAS = ("=", "+", "-", "@")
@@ -72,6 +72,7 @@ def _case(result: Result) -> dict[str, object]:
         "width": case.width,
         "height": case.height,
         "board": case.board,
+        "inputs": case.inputs,
     }
 
 
@@ -82,8 +83,18 @@ def _outcome(result: Result) -> dict[str, object]:
         "right": result.output.right if result.output else None,
         "reason": result.reason,
         "kernels": result.kernels,
+        **_difference(result.output),
         "started": result.started,
         "other_load": result.other_load,
+    }
+
+
+def _difference(output: Output | None) -> dict[str, object]:
+    return {
+        "reference": output and output.reference,
+        "max_difference": output and output.max_difference,
+        "differing_share": output and output.differing_share,
+        "top_agreement": output and output.top_agreement,
     }
 
 

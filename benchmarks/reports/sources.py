@@ -103,12 +103,18 @@ def where(case: Case) -> str:
 def network_name(case: Case) -> str:
     """Return the network's name, with its part for a codec: "tinycompress-4 encoder"."""
     network = case.network
-    return network.name if network.part == "upscaler" else f"{network.name} {network.part}"
+    whole = network.part in ("upscaler", "network")
+    return network.name if whole else f"{network.name} {network.part}"
 
 
 def size(case: Case) -> str:
-    """Return the image size, width x height."""
-    return f"{case.width}x{case.height}"
+    """Return the image size, width x height, or the shapes of other inputs."""
+    return case.size
+
+
+def input_text(case: Case) -> str:
+    """Return what the network runs on: "image of 32x32", or the shapes of other inputs."""
+    return f"image of {case.size}" if case.inputs is None else f"input {case.inputs}"
 
 
 def is_right(result: Result) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from benchmarks.reports.choice import label
-from benchmarks.reports.sources import harmless, memory, network_name, size, where
+from benchmarks.reports.outputs import outputs_tables
+from benchmarks.reports.sources import harmless, input_text, memory, network_name, where
 from benchmarks.reports.table import Row, Table, milliseconds
 from edge_sr.records import Record, Result
 
@@ -14,9 +15,13 @@ def summary_tables(record: Record) -> list[Table]:
     """Return a table for each network and image."""
     groups: dict[str, list[Result]] = {}
     for result in harmless(record).results:
-        title = f"{network_name(result.case)}, image of {size(result.case)}"
+        title = f"{network_name(result.case)}, {input_text(result.case)}"
         groups.setdefault(title, []).append(result)
-    return [_table(title, results) for title, results in groups.items()]
+    return [
+        table
+        for title, results in groups.items()
+        for table in (_table(title, results), *outputs_tables(results))
+    ]
 
 
 def _table(title: str, results: list[Result]) -> Table:

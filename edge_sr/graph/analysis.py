@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Literal
 
 from edge_sr.errors import UserError
 from edge_sr.graph.model import Graph, Operator, Tensor
@@ -12,6 +13,11 @@ _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 # The input with the bias, which may be an integer; all other integer constants configure.
 _BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
+# Layers with weights, and which input is their image.
+_LAYERS = {
+    **dict.fromkeys((*_CONVOLUTIONS, "FULLY_CONNECTED", "BATCH_MATMUL"), 0),
+    "TRANSPOSE_CONV": 2,
+}
 _LIMITS = ("MINIMUM", "MAXIMUM")
 
 
@@ -53,6 +59,20 @@ def _integer_types(tensor: Tensor, is_bias: bool) -> tuple[str, ...]:
 def operators(graph: Graph) -> list[tuple[str, int]]:
     """Return each kind of operator with its version, sorted."""
     return sorted({(operator.name, operator.version) for operator in graph.operators})
+
+
+def precision(graph: Graph) -> Literal["int8", "float32"]:
+    """Return "int8" if a layer with weights takes integers, else "float32".
+
+    Of a network without such layers the input decides.
+    """
+    dtypes = [
+        graph.tensors[operator.inputs[_LAYERS[operator.name]]].dtype
+        for operator in graph.operators
+        if operator.name in _LAYERS and len(operator.inputs) > _LAYERS[operator.name]
+    ]
+    dtypes = dtypes or [graph.tensors[graph.inputs[0]].dtype]
+    return "float32" if all(dtype.startswith("float") for dtype in dtypes) else "int8"
 
 
 def ends_in_sigmoid(graph: Graph) -> bool:

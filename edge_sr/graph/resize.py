@@ -7,6 +7,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sr.errors import UserError
+from edge_sr.graph.analysis import step
 from edge_sr.graph.checks import MAX_ELEMENTS
 from edge_sr.graph.model import Graph
 from edge_sr.graph.reader import read_graph
@@ -49,13 +50,14 @@ def grows(graph: Graph) -> bool:
     """Return whether the network runs on larger images, and its output grows with them."""
     if len(graph.input.shape) != 4 or len(graph.output.shape) != 4:
         return False
-    _, height, width, _ = graph.input.shape
+    multiple, output = step(graph), graph.output.index
+    height, width = (-(-side // multiple) * multiple for side in graph.input.shape[1:3])
     try:
-        shapes = shapes_at(graph, 2 * height, 2 * width)
+        small = shapes_at(graph, height, width)[output]
+        large = shapes_at(graph, 2 * height, 2 * width)[output]
     except UserError:
         return False
-    grown = tuple(2 * side for side in graph.output.shape[1:3])
-    return shapes[graph.output.index][1:3] == grown
+    return large[1] > small[1] and large[2] > small[2]
 
 
 def shapes_at(graph: Graph, height: int, width: int) -> list[Shape]:

@@ -4,6 +4,7 @@ Networks that stream run on frames of any size, with threads on column strips; t
 planned for the size of each image, and use one thread.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from edge_sr import graph
 from edge_sr.engine.binding import Engine
 from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
 from edge_sr.records import Kernels
-from edge_sr.runtime.frame import ImageFrameSession
+from edge_sr.runtime.arrays import Arrays
+from edge_sr.runtime.frame import FrameSession, ImageFrameSession
 from edge_sr.runtime.obstacles import check_engine
 from edge_sr.runtime.session import Interface, Session
 
@@ -97,3 +100,35 @@ class EngineSession(Session):
         share = -(-(width - 2 * margin) // self._threads)
         strip = -(-share // step) * step + 2 * margin
         return strip if share > margin and strip < width else width
+
+
+class EngineArrays(Arrays):
+    """An int8 .tflite of any kind in the engine, at its own size.
+
+    Attributes:
+        plan: that runs.
+        arena_bytes: the RAM of the engine.
+        kernels: that run the network.
+    """
+
+    runtime = "engine"
+
+    def __init__(self, model: bytes) -> None:
+        network = graph.read_graph(model)
+        check_engine(network)
+        self.plan = plan_network(network)
+        self._out_shape = network.output.shape
+        self._opened: Engine | FrameSession = (
+            Engine(self.plan.blob, network.input.shape[2])
+            if isinstance(self.plan, Plan)
+            else FrameSession(model)
+        )
+        self.arena_bytes, self.kernels = self._opened.arena_bytes, self._opened.kernels
+
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the network, as `Arrays.run`."""
+        if isinstance(self._opened, FrameSession):
+            return [self._opened.run(values[0])]
+        out = np.empty(self._out_shape, np.int8)
+        self._opened.run_strip(np.ascontiguousarray(values[0][0]), out[0], 0)
+        return [out]

@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from edge_sr.errors import UserError
-from edge_sr.runtime.session import Activation, Classes, Interface, TensorSpec
+from edge_sr.records import Precision
+from edge_sr.runtime.session import Classes, Interface, TensorSpec
 
 SCALES = (2, 3, 4)
 """Upscaling factors that a session may have."""
@@ -81,8 +82,8 @@ def classifier_interface(
     source: TensorSpec,
     target: TensorSpec,
     shape: tuple[int, ...],
-    classes: int,
-    activation: Activation,
+    classes: Classes,
+    layers: Precision,
 ) -> Interface:
     """Return the interface of a classifier.
 
@@ -90,12 +91,12 @@ def classifier_interface(
         source: of the input.
         target: of the output.
         shape: of the input, (1,H,W,C).
-        classes: the number of classes.
-        activation: how the output ends.
+        classes: of the output.
+        layers: what the layers compute in.
     """
     _, height, width, channels = shape
     return Interface(
-        1, 0, source, target, (height, width), channels, classes=Classes(classes, activation)
+        1, 0, source, target, (height, width), channels, classes=classes, layers=layers
     )
 
 

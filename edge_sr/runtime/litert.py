@@ -1,27 +1,27 @@
 """LiteRT (formerly TensorFlow Lite), with XNNPACK (the default) or its own kernels only."""
 
 import contextlib
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
 
 from edge_sr.errors import UserError
 from edge_sr.quiet import quiet_native
+from edge_sr.runtime.arrays import Arrays, shapes_text
 from edge_sr.runtime.session import Interface, Session
 
+_MAX_TEXT = 200
 
-class LiteRTSession(Session):
-    """A .tflite in LiteRT."""
+
+class LiteRTArrays(Arrays):
+    """A .tflite of any kind in LiteRT."""
 
     runtime = "litert"
 
-    def __init__(
-        self, model: bytes, interface: Interface, threads: int = 1, xnnpack: bool = True
-    ) -> None:
+    def __init__(self, model: bytes, threads: int = 1, xnnpack: bool = True) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        super().__init__(interface)
         kernels = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
@@ -31,29 +31,34 @@ class LiteRTSession(Session):
                 num_threads=threads,
                 experimental_op_resolver_type=kernels,
             )
-            source = self._interpreter.get_input_details()[0]
-            if -1 not in source["shape_signature"][1:]:  # an open size is known in the first run
+            details = self._interpreter.get_input_details()
+            # Sizes that the file leaves open are known in the first run.
+            if not any(-1 in source["shape_signature"][1:] for source in details):
                 with quiet_native():  # XNNPACK logs when tensors are first allocated
                     self._interpreter.allocate_tensors()
-            self._input = source["index"]
-            self._output = self._interpreter.get_output_details()[0]["index"]
+            self._inputs = [source["index"] for source in details]
+            self._outputs = [each["index"] for each in self._interpreter.get_output_details()]
         except (ValueError, RuntimeError) as error:
             raise UserError(f"LiteRT cannot open the model: {_first_line(error)}") from None
-        self._shape: tuple[int, ...] | None = None
+        self._shapes: list[tuple[int, ...]] | None = None
 
-    def _run(self, image: np.ndarray) -> np.ndarray:
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the network, as `Arrays.run`."""
+        shapes = [value.shape for value in values]
         try:
-            if image.shape != self._shape:
-                self._shape = None
-                self._interpreter.resize_tensor_input(self._input, image.shape)
+            if shapes != self._shapes:
+                self._shapes = None
+                for index, shape in zip(self._inputs, shapes, strict=True):
+                    self._interpreter.resize_tensor_input(index, shape)
                 self._interpreter.allocate_tensors()
-                self._shape = image.shape
-            self._interpreter.set_tensor(self._input, image)
+                self._shapes = shapes
+            for index, value in zip(self._inputs, values, strict=True):
+                self._interpreter.set_tensor(index, value)
             self._interpreter.invoke()
-            return self._interpreter.get_tensor(self._output)
+            return [self._interpreter.get_tensor(index) for index in self._outputs]
         except (ValueError, RuntimeError) as error:
             raise UserError(
-                f"LiteRT cannot run the model at {image.shape}: {_first_line(error)}"
+                f"LiteRT cannot run the model at {shapes_text(values)}: {_first_line(error)}"
             ) from None
 
     def arena_bytes(self, constants: Set[int]) -> int:
@@ -80,5 +85,22 @@ class LiteRTSession(Session):
                 yield view.ctypes.data, view.ctypes.data + view.nbytes
 
 
+class LiteRTSession(Session):
+    """A .tflite of images in LiteRT."""
+
+    runtime = "litert"
+
+    def __init__(
+        self, model: bytes, interface: Interface, threads: int = 1, xnnpack: bool = True
+    ) -> None:
+        super().__init__(interface)
+        self.arrays = LiteRTArrays(model, threads, xnnpack)
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        return self.arrays.run([image])[0]
+
+
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The start of a message that repeats itself for each tensor."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= _MAX_TEXT else f"{line[:_MAX_TEXT]}..."

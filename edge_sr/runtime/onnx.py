@@ -1,35 +1,31 @@
 """ONNX Runtime, on the CPU or a CUDA GPU."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_sr.errors import UserError
+from edge_sr.runtime.arrays import Arrays, shapes_text
 from edge_sr.runtime.session import Interface, Session
 
 _CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})
 
 
-class ONNXSession(Session):
-    """An .onnx (QDQ int8, or float32) in ONNX Runtime."""
+class ONNXArrays(Arrays):
+    """An .onnx of any kind in ONNX Runtime."""
 
     runtime = "onnx"
 
     def __init__(
-        self,
-        model: bytes,
-        interface: Interface,
-        threads: int = 1,
-        cuda: bool = False,
-        profile: Path | None = None,
+        self, model: bytes, threads: int = 1, cuda: bool = False, profile: Path | None = None
     ) -> None:
         """Open a model.
 
         Args:
             model: the .onnx.
-            interface: of the model.
             threads: on the CPU.
             cuda: run on the GPU, in full float32 (no TF32).
             profile: prefix of the file that the times of each operator are written to.
@@ -39,7 +35,6 @@ class ONNXSession(Session):
         """
         import onnxruntime as ort
 
-        super().__init__(interface)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         # Spinning threads take cores from other processes, and gain no time here.
@@ -56,15 +51,37 @@ class ONNXSession(Session):
             raise UserError(f"ONNX Runtime cannot open the model: {_sentence(error)}") from None
         if cuda and self.native.get_providers()[0] != _CUDA[0]:
             raise UserError("ONNX Runtime finds no CUDA GPU, or a CUDA library is missing")
-        self._input = self.native.get_inputs()[0].name
+        self._names = [source.name for source in self.native.get_inputs()]
 
-    def _run(self, image: np.ndarray) -> np.ndarray:
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the network, as `Arrays.run`."""
         try:
-            return self.native.run(None, {self._input: image})[0]
+            feeds = dict(zip(self._names, values, strict=True))
+            return [np.asarray(output) for output in self.native.run(None, feeds)]
         except Exception as error:  # as in __init__
             raise UserError(
-                f"ONNX Runtime cannot run the model at {image.shape}: {_sentence(error)}"
+                f"ONNX Runtime cannot run the model at {shapes_text(values)}: {_sentence(error)}"
             ) from None
+
+
+class ONNXSession(Session):
+    """An .onnx of images (QDQ int8, or float32) in ONNX Runtime; `ONNXArrays` has the arguments."""
+
+    runtime = "onnx"
+
+    def __init__(
+        self,
+        model: bytes,
+        interface: Interface,
+        threads: int = 1,
+        cuda: bool = False,
+        profile: Path | None = None,
+    ) -> None:
+        super().__init__(interface)
+        self.arrays = ONNXArrays(model, threads, cuda, profile)
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        return self.arrays.run([image])[0]
 
 
 def _sentence(error: Exception) -> str:

@@ -6,9 +6,8 @@ from typing import Any
 from edge_sr.errors import UserError
 from edge_sr.runtime import onnx_interface, probe
 from edge_sr.runtime.description import Description, Door, count_text, door
+from edge_sr.runtime.onnx_interface import OPEN_SIDE
 from edge_sr.runtime.pixels import pixel_range
-
-_OPEN_SIDE = 64  # the size that stands for an open one, to count multiply-accumulates
 
 
 def describe_onnx(data: bytes) -> Description:
@@ -133,7 +132,7 @@ def _macs(model: Any) -> tuple[str, str]:
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if not dim.dim_value:
                 is_open |= axis > 0
-                dim.dim_value = _OPEN_SIDE if axis else 1
+                dim.dim_value = OPEN_SIDE if axis else 1
     for value in [*sized.graph.output, *sized.graph.value_info]:
         value.type.tensor_type.ClearField("shape")
     try:
@@ -141,7 +140,7 @@ def _macs(model: Any) -> tuple[str, str]:
         total = sum(_node_macs(node, _shapes(inferred)) for node in inferred.node)
     except Exception:  # shape inference raises almost any exception
         return "unknown", ""
-    return f"{total:,}", f", with {_OPEN_SIDE} for open sizes" if is_open else ""
+    return f"{total:,}", f", with {OPEN_SIDE} for open sizes" if is_open else ""
 
 
 def _shapes(graph: Any) -> dict[str, tuple[int, ...]]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from edge_sr.errors import UserError, require
+from edge_sr.records import Precision
+from edge_sr.runtime.arrays import ArrayInterface, ArraySpec, is_vector
 from edge_sr.runtime.interfaces import (
     PART_CHANNELS,
     UPSCALER_CHANNELS,
@@ -16,7 +18,7 @@ from edge_sr.runtime.interfaces import (
     classifier_interface,
     part_interface,
 )
-from edge_sr.runtime.session import Activation, Interface, TensorSpec
+from edge_sr.runtime.session import Activation, Classes, Interface, TensorSpec
 
 _DTYPES = {1: "float32", 2: "uint8", 3: "int8"}  # TensorProto.DataType
 
@@ -31,7 +33,12 @@ _PIXELWISE = frozenset(
 )
 _AXES = ([0, 3, 1, 2], [0, 2, 3, 1], [0, 1, 2, 3])  # between NHWC and NCHW
 _MOVING = frozenset(("Concat", "DepthToSpace", "Identity", "Reshape", "Transpose"))
+_INTEGER = frozenset(("QuantizeLinear", "ConvInteger", "MatMulInteger"))
 _ACTIVATIONS: dict[str, Activation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+
+
+OPEN_SIDE = 64
+"""The size that stands for an open one of any axis but the batch."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,13 @@ def read_interface(data: bytes) -> Interface:
     check_upscaler(facts.extent.factor, facts.channels, facts.ends_in_sigmoid)
     scale, halo = int(facts.extent.factor), math.ceil(facts.extent.reach)
     return Interface(
-        scale, halo, facts.source, facts.target, facts.fixed_size, channels=facts.channels
+        scale,
+        halo,
+        facts.source,
+        facts.target,
+        facts.fixed_size,
+        channels=facts.channels,
+        layers=facts.layers,
     )
 
 
@@ -84,9 +97,45 @@ def read_classifier(data: bytes) -> Interface:
         _spec(source, _forward(graph, source.name), constants, "input"),
         _spec(target, _backward(graph, target.name), constants, "output"),
         _dims(source),
-        _dims(target)[1],
-        _ACTIVATIONS.get(_last_operator(graph), "none"),
+        Classes(_dims(target)[1], _ACTIVATIONS.get(_last_operator(graph), "none")),
+        _precision(graph),
     )
+
+
+def read_arrays(data: bytes) -> ArrayInterface:
+    """Return what an .onnx of any kind takes; open sizes have a size that stands for them.
+
+    Raises:
+        UserError: the file is damaged, or an input has no shape or is not an array of numbers.
+    """
+    graph = _parse(data).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if not inputs or not graph.output:
+        raise UserError("the model has no input or no output")
+    axes = [axis for axis, side in enumerate(_dims(inputs[0])) if axis and side < 1]
+    chosen = len(inputs) == 1 and len(_dims(inputs[0])) == 4 and len(axes) == 2
+    return ArrayInterface(
+        tuple(_array_spec(value) for value in inputs),
+        _precision(graph),
+        any(is_vector(_dims(value)) for value in graph.output),
+        (axes[0], axes[1]) if chosen else None,
+    )
+
+
+def _array_spec(value: Any) -> ArraySpec:
+    import onnx
+
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        raise UserError(f"the model's input {value.name!r} has no shape")
+    try:
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"the model's input {value.name!r} is not an array of numbers") from None
+    sides = enumerate(_dims(value))
+    shape = tuple(side if side > 0 else OPEN_SIDE if axis else 1 for axis, side in sides)
+    return ArraySpec(dtype, shape)
 
 
 def output_rank(data: bytes) -> int:
@@ -109,6 +158,7 @@ class _Facts:
     fixed_size: tuple[int, int] | None
     channels: int
     ends_in_sigmoid: bool
+    layers: Precision
 
 
 def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
@@ -132,7 +182,14 @@ def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
         (height, width) if height and width else None,
         channels,
         _last_operator(graph) == "Sigmoid",
+        _precision(graph),
     )
+
+
+def _precision(graph: Any) -> Precision:
+    """Return "int8" for a graph that quantizes: QDQ, or operators of integers."""
+    names = {node.op_type for node in graph.node}
+    return "int8" if names & _INTEGER or any("QLinear" in name for name in names) else "float32"
 
 
 def _last_operator(graph: Any) -> str:

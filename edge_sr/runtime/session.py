@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from edge_sr.errors import UserError
+from edge_sr.records import Precision
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,6 @@ class TensorSpec:
     scale: float = 1.0
     zero_point: int = 0
     pixels: PixelRange | None = None
-
-    @property
-    def precision(self) -> Literal["int8", "float32"]:
-        """Whether the network computes in 8-bit integers or in float32."""
-        return "float32" if self.dtype == "float32" else "int8"
 
 
 Activation = Literal["softmax", "sigmoid", "none"]
@@ -77,6 +73,8 @@ class Interface:
         step: of which height and width must be multiples for the strides inside; images of other
             sizes are extended by repeating their edge.
         classes: of a classifier, whose output is (1,N); None for an output that is an image.
+        layers: what the layers compute in, "int8" or "float32"; None for what the input's dtype
+            says. Networks of int8 may have float32 at their ends.
     """
 
     scale: int
@@ -88,6 +86,12 @@ class Interface:
     shrink: int = 1
     step: int = 1
     classes: Classes | None = None
+    layers: Precision | None = None
+
+    @property
+    def precision(self) -> Precision:
+        """Whether the network computes in 8-bit integers or in float32."""
+        return self.layers or ("float32" if self.input.dtype == "float32" else "int8")
 
 
 class Session(ABC):
@@ -105,6 +109,7 @@ class Session(ABC):
         self.shrink = interface.shrink
         self.step = interface.step
         self.classes = interface.classes
+        self.precision = interface.precision
         # Kept as dtypes: comparing names would cost more than all other checks of a run together.
         self._in_dtype, self._out_dtype = np.dtype(self.input.dtype), np.dtype(self.output.dtype)
 

@@ -10,7 +10,7 @@ from edge_sr.runtime.interfaces import (
     classifier_interface,
     part_interface,
 )
-from edge_sr.runtime.session import Activation, Interface, TensorSpec
+from edge_sr.runtime.session import Activation, Classes, Interface, TensorSpec
 
 _ACTIVATIONS: dict[str, Activation] = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
 _MOVING = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")
@@ -29,13 +29,19 @@ def read_interface(model: bytes) -> Interface:
     expected = channels if channels in UPSCALER_CHANNELS else UPSCALER_CHANNELS[0]
     source = _spec(network.input, "input", expected)
     target = _spec(network.output, "output", expected)
-    if graph.is_tiled(network):
-        return Interface(scale, graph.halo(network), source, target, channels=channels)
     _, height, width, _ = network.input.shape
-    if not graph.grows(network):
-        return Interface(scale, None, source, target, (height, width), channels)
-    step = graph.step(network)
-    return Interface(scale, None, source, target, channels=channels, step=step)
+    tiled = graph.is_tiled(network)
+    sized = tiled or graph.grows(network)
+    return Interface(
+        scale,
+        graph.halo(network) if tiled else None,
+        source,
+        target,
+        None if sized else (height, width),
+        channels,
+        step=graph.step(network) if sized and not tiled else 1,
+        layers=graph.precision(network),
+    )
 
 
 def read_part(model: bytes) -> Interface:
@@ -66,8 +72,8 @@ def read_classifier(model: bytes) -> Interface:
         _values(source, "input"),
         _values(target, "output"),
         source.shape,
-        target.shape[1],
-        _activation(network),
+        Classes(target.shape[1], _activation(network)),
+        graph.precision(network),
     )
 
 

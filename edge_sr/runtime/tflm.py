@@ -1,11 +1,13 @@
 """TensorFlow Lite Micro through its Python wheel (Linux x86-64): the bit-exact reference."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from edge_sr import graph
 from edge_sr.errors import UserError
+from edge_sr.runtime.arrays import Arrays, shapes_text
 from edge_sr.runtime.session import Interface, Session
 
 _MIN_BETA_SCALE = 2**-26
@@ -13,8 +15,40 @@ _MAX_SOFTMAX = 511  # TFLM ends the process where exponentials of at most 1 add 
 _ARENA_OVERHEAD = 64 * 1024  # kernel data, tensor structs and alignment
 
 
+class TFLMArrays(Arrays):
+    """A .tflite of any kind in TFLM, at its own size."""
+
+    runtime = "tflm"
+
+    def __init__(self, model: bytes) -> None:
+        from tflite_micro import runtime
+
+        network = graph.read_graph(model)
+        check_softmax(network)
+        self._outputs = len(network.outputs)
+        try:
+            self._interpreter: Any = runtime.Interpreter.from_bytes(
+                model, arena_size=arena_bound(network)
+            )
+        except Exception as error:  # the wheel raises almost any exception
+            shapes = ", ".join(str(network.tensors[index].shape) for index in network.inputs)
+            raise UserError(f"TFLM cannot run the model at {shapes}: {error}") from None
+
+    def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run the network, as `Arrays.run`."""
+        try:
+            for index, value in enumerate(values):
+                self._interpreter.set_input(value, index)
+            self._interpreter.invoke()
+            return [self._interpreter.get_output(index) for index in range(self._outputs)]
+        except Exception as error:  # as in __init__
+            raise UserError(
+                f"TFLM cannot run the model at {shapes_text(values)}: {error}"
+            ) from None
+
+
 class TFLMSession(Session):
-    """A .tflite in TFLM; the graph is resized for each new image size."""
+    """A .tflite of images in TFLM; the graph is resized for each new image size."""
 
     runtime = "tflm"
 
@@ -23,31 +57,17 @@ class TFLMSession(Session):
         check_softmax(graph.read_graph(model))
         self._model = model
         self._shape: tuple[int, ...] | None = None
-        self._interpreter: Any = None
+        self._arrays: TFLMArrays | None = None
 
     def _run(self, image: np.ndarray) -> np.ndarray:
-        try:
-            if image.shape != self._shape:
-                self._shape = None
-                self._interpreter = self._at_size(*image.shape[1:3])
-                self._shape = image.shape
-            self._interpreter.set_input(image, 0)
-            self._interpreter.invoke()
-            return self._interpreter.get_output(0)
-        except UserError:
-            raise
-        except Exception as error:  # the wheel raises almost any exception
-            raise UserError(f"TFLM cannot run the model at {image.shape}: {error}") from None
-
-    def _at_size(self, height: int, width: int) -> Any:
-        from tflite_micro import runtime
-
-        # A classifier has one size, and operators that cannot be resized.
-        fixed = self.fixed_size is not None
-        model = self._model if fixed else graph.resize(self._model, height, width)
-        return runtime.Interpreter.from_bytes(
-            model, arena_size=arena_bound(graph.read_graph(model))
-        )
+        if image.shape != self._shape or self._arrays is None:
+            self._shape = None
+            # A network of one size may have operators that cannot be resized.
+            fixed = self.fixed_size is not None
+            model = self._model if fixed else graph.resize(self._model, *image.shape[1:3])
+            self._arrays = TFLMArrays(model)
+            self._shape = image.shape
+        return self._arrays.run([image])[0]
 
 
 def check_softmax(network: graph.Graph) -> None:

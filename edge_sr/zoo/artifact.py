@@ -125,10 +125,8 @@ def open_upscaler(
     session = open_session(artifact.path, artifact.runtime, threads)
     if scale is not None and session.scale != scale:
         raise UserError(f"{artifact.path} upscales x{session.scale}, not x{scale}")
-    if precision not in (None, session.input.precision):
-        raise UserError(
-            f"{artifact.path} computes in {session.input.precision}, not in {precision}"
-        )
+    if precision not in (None, session.precision):
+        raise UserError(f"{artifact.path} computes in {session.precision}, not in {precision}")
     if input_range is not None:
         state_range(session, input_range)
     return artifact, session

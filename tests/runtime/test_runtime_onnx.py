@@ -123,7 +123,7 @@ def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_waiting_threads_do_not_spin(tmp_path: Path) -> None:
     session = open_session(save(network(), tmp_path), "onnx", threads=2)
-    options = session.native.get_session_options()
+    options = session.arrays.native.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
     assert options.intra_op_num_threads == 2
 

@@ -56,7 +56,7 @@ def run(
         typer.Option(
             help="litert (XNNPACK), litert-plain, onnx, onnx-cuda, engine, tflm or keras; may be "
             "repeated.",
-            show_default="the first that opens the file; of a suite, all",
+            show_default="all that open the file; of --model, litert; of a suite, all",
         ),
     ] = None,
     threads: Annotated[
@@ -68,7 +68,7 @@ def run(
         typer.Option(
             metavar="WIDTHxHEIGHT",
             help="Image size: the input of an upscaler or encoder, the output of a decoder.",
-            show_default="320x240, 768x512 for codecs, or the suite's",
+            show_default="320x240, 768x512 for codecs, the file's own, or the suite's",
         ),
     ] = None,
     pin: Annotated[
@@ -122,6 +122,7 @@ def run(
 ) -> None:
     """Measure each case in a fresh process: cold start, warm-up, samples, memory, output.
 
+    A .tflite or .onnx that is neither an upscaler nor a part of a codec is run on seeded noise.
     Times are in milliseconds. A case whose output is wrong is flagged, and the command then ends
     with exit code 1. After Ctrl-C the record holds the cases measured so far.
     """
@@ -176,10 +177,10 @@ def _convert(model: bytes) -> bytes:
     return from_tflite(model)
 
 
-def _emulate(case: Any, model: bytes, pixels: Any) -> Any:
+def _emulate(case: Any, model: bytes, values: Any) -> Any:
     from firmware_harness.measure import measure
 
-    return measure(case, model, pixels)
+    return measure(case, model, values)
 
 
 class _Display:
