@@ -103,6 +103,9 @@ def read_frame(image: Path | None, width: int, network: Graph) -> tuple[np.ndarr
     if isinstance(plan, FramePlan):
         return _own_frame(image, network, plan)
     plan.arena_bytes(width)  # a damaged project may name an impossible width
+    channels = network.input.shape[3]
+    if image is None and channels not in (1, 3):
+        return noise(frame_height(width, plan.pixels_per_unit), width, channels), "noise"
     if image is None:
         most = max(1, _DEFAULT_PIXELS // (width * plan.pixels_per_unit)) * plan.pixels_per_unit
         height = min(frame_height(width, plan.pixels_per_unit), most)
@@ -226,7 +229,8 @@ def _check_channels(channels: int) -> None:
 
 
 def _encode(planes: Pixels, tensor: Tensor) -> np.ndarray:
-    """Convert (H, W, C) uint8 to a network's input, int8 of the same shape."""
+    """Convert (H, W, C) uint8 to a network's input, int8; the bytes of a uint8 input as int8."""
     assert tensor.quantization is not None  # the planner has checked it
     scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zero_point[0]
-    return np.ascontiguousarray(encode(planes, TensorSpec(tensor.dtype, scale, zero_point)))
+    values = encode(planes, TensorSpec(tensor.dtype, scale, zero_point))
+    return np.ascontiguousarray(values).view(np.int8)

@@ -79,10 +79,10 @@ def reference_output(
     Args:
         model: an int8 .tflite.
         plan: of that model.
-        frame: (H, W, C) int8; of a frame plan's only size.
+        frame: (H, W, C) int8, of a frame plan's only size; the bytes of a uint8 input as int8.
 
     Returns:
-        (H', W', C') int8, and `TFLM` or `HOST`.
+        (H', W', C') int8, the bytes of a uint8 output as int8, and `TFLM` or `HOST`.
 
     Raises:
         UserError: tflite-micro is missing where it could be installed, or TFLM would need too much
@@ -94,9 +94,9 @@ def reference_output(
     if isinstance(plan, Plan):
         check_size(model, *frame.shape[:2])
         return tflm_output(model, frame), TFLM
-    shape = graph.read_graph(model).input.shape
-    (output,) = tflm_outputs(model, [frame.reshape(shape)], 1)
-    return output.reshape(plan.out_shape), TFLM
+    source = graph.read_graph(model).input
+    (output,) = tflm_outputs(model, [frame.view(source.dtype).reshape(source.shape)], 1)
+    return output.reshape(plan.out_shape).view(np.int8), TFLM
 
 
 def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge_sr.cli.common import ForceOption, parse_path, print_markdown
+from edge_sr.cli.export_keras import export_keras, is_keras, request_of
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.errors import UserError
 from edge_sr.files import check_folder
@@ -55,9 +56,31 @@ def export(
             show_default="the shipped weights",
         ),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            parser=parse_path,
+            metavar="FOLDER",
+            help=".keras files: images like those that the network will see, to quantize it.",
+        ),
+    ] = None,
+    input_range: Annotated[
+        str | None,
+        typer.Option(
+            "--input-range",
+            metavar="RANGE",
+            help=".keras files: the values of black and white: 0..1, 0..255 or -1..1.",
+            show_default="0..1; 0..255 if it starts with a Rescaling layer",
+        ),
+    ] = None,
     formats: Annotated[
-        str, typer.Option("--format", help="Some of tflite, onnx, c, joined by commas.")
-    ] = "tflite,onnx,c",
+        str | None,
+        typer.Option(
+            "--format",
+            help="Some of tflite, onnx, c, joined by commas.",
+            show_default="tflite,onnx,c; tflite,c of a .keras file",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -71,14 +94,24 @@ def export(
 ) -> None:
     """Export a network as int8 .tflite, .onnx and C, verify every file, and state its costs.
 
-    Works offline. Exporting the same weights twice gives the same bytes.
+    MODEL is a shipped network, your weights (.safetensors), or any Keras network of images
+    (.keras), which is quantized on the images of --images. Works offline. Exporting the same
+    weights twice gives the same bytes.
     """
     from edge_sr.sizes import parse_size
     from export import networks
 
     name = None if model is model_option is None else one_model(model, model_option)
+    if name is not None and is_keras(name):
+        if (scale, rate, checkpoint, input_size) != (None, None, None, None):
+            raise UserError("--scale, --rate and --checkpoint are not for .keras files")
+        request = request_of(name, images, size, input_range, int8)
+        export_keras(request, _formats("tflite,c" if formats is None else formats), out, force)
+        return
+    if (images, input_range) != (None, None):
+        raise UserError("--images and --input-range are for .keras files")
     frame = parse_size(_one_size(size, input_size), networks.MAX_SIDE)
-    kinds = [kind.strip() for kind in formats.split(",")] if formats.strip() else []
+    kinds = _formats("tflite,onnx,c" if formats is None else formats)
     precision: Precision = "int8" if int8 else "float32"
     if out is not None:
         check_folder(out)
@@ -87,6 +120,10 @@ def export(
     folder = out or Path("artifacts") / f"{weights.name}-{precision}"
     manifest = networks.export_weights(weights, folder, precision, frame, kinds, force)
     print_table(manifest, folder)
+
+
+def _formats(text: str) -> list[str]:
+    return [kind.strip() for kind in text.split(",")] if text.strip() else []
 
 
 def _one_size(size: str | None, input_size: str | None) -> str:

@@ -1,0 +1,111 @@
+"""A user's own Keras classifier: from a .keras file to a .tflite, and from there onto a board."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import EdgeSr
+from tflm_oracle import run_tflm
+
+from edge_sr.classification import fit
+from edge_sr.data.images import read_image
+from edge_sr.graph import read_graph
+from edge_sr.quiet import quiet_native
+
+TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
+HEIGHT, WIDTH, CLASSES = 28, 36, 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "quantizing own.keras needs images like those that it will see: name a folder"),
+        (["--images", "absent"], "absent is not a folder; a folder with images is needed"),
+        (["--images", "."], ". holds no image"),
+        (["--float32", "--format", "onnx"], "the format 'onnx' is not written of a .keras file"),
+        (["--float32", "--input-range", "0..2"], "unknown range of pixels '0..2'"),
+        (["--float32", "--size", "9"], "'9' is not a size; write WIDTHxHEIGHT"),
+        (["--images", ".", "--rate", "4"], "--scale, --rate and --checkpoint are not for .keras"),
+        (["--float32", "--model", "own.keras"], "name the model once"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_sentence(
+    edge_sr: EdgeSr,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.keras").write_bytes(b"")
+    assert message in edge_sr.refuses("export", "own.keras", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["own.keras"]
+    assert "are for .keras files" in edge_sr.refuses("export", "tinypssr", "--images", tmp_path)
+
+
+def test_a_classifier_goes_from_keras_to_a_board(
+    edge_sr: EdgeSr, tmp_path: Path, photographs: Path
+) -> None:
+    with quiet_native():
+        keras = pytest.importorskip("keras")
+        keras.ops.zeros(1)
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((HEIGHT, WIDTH, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+            layers.DepthwiseConv2D(3, strides=2),
+            layers.BatchNormalization(),
+            layers.ReLU(6.0),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dropout(0.2),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+    path, out = tmp_path / "own.keras", tmp_path / "out"
+    model.save(path)
+    _refuse_others(edge_sr, tmp_path, photographs)
+
+    result = edge_sr("export", path, "--images", photographs, "--out", out)
+    assert result.code == 0, result.err
+    assert "0..255; --input-range states another range" in result.out
+    assert sorted(each.name for each in out.iterdir()) == [
+        f"own-int8{suffix}" for suffix in (".c", ".h", ".tflite")
+    ]
+    tflite = (out / "own-int8.tflite").read_bytes()
+    network = read_graph(tflite)
+    assert {tensor.dtype for tensor in network.used()} <= {"int8", "int32"}
+    for image in sorted(photographs.iterdir()):
+        pixels = fit(read_image(image).pixels, (HEIGHT, WIDTH), 3)
+        expected = model(pixels[np.newaxis].astype(np.float32)).numpy()[0]
+        quantization = network.input.quantization
+        assert quantization is not None
+        stored = np.rint(pixels / quantization.scale[0]) + quantization.zero_point[0]
+        scores = run_tflm(tflite, stored.clip(-128, 127).astype(np.int8)[np.newaxis])
+        assert np.abs((scores.ravel().astype(float) + 128) / 256 - expected).max() < 0.1
+    if all(shutil.which(tool) for tool in TOOLS):
+        ran = edge_sr("firmware", "run", out / "own-int8.tflite", "--board", "mps2-an386")
+        assert f"{CLASSES} bytes, all equal to TFLM's" in ran.out, ran.err
+
+
+def _refuse_others(edge_sr: EdgeSr, folder: Path, images: Path) -> None:
+    """Check what only Keras can tell; it takes seconds to import."""
+    from keras import Input, Sequential
+    from keras.layers import Conv2D, Dense
+
+    vector, open_size, damaged = (folder / f"{name}.keras" for name in ("vector", "open", "bad"))
+    Sequential([Input((8,)), Dense(2)]).save(vector)
+    Sequential([Input((None, None, 3)), Conv2D(2, 3)]).save(open_size)
+    damaged.write_bytes(b"PK")
+    for path, message in (
+        (vector, "is not a network of images: its input"),
+        (open_size, "takes images of any size; state one with --size"),
+        (damaged, f"Keras cannot load {damaged}: "),
+    ):
+        assert message in edge_sr.refuses("export", path, "--images", images, "--out", folder / "x")
+    assert not (folder / "x").exists()
