@@ -16,6 +16,7 @@ from edge_sr import engine, files, graph
 from edge_sr.engine.c_source import CONFIG, c_header, c_source, small_config
 from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan
+from edge_sr.engine.weights import Weights
 from edge_sr.errors import UserError
 from edge_sr.runtime.obstacles import plan_of
 from firmware_harness import board_file, camera, fit, port, selftest
@@ -53,6 +54,7 @@ class Project:
         width: frame width in pixels.
         camera: settings of an encoder's program; None for any other network.
         height: rows of the only frame that the network takes; None if it takes any.
+        weights: of a network of one size, as `Weights` names them.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Project:
     width: int
     camera: Camera | None = None
     height: int | None = None
+    weights: str = "auto"
 
 
 def is_project(folder: Path) -> bool:
@@ -90,7 +93,7 @@ def write(folder: Path, project: Project, model: bytes) -> None:
     board = board_file.find(project.board)
     board.bare_image()
     network = graph.read_graph(model)
-    plan = plan_of(network)
+    plan = plan_of(network, Weights.parse(project.weights))
     if project.camera is None:
         fit.check(project.name, network, plan, project.width, board)
     else:

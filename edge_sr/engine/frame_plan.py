@@ -20,6 +20,7 @@ from edge_sr.engine.frame_transposed import macs_of
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import HEAD_BYTES, MAX_ARENA
 from edge_sr.engine.schedule import Event
+from edge_sr.engine.weights import Weights, choose_weights
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph
 
@@ -56,15 +57,19 @@ class FramePlan(Blobs):
         return HEAD_BYTES + self.arena
 
 
-def make_frame_plan(graph: Graph) -> FramePlan:
+def make_frame_plan(graph: Graph, weights: Weights = Weights.AUTO) -> FramePlan:
     """Plan an int8 graph for frames of the size of its input.
+
+    Args:
+        graph: the network.
+        weights: which convolutions get weights that take more than one byte each.
 
     Raises:
         UserError: the engine does not support an operator, type or size of the graph; the message
             names it.
     """
     graph = as_images(graph)
-    nodes = lower_frame(graph)
+    nodes = choose_weights(graph, lower_frame(graph), weights)
     _check_sizes(graph, paddings_of(graph, nodes, owners_of(graph, nodes)))
     return frame_plan_of(plan_frame_memory(graph, nodes))
 

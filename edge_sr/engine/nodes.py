@@ -44,7 +44,8 @@ class KernelCall:
     which is packed for each layout; the other kernels have theirs in `weights`. `stride`,
     `dilation` and `padding` (rows above, columns left) are those of a frame plan's window. In a
     frame plan, a convolution has the kind ANY_CONV or ANY_DEPTHWISE; `packing.takes` says where
-    the plan's bytes hold CONV or DEPTHWISE instead.
+    the plan's bytes hold CONV or DEPTHWISE instead, which `expanded` allows even where that takes
+    more than one byte per weight.
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class KernelCall:
     extra: int = 0
     weights: bytes = b""
     window: np.ndarray | None = None
+    expanded: bool = True
     bias: bytes = b""
     scales: bytes = b""
     low: int = -128

@@ -69,6 +69,7 @@ def takes(layout: Layout, call: KernelCall, pixels: int) -> bool:
     outputs, *kernel, inputs = call.window.shape
     return (
         layout != Layout.MVE8
+        and (call.expanded or layout != Layout.DSP16)
         and (*call.stride, *call.dilation) == (1, 1, 1, 1)
         and pixels > 1
         and max(kernel) <= _MAX_KERNEL

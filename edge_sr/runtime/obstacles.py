@@ -11,6 +11,7 @@ from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
 from edge_sr.engine.operands import END_TYPES
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.engine.planning import plan_network
+from edge_sr.engine.weights import Weights
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator
 from edge_sr.runtime.interfaces import UPSCALER_CHANNELS, check_upscaler
@@ -93,14 +94,18 @@ def _obstacles(network: Graph, planner: _Planner) -> list[str]:
     return found
 
 
-def plan_of(network: Graph) -> Plan | FramePlan:
+def plan_of(network: Graph, weights: Weights = Weights.AUTO) -> Plan | FramePlan:
     """Plan a network for the engine: for frames of any size if possible, else of its own.
+
+    Args:
+        network: the network.
+        weights: which weights take more than one byte each.
 
     Raises:
         UserError: the engine does not run it; the text names all obstacles.
     """
     try:
-        return plan_network(network)
+        return plan_network(network, weights)
     except UserError as error:
         raise UserError("; ".join(engine_obstacles(network)) or str(error)) from None
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from edge_sr import graph
 from edge_sr.engine.frame_plan import FramePlan
+from edge_sr.engine.weights import Weights
 from edge_sr.errors import UserError, require
 from edge_sr.runtime.arena import arena_bytes, host_abi
 from edge_sr.runtime.obstacles import check_integer, plan_of
@@ -36,6 +37,7 @@ class Request:
         width: of the example's frame, in pixels; None: about `WIDTH`.
         height: of the example's frame; None: that of a 4:3 frame.
         ram: RAM budget in bytes; None: no limit.
+        weights: of a network of one size in the engine.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Request:
     width: int | None
     height: int | None
     ram: int | None
+    weights: Weights = Weights.AUTO
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def streaming_library(request: Request) -> Library:
     if model != request.model:
         request, network = replace(request, model=model), graph.read_graph(model)
     try:
-        plan = plan_of(network)
+        plan = plan_of(network, request.weights)
     except UserError as error:
         raise UserError(f"{error}; --engine tflm writes what TFLM runs") from None
     if isinstance(plan, FramePlan):

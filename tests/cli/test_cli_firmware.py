@@ -62,6 +62,13 @@ def test_plan_prints_the_arena_of_engine_and_tflm(edge_sr: EdgeSr, tmp_path: Pat
     assert rows["operator 2 CONV_2D, operator 3 PRELU"][0] == "5"
 
 
+def test_the_weights_of_an_upscaler_cannot_be_compact(edge_sr: EdgeSr) -> None:
+    plan = ("firmware", "plan", "tinypssr", "--width", 16)
+    assert edge_sr(*plan, "--weights", "expanded").out == edge_sr(*plan).out != ""
+    assert "are for networks of one size" in edge_sr.refuses(*plan, "--weights", "compact")
+    assert "unknown weights 'tiny'" in edge_sr.refuses(*plan, "--weights", "tiny")
+
+
 def test_plan_of_a_shipped_name_prints_three_widths_by_default(edge_sr: EdgeSr) -> None:
     rows = cells(edge_sr("firmware", "plan", "tinypssr", "--scale", 4).out)
     assert "tinypssr-x4" in rows

@@ -93,7 +93,10 @@ def test_a_model_may_exceed_every_flash(edge_sr: EdgeSr, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--width", "160"], "--scale, --rate and --width describe a model; name one with --model"),
+        (
+            ["--width", "160"],
+            "--rate, --width and --weights describe a model; name one with --model",
+        ),
         (["--model", "resnet"], "unknown network 'resnet'"),
         (["--model", "tinypssr", "--width", "0"], "cannot run at width 0"),
     ],

@@ -202,7 +202,7 @@ def test_plan_draws_the_border_of_a_network_of_one_size(edge_sr: EdgeSr, tmp_pat
     assert (result.code, result.out.splitlines()[-1]) == (0, f"{picture}"), result.err
     plan = make_frame_plan(read_graph(model))
     assert f"{plan.arena_bytes:,} bytes" in result.out
-    assert "2: operator 0 CONV_2D to operator 1 DEPTHWISE_CONV_2D" in result.out
+    assert "3: operator 0 CONV_2D to operator 2 MEAN (rows)" in result.out
     assert "3: operator 2 MEAN to operator 4 SOFTMAX" in result.out
     with Image.open(picture) as drawn:
         assert len(drawn.convert("RGB").getcolors(2**20)) > 10

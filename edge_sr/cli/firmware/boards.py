@@ -8,13 +8,14 @@ import typer
 
 from edge_sr.cli.common import ForceOption, ScaleOption, print_markdown
 from edge_sr.cli.firmware.network import at_size, read_network
-from edge_sr.cli.firmware.options import DEFAULT_WIDTH, RateOption
+from edge_sr.cli.firmware.options import DEFAULT_WIDTH, RateOption, WeightsOption
 from edge_sr.cli.json_csv import JsonOption, check_files, write_json
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.cli.streams import STANDARD
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
+    from edge_sr.engine.weights import Weights
     from firmware_harness.board import Board
     from firmware_harness.fit import Fit
 
@@ -31,6 +32,7 @@ def boards(
             show_default=f"{DEFAULT_WIDTH}, or the only one that the network takes",
         ),
     ] = None,
+    weights: WeightsOption = "auto",
     json_file: JsonOption = None,
     force: ForceOption = False,
 ) -> None:
@@ -40,28 +42,36 @@ def boards(
     variables; an encoder also needs the latents of a 4:3 frame and the coder. The maximum width
     with external RAM holds for a program that sets the RAM up and places the arena there.
     """
+    from edge_sr.engine.weights import Weights
     from firmware_harness import board_file
 
     check_files(force, json_file)
     known = [board_file.find(name) for name in board_file.names()]
     if model is None and model_option is None:
-        if (scale, rate, width) != (None, None, None):
-            raise UserError("--scale, --rate and --width describe a model; name one with --model")
+        if (scale, rate, width, weights) != (None, None, None, "auto"):
+            raise UserError(
+                "--scale, --rate, --width and --weights describe a model; name one with --model"
+            )
         _print([_about(board) for board in known], json_file, _about_row)
         return
-    fits = _fits(known, one_model(model, model_option), (scale, rate), width)
+    named = one_model(model, model_option)
+    fits = _fits(known, named, (scale, rate), width, Weights.parse(weights))
     _print([_about(b) | _fit(fit) for b, fit in zip(known, fits, strict=True)], json_file, _fit_row)
 
 
 def _fits(
-    known: "list[Board]", model: str, kind: tuple[int | None, int | None], width: int | None
+    known: "list[Board]",
+    model: str,
+    kind: tuple[int | None, int | None],
+    width: int | None,
+    weights: "Weights",
 ) -> "list[Fit]":
     from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import frames
     from firmware_harness.fit import extra_ram, fit
 
     network = at_size(read_network(model, *kind), width).graph
-    plan = plan_of(network)
+    plan = plan_of(network, weights)
     size = frames.width_of(plan, width)
     extra = extra_ram(network, plan)
     return [fit(network, plan, size, board, extra) for board in known]

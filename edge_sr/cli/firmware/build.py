@@ -14,7 +14,7 @@ from edge_sr.cli.common import (
     print_markdown,
 )
 from edge_sr.cli.firmware.network import Network, at_size, open_codec, read_network
-from edge_sr.cli.firmware.options import DEFAULT_WIDTH, BoardOption, RateOption
+from edge_sr.cli.firmware.options import DEFAULT_WIDTH, BoardOption, RateOption, WeightsOption
 from edge_sr.cli.firmware.rows import flash_rows, project_rows, static_ram_rows
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.errors import UserError
@@ -64,6 +64,7 @@ def build(
     planes: Annotated[
         int, typer.Option(help="Encoders: bit planes to store, 1 to 8.")
     ] = _ALL_PLANES,
+    weights: WeightsOption = "auto",
     decoder: Annotated[
         Path | None,
         typer.Option(
@@ -91,6 +92,7 @@ def build(
     debugger reads it. An encoder's program compresses frames into .tcz files.
     """
     from edge_sr.engine.plan import Plan
+    from edge_sr.engine.weights import Weights
     from edge_sr.files import replacing_folder
     from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import board_file, elf, project
@@ -99,8 +101,9 @@ def build(
     target = board_file.find(board)
     target.bare_image()
     network = at_size(read_network(one_model(model, model_option), scale, rate), width, height)
-    plan = plan_of(network.graph)
+    plan = plan_of(network.graph, Weights.parse(weights))
     settings = project_of(network, board, plan, Frame(width, height, planes, decoder))
+    settings = dataclasses.replace(settings, weights=weights)
     suffix = f"-w{settings.width}" if isinstance(plan, Plan) else ""
     folder = out or Path("artifacts") / f"{network.name}-{target.name}{suffix}"
     project.check_target(folder, force)

@@ -12,6 +12,7 @@ from edge_sr.cli.common import (
     print_markdown,
 )
 from edge_sr.cli.firmware.network import read_library_network, read_network
+from edge_sr.cli.firmware.options import WeightsOption
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.files import check_folder
 
@@ -45,6 +46,7 @@ def export(
             show_default="that of a 4:3 frame, or the model's own",
         ),
     ] = None,
+    weights: WeightsOption = "auto",
     ram: Annotated[
         str | None,
         typer.Option(
@@ -60,12 +62,14 @@ def export(
     integer model is written that TensorFlow Lite Micro runs; if it is not an upscaler, the example
     runs it on noise.
     """
+    from edge_sr.engine.weights import Weights
     from edge_sr.files import replacing_folder
     from edge_sr.zoo import fitting
     from export import c
     from firmware_harness.targets import compose, content, library
     from firmware_harness.targets import target as targets
 
+    choice = Weights.parse(weights)
     budget = None if ram is None else fitting.parse_bytes(ram)
     ecosystem = targets.find(target)
     content.check_engine(engine)
@@ -73,7 +77,7 @@ def export(
     network = read(one_model(model, model_option), scale)
     library.check_target(out, force)
     check_folder(out)
-    request = compose.Request(network.name, network.model, width, height, budget)
+    request = compose.Request(network.name, network.model, width, height, budget, choice)
     if engine == "streaming":
         written = compose.streaming_library(request)
     else:

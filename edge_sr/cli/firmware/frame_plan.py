@@ -17,6 +17,7 @@ def print_frame_plan(network: Network, plan: "FramePlan") -> None:
 
     border = find_border(plan)
     _print_costs(network, plan, border)
+    _print_weights(network)
     _print_ram(network, plan)
     _print_map(plan, border)
 
@@ -34,6 +35,18 @@ def _print_costs(network: Network, plan: "FramePlan", border: "Border") -> None:
             ("flash of the model, bytes", plan.flash),
         ],
     )
+
+
+def _print_weights(network: Network) -> None:
+    """Print the flash and the arena of both choices of weights."""
+    from edge_sr.engine.frame_plan import make_frame_plan
+    from edge_sr.engine.weights import Weights
+
+    rows = []
+    for weights in (Weights.COMPACT, Weights.EXPANDED):
+        plan = make_frame_plan(network.graph, weights)
+        rows.append((f"--weights {weights}", plan.flash, f"{plan.arena_bytes:,}"))
+    print_markdown(["weights", "flash of the model, bytes", "engine arena, bytes"], rows)
 
 
 def _shape(shape: tuple[int, int, int]) -> str:

@@ -24,6 +24,14 @@ BoardOption = Annotated[
         help="Name of a board (`edge-sr firmware boards`), or your own .toml file.",
     ),
 ]
+WeightsOption = Annotated[
+    str,
+    typer.Option(
+        help="Weights of networks of one size: compact (one byte each), expanded (two bytes where "
+        "Cortex-M4, M7 and M33 have faster kernels for them), or auto (expanded in small networks, "
+        "and in the layers of large ones that gain most)."
+    ),
+]
 RateOption = Annotated[
     int | None,
     typer.Option(

@@ -14,7 +14,7 @@ from edge_sr.cli.common import (
 )
 from edge_sr.cli.firmware.frame_plan import print_frame_plan
 from edge_sr.cli.firmware.network import Network, at_size, read_network
-from edge_sr.cli.firmware.options import RateOption
+from edge_sr.cli.firmware.options import RateOption, WeightsOption
 from edge_sr.cli.options import ModelArgument, ModelOption, one_model
 from edge_sr.errors import UserError
 
@@ -48,6 +48,7 @@ def plan(
             show_default="none",
         ),
     ] = None,
+    weights: WeightsOption = "auto",
     force: ForceOption = False,
 ) -> None:
     """Print the engine's arena and the model's flash, and TensorFlow Lite Micro's arena.
@@ -58,14 +59,16 @@ def plan(
     included: `edge-sr firmware boards` adds it and one row, and `edge-sr firmware run` measures it.
     """
     from edge_sr.engine.frame_plan import FramePlan
+    from edge_sr.engine.weights import Weights
     from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import camera, frames
 
     if picture is not None:
         check_picture(picture, force)
+    choice = Weights.parse(weights)
     network = read_network(one_model(model, model_option), scale, rate)
     network = at_size(network, width[0] if width else None)
-    memory_plan = plan_of(network.graph)
+    memory_plan = plan_of(network.graph, choice)
     if isinstance(memory_plan, FramePlan):
         if len(width or ()) > 1:
             raise UserError(f"{network.id} is planned for one size; name one --width")
