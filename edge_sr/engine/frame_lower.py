@@ -15,7 +15,14 @@ from edge_sr.engine import (
     frame_windows,
     lower,
 )
-from edge_sr.engine.frame_nodes import MAX_SIDE, FrameNode, Image, axis_of, check_shape
+from edge_sr.engine.frame_nodes import (
+    MAX_OPERATORS,
+    MAX_SIDE,
+    FrameNode,
+    Image,
+    axis_of,
+    check_shape,
+)
 from edge_sr.engine.frame_patterns import join_chains
 from edge_sr.engine.lower_tables import TABLE_RULES
 from edge_sr.engine.operands import END_TYPES, check_types
@@ -71,10 +78,9 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
     floats = not_integer(graph, END_TYPES)
     if floats:
         raise UserError(f"the engine runs only int8 models, but {floats[0]}")
-    if len(graph.operators) > lower.MAX_OPERATORS:
+    if len(graph.operators) > MAX_OPERATORS:
         raise UserError(
-            f"the model has {len(graph.operators)} operators; the engine supports "
-            f"{lower.MAX_OPERATORS}"
+            f"the model has {len(graph.operators)} operators; the engine supports {MAX_OPERATORS}"
         )
     _check_tensor(graph.input, "the model")
     nodes: list[FrameNode] = []

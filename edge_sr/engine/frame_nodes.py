@@ -11,6 +11,9 @@ from edge_sr.graph import Graph, Operator, Tensor
 MAX_SIDE = 65535
 """The most rows, columns or channels of a tensor, padding included."""
 
+MAX_OPERATORS = 1024
+"""The most operators of a graph; planning takes seconds for so many."""
+
 MAX_WINDOW = 1024
 """The largest kernel, stride and dilation."""
 
