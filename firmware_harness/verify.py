@@ -4,6 +4,7 @@ The output must equal the reference's byte for byte (`oracle.py`); the sizes of 
 must equal what the planner and the image itself say.
 """
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.engine.planning import plan_network
 from edge_sr.errors import VerificationError
 from edge_sr.graph import Graph, read_bytes, read_graph
-from firmware_harness import build, camera, elf, emulate, frames, oracle, project
+from firmware_harness import board_file, build, camera, elf, emulate, frames, oracle, project
 from firmware_harness.board import Board
 from firmware_harness.camera import Camera
 from firmware_harness.elf import Flash, StaticRam
@@ -61,6 +62,19 @@ class NetworkRun:
     reference: str
     result: Run
 
+    @property
+    def ram(self) -> int:
+        """Return all RAM in bytes but the frame buffers: arena, variables and peak stack."""
+        return self.firmware.ram.total + self.result.stack_used
+
+    @property
+    def macs(self) -> float:
+        """Return the multiply-accumulates of the frame."""
+        if isinstance(self.plan, FramePlan):
+            return self.plan.macs
+        height, width, _ = self.frame.shape
+        return self.plan.macs * height * width
+
 
 @dataclass(frozen=True)
 class EncoderRun:
@@ -102,6 +116,28 @@ def run_network(folder: Path, image: Path | None) -> NetworkRun:
     _check_size("arena", firmware.ram.arena, result.arena_needed)
     oracle.check(result.output, expected, reference)
     return NetworkRun(firmware, plan, frame, source, reference, result)
+
+
+def run_model(name: str, model: bytes, board: str) -> NetworkRun:
+    """Build firmware of a network in a temporary folder, and run it as `run_network` does.
+
+    Args:
+        name: the model's name, for people.
+        model: an int8 .tflite, not an encoder; one that takes any width gets the default one.
+        board: the name of an emulated board, or its file.
+
+    Raises:
+        UserError: as `project.write` and `run_network`.
+        VerificationError: as `run_network`.
+    """
+    plan = plan_network(read_graph(model))
+    height = plan.in_shape[0] if isinstance(plan, FramePlan) else None
+    settings = Project(name, board, frames.width_of(plan, None), height=height)
+    with tempfile.TemporaryDirectory(prefix="edge-sr-") as scratch:
+        folder = Path(scratch)
+        project.write(folder, settings, model)
+        build.build(folder, board_file.find(board))
+        return run_network(folder, None)
 
 
 def run_encoder(folder: Path, image: Path | None) -> EncoderRun:

@@ -123,10 +123,7 @@ def _print_network(outcome: "NetworkRun") -> None:
             *flash_rows(firmware.flash),
             *static_ram_rows(firmware.ram),
             ("RAM: peak stack", f"{result.stack_used:,} bytes"),
-            (
-                "RAM: total without frame buffers",
-                f"{firmware.ram.total + result.stack_used:,} bytes",
-            ),
+            ("RAM: total without frame buffers", f"{outcome.ram:,} bytes"),
             ("instructions to open", f"{result.open_instructions:,} ({EMULATED})"),
             ("instructions for the frame", f"{result.frame_instructions:,} ({EMULATED})"),
             _per_unit(outcome),
