@@ -184,9 +184,8 @@ class TfliteWriter:
         self.operator("QUANTIZE", [middle], [out.index], schema.QuantizeOptionsT())
         return out
 
-    def finish(self, *outputs: Value) -> bytes:
-        self.subgraph.inputs = [self.input.index]
-        self.subgraph.outputs = [output.index for output in outputs]
+    def finish(self, output: Value) -> bytes:
+        self.subgraph.inputs, self.subgraph.outputs = [self.input.index], [output.index]
         return pack(self.model)
 
 

@@ -77,8 +77,7 @@ def network_fields(network: Graph, name: str) -> dict[str, str]:
     """Return the template fields that describe an upscaler."""
     return {
         **name_fields(name),
-        **_types(network),
-        "KIND": f"{network.input.dtype}, x{scale(network)}",
+        "KIND": f"int8, x{scale(network)}",
         "SCALE": f"{scale(network)}",
         "CHANNELS_IN": f"{network.input.shape[3]}",
         "CHANNELS_OUT": f"{network.output.shape[3]}",
@@ -88,32 +87,16 @@ def network_fields(network: Graph, name: str) -> dict[str, str]:
 
 
 def frame_fields(network: Graph, plan: FramePlan, name: str) -> dict[str, str]:
-    """Return the template fields that describe a network of one size, by its first output."""
-    classes, first = is_classifier(plan), network.tensors[network.outputs[0]]
-    rows, outputs = _rows(plan.out_shape), len(plan.outputs)
-    if classes:
-        rows += ", the scores of its classes"
-    if outputs > 1:
-        rows += f"; the first of {outputs} outputs, esr_begin_outputs() of esr.h gives all"
+    """Return the template fields that describe a network of one size."""
+    classes = is_classifier(plan)
     kind = f"classifier of {plan.out_shape[2]} classes" if classes else "network of one size"
     return {
         **name_fields(name),
-        **_types(network),
-        "KIND": f"{network.input.dtype}, {kind}",
+        "KIND": f"int8, {kind}",
         "IN_ROWS": _rows(plan.in_shape),
-        "OUT_ROWS": rows,
+        "OUT_ROWS": _rows(plan.out_shape) + (", the scores of its classes" if classes else ""),
         "VALUE_IN": _value(network.input),
-        "VALUE_OUT": _value(first, is_image=not classes),
-    }
-
-
-def _types(network: Graph) -> dict[str, str]:
-    """Return the types of input and output rows, which C code takes as int8 all the same."""
-    cast = " (cast the pointers to int8_t *)"
-    ends = network.input.dtype, network.output.dtype
-    return {
-        role: f"{dtype}{cast if dtype == 'uint8' else ''}"
-        for role, dtype in zip(("TYPE_IN", "TYPE_OUT"), ends, strict=True)
+        "VALUE_OUT": _value(network.output, is_image=not classes),
     }
 
 

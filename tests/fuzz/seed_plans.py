@@ -14,9 +14,13 @@ sys.path[:0] = [str(TESTS), str(TESTS / "engine"), str(TESTS.parent)]
 from random_frames import RandomFrame, frames  # noqa: E402
 from random_models import RandomNetwork, networks  # noqa: E402
 
-from edge_sr.engine.frame_plan import make_frame_plan  # noqa: E402
+from edge_sr.engine.frame_lower import as_images, lower_frame  # noqa: E402
+from edge_sr.engine.frame_memory import plan_with  # noqa: E402
+from edge_sr.engine.frame_plan import frame_plan_of, make_frame_plan  # noqa: E402
+from edge_sr.engine.frame_sums import splittable  # noqa: E402
 from edge_sr.engine.packing import Layout  # noqa: E402
 from edge_sr.engine.plan import make_plan  # noqa: E402
+from edge_sr.engine.weights import Weights, choose_weights  # noqa: E402
 from edge_sr.graph import read_graph  # noqa: E402
 from edge_sr.zoo import catalog  # noqa: E402
 
@@ -36,6 +40,7 @@ def main() -> None:
         for scale in (2, 4)
     ]
 
+    choices = list(Weights)
     sizes: dict[bytes, int] = {}  # widths of frame plans, which run at one width only
     examples = settings(
         max_examples=200,
@@ -53,8 +58,14 @@ def main() -> None:
     @examples
     @given(network=frames)
     def collect_frames(network: RandomFrame) -> None:
-        plans.append(make_frame_plan(read_graph(network.write())).blobs[layout])
-        sizes[plans[-1]] = network.width
+        model = network.write()
+        graph = as_images(read_graph(model))
+        nodes = choose_weights(graph, lower_frame(graph), choices[network.seed % len(choices)])
+        whole = [node.output for node in nodes if network.seed // 8 % 4 == node.output % 4]
+        memory = plan_with(graph, nodes, whole, splittable(graph, nodes))
+        for plan in (make_frame_plan(read_graph(model)), frame_plan_of(memory)):
+            plans.append(plan.blobs[layout])
+            sizes[plans[-1]] = network.width
 
     collect()
     collect_frames()
