@@ -16,6 +16,8 @@ from benchmarks import regression
 from benchmarks.measuring import images
 from benchmarks.regression import Costs
 from edge_sr.records import Case, Network
+from edge_sr.runtime.pixels import encode
+from edge_sr.runtime.tflite_interface import read_interface
 from edge_sr.zoo import catalog
 from firmware_harness import board_file
 from firmware_harness import port as ports
@@ -36,7 +38,7 @@ def emulated(board: str) -> dict[str, Costs]:
     case = Case(network, "engine", "none", 1, (), _HEIGHT, _WIDTH, 1, board)
     model = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
     pixels, _ = images.make("upscaler", _HEIGHT, _WIDTH, scale=2, channels=1)
-    result = measure(case, model, pixels)
+    result = measure(case, model, encode(pixels, read_interface(model).input))
     assert result.output is not None
     assert result.output.right, f"the output of {board} differs from that of TFLM"
     assert result.instructions is not None

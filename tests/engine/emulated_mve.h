@@ -69,6 +69,7 @@ LANES(vldrwq_s32(const int32_t *from), from[i])
 LANES(vldrwq_z_s32(const int32_t *from, mve_pred16_t p), lane(p, i) ? from[i] : 0)
 LANES(vldrbq_s32(const int8_t *from), from[i])
 LANES(vldrbq_z_s32(const int8_t *from, mve_pred16_t p), lane(p, i) ? from[i] : 0)
+LANES(vldrwq_gather_offset_s32(const int32_t *from, uint32x4_t places), from[places.at[i] / 4])
 LANES(vldrwq_gather_offset_z_s32(const int32_t *from, uint32x4_t places, mve_pred16_t p),
       lane(p, i) ? from[places.at[i] / 4] : 0)
 
@@ -241,29 +242,39 @@ static inline void esr_mask_words(int8_t *words, uint32_t mask, uint32_t count)
     }
 }
 
-static inline void esr_add_words(int32_t *sums, const int8_t *in, uint32_t apart,
-                                 uint32_t columns, uint32_t step, const int8_t *weights,
+static inline void esr_copy_bytes(int8_t *to, const int8_t *from, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = from[i];
+    }
+}
+
+static inline void esr_add_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
+                                 uint32_t step, const int8_t *weights, uint32_t columns,
                                  uint32_t pixels)
 {
     for (; pixels > 0; pixels--, in += step) {
         for (uint32_t i = 0; i < 4; i++, sums++) {
             for (uint32_t x = 0; x < 4; x++) {
-                const uint32_t column = x < columns ? x : 0;
+                const int8_t none[4] = {0};
 
-                esr_add_run(sums, in + column * apart + 4 * i, weights + 64 * x + 4 * i, 4);
+                esr_add_run(sums, in + offsets[x] + 4 * i,
+                            x < columns ? weights + 64 * x + 4 * i : none, 4);
             }
         }
     }
 }
 
-static inline void esr_sum_words(int32_t *sums, const int8_t *in, uint32_t apart,
-                                 uint32_t columns, uint32_t step, const int8_t *weights,
+static inline void esr_sum_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
+                                 uint32_t step, const int8_t *weights, uint32_t columns,
                                  uint32_t pixels)
 {
     for (uint32_t i = 0; i < 4 * pixels; i++) {
         sums[i] = 0;
     }
-    esr_add_words(sums, in, apart, columns, step, weights, pixels);
+    esr_add_words(sums, in, offsets, step, weights, columns, pixels);
 }
+
+#undef LANES
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "esr_kernels.h"
 
+#include "esr_config.h"
+
 #include <string.h>
 
 /* A build can define this, for example as an attribute that compiles a function for several
@@ -339,6 +341,7 @@ void esr_lut_row(const int8_t *in, int8_t *out, const int8_t *table, size_t coun
     }
 }
 
+#if !ESR_FRAMES || ESR_LAYOUT != ESR_LAYOUT_MVE8
 ESR_HOT void esr_add_row(const esr_add *args)
 {
     const esr_add a = *args;
@@ -354,6 +357,7 @@ ESR_HOT void esr_add_row(const esr_add *args)
                              a.high);
     }
 }
+#endif
 
 /* With a constant count, compilers copy without a loop. */
 ESR_INLINE void copy_pixels(esr_copy a, uint32_t count)

@@ -127,36 +127,10 @@ ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int3
 
 /* --- results */
 
-/* The scales of four channels, their shifts divided into left and right as in esr_multiply(). */
-typedef struct scales {
-    int32x4_t multiplier, left, right; /* right: 0 or less */
-} scales;
-
-static scales load_scales(const esr_scale *from, mve_pred16_t lanes)
-{
-    const uint32x4_t offsets = vmulq_n_u32(vidupq_n_u32(0, 1), sizeof *from);
-    const int32x4_t shift = vldrwq_gather_offset_z_s32(&from->shift, offsets, lanes);
-    const int32x4_t zero = vdupq_n_s32(0);
-    const scales loaded = {vldrwq_gather_offset_z_s32(&from->multiplier, offsets, lanes),
-                           vmaxq_s32(shift, zero), vminq_s32(shift, zero)};
-
-    return loaded;
-}
-
-/* Store 32-bit values as bytes: those of the predicate `lanes`, or all. */
-ESR_INLINE void store_bytes(int8_t *out, int32x4_t values, mve_pred16_t lanes, int all)
-{
-    if (all) {
-        vstrbq_s32(out, values);
-    } else {
-        vstrbq_p_s32(out, values, lanes);
-    }
-}
-
 /* Requantize four channels of `pixels` pixels. `is_simple`: no shift is to the left, and negative
  * results are clamped to the zero point, so that ties of theirs may be rounded either way. */
 ESR_INLINE void store_pixels(const esr_conv *args, const int32_t *sums, int8_t *out,
-                             uint32_t channel, uint32_t pixels, const scales *by,
+                             uint32_t channel, uint32_t pixels, const esr_scales *by,
                              mve_pred16_t lanes, int all, int is_simple)
 {
     const int32x4_t bias = vldrwq_z_s32(args->bias + channel, lanes);
@@ -168,10 +142,10 @@ ESR_INLINE void store_pixels(const esr_conv *args, const int32_t *sums, int8_t *
         const int32x4_t sum = vaddq_s32(vldrwq_s32(sums), bias);
         const int32x4_t product =
             is_simple ? vrshlq_s32(vqrdmulhq_s32(sum, by->multiplier), by->right)
-                      : esr_multiply_quad(sum, by->multiplier, by->left, by->right);
+                      : esr_multiply_quad(sum, by);
         const int32x4_t value = vaddq_n_s32(product, zero_point);
 
-        store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
+        esr_store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
     }
 }
 
@@ -179,15 +153,15 @@ void esr_store_quad(const esr_conv *args, const int32_t *sums, uint32_t first, u
                     uint32_t channel, uint32_t count)
 {
     const mve_pred16_t lanes = vctp32q(count);
-    const scales by = load_scales(args->scales + channel, lanes);
+    const esr_scales by = esr_load_scales(args->scales + channel, lanes);
     int8_t *out = args->out + (size_t)first * args->out_channels + channel;
 
     if (count < QUAD) {
         store_pixels(args, sums, out, channel, pixels, &by, lanes, 0, 0);
-    } else if (args->low >= args->out_zero_point && vcmpgtq_n_s32(by.left, 0) == 0) {
-        store_pixels(args, sums, out, channel, pixels, &by, lanes, 1, 1);
-    } else {
+    } else if (args->low < args->out_zero_point || vcmpgtq_n_s32(by.left, 0) != 0) {
         store_pixels(args, sums, out, channel, pixels, &by, lanes, 1, 0);
+    } else {
+        store_pixels(args, sums, out, channel, pixels, &by, lanes, 1, 1);
     }
 }
 
@@ -308,7 +282,7 @@ ESR_INLINE void prelu_lanes(const esr_prelu *args, const branches *b, size_t fir
         const int32x4_t value =
             vaddq_n_s32(vpselq_s32(if_negative, if_positive, negative), zero_point);
 
-        store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
+        esr_store_bytes(out, vminq_s32(vmaxq_s32(value, low), high), lanes, all);
     }
 }
 

@@ -116,6 +116,19 @@ static inline void esr_add_quad(int32_t sums[4], const int8_t *in, const int8_t 
     sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
+/* Copy `count` bytes. */
+static inline void esr_copy_bytes(int8_t *to, const int8_t *from, uint32_t count)
+{
+    __asm__ volatile("dlstp.8 lr, %[count]\n"
+                     "1:\n\t"
+                     "vldrb.8 q0, [%[from]], #16\n\t"
+                     "vstrb.8 q0, [%[to]], #16\n\t"
+                     "letp lr, 1b"
+                     : [to] "+r"(to), [from] "+r"(from)
+                     : [count] "r"(count)
+                     : "q0", "lr", "memory");
+}
+
 #define ESR_LOAD_THREE_ROWS               \
     "vpsttt\n\t"                          \
     "vldrbt.8 q0, [%[a]]\n\t"             \
@@ -182,17 +195,22 @@ static inline void esr_mask_words(int8_t *words, uint32_t mask, uint32_t count)
 }
 
 #define ESR_WORDS(load, mac)                \
+    "vctp.32 %[columns]\n\t"                \
     "vldrw.u32 q1, [%[offsets]]\n\t"        \
-    "vldrw.u32 q3, [%[offsets], #16]\n\t"   \
-    "mov r4, #4\n\t"                        \
+    "mov r4, #0\n\t"                        \
+    "vidup.u32 q3, r4, #1\n\t" /* r4: 4 */  \
+    "vshl.i32 q3, q3, #6\n\t"               \
+    "vpsttt\n\t"                            \
+    "vldrwt.u32 q4, [%[weights], q3]\n\t"   \
+    "vaddt.i32 q3, q3, r4\n\t"              \
+    "vldrwt.u32 q5, [%[weights], q3]\n\t"   \
+    "vpsttt\n\t"                            \
+    "vaddt.i32 q3, q3, r4\n\t"              \
+    "vldrwt.u32 q6, [%[weights], q3]\n\t"   \
+    "vaddt.i32 q3, q3, r4\n\t"              \
+    "vpst\n\t"                              \
+    "vldrwt.u32 q7, [%[weights], q3]\n\t"   \
     "vadd.i32 q2, q1, r4\n\t"               \
-    "vldrw.u32 q4, [%[weights], q3]\n\t"    \
-    "vadd.i32 q3, q3, r4\n\t"               \
-    "vldrw.u32 q5, [%[weights], q3]\n\t"    \
-    "vadd.i32 q3, q3, r4\n\t"               \
-    "vldrw.u32 q6, [%[weights], q3]\n\t"    \
-    "vadd.i32 q3, q3, r4\n\t"               \
-    "vldrw.u32 q7, [%[weights], q3]\n\t"    \
     "dls lr, %[pixels]\n"                  \
     "1:\n\t"                                \
     load                                  \
@@ -213,36 +231,29 @@ static inline void esr_mask_words(int8_t *words, uint32_t mask, uint32_t count)
     __asm__ volatile(ESR_WORDS(load, mac)                                                        \
                      : [sums] "+r"(sums), [left] "+r"(in), [right] "+r"(right)                   \
                      : [offsets] "r"(offsets), [weights] "r"(weights), [step] "r"(step),         \
-                       [pixels] "r"(pixels)                                                      \
+                       [columns] "r"(columns), [pixels] "r"(pixels)                              \
                      : "r4", "r6", "r8", "r10", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7",  \
                        "lr", "memory")
 
-/* Offsets of four columns of inputs, `apart` bytes apart, of which `columns` are of the kernel, and
- * of weights. */
-#define ESR_WORD_OFFSETS(apart, columns)                                                         \
-    {0, columns > 1 ? apart : 0, columns > 2 ? 2 * apart : 0, columns > 3 ? 3 * apart : 0,       \
-     0, 64, 128, 192}
-
 /*
- * sums[pixel][channel] of four channels: the products of four columns of words, those of the
- * weights 64 bytes apart. step: bytes from pixel to pixel.
+ * sums[pixel][channel] of four channels: the products of min(columns, 4) columns of words, which
+ * are at `offsets` of the inputs, and of the weights 64 bytes apart. Inputs at all four offsets are
+ * read. step: bytes from pixel to pixel.
  */
-static inline void esr_sum_words(int32_t *sums, const int8_t *in, uint32_t apart,
-                                 uint32_t columns, uint32_t step, const int8_t *weights,
+static inline void esr_sum_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
+                                 uint32_t step, const int8_t *weights, uint32_t columns,
                                  uint32_t pixels)
 {
-    const uint32_t offsets[8] = ESR_WORD_OFFSETS(apart, columns);
     const int8_t *right = in + 8;
 
     ESR_WORDS_ASM("", "vmladav");
 }
 
 /* The same, added to the sums. */
-static inline void esr_add_words(int32_t *sums, const int8_t *in, uint32_t apart,
-                                 uint32_t columns, uint32_t step, const int8_t *weights,
+static inline void esr_add_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
+                                 uint32_t step, const int8_t *weights, uint32_t columns,
                                  uint32_t pixels)
 {
-    const uint32_t offsets[8] = ESR_WORD_OFFSETS(apart, columns);
     const int8_t *right = in + 8;
 
     ESR_WORDS_ASM("ldmia %[sums], {r4, r6, r8, r10}\n\t", "vmladava");
