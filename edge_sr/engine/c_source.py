@@ -5,6 +5,7 @@ import struct
 from collections.abc import Sequence
 
 from edge_sr.engine.build import SOURCES
+from edge_sr.engine.frame_format import kinds_of
 from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.packing import Layout
 from edge_sr.engine.plan import ALIGNED_UNITS, HEAD_BYTES, Plan
@@ -84,9 +85,13 @@ CONFIG = "esr_config.h"
 def small_config(plan: Plan | FramePlan) -> str:
     """The text of `CONFIG` for a program that runs this plan alone: the least code."""
     text = (SOURCES / CONFIG).read_text(encoding="utf-8")
-    if isinstance(plan, FramePlan):
-        return text
-    return text.replace("#define ESR_FRAMES 1", "#define ESR_FRAMES 0")
+    if not isinstance(plan, FramePlan):
+        return text.replace("#define ESR_FRAMES 1", "#define ESR_FRAMES 0")
+    kinds = frozenset[int]().union(*map(kinds_of, plan.blobs.values()))
+    mask = sum(1 << kind for kind in kinds)
+    return text.replace("#define ESR_STREAMS 1", "#define ESR_STREAMS 0").replace(
+        "#define ESR_FRAME_KINDS 0xffffffff", f"#define ESR_FRAME_KINDS {mask:#x}"
+    )
 
 
 def _c_words(blob: bytes) -> str:

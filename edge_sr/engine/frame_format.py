@@ -22,6 +22,14 @@ _OPERATOR = struct.Struct("<4I8H5I5i2I")
 _ENTRY = struct.Struct("<2H")
 
 
+def kinds_of(blob: bytes) -> frozenset[int]:
+    """The kinds of the operators in a plan's bytes."""
+    _, _, _, _, rings, calls, *_ = _HEADER.unpack_from(blob)
+    start = _HEADER.size + rings * _BUFFER.size
+    records = blob[start : start + calls * _OPERATOR.size]
+    return frozenset(kind for kind, *_ in _OPERATOR.iter_unpack(records))
+
+
 def pack_frame_plan(memory: FrameMemory, layout: Layout) -> bytes:
     """The plan with weights in one layout; a multiple of 4 bytes.
 

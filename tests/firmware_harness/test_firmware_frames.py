@@ -48,6 +48,7 @@ def test_a_classifier_is_bit_exact_with_tflm(tmp_path: Path, name: str) -> None:
     assert len(np.unique(outcome.result.output)) > 1
     assert outcome.firmware.ram.arena == plan.arena_bytes
     assert outcome.firmware.flash.total <= plan.flash_bytes + fit.CODE_BYTES
+    assert outcome.firmware.flash.engine_text < 12_000  # kernels of other operators are left out
     assert outcome.result.frame_instructions > plan.macs / 4
 
 
@@ -69,9 +70,16 @@ def test_a_library_of_a_classifier_is_complete(tmp_path: Path, name: str) -> Non
     ).read_text("ascii")
 
 
+def example_output(folder: Path, scratch: Path) -> str:
+    """Compile all of src/ and of the example, and return what it prints."""
+    sources = [*(folder / "src").glob("*.c"), *(folder / "example").glob("*.c")]
+    command = ["gcc", *STRICT, f"-I{folder / 'src'}", *map(str, sources), "-o", "it"]
+    subprocess.run(command, cwd=scratch, check=True)
+    return subprocess.run([scratch / "it"], capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("is_map", [False, True])
 def test_the_example_computes_tflms_output(tmp_path: Path, is_map: bool) -> None:
-    """Compile as CMake and Arduino do: all of src/ and of the example, C and C++."""
     writer = FrameWriter(HEIGHT, WIDTH, 3)
     image = writer.window_conv(writer.input, Window(stride=(2, 3)), 5, 1, "NONE")
     model = writer.finish(image) if is_map else classifier()
@@ -81,12 +89,16 @@ def test_the_example_computes_tflms_output(tmp_path: Path, is_map: bool) -> None
     output = run_tflm(model, frame[np.newaxis])
     done = f"class {output.argmax()} of {CLASSES}"
     done = "computed" if is_map else f"classified as {done}"
-    sources = [*(folder / "src").glob("*.c"), *(folder / "example").glob("*.c")]
-    command = ["gcc", *STRICT, f"-I{folder / 'src'}", *map(str, sources), "-o", "it"]
-    subprocess.run(command, cwd=tmp_path, check=True)
-    printed = subprocess.run([tmp_path / "it"], capture_output=True, text=True, check=True).stdout
     crc = zlib.crc32(output.tobytes())
-    assert printed == (f"{WIDTH}x{HEIGHT} {done}, status 0, checksum {crc:08x}: matches the host\n")
+    assert example_output(folder, tmp_path) == (
+        f"{WIDTH}x{HEIGHT} {done}, status 0, checksum {crc:08x}: matches the host\n"
+    )
+    config = folder / "src" / "esr_config.h"
+    assert "#define ESR_STREAMS 0\n" in config.read_text()
+    if is_map:  # an engine without the kernels that a plan needs refuses it
+        text = re.sub("ESR_FRAME_KINDS 0x[0-9a-f]+", "ESR_FRAME_KINDS 0x2000", config.read_text())
+        config.write_text(text)
+        assert "status 3, checksum 00000000: WRONG" in example_output(folder, tmp_path)
 
 
 def test_a_library_of_another_size_or_more_ram_is_refused() -> None:

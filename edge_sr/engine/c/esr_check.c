@@ -295,7 +295,7 @@ esr_status esr_check(esr_layout *layout, const void *plan, size_t plan_bytes, ui
         return esr_frame_check(layout, plan, plan_bytes, width);
     }
 #endif
-    if (plan_bytes < sizeof *header || !check_header(header, plan_bytes)) {
+    if (!ESR_STREAMS || plan_bytes < sizeof *header || !check_header(header, plan_bytes)) {
         return ESR_PLAN;
     }
     layout->header = header;

@@ -6,9 +6,20 @@
 #ifndef ESR_CONFIG_H
 #define ESR_CONFIG_H
 
-/* 1: plans for frames of one size (esr_frame_plan.h) run, too; 0: only those for any size do. */
+/* 1: plans for frames of any size (esr_plan.h) run. */
+#ifndef ESR_STREAMS
+#define ESR_STREAMS 1
+#endif
+
+/* 1: plans for frames of one size (esr_frame_plan.h) run. */
 #ifndef ESR_FRAMES
 #define ESR_FRAMES 1
+#endif
+
+/* The kinds of operators (esr_frame_kind) that plans for frames of one size may have: bit k stands
+ * for kind k. */
+#ifndef ESR_FRAME_KINDS
+#define ESR_FRAME_KINDS 0xffffffff
 #endif
 
 #endif

@@ -108,16 +108,24 @@ static void call_conv(const esr_engine *engine, uint32_t kind, const esr_conv *a
     (void)engine; /* where there is one set of kernels */
     switch (kind) {
     case ESR_CONV:
-        ESR_KERNEL(engine, conv_row)(args);
+        if (ESR_HAS(ESR_CONV)) {
+            ESR_KERNEL(engine, conv_row)(args);
+        }
         break;
     case ESR_DEPTHWISE:
-        ESR_KERNEL(engine, depthwise_row)(args);
+        if (ESR_HAS(ESR_DEPTHWISE)) {
+            ESR_KERNEL(engine, depthwise_row)(args);
+        }
         break;
     case ESR_ANY_CONV:
-        ESR_KERNEL(engine, any_conv_row)(args);
+        if (ESR_HAS(ESR_ANY_CONV)) {
+            ESR_KERNEL(engine, any_conv_row)(args);
+        }
         break;
     default: /* ESR_ANY_DEPTHWISE */
-        ESR_KERNEL(engine, any_depthwise_row)(args);
+        if (ESR_HAS(ESR_ANY_DEPTHWISE)) {
+            ESR_KERNEL(engine, any_depthwise_row)(args);
+        }
         break;
     }
 }
@@ -169,11 +177,11 @@ static void run_unary(const esr_engine *engine, const operator_t *op, uint32_t r
     esr_prelu args;
 
     args.out = fresh_row(engine, out, row);
-    if (op->kind == ESR_LUT) {
+    if (ESR_HAS(ESR_LUT) && op->kind == ESR_LUT) {
         ESR_KERNEL(engine, lut_row)(source, args.out, weights, row_bytes(out));
         return;
     }
-    if (op->kind == ESR_SOFTMAX) {
+    if (ESR_HAS(ESR_SOFTMAX) && op->kind == ESR_SOFTMAX) {
         esr_softmax_row(source, args.out, weights, out->width, out->channels);
         return;
     }
@@ -188,7 +196,9 @@ static void run_unary(const esr_engine *engine, const operator_t *op, uint32_t r
     args.out_zero_point = op->out_zero_point;
     args.low = op->low;
     args.high = op->high;
-    ESR_KERNEL(engine, prelu_row)(&args);
+    if (ESR_HAS(ESR_PRELU)) {
+        ESR_KERNEL(engine, prelu_row)(&args);
+    }
 }
 
 static void run_add(const esr_engine *engine, const operator_t *op, uint32_t row)
@@ -473,46 +483,70 @@ static void run_operator(const esr_engine *engine, const operator_t *op, uint32_
     case ESR_PRELU:
     case ESR_LUT:
     case ESR_SOFTMAX:
-        run_unary(engine, op, row);
+        if (ESR_HAS(ESR_PRELU) || ESR_HAS(ESR_LUT) || ESR_HAS(ESR_SOFTMAX)) {
+            run_unary(engine, op, row);
+        }
         break;
     case ESR_ADD:
-        run_add(engine, op, row);
+        if (ESR_HAS(ESR_ADD)) {
+            run_add(engine, op, row);
+        }
         break;
     case ESR_BINARY:
-        run_binary(engine, op, row);
+        if (ESR_HAS(ESR_BINARY)) {
+            run_binary(engine, op, row);
+        }
         break;
     case ESR_CONCAT:
     case ESR_PAD:
-        run_copy(engine, op, row);
+        if (ESR_HAS(ESR_CONCAT) || ESR_HAS(ESR_PAD)) {
+            run_copy(engine, op, row);
+        }
         break;
     case ESR_DEPTH_TO_SPACE:
     case ESR_SPACE_TO_DEPTH:
-        run_blocks(engine, op, row);
+        if (ESR_HAS(ESR_DEPTH_TO_SPACE) || ESR_HAS(ESR_SPACE_TO_DEPTH)) {
+            run_blocks(engine, op, row);
+        }
         break;
     case ESR_MAX_POOL:
     case ESR_AVERAGE_POOL:
-        run_pool(engine, op, row);
+        if (ESR_HAS(ESR_MAX_POOL) || ESR_HAS(ESR_AVERAGE_POOL)) {
+            run_pool(engine, op, row);
+        }
         break;
     case ESR_SUM_ROWS:
     case ESR_MAX_ROWS:
-        run_pooled_rows(engine, op, row);
+        if (ESR_HAS(ESR_SUM_ROWS) || ESR_HAS(ESR_MAX_ROWS)) {
+            run_pooled_rows(engine, op, row);
+        }
         break;
     case ESR_AVERAGE_SUMS:
     case ESR_LAST_MAX:
-        run_pooled_end(engine, op, row);
+        if (ESR_HAS(ESR_AVERAGE_SUMS) || ESR_HAS(ESR_LAST_MAX)) {
+            run_pooled_end(engine, op, row);
+        }
         break;
     case ESR_MEAN:
     case ESR_MEAN_SUMS:
-        run_mean(engine, op, row);
+        if (ESR_HAS(ESR_MEAN) || ESR_HAS(ESR_MEAN_SUMS)) {
+            run_mean(engine, op, row);
+        }
         break;
     case ESR_RESHAPE:
-        run_reshape(engine, op, row);
+        if (ESR_HAS(ESR_RESHAPE)) {
+            run_reshape(engine, op, row);
+        }
         break;
     case ESR_GATHER:
-        run_gather(engine, op, row);
+        if (ESR_HAS(ESR_GATHER)) {
+            run_gather(engine, op, row);
+        }
         break;
     case ESR_BILINEAR:
-        run_bilinear(engine, op, row);
+        if (ESR_HAS(ESR_BILINEAR)) {
+            run_bilinear(engine, op, row);
+        }
         break;
     default: /* the check accepts no other kind than convolutions */
         run_conv(engine, op, row);

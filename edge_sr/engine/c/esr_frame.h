@@ -20,7 +20,7 @@ static inline int esr_is_frame_plan(const esr_plan_header *header, size_t plan_b
 
 static inline int esr_is_frame(const esr_engine *engine)
 {
-    return engine->layout.header->version == ESR_FRAME_VERSION;
+    return !ESR_STREAMS || engine->layout.header->version == ESR_FRAME_VERSION;
 }
 
 /* Check a plan. Sets header, units (the frame's width) and arena_bytes of the layout. Returns

@@ -9,6 +9,12 @@
 
 #include <string.h>
 
+#ifdef ESR_TRUSTED_PLANS
+#define IS_TRUSTED 1
+#else
+#define IS_TRUSTED 0
+#endif
+
 static int in_range(uint32_t value, uint32_t least, uint32_t most)
 {
     return least <= value && value <= most;
@@ -351,7 +357,7 @@ static int check_operator(const esr_layout *layout, const operator_t *op)
     const buffer_t *in, *other, *out;
     int in_place;
 
-    if (op->in >= header->buffers || op->other >= header->buffers ||
+    if (op->kind >= 32 || !ESR_HAS(op->kind) || op->in >= header->buffers || op->other >= header->buffers ||
         op->out >= header->buffers || !is_int8(op->low) || !is_int8(op->high) ||
         op->low > op->high || !is_int8(op->in_zero_point) || !is_int8(op->other_zero_point) ||
         !is_int8(op->out_zero_point)) {
@@ -431,7 +437,7 @@ esr_status esr_frame_check(esr_layout *layout, const void *plan, size_t plan_byt
         return ESR_PLAN;
     }
     layout->header = plan;
-    if (!check_records(layout)) {
+    if (!IS_TRUSTED && !check_records(layout)) {
         return ESR_PLAN;
     }
     layout->units = buffers_of(header)[header->in_buffer].width;

@@ -7,6 +7,9 @@
 
 #if ESR_FRAMES
 
+/* Whether plans may have operators of a kind, below 32; a constant where the kind is one. */
+#define ESR_HAS(kind) ((ESR_FRAME_KINDS >> (kind) & 1u) != 0)
+
 typedef esr_frame_header header_t;
 typedef esr_frame_buffer buffer_t;
 typedef esr_frame_operator operator_t;
