@@ -229,7 +229,7 @@ class _Bench:
             threads=case.threads,
             pinned=case.pinned,
             part=subject.part,
-            interface=_interface(subject, case),
+            interface=subject.interface_at(case.height, case.width),
             height=case.height,
             width=case.width,
             sampling=self._task.sampling,
@@ -249,7 +249,7 @@ class _Bench:
 
 
 def _case(request: CaseRequest, network: Network, channels: int) -> Case:
-    backend = BACKENDS[request.backend]
+    backend, file = BACKENDS[request.backend], request.subject
     return Case(
         network=network,
         runtime=backend.runtime,
@@ -260,7 +260,7 @@ def _case(request: CaseRequest, network: Network, channels: int) -> Case:
         width=request.width,
         channels=channels,
         board=request.board,
-        inputs=None if request.subject is None else request.subject.inputs,
+        inputs=None if file is None else file.inputs(request.height, request.width),
     )
 
 
@@ -272,16 +272,9 @@ def _is_resized(subject: Subject, case: Case) -> bool:
     return interface.halo is None and interface.fixed_size is None
 
 
-def _interface(subject: Subject, case: Case) -> Interface | ArrayInterface:
-    """Return the interface of a subject at a case's size."""
-    if isinstance(subject.interface, ArrayInterface) and subject.is_sized:
-        return subject.interface.sized(case.height, case.width)
-    return subject.interface
-
-
 def _emulated(subject: Subject, artifact: Path, case: Case) -> tuple[bytes, np.ndarray]:
     """Return the model that a board runs, and its input."""
-    model, interface = read_bytes(artifact), _interface(subject, case)
+    model, interface = read_bytes(artifact), subject.interface_at(case.height, case.width)
     if _is_resized(subject, case):
         model = graph.resize(model, case.height, case.width)
     if isinstance(interface, ArrayInterface):

@@ -80,7 +80,12 @@ class Subject:
         if isinstance(self.interface, Interface):
             return True
         shapes = [spec.shape for spec in self.interface.inputs]
-        return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][0] == 1
+        return (
+            not self.interface.channels_first
+            and len(shapes) == 1
+            and len(shapes[0]) == 4
+            and shapes[0][0] == 1
+        )
 
     @property
     def channels(self) -> int:
@@ -90,12 +95,18 @@ class Subject:
         shape = self.interface.inputs[0].shape
         return shape[3] if self.takes_image else math.prod(shape)
 
-    @property
-    def inputs(self) -> str | None:
-        """Shapes and dtypes of inputs that are not one image."""
-        if isinstance(self.interface, Interface) or self.takes_image:
+    def interface_at(self, height: int, width: int) -> Interface | ArrayInterface:
+        """Return the interface for inputs of that size."""
+        if isinstance(self.interface, ArrayInterface) and self.interface.sides is not None:
+            return self.interface.sized(height, width)
+        return self.interface
+
+    def inputs(self, height: int, width: int) -> str | None:
+        """Return shapes and dtypes of inputs that are not one image (1, H, W, C)."""
+        interface = self.interface_at(height, width)
+        if isinstance(interface, Interface) or self.takes_image:
             return None
-        return ", ".join(map(str, self.interface.inputs))
+        return ", ".join(map(str, interface.inputs))
 
 
 def find(name: str, part: Part, precision: Precision) -> Subject:

@@ -11,6 +11,9 @@ from edge_sr.records import Record, Result
 _HEADINGS = ("runtime", "run on", "p50 ms", "p99", "spread", "RSS MB")
 
 
+_HOST = "; compared with the engine on this machine, for which tflite-micro has no wheel"
+
+
 def summary_tables(record: Record) -> list[Table]:
     """Return a table for each network and image."""
     groups: dict[str, list[Result]] = {}
@@ -33,7 +36,9 @@ def _table(title: str, results: list[Result]) -> Table:
 
 def _without_time(result: Result) -> str:
     if result.instructions is not None:
-        return f"{result.instructions.frame:,} instructions (emulated, not cycles)"
+        counted = f"{result.instructions.frame:,} instructions (emulated, not cycles)"
+        by_engine = result.output is not None and result.output.reference == "engine"
+        return f"{counted}{_HOST if by_engine else ''}"
     return f"{result.status}: {result.reason}"
 
 

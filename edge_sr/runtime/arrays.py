@@ -41,12 +41,14 @@ class ArrayInterface:
         precision: of its arithmetic.
         vectors: whether an output is a vector (1,N).
         sides: the axes of the only input that are height and width, if both can be chosen.
+        channels_first: whether the first input is an image (1,C,H,W).
     """
 
     inputs: tuple[ArraySpec, ...]
     precision: Precision
     vectors: bool
     sides: tuple[int, int] | None = None
+    channels_first: bool = False
 
     def sized(self, height: int, width: int) -> "ArrayInterface":
         """Return the same with a height and a width of the only input."""

@@ -79,9 +79,13 @@ class ONNXSession(Session):
     ) -> None:
         super().__init__(interface)
         self.arrays = ONNXArrays(model, threads, cuda, profile)
+        self._channels_first = interface.channels_first
 
     def _run(self, image: np.ndarray) -> np.ndarray:
-        return self.arrays.run([image])[0]
+        if not self._channels_first:
+            return self.arrays.run([image])[0]
+        output = self.arrays.run([np.ascontiguousarray(image.transpose(0, 3, 1, 2))])[0]
+        return output.transpose(0, 2, 3, 1) if output.ndim == 4 else output
 
 
 def _sentence(error: Exception) -> str:

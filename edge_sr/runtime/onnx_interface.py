@@ -1,7 +1,7 @@
 """Checks an .onnx before ONNX Runtime opens it, and reads its interface."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +11,7 @@ from edge_sr.errors import UserError, require
 from edge_sr.records import Precision
 from edge_sr.runtime.arrays import ArrayInterface, ArraySpec, is_vector
 from edge_sr.runtime.interfaces import (
+    CLASSIFIER_CHANNELS,
     PART_CHANNELS,
     UPSCALER_CHANNELS,
     check_classifier,
@@ -43,29 +44,33 @@ OPEN_SIDE = 64
 
 @dataclass(frozen=True)
 class _Extent:
-    """Resolution of a tensor relative to the input, and its receptive field in input pixels."""
+    """Resolution of a tensor relative to the input, and its receptive field in input pixels.
+
+    The reach is None where it is unknown, so that an image cannot be cut into tiles.
+    """
 
     factor: Fraction = Fraction(1)
-    reach: Fraction = Fraction(0)
+    reach: Fraction | None = Fraction(0)
 
 
 def read_interface(data: bytes) -> Interface:
-    """Return the interface of an .onnx that upscales NHWC images of one channel or RGB.
+    """Return the interface of an .onnx that upscales images of one channel or RGB, NHWC or NCHW.
 
     Raises:
         UserError: the file is damaged, or it is not such a network.
     """
     facts = _read(data, UPSCALER_CHANNELS)
     check_upscaler(facts.extent.factor, facts.channels, facts.ends_in_sigmoid)
-    scale, halo = int(facts.extent.factor), math.ceil(facts.extent.reach)
+    reach = facts.extent.reach
     return Interface(
-        scale,
-        halo,
+        int(facts.extent.factor),
+        None if reach is None else math.ceil(reach),
         facts.source,
         facts.target,
         facts.fixed_size,
         channels=facts.channels,
         layers=facts.layers,
+        channels_first=facts.channels_first,
     )
 
 
@@ -76,12 +81,14 @@ def read_part(data: bytes) -> Interface:
         UserError: the file is damaged, or it is not such a network.
     """
     facts = _read(data, (PART_CHANNELS,))
+    if facts.channels_first or facts.extent.reach is None:
+        raise UserError("the part of a codec takes images (1, H, W, 3) of any size")
     halo = math.ceil(facts.extent.reach)
     return part_interface(facts.extent.factor, halo, facts.source, facts.target, facts.fixed_size)
 
 
 def read_classifier(data: bytes) -> Interface:
-    """Return the interface of an .onnx (NHWC) that classifies images of one channel or RGB.
+    """Return the interface of an .onnx that classifies images of one channel or RGB, NHWC or NCHW.
 
     Raises:
         UserError: the file is damaged, or it is not such a network.
@@ -92,14 +99,18 @@ def read_classifier(data: bytes) -> Interface:
     if not inputs or not graph.output:
         raise UserError("the model has no input or no output; a classifier has one of each")
     source, target = inputs[0], graph.output[0]
-    check_classifier(len(inputs), len(graph.output), _dims(source), _dims(target))
-    return classifier_interface(
+    shape, first = _dims(source), _is_channels_first(_dims(source), CLASSIFIER_CHANNELS)
+    if first:
+        shape = (shape[0], *shape[2:], shape[1])
+    check_classifier(len(inputs), len(graph.output), shape, _dims(target))
+    interface = classifier_interface(
         _spec(source, _forward(graph, source.name), constants, "input"),
         _spec(target, _backward(graph, target.name), constants, "output"),
-        _dims(source),
+        shape,
         Classes(_dims(target)[1], _ACTIVATIONS.get(_last_operator(graph), "none")),
         _precision(graph),
     )
+    return replace(interface, channels_first=first)
 
 
 def read_arrays(data: bytes) -> ArrayInterface:
@@ -120,6 +131,7 @@ def read_arrays(data: bytes) -> ArrayInterface:
         _precision(graph),
         any(is_vector(_dims(value)) for value in graph.output),
         (axes[0], axes[1]) if chosen else None,
+        _is_channels_first(_dims(inputs[0]), UPSCALER_CHANNELS),
     )
 
 
@@ -159,6 +171,7 @@ class _Facts:
     channels: int
     ends_in_sigmoid: bool
     layers: Precision
+    channels_first: bool
 
 
 def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
@@ -170,11 +183,18 @@ def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
             f"the model has {len(inputs)} inputs and {len(graph.output)} outputs; it needs one each"
         )
     source, target = inputs[0], graph.output[0]
-    extent = _extent(graph, constants, source.name, target.name)
-    last = _dims(source)[-1:]
+    first = _is_channels_first(_dims(source), allowed)
+    last = _dims(source)[1 if first else -1 :]
     channels = last[0] if last and last[0] in allowed else allowed[0]
-    height, width = _sizes(source, "input", channels)
-    _sizes(target, "output", channels)
+    try:
+        extent = _extent(graph, constants, source.name, target.name)
+    except UserError:
+        sized = _extent_of_sizes(source, target, first)
+        if sized is None:
+            raise
+        extent = sized
+    height, width = _sizes(source, "input", channels, first)
+    _sizes(target, "output", channels, first)
     return _Facts(
         extent,
         _spec(source, _forward(graph, source.name), constants, "input"),
@@ -183,7 +203,23 @@ def _read(data: bytes, allowed: tuple[int, ...]) -> _Facts:
         channels,
         _last_operator(graph) == "Sigmoid",
         _precision(graph),
+        first,
     )
+
+
+def _is_channels_first(shape: tuple[int, ...], allowed: tuple[int, ...]) -> bool:
+    """Return whether an image's shape is (1,C,H,W), as PyTorch writes it, and not (1,H,W,C)."""
+    return len(shape) == 4 and shape[3] not in allowed and shape[1] in allowed
+
+
+def _extent_of_sizes(source: Any, target: Any, channels_first: bool) -> _Extent | None:
+    """The extent of a network that cannot be tiled, by its fixed sizes; None without such."""
+    sides = slice(2, 4) if channels_first else slice(1, 3)
+    before, after = _dims(source)[sides], _dims(target)[sides]
+    if len(before) != 2 or len(after) != 2 or min(*before, *after) < 1:
+        return None
+    ratios = {Fraction(large, small) for large, small in zip(after, before, strict=True)}
+    return _Extent(ratios.pop(), None) if len(ratios) == 1 else None
 
 
 def _precision(graph: Any) -> Precision:
@@ -258,10 +294,11 @@ def _extent(graph: Any, constants: dict[str, Any], source: str, target: str) -> 
         before = [extents[name] for name in node.input if name in extents]
         if node.op_type == "Shape" or not before:
             continue  # computed from a shape or from constants only: not an image
-        after = _Extent(max(e.factor for e in before), max(e.reach for e in before))
+        factor, reached = max(e.factor for e in before), max(e.reach or 0 for e in before)
+        after = _Extent(factor, Fraction(reached))
         if node.op_type == "Conv":
             reach = _conv_reach(node, graph, constants)
-            after = _Extent(after.factor, after.reach + reach / after.factor)
+            after = _Extent(factor, reached + reach / factor)
         elif node.op_type in ("DepthToSpace", "SpaceToDepth"):
             block = _block(node)
             growth = block if node.op_type == "DepthToSpace" else 1 / block
@@ -322,14 +359,16 @@ def _dims(value: Any) -> tuple[int, ...]:
     return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
 
 
-def _sizes(value: Any, role: str, channels: int) -> tuple[int, int]:
-    """Height and width of an NHWC tensor; 0 where they are not fixed."""
-    dims = list(_dims(value))
-    if len(dims) != 4 or dims[0] not in (0, 1) or dims[3] != channels or min(dims) < 0:
-        raise UserError(f"the model's {role} is {dims}; [1, H, W, {channels}] is needed")
-    if (dims[1] == 0) != (dims[2] == 0):
+def _sizes(value: Any, role: str, channels: int, channels_first: bool) -> tuple[int, int]:
+    """Height and width of an image; 0 where they are not fixed."""
+    dims, axis = list(_dims(value)), 1 if channels_first else 3
+    if len(dims) != 4 or dims[0] not in (0, 1) or dims[axis] != channels or min(dims) < 0:
+        needed = f"[1, {channels}, H, W]" if channels_first else f"[1, H, W, {channels}]"
+        raise UserError(f"the model's {role} is {dims}; {needed} is needed")
+    height, width = dims[2:] if channels_first else dims[1:3]
+    if (height == 0) != (width == 0):
         raise UserError(f"the model's {role} fixes one of height and width; fix both or neither")
-    return dims[1], dims[2]
+    return height, width
 
 
 def _spec(value: Any, node: Any, constants: dict[str, Any], role: str) -> TensorSpec:

@@ -75,6 +75,7 @@ class Interface:
         classes: of a classifier, whose output is (1,N); None for an output that is an image.
         layers: what the layers compute in, "int8" or "float32"; None for what the input's dtype
             says. Networks of int8 may have float32 at their ends.
+        channels_first: whether the file's images are (1,C,H,W); those of a session are not.
     """
 
     scale: int
@@ -87,6 +88,7 @@ class Interface:
     step: int = 1
     classes: Classes | None = None
     layers: Precision | None = None
+    channels_first: bool = False
 
     @property
     def precision(self) -> Precision:

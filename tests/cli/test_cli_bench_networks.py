@@ -1,6 +1,7 @@
 """Networks of any kind in `edge-sr bench`: on noise, in every runtime that takes them."""
 
 import hashlib
+import importlib.util
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from tflm_oracle import run_tflm
 from benchmarks.measuring import noise, process, selection, worker
 from edge_sr import records
 from edge_sr.runtime.arrays import read_arrays
+from firmware_harness import oracle
 
 pytestmark = pytest.mark.usefixtures("one_process")
 SHORT = ("--samples", "3", "--seconds", "0.01")
@@ -100,10 +102,21 @@ def test_an_open_size_can_be_chosen(edge_sr, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="no qemu-system-arm")
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc")
-def test_a_classifier_is_measured_on_an_emulated_board(edge_sr, tmp_path: Path) -> None:
+def test_a_board_is_compared_with_the_engine_where_tflm_has_no_wheel(
+    edge_sr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tflite_micro" else find(name)
+    )
+    monkeypatch.setattr(oracle, "has_tflm_wheels", lambda: False)
     path, out = classifier_factory.write(tmp_path), tmp_path / "record.json"
     result = edge_sr("bench", path, "--board", "mps2-an386", "--out", out)
     assert result.code == 0, result.err
+    assert "compared with the engine on this machine" in result.out
     (made,) = records.read(out).results
-    assert (made.output.reference, made.output.max_difference) == ("tflm", 0)
+    assert (made.output.reference, made.output.max_difference) == ("engine", 0)
+    (values,) = noise.make(read_arrays(path.read_bytes()))[0]
+    expected = run_tflm(path.read_bytes(), values).tobytes()
+    assert made.output.sha256 == hashlib.sha256(expected).hexdigest()
     assert made.instructions.frame > 1000

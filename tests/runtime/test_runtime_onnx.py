@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.measuring import subject
 from edge_sr.errors import UserError
 from edge_sr.runtime.onnx_interface import read_interface
 from edge_sr.runtime.opening import open_session
@@ -108,6 +109,59 @@ def test_a_network_of_fixed_size_refuses_smaller_images(tmp_path: Path) -> None:
 def test_other_networks_are_refused(model: onnx.ModelProto, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=sentence):
         open_session(save(model, tmp_path), "onnx")
+
+
+def channels_first(side: int | str, qdq: bool) -> onnx.ModelProto:
+    """Return the same network as PyTorch writes it, NCHW; with `qdq` its layers compute in int8."""
+    double = 2 * side if isinstance(side, int) else "large"
+    constants = {"kernel": KERNEL}
+    nodes = [helper.make_node("Conv", ["x", "kernel"], ["c"], pads=(1, 1, 1, 1))]
+    if qdq:
+        scale = np.float32(np.abs(KERNEL).max() / 127)
+        constants = {"stored": np.rint(KERNEL / scale).astype(np.int8), "scale": scale}
+        constants |= {"zero": np.int8(0), "pixel": np.float32(1 / 255), "black": np.int8(-128)}
+        nodes = [
+            helper.make_node("QuantizeLinear", ["x", "pixel", "black"], ["q"]),
+            helper.make_node("DequantizeLinear", ["q", "pixel", "black"], ["dq"]),
+            helper.make_node("DequantizeLinear", ["stored", "scale", "zero"], ["kernel"]),
+            helper.make_node("Conv", ["dq", "kernel"], ["c"], pads=(1, 1, 1, 1)),
+        ]
+    nodes += [
+        helper.make_node("Relu", ["c"], ["a"]),
+        helper.make_node("DepthToSpace", ["a"], ["y"], blocksize=2),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("batch", 1, side, side))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ("batch", 1, double, double))],
+        [numpy_helper.from_array(np.array(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize(("qdq", "precision"), [(False, "float32"), (True, "int8")])
+def test_channels_may_come_first_and_int8_may_have_floats_at_its_ends(
+    qdq: bool, precision: str, tmp_path: Path
+) -> None:
+    path = save(channels_first("side", qdq), tmp_path)
+    session = open_session(path, "onnx")
+    assert (session.precision, session.input.dtype, session.halo) == (precision, "float32", 1)
+    plane = np.random.default_rng(0).integers(0, 256, (9, 14), np.uint8)
+    assert np.abs(run_plane(session, plane) - convolve(plane)).max() <= (3 if qdq else 0.5 + 1e-3)
+    assert subject.open_file(path).precision == precision
+
+
+def test_a_network_of_fixed_size_that_cannot_be_tiled_takes_its_size(tmp_path: Path) -> None:
+    model = channels_first(8, qdq=False)
+    norm = helper.make_node("LpNormalization", ["x"], ["n"], axis=1, p=1)
+    model.graph.node.insert(0, norm)
+    model.graph.node[1].input[0] = "n"
+    session = open_session(save(model, tmp_path), "onnx")
+    assert (session.scale, session.halo, session.fixed_size) == (2, None, (8, 8))
+    assert upscale(session, np.zeros((8, 8), np.uint8)).shape == (16, 16)
+    with pytest.raises(UserError, match="whole images of 8x8 pixels only"):
+        upscale(session, np.zeros((9, 8), np.uint8))
 
 
 def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
