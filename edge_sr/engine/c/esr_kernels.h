@@ -10,6 +10,7 @@
 #ifndef ESR_KERNELS_H
 #define ESR_KERNELS_H
 
+#include "esr_config.h"
 #include "esr_layout.h"
 #include "esr_rounding.h"
 
@@ -61,9 +62,11 @@ typedef struct esr_conv {
     uint32_t in_channels;
     uint32_t out_channels;
     uint32_t groups;          /* divides in_channels and out_channels */
-    uint32_t stride_w;        /* of frame plans only, like the next two */
+#if ESR_FRAMES
+    uint32_t stride_w;        /* columns from window to window */
     uint32_t dilation_h;      /* rows from tap to tap */
     uint32_t dilation_w;
+#endif
     const int8_t *weights;
     const int32_t *bias;      /* out_channels */
     const esr_scale *scales;  /* out_channels */
