@@ -14,7 +14,6 @@ from edge_sr.runtime.obstacles import (
     check_integer,
     engine_obstacles,
     spec_of,
-    streaming_obstacles,
     upscaler_obstacles,
 )
 from edge_sr.runtime.pixels import pixel_range
@@ -135,10 +134,10 @@ def _values(tensor: graph.Tensor) -> list[str]:
 
 def _doors(data: bytes, network: graph.Graph, problem: str) -> Iterator[Door]:
     if problem:
-        upscaler = classifier = engine = streaming = [problem]
+        upscaler = classifier = engine = [problem]
     else:
         upscaler, classifier = upscaler_obstacles(network), _classifier_obstacles(data)
-        engine, streaming = engine_obstacles(network), streaming_obstacles(network)
+        engine = engine_obstacles(network)
     yield door("upscale", upscaler)
     yield door("classify", classifier)
     model = _at_size(data, network) if not problem else data
@@ -147,10 +146,10 @@ def _doors(data: bytes, network: graph.Graph, problem: str) -> Iterator[Door]:
     yield door("tflm", [tflm])
     yield Door("onnx", "no", ("it opens .onnx files",))
     yield door("engine", engine, "" if engine else f"yes, {_ram_text(network)}")
-    if streaming and not problem and not tflm and _is_integer(network):
-        yield Door("firmware", "export --engine tflm", tuple(streaming))
+    if engine and not problem and not tflm and _is_integer(network):
+        yield Door("firmware", "export --engine tflm", tuple(engine))
     else:
-        yield door("firmware", streaming)
+        yield door("firmware", engine)
 
 
 def _ram_text(network: graph.Graph) -> str:

@@ -1,15 +1,15 @@
 """What keeps a .tflite from the engine or from being an upscaler: all obstacles at once."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from edge_sr import graph
-from edge_sr.engine import frame_lower, lower
-from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
+from edge_sr.engine import frame_lower
+from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.operands import END_TYPES
-from edge_sr.engine.plan import Plan, make_plan
+from edge_sr.engine.plan import Plan
 from edge_sr.engine.planning import plan_network
 from edge_sr.engine.weights import Weights
 from edge_sr.errors import UserError
@@ -21,37 +21,9 @@ from edge_sr.runtime.session import TensorSpec
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")  # between floats and integers: their tensors are named
 
 
-@dataclass(frozen=True)
-class _Planner:
-    """A way to run a network in the engine.
-
-    Attributes:
-        operators: that it has.
-        lower: turns a network into kernel calls.
-        plan: plans a network.
-    """
-
-    operators: frozenset[str]
-    lower: Callable[[Graph], object]
-    plan: Callable[[Graph], object]
-
-
-_STREAMING = _Planner(frozenset(lower.RULES), lower.lower, make_plan)
-_FRAMES = _Planner(
-    frame_lower.OPERATORS,
-    lambda network: frame_lower.lower_frame(frame_lower.as_images(network)),
-    make_frame_plan,
-)
-
-
 def engine_obstacles(network: Graph) -> list[str]:
     """Return why the engine does not run a network, at its own size either; empty if it does."""
-    return _obstacles(network, _FRAMES) if _raised(lambda: make_plan(network)) else []
-
-
-def streaming_obstacles(network: Graph) -> list[str]:
-    """Return why the engine does not run a network on frames of any size; empty if it does."""
-    return _obstacles(network, _STREAMING)
+    return _obstacles(network) if _raised(lambda: plan_network(network)) else []
 
 
 def check_engine(network: Graph) -> None:
@@ -65,11 +37,13 @@ def check_engine(network: Graph) -> None:
         raise UserError("; ".join(found))
 
 
-def _obstacles(network: Graph, planner: _Planner) -> list[str]:
-    """Return why a network is not planned; empty if it is.
+def _obstacles(network: Graph) -> list[str]:
+    """Return why a network is not planned at its own size.
 
     Operators come first: one that the engine lacks often brings tensors that are not int8.
     """
+    with contextlib.suppress(UserError):
+        network = frame_lower.as_images(network)  # without operators that only compute shapes
     found = []
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         found.append(
@@ -79,7 +53,7 @@ def _obstacles(network: Graph, planner: _Planner) -> list[str]:
     missing = [
         operator
         for operator in network.operators
-        if operator.name not in (*planner.operators, *_CONVERSIONS)
+        if operator.name not in (*frame_lower.OPERATORS, *_CONVERSIONS)
     ]
     if missing:
         named = ", ".join(_missing(network, group) for group in _by_name(missing))
@@ -87,10 +61,10 @@ def _obstacles(network: Graph, planner: _Planner) -> list[str]:
     rest = tuple(operator for operator in network.operators if operator not in missing)
     found += [f"{text}; {advice(network)}" for text in _grouped(_not_integer(network, rest))]
     for group in _by_name(rest):
-        texts = [text for text in (_lowering(network, each, planner) for each in group) if text]
+        texts = [text for text in (_lowering(network, each) for each in group) if text]
         found += _grouped(texts)
     if not found:
-        found += _raised(lambda: planner.plan(network))
+        found += _raised(lambda: plan_network(network))
     return found
 
 
@@ -190,7 +164,7 @@ def _raised(check: Callable[[], object]) -> list[str]:
     return []
 
 
-def _lowering(network: Graph, operator: Operator, planner: _Planner) -> str | None:
+def _lowering(network: Graph, operator: Operator) -> str | None:
     """Why the engine does not run one operator; None if it does, or if its dtypes are in the way.
 
     A network of that operator alone is lowered, whose dtypes were named before.
@@ -198,7 +172,7 @@ def _lowering(network: Graph, operator: Operator, planner: _Planner) -> str | No
     alone = _only(network, operator)
     if graph.not_integer(alone, END_TYPES) or not alone.inputs or not alone.outputs:
         return None
-    (text,) = _raised(lambda: planner.lower(alone)) or (None,)
+    (text,) = _raised(lambda: frame_lower.lower_frame(alone)) or (None,)
     return text
 
 

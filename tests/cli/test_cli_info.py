@@ -77,39 +77,47 @@ def test_the_range_of_pixels_is_read(
     assert pixels in facts(edge_sr("info", path).out)["input 0"]
 
 
-def test_all_obstacles_are_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
+def test_a_network_of_one_size_is_described(edge_sr: EdgeSr, tmp_path: Path) -> None:
     path = tmp_path / "strided.tflite"
     path.write_bytes(strided())
+    found = facts(edge_sr("info", path).out)
+    ram = make_frame_plan(read_graph(path)).arena_bytes
+    assert (found["engine"], found["firmware"]) == (f"yes, {ram:,} bytes of RAM", "yes")
+
+
+def with_other_operators() -> bytes:
+    """Return a network with what the engine lacks: an operator, and the range of a softmax."""
+    writer = TfliteWriter(9, 7)
+    features = writer.conv(writer.input, 4, 3)
+    for _ in range(2):
+        scores = writer.activation("scores", features.shape, 1 / 128, 0)
+        options = schema.SoftmaxOptionsT()
+        options.beta = 1.0
+        writer.operator("SOFTMAX", [features.index], [scores.index], options)
+        features = scores
+    places = writer.activation("places", (1, 9, 7), 1.0, 0)
+    writer.subgraph.tensors[places.index].type = schema.TensorType.INT32
+    axis = writer.tensor("axis", [1], "int32", [], [], np.array([3], np.int32))
+    writer.operator("ARG_MAX", [features.index, axis], [places.index], schema.ArgMaxOptionsT())
+    return writer.finish(places)
+
+
+def test_all_obstacles_are_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    path = tmp_path / "others.tflite"
+    path.write_bytes(with_other_operators())
     result = edge_sr("info", path)
     assert result.code == 0, result.err
     found = facts(result.out)
-    ram = make_frame_plan(read_graph(path)).arena_bytes
-    assert found["engine"] == f"yes, {ram:,} bytes of RAM"
-    assert found["firmware"] == "export --engine tflm"
-    assert found["tflm"] == "yes"
-    missing = "does not support SOFTMAX (operator 2, which computes tensor"
+    assert found["engine"] == "no"
+    missing = "does not support ARG_MAX (operator 3, which computes tensor"
     text = edge_sr.refuses(
         *("firmware", "export", path, "--target", "cmake", "--out", tmp_path / "out")
     )
     for shown in (result.out, text, edge_sr.refuses("firmware", "plan", path)):
-        assert shown.index(missing) < shown.index("operator 0 CONV_2D has a kernel of (3, 3)")
-        assert "stride [2, 2]" in shown
+        assert shown.index(missing) < shown.index("operator 1 SOFTMAX computes tensor")
         assert "(and 1 more)" in shown
+        assert "int32, not int8" not in shown
     assert "--engine tflm writes what TFLM runs" in text
-
-
-def test_an_operator_of_shapes_is_named_before_its_tensors(edge_sr: EdgeSr, tmp_path: Path) -> None:
-    writer = TfliteWriter(6, 6)
-    features = writer.conv(writer.input, 4, 3)
-    size = writer.tensor("size", [4], "int32", [], [])
-    writer.operator("SHAPE", [features.index], [size], schema.ShapeOptionsT())
-    path = tmp_path / "shape.tflite"
-    path.write_bytes(writer.finish(writer.depth_to_space(features, 2)))
-    for command in (("info", path), ("firmware", "plan", path)):
-        result = edge_sr(*command)
-        text = f"{result.out}{result.err}"
-        assert "the engine does not support SHAPE (operator 1, which computes tensor" in text
-        assert "int32, not int8" not in text
 
 
 def test_a_network_of_floats_gets_advice(edge_sr: EdgeSr, tmp_path: Path) -> None:
