@@ -184,8 +184,9 @@ class TfliteWriter:
         self.operator("QUANTIZE", [middle], [out.index], schema.QuantizeOptionsT())
         return out
 
-    def finish(self, output: Value) -> bytes:
-        self.subgraph.inputs, self.subgraph.outputs = [self.input.index], [output.index]
+    def finish(self, *outputs: Value) -> bytes:
+        self.subgraph.inputs = [self.input.index]
+        self.subgraph.outputs = [output.index for output in outputs]
         return pack(self.model)
 
 

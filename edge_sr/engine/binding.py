@@ -4,6 +4,7 @@ import ctypes
 import functools
 import os
 import typing
+from collections.abc import Sequence
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from typing import Any
 
@@ -25,6 +26,10 @@ LIMIT = "EDGE_SR_KERNELS"
 
 Sink = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint32, c_void_p)
 """The C type esr_sink."""
+
+
+OutputsSink = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint32, c_uint32, c_void_p)
+"""The C type esr_outputs_sink."""
 
 
 class Info(ctypes.Structure):
@@ -73,6 +78,9 @@ def load() -> Any:
     esr.esr_limit_kernels.argtypes = [c_void_p, c_int]
     esr.esr_describe.argtypes = [c_void_p, POINTER(Info)]
     esr.esr_begin.argtypes = [c_void_p, c_uint32, Sink, c_void_p]
+    esr.esr_outputs.restype, esr.esr_outputs.argtypes = c_uint32, [c_void_p]
+    esr.esr_describe_output.argtypes = [c_void_p, c_uint32, POINTER(Info)]
+    esr.esr_begin_outputs.argtypes = [c_void_p, c_uint32, OutputsSink, c_void_p]
     esr.esr_push_row.argtypes = [c_void_p, c_uint32, c_void_p]
     esr.esr_end.argtypes = [c_void_p]
     esr.esr_strip_count.restype = c_uint32
@@ -167,3 +175,28 @@ class Engine:
         height, width, _ = frame.shape
         call = Frame(width, height, frame.ctypes.data, out.ctypes.data)
         check(self._esr.esr_run_strip(self._handle, byref(call), index))
+
+    def run_frame(self, frame: np.ndarray, outs: Sequence[np.ndarray]) -> None:
+        """Run a frame of the engine's width.
+
+        Args:
+            frame: (H, W, channels) of 8 bits, contiguous.
+            outs: an array for each output, (H, W, channels) of 8 bits, contiguous; written.
+
+        Raises:
+            UserError: the engine cannot run at this height.
+        """
+        if len(outs) == 1:
+            self.run_strip(frame, outs[0], 0)
+            return
+
+        def take(_: int, output: int, y: int, row: int) -> int:
+            target = outs[output][y]
+            ctypes.memmove(target.ctypes.data, row, target.nbytes)
+            return 0
+
+        sink = OutputsSink(take)
+        check(self._esr.esr_begin_outputs(self._handle, len(frame), sink, None))
+        for y, pixels in enumerate(frame):
+            check(self._esr.esr_push_row(self._handle, y, pixels.ctypes.data))
+        check(self._esr.esr_end(self._handle))

@@ -72,7 +72,14 @@ def _frame_sizes(plan: FramePlan, upper: str) -> str:
         f"#define {upper}_ARENA_BYTES {plan.arena_bytes}u",
         "/* Of the only frame that the network takes, and of its output. */",
     ]
-    for role, shape in (("IN", plan.in_shape), ("OUT", plan.out_shape)):
+    ends = [("IN", plan.in_shape), ("OUT", plan.out_shape)]
+    if len(plan.out_shapes) > 1:
+        lines[-1] = (
+            "/* Of the only frame that the network takes, and of its outputs: OUT is output 0. */"
+        )
+        lines.append(f"#define {upper}_OUTPUTS {len(plan.out_shapes)}u")
+        ends += [(f"OUT{index}", shape) for index, shape in enumerate(plan.out_shapes)][1:]
+    for role, shape in ends:
         for axis, size in zip(("HEIGHT", "WIDTH", "CHANNELS"), shape, strict=True):
             lines.append(f"#define {upper}_{role}_{axis} {size}u")
     return "\n".join(lines) + "\n"

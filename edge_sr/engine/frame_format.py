@@ -5,16 +5,18 @@ from collections.abc import Mapping
 
 from edge_sr.engine.frame_memory import FrameMemory
 from edge_sr.engine.frame_rings import FrameRing
+from edge_sr.engine.frame_schedule import output_of
 from edge_sr.engine.nodes import KernelCall, Kind
 from edge_sr.engine.packing import Layout, compact_weights, pack_weights, takes
 from edge_sr.engine.plan_format import MAGIC, Constants
-from edge_sr.engine.schedule import EMIT, INPUT
+from edge_sr.engine.schedule import INPUT
 from edge_sr.errors import UserError
 
 VERSION = 3
 MAX_ENTRIES = 1_048_576
 
-_ACTIONS = {INPUT: 0xFFFF, EMIT: 0xFFFE}
+_INPUT = 0xFFFF
+_EMIT = 0xFFFE  # minus the position of the output
 
 _HEADER = struct.Struct("<11I")
 _BUFFER = struct.Struct("<8HiI")
@@ -44,8 +46,13 @@ def pack_frame_plan(memory: FrameMemory, layout: Layout) -> bytes:
     buffers = {tensor: index for index, ring in enumerate(memory.rings) for tensor in ring.tensors}
     calls = [call for node in memory.nodes for call in node.calls]
     entries = b"".join(_entries(memory, buffers))
+    outputs = struct.pack(f"<{len(graph.outputs)}I", *(buffers[index] for index in graph.outputs))
     start = (
-        _HEADER.size + _BUFFER.size * len(memory.rings) + _OPERATOR.size * len(calls) + len(entries)
+        _HEADER.size
+        + _BUFFER.size * len(memory.rings)
+        + _OPERATOR.size * len(calls)
+        + len(entries)
+        + len(outputs)
     )
     constants = Constants(start)
     operators = b"".join(_pack_call(call, memory, buffers, constants, layout) for call in calls)
@@ -58,11 +65,11 @@ def pack_frame_plan(memory: FrameMemory, layout: Layout) -> bytes:
         len(calls),
         len(entries) // _ENTRY.size,
         buffers[graph.input.index],
-        buffers[graph.output.index],
+        len(graph.outputs),
         memory.schedule.latency,
         memory.arena,
     )
-    records = b"".join(map(_pack_ring, memory.rings)) + operators + entries
+    records = b"".join(map(_pack_ring, memory.rings)) + operators + entries + outputs
     return header + records + bytes(constants.data)
 
 
@@ -75,9 +82,11 @@ def _entries(memory: FrameMemory, buffers: Mapping[int, int]) -> list[bytes]:
         count += len(node.calls)
     entries = []
     for event in memory.schedule.events:
-        if event.action in _ACTIONS:
-            tensor = graph.input.index if event.action == INPUT else graph.output.index
-            actions = [_ACTIONS[event.action]]
+        output = output_of(event)
+        if event.action == INPUT:
+            tensor, actions = graph.input.index, [_INPUT]
+        elif output is not None:
+            tensor, actions = graph.outputs[output], [_EMIT - output]
         else:
             node = memory.nodes[event.action]
             tensor = node.output

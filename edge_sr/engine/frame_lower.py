@@ -29,6 +29,8 @@ from edge_sr.engine.operands import END_TYPES, check_types
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator, Tensor, fold, not_integer
 
+MAX_OUTPUTS = 16
+
 _RULES = {
     **frame_windows.RULES,
     **frame_shapes.RULES,
@@ -70,10 +72,10 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
         UserError: the graph is not fully integer, has several inputs or outputs, or holds an
             unsupported operator; the message names operator and tensor.
     """
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if len(graph.inputs) != 1 or len(graph.outputs) > MAX_OUTPUTS:
         raise UserError(
             f"the model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; the "
-            "engine runs models with one of each"
+            f"engine runs models with one input and up to {MAX_OUTPUTS} outputs"
         )
     floats = not_integer(graph, END_TYPES)
     if floats:
@@ -84,14 +86,19 @@ def lower_frame(graph: Graph) -> list[FrameNode]:
         )
     _check_tensor(graph.input, "the model")
     nodes: list[FrameNode] = []
-    needed = {graph.output.index}
+    needed = set(graph.outputs)
     for operator in reversed(graph.operators):
         if needed.intersection(operator.outputs):
             found = [node for node in _lower(graph, operator) if node.output in needed]
             nodes = found + nodes
             needed.update(index for node in found for index in node.inputs)
-    if not nodes:
-        raise UserError("the model computes nothing: its output is its input")
+    computed = {node.output for node in nodes}
+    for index in graph.outputs:
+        if index not in computed:
+            raise UserError(
+                f"the model computes nothing for its output {graph.tensors[index]}, which is its "
+                "input or a constant"
+            )
     return nodes
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from edge_sr.engine.frame_nodes import FrameNode
 from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.frame_rings import FrameRing
-from edge_sr.engine.schedule import EMIT, INPUT
+from edge_sr.engine.frame_schedule import output_of
+from edge_sr.engine.schedule import INPUT
 from edge_sr.errors import VerificationError
 
 _SCRATCH = -2
@@ -42,7 +43,6 @@ class _Replay:
         self.rings = {tensor: ring for ring in plan.rings for tensor in ring.tensors}
         produced = {node.output for node in plan.nodes}
         (self.input,) = {i for node in plan.nodes for i in node.inputs} - produced
-        self.output = plan.nodes[-1].output
         self.labels = np.zeros(plan.arena, np.int64)
         self.scratches = {
             item.tensor: self.labels[item.offset : item.offset + item.size]
@@ -52,10 +52,11 @@ class _Replay:
 
     def run(self) -> None:
         for event in self.plan.program:
+            output = output_of(event)
             if event.action == INPUT:
                 self._write(self.input, event.row)
-            elif event.action == EMIT:
-                self._read(self.output, event.row, "the output")
+            elif output is not None:
+                self._read(self.plan.outputs[output], event.row, "the output")
             else:
                 self._compute(self.plan.nodes[event.action], event.row)
 

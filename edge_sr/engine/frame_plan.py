@@ -31,7 +31,8 @@ class FramePlan(Blobs):
 
     Attributes:
         in_shape: (height, width, channels) of the input.
-        out_shape: the same of the output; a vector of N values is (1, 1, N).
+        out_shapes: the same of each output; a vector of N values is (1, 1, N).
+        outputs: tensors of the outputs.
         rings: all ring buffers, in the order of the plan's records.
         scratches: memory that convolutions use while they compute a row.
         program: the events of the frame.
@@ -42,7 +43,8 @@ class FramePlan(Blobs):
     """
 
     in_shape: tuple[int, int, int]
-    out_shape: tuple[int, int, int]
+    out_shapes: tuple[tuple[int, int, int], ...]
+    outputs: tuple[int, ...]
     rings: tuple[FrameRing, ...]
     scratches: tuple[FrameScratch, ...]
     program: tuple[Event, ...]
@@ -50,6 +52,11 @@ class FramePlan(Blobs):
     arena: int
     latency: int
     macs: int
+
+    @property
+    def out_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the first output."""
+        return self.out_shapes[0]
 
     @property
     def arena_bytes(self) -> int:
@@ -85,7 +92,8 @@ def frame_plan_of(memory: FrameMemory) -> FramePlan:
     graph = memory.graph
     return FramePlan(
         in_shape=_shape(graph, graph.input.index),
-        out_shape=_shape(graph, graph.output.index),
+        out_shapes=tuple(_shape(graph, index) for index in graph.outputs),
+        outputs=graph.outputs,
         rings=memory.rings,
         scratches=memory.scratches,
         program=tuple(memory.schedule.events),

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_sr.engine.frame_nodes import FrameNode, padding_of
-from edge_sr.engine.frame_schedule import FrameSchedule
+from edge_sr.engine.frame_schedule import FrameSchedule, output_of
 from edge_sr.engine.operands import padding_value
-from edge_sr.engine.schedule import EMIT, INPUT, Event
+from edge_sr.engine.schedule import INPUT, Event
 from edge_sr.graph import Graph
 
 Padding = tuple[int, int, int, int]
@@ -63,7 +63,7 @@ class FrameRing:
 
 def owners_of(graph: Graph, nodes: Sequence[FrameNode]) -> dict[int, int]:
     """For each tensor, the last tensor of the chain that shares its ring."""
-    reads = [source for node in nodes for source in node.inputs] + [graph.output.index]
+    reads = [source for node in nodes for source in node.inputs] + [*graph.outputs]
     owners: dict[int, int] = {}
     for node in reversed(nodes):
         owner = owners.setdefault(node.output, node.output)
@@ -141,10 +141,11 @@ def used_rows(
     graph: Graph, nodes: Sequence[FrameNode], event: Event
 ) -> Iterator[tuple[int, Sequence[int]]]:
     """Tensors, each with the rows that an event reads or writes; the written one comes last."""
+    output = output_of(event)
     if event.action == INPUT:
         yield graph.input.index, (event.row,)
-    elif event.action == EMIT:
-        yield graph.output.index, (event.row,)
+    elif output is not None:
+        yield graph.outputs[output], (event.row,)
     else:
         node = nodes[event.action]
         if 0 <= event.row < graph.tensors[node.output].shape[1]:

@@ -11,6 +11,14 @@ from edge_sr.graph import Graph
 MAX_EVENTS = 1_000_000
 
 
+def output_of(event: Event) -> int | None:
+    """The position of the network's output of which an event emits a row; None for other events.
+
+    Output 0 is emitted by `EMIT`, output i by `EMIT` - i.
+    """
+    return EMIT - event.action if event.action <= EMIT else None
+
+
 @dataclass
 class _Progress:
     """How a tensor's rows are computed, and how many of them are."""
@@ -57,20 +65,36 @@ class FrameSchedule:
             for tensor, producer in producers.items()
         }
         # Nothing is computed before the first input row, not even an output row of padding alone.
+        self._outputs: dict[int, list[int]] = {}  # by tensor
+        for output, tensor in enumerate(graph.outputs):
+            self._outputs.setdefault(tensor, []).append(output)
         self._compute(graph.input.index, 0)
         for index in sorted(whole):
             tensor = nodes[index].output
             self._compute(tensor, graph.tensors[tensor].shape[1] - 1)
-        for row in range(graph.output.shape[1]):
-            self._compute(graph.output.index, row)
-            self.events.append(Event(EMIT, row))
+        for tensor, row in self._emitted_rows(graph):
+            self._compute(tensor, row)
         self._compute(graph.input.index, graph.input.shape[1] - 1)
         for tensor, progress in self._progress.items():
             if progress.done == progress.first:  # of which only padding is read
                 self._compute(tensor, progress.first)
 
+    @staticmethod
+    def _emitted_rows(graph: Graph) -> list[tuple[int, int]]:
+        """The rows of all outputs, in the order in which the input's rows give them."""
+        heights = {tensor: graph.tensors[tensor].shape[1] for tensor in graph.outputs}
+        rows = [
+            ((row + 1) / height, tensor, row)
+            for tensor, height in heights.items()
+            for row in range(height)
+        ]
+        return [(tensor, row) for _, tensor, row in sorted(rows)]
+
     def _compute(self, tensor: int, row: int) -> None:
-        """Compute the tensor's rows up to that one, after the rows that they read."""
+        """Compute the tensor's rows up to that one, after the rows that they read.
+
+        Rows of outputs are emitted at once.
+        """
         progress = self._progress[tensor]
         while progress.done <= row:
             if progress.producer != INPUT and 0 <= progress.done < progress.height:
@@ -80,6 +104,9 @@ class FrameSchedule:
                     if rows:
                         self._compute(source, rows[-1])
             self.events.append(Event(progress.producer, progress.done))
+            if 0 <= progress.done < progress.height:
+                outputs = self._outputs.get(tensor, ())
+                self.events += [Event(EMIT - output, progress.done) for output in outputs]
             progress.done += 1
             if len(self.events) > MAX_EVENTS:
                 raise UserError("the model's frame has too many rows for a plan of the engine")
@@ -87,17 +114,15 @@ class FrameSchedule:
     @property
     def latency(self) -> int:
         """The most input rows by which an output row follows its own input row."""
-        progress = {action: self._height(action) for action in (INPUT, EMIT)}
+        heights: dict[int, int] = {}
+        for event in self.events:
+            heights[event.action] = max(heights.get(event.action, 0), event.row + 1)
+        in_height = next(item.height for item in self._progress.values() if item.producer == INPUT)
         last_input = most = 0
         for event in self.events:
-            if event.action == INPUT and 0 <= event.row < progress[INPUT]:
+            if event.action == INPUT and 0 <= event.row < in_height:
                 last_input = event.row
-            elif event.action == EMIT:
-                own = event.row * progress[INPUT] // progress[EMIT]
+            elif output_of(event) is not None:
+                own = event.row * in_height // heights[event.action]
                 most = max(most, last_input - own)
         return most
-
-    def _height(self, action: int) -> int:
-        if action == EMIT:
-            return 1 + max(event.row for event in self.events if event.action == EMIT)
-        return next(item.height for item in self._progress.values() if item.producer == INPUT)

@@ -117,7 +117,7 @@ class EngineArrays(Arrays):
         network = graph.read_graph(model)
         check_engine(network)
         self.plan = plan_network(network)
-        self._out_shape = network.output.shape
+        self._out_shape = network.tensors[network.outputs[0]].shape
         self._opened: Engine | FrameSession = (
             Engine(self.plan.blob, network.input.shape[2])
             if isinstance(self.plan, Plan)
@@ -128,7 +128,7 @@ class EngineArrays(Arrays):
     def run(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run the network, as `Arrays.run`."""
         if isinstance(self._opened, FrameSession):
-            return [self._opened.run(values[0])]
+            return list(self._opened.run_all(values[0]))
         out = np.empty(self._out_shape, np.int8)
         self._opened.run_strip(np.ascontiguousarray(values[0][0]), out[0], 0)
         return [out]

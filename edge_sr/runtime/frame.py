@@ -16,9 +16,11 @@ class FrameSession:
     Attributes:
         plan: the plan that runs.
         in_shape: shape of the input array.
-        out_shape: shape of the output array, as the file declares it.
+        out_shape: shape of the first output array, as the file declares it.
+        out_shapes: the same of each output.
         in_dtype: type of the input array, int8 or uint8.
-        out_dtype: type of the output array.
+        out_dtype: type of the first output array.
+        out_dtypes: the same of each output.
         kernels: the kernels that run the network.
     """
 
@@ -33,9 +35,11 @@ class FrameSession:
         """
         network = graph.fold(graph.read_graph(model))
         self.plan: FramePlan = make_frame_plan(network)
-        self.in_shape, self.out_shape = network.input.shape, network.output.shape
-        self.in_dtype = np.dtype(network.input.dtype)
-        self.out_dtype = np.dtype(network.output.dtype)
+        outputs = [network.tensors[index] for index in network.outputs]
+        self.in_shape, self.in_dtype = network.input.shape, np.dtype(network.input.dtype)
+        self.out_shapes = tuple(output.shape for output in outputs)
+        self.out_dtypes = tuple(np.dtype(output.dtype) for output in outputs)
+        self.out_shape, self.out_dtype = self.out_shapes[0], self.out_dtypes[0]
         self._engine = Engine(self.plan.blob, self.plan.in_shape[1])
         self.kernels: Kernels = self._engine.kernels
 
@@ -44,14 +48,29 @@ class FrameSession:
         """The RAM of the engine in bytes."""
         return self._engine.arena_bytes
 
-    def run(self, values: np.ndarray) -> np.ndarray:
+    def run(self, values: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
         """Run the network.
 
         Args:
             values: of shape `in_shape` and type `in_dtype`.
 
         Returns:
-            The output, of shape `out_shape` and type `out_dtype`.
+            The output, of shape `out_shape` and type `out_dtype`; of several, a tuple of them.
+
+        Raises:
+            UserError: the array has another shape or dtype.
+        """
+        outs = self.run_all(values)
+        return outs[0] if len(outs) == 1 else outs
+
+    def run_all(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Run the network as `run` does, and return a tuple even of one output.
+
+        Args:
+            values: of shape `in_shape` and type `in_dtype`.
+
+        Returns:
+            Every output, of `out_shapes` and `out_dtypes`.
 
         Raises:
             UserError: the array has another shape or dtype.
@@ -62,9 +81,12 @@ class FrameSession:
                 f"shape {values.shape}"
             )
         frame = np.ascontiguousarray(values).reshape(self.plan.in_shape)
-        out = np.empty(self.plan.out_shape, self.out_dtype)
-        self._engine.run_strip(frame, out, 0)
-        return out.reshape(self.out_shape)
+        outs = [
+            np.empty(shape, dtype)
+            for shape, dtype in zip(self.plan.out_shapes, self.out_dtypes, strict=True)
+        ]
+        self._engine.run_frame(frame, outs)
+        return tuple(out.reshape(shape) for out, shape in zip(outs, self.out_shapes, strict=True))
 
 
 class ImageFrameSession(Session):
@@ -84,4 +106,5 @@ class ImageFrameSession(Session):
     def _run(self, image: np.ndarray) -> np.ndarray:
         if image.shape != self.frame.in_shape:
             self.frame = FrameSession(graph.resize(self._model, *image.shape[1:3]))
-        return self.frame.run(image)
+        (out,) = self.frame.run_all(image)
+        return out

@@ -87,16 +87,21 @@ def network_fields(network: Graph, name: str) -> dict[str, str]:
 
 
 def frame_fields(network: Graph, plan: FramePlan, name: str) -> dict[str, str]:
-    """Return the template fields that describe a network of one size."""
-    classes = is_classifier(plan)
+    """Return the template fields that describe a network of one size, by its first output."""
+    classes, first = is_classifier(plan), network.tensors[network.outputs[0]]
+    rows, outputs = _rows(plan.out_shape), len(plan.outputs)
+    if classes:
+        rows += ", the scores of its classes"
+    if outputs > 1:
+        rows += f"; the first of {outputs} outputs, esr_begin_outputs() of esr.h gives all"
     kind = f"classifier of {plan.out_shape[2]} classes" if classes else "network of one size"
     return {
         **name_fields(name),
         "KIND": f"int8, {kind}",
         "IN_ROWS": _rows(plan.in_shape),
-        "OUT_ROWS": _rows(plan.out_shape) + (", the scores of its classes" if classes else ""),
+        "OUT_ROWS": rows,
         "VALUE_IN": _value(network.input),
-        "VALUE_OUT": _value(network.output, is_image=not classes),
+        "VALUE_OUT": _value(first, is_image=not classes),
     }
 
 

@@ -197,6 +197,7 @@ class RandomFrame:
     dense: int
     seed: int
     uint8: bool = False
+    more: int = 0
 
     def write(self) -> bytes:
         writer = FrameWriter(self.height, self.width, self.channels, self.seed)
@@ -209,7 +210,8 @@ class RandomFrame:
         if len(images) == 1:
             images.append(writer.prelu(images[0]))
         last = self._end(writer, images[-1])
-        return writer.finish(writer.uint8_output(last) if self.uint8 else last)
+        others = [image for image in images[1 : 1 + self.more] if image != last]
+        return writer.finish(writer.uint8_output(last) if self.uint8 else last, *others)
 
     def image(self) -> np.ndarray:
         """Noise of the input's type."""
@@ -354,4 +356,5 @@ frames = st.builds(
     dense=st.sampled_from([0, 0, 1, 3, 10, 17]),
     seed=st.integers(0, 2**32 - 1),
     uint8=st.sampled_from([False, False, False, True]),
+    more=st.sampled_from([0, 0, 0, 1, 3]),
 ).filter(_readable)

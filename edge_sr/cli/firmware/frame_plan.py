@@ -27,7 +27,7 @@ def _print_costs(network: Network, plan: "FramePlan", border: "Border") -> None:
         [network.id, "engine, frames of one size"],
         [
             ("input", _shape(plan.in_shape)),
-            ("output", _shape(plan.out_shape)),
+            ("output", "; ".join(map(_shape, plan.out_shapes))),
             ("MACs per frame", f"{plan.macs:,}"),
             ("layers that stream, a few rows at a time", _layers(plan, border.streaming)),
             ("layers on whole tensors, after them", _layers(plan, border.whole)),

@@ -23,6 +23,7 @@ const char *esr_status_text(esr_status status)
         "more rows were pushed than esr_begin was called with",
         "fewer rows were pushed than esr_begin was called with",
         "the sink asked to stop",
+        "the network has no output of this number",
     };
     const size_t index = (size_t)status;
 
@@ -91,7 +92,7 @@ esr_status esr_describe(const esr_engine *engine, esr_info *info)
     }
 #if ESR_FRAMES
     if (esr_is_frame(engine)) {
-        esr_frame_describe(engine, info);
+        esr_frame_describe(engine, 0, info);
         return ESR_OK;
     }
 #endif
@@ -342,7 +343,7 @@ static esr_status emit(esr_engine *engine, int32_t row)
         return ESR_OK;
     }
     engine->state = ESR_BUSY;
-    stop = engine->sink(engine->user, (uint32_t)row, row_at(engine, out, row));
+    stop = esr_emit(engine, 0, (uint32_t)row, row_at(engine, out, row));
     engine->state = ESR_RUNNING;
     return stop ? ESR_STOPPED : ESR_OK;
 }
@@ -399,6 +400,7 @@ esr_status esr_begin(esr_engine *engine, uint32_t height, esr_sink sink, void *u
     layout = &engine->layout;
     engine->state = ESR_IDLE;
 #if ESR_FRAMES
+    engine->outputs_sink = NULL;
     if (esr_is_frame(engine)) {
         engine->sink = sink;
         engine->user = user;

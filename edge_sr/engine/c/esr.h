@@ -88,7 +88,8 @@ typedef enum esr_status {
     ESR_ROW_ORDER,   /**< A row was skipped or repeated: rows are pushed from the top, in order. */
     ESR_TOO_MANY,    /**< More rows were pushed than esr_begin() was called with. */
     ESR_TOO_FEW,     /**< esr_end() was called before the last row was pushed. */
-    ESR_STOPPED      /**< The sink returned a value other than 0. */
+    ESR_STOPPED,     /**< The sink returned a value other than 0. */
+    ESR_OUTPUT       /**< The network has no output of this number. */
 } esr_status;
 
 /**
@@ -199,6 +200,56 @@ esr_status esr_push_row(esr_engine *engine, uint32_t y, const int8_t *row);
  * @return ESR_OK, ESR_NULL, ESR_STATE, ESR_TOO_FEW or ESR_STOPPED.
  */
 esr_status esr_end(esr_engine *engine);
+
+/* --- Networks of several outputs
+ *
+ * esr_begin() passes the rows of output 0 to its sink, and esr_describe() describes that output. A
+ * network of several outputs is started with esr_begin_outputs() instead, and runs with
+ * esr_push_row() and esr_end() as any other. These three functions are left out of builds without
+ * frame plans (ESR_FRAMES in esr_config.h).
+ */
+
+/**
+ * Receives one finished row of one output. Rows of different outputs come in any order.
+ *
+ * @param user The pointer given to esr_begin_outputs().
+ * @param output Number of the output: 0, 1, ... in the order of the model file.
+ * @param y Number of the row in that output: 0, 1, 2, ... in order.
+ * @param row out_width * out_channels int8 values, as esr_describe_output() says. Owned by the
+ *     engine; valid only during this call.
+ * @return As of esr_sink.
+ */
+typedef int (*esr_outputs_sink)(void *user, uint32_t output, uint32_t y, const int8_t *row);
+
+/**
+ * Return the number of outputs of an open network.
+ *
+ * @param engine The engine.
+ * @return 1 or more; 0 if the engine is null.
+ */
+uint32_t esr_outputs(const esr_engine *engine);
+
+/**
+ * Describe an open network and one of its outputs.
+ *
+ * @param engine The engine.
+ * @param output Number of the output, 0 to esr_outputs() - 1.
+ * @param[out] info Receives the sizes; those of the output are of this one.
+ * @return ESR_OK, ESR_NULL or ESR_OUTPUT.
+ */
+esr_status esr_describe_output(const esr_engine *engine, uint32_t output, esr_info *info);
+
+/**
+ * Start a frame as esr_begin() does, and receive the rows of all outputs.
+ *
+ * @param engine The engine.
+ * @param height Rows of the frame, as of esr_begin().
+ * @param sink Receives the finished rows; not null.
+ * @param user Passed to the sink; can be null.
+ * @return As of esr_begin().
+ */
+esr_status esr_begin_outputs(esr_engine *engine, uint32_t height, esr_outputs_sink sink,
+                             void *user);
 
 /* --- Frames that are wider than an engine
  *

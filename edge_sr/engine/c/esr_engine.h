@@ -4,6 +4,7 @@
 #define ESR_ENGINE_H
 
 #include "esr_check.h"
+#include "esr_config.h"
 #include "esr_kernels.h"
 #include "esr_x86.h"
 
@@ -30,10 +31,24 @@ struct esr_engine {
     enum esr_state state;
     esr_sink sink;
     void *user;
+#if ESR_FRAMES
+    esr_outputs_sink outputs_sink; /* used instead of the sink if it is not null */
+#endif
 #if ESR_X86
     const esr_x86_kernels *kernels;
 #endif
 };
+
+/* Pass a row of an output to the sink; returns what the sink does. */
+static inline int esr_emit(const esr_engine *engine, uint32_t output, uint32_t y, const int8_t *row)
+{
+#if ESR_FRAMES
+    if (engine->outputs_sink != NULL) {
+        return engine->outputs_sink(engine->user, output, y, row);
+    }
+#endif
+    return output == 0 ? engine->sink(engine->user, y, row) : 0;
+}
 
 /* Fails to compile if the engine's state is larger than ESR_HEAD_BYTES. */
 typedef char esr_engine_fits_its_head[sizeof(struct esr_engine) <= ESR_HEAD_BYTES ? 1 : -1];

@@ -8,11 +8,16 @@
 
 #include <string.h>
 
-void esr_frame_describe(const esr_engine *engine, esr_info *info)
+uint32_t esr_frame_outputs(const esr_engine *engine)
+{
+    return header_of(&engine->layout)->outputs;
+}
+
+void esr_frame_describe(const esr_engine *engine, uint32_t output, esr_info *info)
 {
     const header_t *header = header_of(&engine->layout);
     const buffer_t *in = &buffers_of(header)[header->in_buffer];
-    const buffer_t *out = &buffers_of(header)[header->out_buffer];
+    const buffer_t *out = output_of(header, output);
 
     info->in_width = info->column_step = info->halo = in->width;
     info->in_channels = in->channels;
@@ -556,14 +561,14 @@ static void run_operator(const esr_engine *engine, const operator_t *op, uint32_
 
 /* --- the program */
 
-/* Pass a row of the output to the sink. Returns ESR_OK or ESR_STOPPED. */
-static esr_status emit(esr_engine *engine, uint32_t row)
+/* Pass a row of an output to the sink. Returns ESR_OK or ESR_STOPPED. */
+static esr_status emit(esr_engine *engine, uint32_t output, uint32_t row)
 {
-    const buffer_t *out = buffer_at(engine, header_of(&engine->layout)->out_buffer);
+    const buffer_t *out = output_of(header_of(&engine->layout), output);
     int stop;
 
     engine->state = ESR_BUSY;
-    stop = engine->sink(engine->user, row - out->top, row_at(engine, out, row));
+    stop = esr_emit(engine, output, row - out->top, row_at(engine, out, row));
     engine->state = ESR_RUNNING;
     return stop ? ESR_STOPPED : ESR_OK;
 }
@@ -574,8 +579,8 @@ static esr_status run_entry(esr_engine *engine, const esr_frame_entry *entry)
     const header_t *header = header_of(&engine->layout);
     const operator_t *op;
 
-    if (entry->action == ESR_FRAME_EMIT) {
-        return emit(engine, entry->row);
+    if (emitted_by(entry) < header->outputs) {
+        return emit(engine, emitted_by(entry), entry->row);
     }
     if (entry->action == ESR_FRAME_INPUT) {
         fill_row(engine, buffer_at(engine, header->in_buffer), entry->row);

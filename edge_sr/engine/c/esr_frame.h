@@ -28,7 +28,10 @@ static inline int esr_is_frame(const esr_engine *engine)
 esr_status esr_frame_check(esr_layout *layout, const void *plan, size_t plan_bytes,
                            uint32_t width);
 
-void esr_frame_describe(const esr_engine *engine, esr_info *info);
+/* The number of outputs. */
+uint32_t esr_frame_outputs(const esr_engine *engine);
+
+void esr_frame_describe(const esr_engine *engine, uint32_t output, esr_info *info);
 
 /* Returns ESR_OK or ESR_HEIGHT. Sink and user are set. */
 esr_status esr_frame_begin(esr_engine *engine, uint32_t height);

@@ -52,13 +52,14 @@ static int check_header(const header_t *header, size_t plan_bytes)
 {
     const uint64_t records = sizeof *header + (uint64_t)header->buffers * sizeof(buffer_t) +
                              (uint64_t)header->operators * sizeof(operator_t) +
-                             (uint64_t)header->entries * sizeof(esr_frame_entry);
+                             (uint64_t)header->entries * sizeof(esr_frame_entry) +
+                             (uint64_t)header->outputs * sizeof(uint32_t);
 
     return header->magic == ESR_PLAN_MAGIC && header->layout == ESR_LAYOUT &&
            header->bytes <= plan_bytes && in_range(header->buffers, 1, ESR_MAX_RECORDS) &&
-           in_range(header->operators, 1, ESR_FRAME_EMIT - 1) &&
+           in_range(header->operators, 1, ESR_FRAME_EMIT - ESR_MAX_OUTPUTS) &&
            in_range(header->entries, 1, ESR_MAX_FRAME_ENTRIES) && records <= header->bytes &&
-           header->in_buffer < header->buffers && header->out_buffer < header->buffers &&
+           header->in_buffer < header->buffers && in_range(header->outputs, 1, ESR_MAX_OUTPUTS) &&
            header->latency <= UINT16_MAX && header->buffer_bytes <= INT32_MAX &&
            header->buffer_bytes % 4 == 0 &&
            (uint64_t)ESR_HEAD_BYTES + header->buffer_bytes <= INT32_MAX;
@@ -379,36 +380,52 @@ static int check_operator(const esr_layout *layout, const operator_t *op)
     return ((in_place && in == out) || apart(in, out)) && check_kind(layout, op, in, out);
 }
 
-/* Whether the program takes all input rows of the frame in order and
- * emits all output rows in order, none before the first input row. */
+/* The next row of the input and of each output. */
+typedef struct progress {
+    uint32_t in;
+    uint32_t out[ESR_MAX_OUTPUTS];
+} progress;
+
+static int check_entry(const header_t *header, const esr_frame_entry *entry, progress *next)
+{
+    const buffer_t *in = &buffers_of(header)[header->in_buffer];
+
+    if (entry->action == ESR_FRAME_INPUT) {
+        const int is_frame = in->top <= entry->row && entry->row - in->top < in->height;
+
+        return entry->row < rows_of(in) && (!is_frame || entry->row == next->in++);
+    }
+    if (emitted_by(entry) < header->outputs) {
+        return next->in != in->top && entry->row == next->out[emitted_by(entry)]++;
+    }
+    return entry->action < header->operators &&
+           entry->row < rows_of(&buffers_of(header)[operators_of(header)[entry->action].out]);
+}
+
+/* Whether the program takes all input rows of the frame in order and emits all rows of each output
+ * in order, none before the first input row. */
 static int check_entries(const header_t *header)
 {
     const buffer_t *in = &buffers_of(header)[header->in_buffer];
-    const buffer_t *out = &buffers_of(header)[header->out_buffer];
-    uint32_t inputs = in->top, outputs = out->top;
+    progress next;
 
+    next.in = in->top;
+    for (uint32_t i = 0; i < header->outputs; i++) {
+        next.out[i] = output_of(header, i)->top;
+    }
     for (uint32_t i = 0; i < header->entries; i++) {
-        const esr_frame_entry *entry = &entries_of(header)[i];
-
-        if (entry->action == ESR_FRAME_INPUT) {
-            if (entry->row >= rows_of(in)) {
-                return 0;
-            }
-            if (in->top <= entry->row && entry->row - in->top < in->height &&
-                entry->row != inputs++) {
-                return 0;
-            }
-        } else if (entry->action == ESR_FRAME_EMIT) {
-            if (inputs == in->top || entry->row != outputs++) {
-                return 0;
-            }
-        } else if (entry->action >= header->operators ||
-                   entry->row >= rows_of(&buffers_of(
-                                     header)[operators_of(header)[entry->action].out])) {
+        if (!check_entry(header, &entries_of(header)[i], &next)) {
             return 0;
         }
     }
-    return inputs == (uint32_t)in->top + in->height && outputs == (uint32_t)out->top + out->height;
+    for (uint32_t i = 0; i < header->outputs; i++) {
+        const buffer_t *out = output_of(header, i);
+
+        if (next.out[i] != (uint32_t)out->top + out->height) {
+            return 0;
+        }
+    }
+    return next.in == (uint32_t)in->top + in->height;
 }
 
 static int check_records(const esr_layout *layout)
@@ -422,6 +439,11 @@ static int check_records(const esr_layout *layout)
     }
     for (uint32_t i = 0; i < header->operators; i++) {
         if (!check_operator(layout, &operators_of(header)[i])) {
+            return 0;
+        }
+    }
+    for (uint32_t i = 0; i < header->outputs; i++) {
+        if (output_index(header, i) >= header->buffers) {
             return 0;
         }
     }

@@ -5,7 +5,7 @@
  *
  * A frame plan consists of 32-bit little-endian words:
  *
- *     header, buffers, operators, entries (one after the other), then constants
+ *     header, buffers, operators, entries, outputs (one after the other), then constants
  *
  * The program (the entries) describes the whole frame: each entry computes one row. Rows of a
  * buffer are counted from its top padding: row `top` is the first of the frame. A row outside the
@@ -20,6 +20,7 @@
 
 #define ESR_MAX_FRAME_WINDOW 1024  /* kernel, stride and dilation */
 #define ESR_MAX_FRAME_ENTRIES 1048576
+#define ESR_MAX_OUTPUTS 16
 
 /* Starts with the same four words as esr_plan_header. */
 typedef struct esr_frame_header {
@@ -31,7 +32,7 @@ typedef struct esr_frame_header {
     uint32_t operators;
     uint32_t entries;
     uint32_t in_buffer;     /* index of the input's buffer */
-    uint32_t out_buffer;    /* index of the output's buffer */
+    uint32_t outputs;       /* number of outputs; the record of each is its buffer's index, 32 bits */
     uint32_t latency;       /* input rows, as in esr_info */
     uint32_t buffer_bytes;  /* of buffers and scratch memory together; a multiple of 4 */
 } esr_frame_header;
@@ -125,7 +126,7 @@ typedef struct esr_frame_operator {
 } esr_frame_operator;
 
 #define ESR_FRAME_INPUT 0xffffu /* take an input row, or fill one outside the frame */
-#define ESR_FRAME_EMIT 0xfffeu  /* pass a row of the output to the sink */
+#define ESR_FRAME_EMIT 0xfffeu  /* pass a row of output 0 to the sink; of output i: minus i */
 
 typedef struct esr_frame_entry {
     uint16_t action; /* index of an operator, or ESR_FRAME_INPUT, ESR_FRAME_EMIT */

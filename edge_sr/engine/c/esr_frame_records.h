@@ -34,6 +34,23 @@ static inline const esr_frame_entry *entries_of(const header_t *header)
     return (const esr_frame_entry *)(const void *)(operators_of(header) + header->operators);
 }
 
+/* The index of an output's buffer. */
+static inline uint32_t output_index(const header_t *header, uint32_t output)
+{
+    return ((const uint32_t *)(const void *)(entries_of(header) + header->entries))[output];
+}
+
+static inline const buffer_t *output_of(const header_t *header, uint32_t output)
+{
+    return &buffers_of(header)[output_index(header, output)];
+}
+
+/* The index of the output whose row an entry emits; at least ESR_MAX_OUTPUTS if it emits none. */
+static inline uint32_t emitted_by(const esr_frame_entry *entry)
+{
+    return ESR_FRAME_EMIT - (uint32_t)entry->action;
+}
+
 static inline size_t row_bytes(const buffer_t *buffer)
 {
     return (size_t)buffer->width * buffer->channels;
