@@ -104,18 +104,19 @@ def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
 
     Args:
         model: an int8 .tflite.
-        frame: (H, W, C) int8.
+        frame: (H, W, C) int8; the bytes of a uint8 input as int8.
 
     Returns:
-        (H', W', C') int8.
+        (H', W', C') int8; the bytes of a uint8 output as int8.
 
     Raises:
         UserError: tflite-micro is missing, or the model cannot be resized to the frame.
         VerificationError: TFLM cannot run it.
     """
     resized = graph.resize(model, *frame.shape[:2])
-    (output,) = tflm_outputs(resized, [frame[np.newaxis]], 1)
-    return output[0]
+    dtype = graph.read_graph(resized).input.dtype
+    (output,) = tflm_outputs(resized, [frame.view(dtype)[np.newaxis]], 1)
+    return output[0].view(np.int8)
 
 
 def tflm_outputs(model: bytes, inputs: Sequence[np.ndarray], count: int) -> list[np.ndarray]:

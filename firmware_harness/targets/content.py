@@ -77,7 +77,8 @@ def network_fields(network: Graph, name: str) -> dict[str, str]:
     """Return the template fields that describe an upscaler."""
     return {
         **name_fields(name),
-        "KIND": f"int8, x{scale(network)}",
+        **_types(network),
+        "KIND": f"{network.input.dtype}, x{scale(network)}",
         "SCALE": f"{scale(network)}",
         "CHANNELS_IN": f"{network.input.shape[3]}",
         "CHANNELS_OUT": f"{network.output.shape[3]}",
@@ -97,11 +98,22 @@ def frame_fields(network: Graph, plan: FramePlan, name: str) -> dict[str, str]:
     kind = f"classifier of {plan.out_shape[2]} classes" if classes else "network of one size"
     return {
         **name_fields(name),
-        "KIND": f"int8, {kind}",
+        **_types(network),
+        "KIND": f"{network.input.dtype}, {kind}",
         "IN_ROWS": _rows(plan.in_shape),
         "OUT_ROWS": rows,
         "VALUE_IN": _value(network.input),
         "VALUE_OUT": _value(first, is_image=not classes),
+    }
+
+
+def _types(network: Graph) -> dict[str, str]:
+    """Return the types of input and output rows, which C code takes as int8 all the same."""
+    cast = " (cast the pointers to int8_t *)"
+    ends = network.input.dtype, network.output.dtype
+    return {
+        role: f"{dtype}{cast if dtype == 'uint8' else ''}"
+        for role, dtype in zip(("TYPE_IN", "TYPE_OUT"), ends, strict=True)
     }
 
 

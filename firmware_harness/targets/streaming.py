@@ -39,8 +39,8 @@ def streaming(network: Graph, plan: Plan, name: str, width: int) -> Content:
         fields=fields
         | {
             "ARENA_BYTES": f"{fields['UPPER']}_PLAN_ARENA_BYTES(TEST_FRAME_WIDTH)",
-            "SENTENCE": f"Upscales int8 images x{fields['SCALE']} with the network "
-            f"{fields['NAME']} in the streaming engine of edge-sr.",
+            "SENTENCE": f"Upscales {network.input.dtype} images x{fields['SCALE']} with the "
+            f"network {fields['NAME']} in the streaming engine of edge-sr.",
             "PARAGRAPH": "Takes input rows and returns finished rows. It holds no frame; its RAM "
             "depends on the width only.",
         },
@@ -61,7 +61,7 @@ def one_size(network: Graph, plan: FramePlan, name: str) -> Content:
         name: the network's name, for people.
     """
     fields, ram = frame_fields(network, plan, name), plan.arena_bytes
-    does = "Classifies int8 frames" if is_classifier(plan) else "Runs int8 frames"
+    does = f"{'Classifies' if is_classifier(plan) else 'Runs'} {network.input.dtype} frames"
     height, width, _ = plan.in_shape
     return Content(
         engine="streaming",

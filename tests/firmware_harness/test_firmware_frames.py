@@ -61,8 +61,8 @@ def test_a_library_of_a_classifier_is_complete(tmp_path: Path, name: str) -> Non
         assert not re.search(r"@[A-Z_]+@", text), path
         assert path.name.startswith("esr") or "pscale" not in text, path
     header = (folder / "src" / "cats_model.h").read_text()
-    assert f"Input: {HEIGHT} rows of {WIDTH} pixels with 3 channels." in header
-    assert f"Output: one row of one pixel with {CLASSES} channels, the scores" in header
+    assert f"Input: int8, {HEIGHT} rows of {WIDTH} pixels with 3 channels." in header
+    assert f"Output: int8, one row of one pixel with {CLASSES} channels, the scores" in header
     assert "An output value q means (q + 128) * 0.00390625.\n" in header
     arena = make_frame_plan(read_graph(classifier())).arena_bytes
     assert f"CATS_MODEL_PLAN_ARENA_BYTES {arena}u\n" in (
@@ -161,3 +161,39 @@ def test_a_map_network_is_built_for_the_size_that_is_named() -> None:
     larger = read_graph(frames.at_size(model, 24, None))
     assert (larger.input.shape, larger.output.shape) == ((1, 18, 24, 3), (1, 9, 12, 5))
     assert read_graph(frames.at_size(model, None, 30)).input.shape == (1, 30, 16, 3)
+
+
+def gated() -> bytes:
+    """A map times a gate of its means, minus a constant map; uint8 at both ends."""
+    writer = FrameWriter(HEIGHT, WIDTH, 3, seed=3)
+    image = writer.window_conv(writer.uint8_input(), Window(), 8, 1, "RELU")
+    first = image
+    gate = writer.unary(writer.mean(image, keep=True), "LOGISTIC")
+    image = writer.unary(writer.combine("MUL", image, gate, "NONE"), "HARD_SWISH")
+    image = writer.combine("SUB", writer.partner(image, 2), image, "NONE")
+    return writer.finish(writer.uint8_output(writer.combine("MAXIMUM", image, first, "NONE")))
+
+
+@pytest.mark.cross
+@pytest.mark.parametrize("name", BOARDS)
+def test_element_wise_operators_are_bit_exact_with_tflm(tmp_path: Path, name: str) -> None:
+    model, board = gated(), board_file.find(name)
+    project.write(tmp_path, Project("it", name, WIDTH, height=HEIGHT), model)
+    build_image(tmp_path, board)
+    outcome = verify.run_network(tmp_path, None)
+    assert outcome.result.output.size == HEIGHT * WIDTH * 8
+    assert len(np.unique(outcome.result.output)) > 9
+
+
+def test_a_library_of_uint8_says_so(tmp_path: Path) -> None:
+    """The output is compared with TFLM's on the way."""
+    writer = FrameWriter(6, 8, 3, seed=3)
+    image = writer.random_conv(writer.uint8_input(), (3, 3), 12, 1, "NONE")
+    upscaler = writer.finish(writer.uint8_output(writer.rearrange(image, "DEPTH_TO_SPACE", 2)))
+    for ident, model in (("one_size", gated()), ("any_size", upscaler)):
+        request = compose.Request(ident, model, None, None, None)
+        folder = write_library(tmp_path / ident, request, "cmake", "streaming")
+        (header,) = folder.rglob(f"model_{ident}.h")
+        text = header.read_text()
+        for role in ("Input", "Output"):
+            assert f"{role}: uint8 (cast the pointers to int8_t *), " in text

@@ -52,7 +52,7 @@ def run_checked(model: bytes, board: Board, frame: np.ndarray, folder: Path) -> 
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(
-    network=networks.filter(lambda network: not network.uint8),
+    network=networks,
     name=st.sampled_from(board_file.emulated()),
 )
 def test_random_models_are_bit_exact_with_tflm(

@@ -42,7 +42,8 @@
  *   NHWC        order of values in memory: row, then pixel, then channel
  *   plan        a compiled network: buffers, operators, the program of a step, constants
  *   ring buffer the last rows of a tensor, as many as the kernels that read it need
- *   row         all pixels of one line of a frame: width x channels values, NHWC
+ *   row         all pixels of one line of a frame: width x channels values, NHWC. They are int8;
+ *               a network with uint8 input or output takes or gives the bytes of uint8 values
  *   scratch     memory of one kernel while it computes a row (im2col); nothing is kept in it
  *   sink        the caller's function that receives finished output rows
  *   step        one run of the plan's program: one unit of input rows

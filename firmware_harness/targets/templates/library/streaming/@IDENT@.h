@@ -3,9 +3,9 @@
  *
  * esr_open takes @IDENT@_plan, whose size is @UPPER@_PLAN_BYTES, and an arena of
  * @UPPER@_PLAN_ARENA_BYTES(width) bytes.
- * Rows are int8, NHWC, with @CHANNELS_IN@ channels in and @CHANNELS_OUT@ out:
- * an input value q means @VALUE_IN@,
- * an output value q means @VALUE_OUT@.
+ * Rows are NHWC.
+ * Input: @TYPE_IN@, @CHANNELS_IN@ channels; a value q means @VALUE_IN@.
+ * Output: @TYPE_OUT@, @CHANNELS_OUT@ channels; a value q means @VALUE_OUT@.
  */
 #ifndef @UPPER@_H
 #define @UPPER@_H
