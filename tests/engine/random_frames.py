@@ -173,6 +173,11 @@ class FrameWriter(SpatialWriter):
         return Value(index, shape, scale, zero_point)
 
 
+def has_softmax(image: Value) -> bool:
+    """Whether the engine supports a softmax: TFLM's arithmetic has limits."""
+    return image.shape[-1] < 512 and image.scale > 2**-26
+
+
 @dataclass(frozen=True)
 class FrameStep:
     """One operator; `number` selects a partner, margins or a shape."""
@@ -229,7 +234,7 @@ class RandomFrame:
             last = writer.pool(last, "AVERAGE_POOL_2D", Window(last.shape[1:3], same=False), "NONE")
         if self.dense and int(np.prod(last.shape)) <= MAX_VALUES:
             last = writer.dense(last, self.dense, "NONE")
-        return writer.softmax(last) if self.seed % 2 and last.shape[-1] < 512 else last
+        return writer.softmax(last) if self.seed % 2 and has_softmax(last) else last
 
     @staticmethod
     def _apply(writer: FrameWriter, images: list[Value], step: FrameStep) -> Value | None:
@@ -265,7 +270,7 @@ class RandomFrame:
             pair = (last, other) if step.groups == 1 else (other, last)
             return writer.combine(step.name, *pair, step.activation)
         if step.name == "SOFTMAX":
-            return writer.softmax(last)
+            return writer.softmax(last) if has_softmax(last) else None
         if step.name == "PRELU":
             return writer.prelu(last)
         if step.name == "SPACE_TO_DEPTH":
