@@ -81,8 +81,11 @@ def test_sources_compile_without_a_warning(
 def test_sources_compile_with_clang_for_boards(
     board: tuple[str, ...], frame_pointer: str, level: str, tmp_path: Path
 ) -> None:
+    plain = (frame_pointer, level) == ("-fomit-frame-pointer", "-O2")
     for source in c_files():
-        compile_with_clang(source, tmp_path, [*board, frame_pointer, level])
+        # Assembly alone depends on the registers that these flags leave free.
+        if plain or source.stem.startswith(("esr_dsp", "esr_mve")):
+            compile_with_clang(source, tmp_path, [*board, frame_pointer, level])
 
 
 @pytest.mark.parametrize(
