@@ -121,7 +121,7 @@ def _weights(call: KernelCall, layout: Layout, pixels: int) -> tuple[Kind, bytes
         return call.kind, call.weights
     if takes(layout, call, pixels):
         return _PACKED[call.kind], pack_weights(call.window, call.groups, layout)
-    return call.kind, compact_weights(call.window, call.groups)
+    return call.kind, compact_weights(call.window, call.groups, layout)
 
 
 def _pack_call(

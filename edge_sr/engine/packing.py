@@ -20,6 +20,8 @@ _MAX_CHANNELS = 4096  # the same: ESR_MAX_CHANNELS
 
 _DSP16_TAPS = 4  # taps that a kernel loads at once
 _DSP16_STEP = 8  # taps of one iteration, to which a window is padded
+_DSP16_STRIP = 1024  # bytes in which several windows are kept, where one is small
+_DSP16_QUADS = 6  # of two taps of four channels, to which a depthwise window is padded
 _MVE8_OUTPUTS = 4  # outputs that a kernel computes at once
 _MVE8_TAPS = 16  # taps of a vector, to which a window is padded
 _MVE8_SIDE = 4  # rows of a depthwise kernel that a vector holds
@@ -54,7 +56,7 @@ def pack_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
         layout: the order of the weights.
     """
     if _is_depthwise(weights, groups):
-        return compact_weights(weights, groups)
+        return compact_weights(weights, groups, layout)
     pack = {Layout.SIMD: _simd, Layout.DSP16: _dsp16, Layout.MVE8: _mve8}[layout]
     return b"".join(pack(group) for group in np.split(weights, groups))
 
@@ -62,7 +64,7 @@ def pack_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
 def takes(layout: Layout, call: KernelCall, pixels: int) -> bool:
     """Whether a frame plan packs a convolution's weights for the kernels of a layout.
 
-    The kernels for weights in the file's order run the others.
+    The kernels for compact weights run the others.
 
     Args:
         layout: the kernels' layout of weights.
@@ -71,9 +73,12 @@ def takes(layout: Layout, call: KernelCall, pixels: int) -> bool:
     """
     assert call.window is not None
     outputs, *kernel, inputs = call.window.shape
+    if layout == Layout.DSP16:
+        is_depthwise = _is_depthwise(call.window, call.groups)
+        if not call.expanded or is_depthwise or call.kernel == (1, 1):
+            return False
     return (
         layout != Layout.MVE8
-        and (call.expanded or layout != Layout.DSP16)
         and (*call.stride, *call.dilation) == (1, 1, 1, 1)
         and pixels > 1
         and max(kernel) <= _MAX_KERNEL
@@ -81,13 +86,16 @@ def takes(layout: Layout, call: KernelCall, pixels: int) -> bool:
     )
 
 
-def compact_weights(weights: np.ndarray, groups: int) -> bytes:
-    """The bytes of a convolution's weights in the order of the file, as `pack_weights` takes them.
+def compact_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
+    """The bytes of a convolution's weights as they are, one byte each, which `pack_weights` takes.
 
+    The order is that of the file; for `Layout.DSP16`, four taps of two outputs follow each other.
     Those of a depthwise convolution are in the order [height][width][output].
     """
     if _is_depthwise(weights, groups):
         return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
+    if layout == Layout.DSP16:
+        return b"".join(_dsp16_compact(group) for group in np.split(weights, groups))
     return weights.tobytes()
 
 
@@ -105,23 +113,53 @@ def frame_scratch_bytes(call: KernelCall, pixels: int) -> int:
 
 def _kernel_scratch_bytes(call: KernelCall, pixels: int) -> int:
     assert call.window is not None
-    per_group = call.window.shape[3]
+    sizes = [_dsp16_scratch(call, call.window, _windows(call, pixels))]
     if _is_depthwise(call.window, call.groups):
-        return _mve8_depthwise_scratch(call, pixels)
-    packed = any(takes(layout, call, pixels) for layout in Layout)
-    return max(
-        scratch_bytes(call.kernel, per_group) if packed else 0, _mve8_window_scratch(call, pixels)
-    )
+        sizes.append(_mve8_depthwise_scratch(call, pixels))
+    else:
+        sizes.append(_mve8_window_scratch(call, pixels))
+        if any(takes(layout, call, pixels) for layout in Layout):
+            sizes.append(scratch_bytes(call.kernel, call.window.shape[3]))
+    return max(sizes)
+
+
+def _windows(call: KernelCall, pixels: int) -> int:
+    """Windows whose results are a row; a transposed convolution has several pixels of each."""
+    if call.up == (0, 0):
+        return pixels
+    left, up = call.padding[1], call.up[1]
+    return (pixels - 1 + left) // up - left // up + 1
 
 
 def _row_bytes(call: KernelCall, pixels: int) -> int:
     """Bytes of the row of a transposed convolution from which pixels are cut off; else 0."""
     assert call.window is not None
-    if call.up == (0, 0):
+    windows, up = _windows(call, pixels), call.up[1]
+    if call.up == (0, 0) or windows * up == pixels:
         return 0
-    left, up = call.padding[1], call.up[1]
-    windows = (pixels - 1 + left) // up - left // up + 1
-    return 0 if windows * up == pixels else _round_up(windows * len(call.window), 4)
+    return _round_up(windows * len(call.window), 4)
+
+
+def _dsp16_scratch(call: KernelCall, weights: np.ndarray, pixels: int) -> int:
+    """Bytes in which a kernel for compact weights lays out a few windows, three at a time."""
+    if _is_depthwise(weights, call.groups):
+        return _dsp16_depthwise_scratch(call, pixels)
+    window = _round_up(weights[0].size, _DSP16_TAPS)
+    copied = window if weights.shape[3] % _DSP16_TAPS else 0
+    if pixels == 1:
+        return copied
+    return 2 * window * max(min(pixels, 3), min(pixels, _DSP16_STRIP // (2 * window))) + copied
+
+
+def _dsp16_depthwise_scratch(call: KernelCall, pixels: int) -> int:
+    """The same of a depthwise convolution, with the weights of four channels; 0: not needed."""
+    height, width = call.kernel
+    rows = _even(height) // 2
+    window = _round_up(rows * width, _DSP16_QUADS)
+    most = _DSP16_STRIP // 16
+    if 2 * window > most or len(call.bias) // 4 != call.groups:
+        return 0
+    return 16 * min(most, 2 * window + (pixels - 1) * call.stride[1] * rows)
 
 
 def scratch_bytes(kernel: tuple[int, int], per_group: int) -> int:
@@ -209,6 +247,14 @@ def _dsp16(group: np.ndarray) -> bytes:
     count = windows.shape[1]
     windows = np.pad(windows, ((0, 0), (0, _round_up(count, _DSP16_STEP) - count)))
     return windows.reshape(len(windows) // 2, 2, -1, _DSP16_TAPS).transpose(0, 2, 1, 3).tobytes()
+
+
+def _dsp16_compact(group: np.ndarray) -> bytes:
+    """Pairs of outputs, one byte a weight: order [pair][four taps][output of the pair][tap]."""
+    windows = group.reshape(len(group), -1)
+    outputs, taps = windows.shape
+    windows = np.pad(windows, ((0, outputs % 2), (0, _round_up(taps, _DSP16_TAPS) - taps)))
+    return windows.reshape(-1, 2, windows.shape[1] // 4, 4).transpose(0, 2, 1, 3).tobytes()
 
 
 def _mve8(group: np.ndarray) -> bytes:

@@ -90,5 +90,5 @@ def _growth(call: KernelCall, pixels: int) -> int:
     layout = Layout.DSP16
     if not takes(layout, replace(call, expanded=True), pixels):
         return 0
-    compact = compact_weights(call.window, call.groups)
+    compact = compact_weights(call.window, call.groups, layout)
     return len(pack_weights(call.window, call.groups, layout)) - len(compact)

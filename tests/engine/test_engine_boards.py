@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clang_for_arm import compile_with_clang
+from random_frames import FrameStep, RandomFrame, Window
 from random_models import RandomNetwork, Step
 from tflm_oracle import run_tflm
 
@@ -54,6 +55,28 @@ NARROW = RandomNetwork(
     seed=8,
 )
 
+FRAME = RandomFrame(
+    height=17,
+    width=29,
+    channels=3,
+    steps=(
+        FrameStep("CONV", Window((3, 3), (1, 2), same=False), channels=7, activation="RELU"),
+        FrameStep("CONV", Window(), groups=7, channels=7),
+        FrameStep("CONV", Window((5, 2), (2, 1)), groups=7, channels=7),
+        FrameStep("CONV", Window((1, 1)), channels=20),
+        FrameStep("CONV", Window((3, 3), (2, 2)), groups=20, channels=20),
+        FrameStep("CONV", Window((3, 2), dilation=(2, 2)), groups=4, channels=36),
+        FrameStep("CONV", Window((1, 1)), channels=36),
+        FrameStep("CONV", Window((3, 3), dilation=(1, 4)), groups=36, channels=36),
+        FrameStep("CONV", Window((2, 3), (1, 2)), channels=33),
+        FrameStep("AVERAGE_POOL_2D", Window((2, 2), same=False)),
+        FrameStep("CONV", Window((4, 3), same=False), channels=9, activation="RELU6"),
+    ),
+    ending="reshape",
+    dense=17,
+    seed=6,
+)
+
 SETS = {
     "dsp": ("mps2-an386", "", {"smlad"}),
     "helium": ("mps3-an547", "", {"vmlava"}),
@@ -76,6 +99,35 @@ def test_bits_equal_tflm(kernels: str, network: RandomNetwork, tmp_path: Path) -
     image = build.build(tmp_path, board, f"-Werror {flags}")
     assert instructions_in(image) == instructions
     check_output(image, board, model, frame)
+
+
+@pytest.mark.parametrize("kernels", ["dsp", "helium"])
+def test_frame_bits_equal_tflm(kernels: str, tmp_path: Path) -> None:
+    """Rows of 14, 7, 3 and 1 pixels, with compact weights, and windows of all kinds."""
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    board = board_file.find(SETS[kernels][0])
+    write_frame(tmp_path, board)
+    check_output(build.build(tmp_path, board, "-Werror"), board, FRAME.write(), FRAME.image())
+
+
+def test_frame_bits_equal_tflm_with_clang(tmp_path: Path) -> None:
+    for tool in ("clang", "arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    name, target = CLANG["dsp"]
+    board = board_file.find(name)
+    write_frame(tmp_path, board)
+    build.build(tmp_path, board)
+    for source in (tmp_path / "engine").glob("*.c"):
+        compile_with_clang(source, tmp_path / "build" / "engine", [*target, "-O0"])
+    check_output(build.build(tmp_path, board), board, FRAME.write(), FRAME.image())
+
+
+def write_frame(folder: Path, board: Board) -> None:
+    facts = project.Project("model", board.name, FRAME.width, height=FRAME.height)
+    project.write(folder, facts, FRAME.write())
 
 
 CLANG = {

@@ -19,7 +19,7 @@
 
 #if ESR_LAYOUT == ESR_LAYOUT_DSP16
 
-#include "esr_dsp.h"
+#include "esr_dsp_store.h"
 
 #include <string.h>
 
@@ -29,9 +29,6 @@
 /* Maximum pixels of a strip; even. */
 #define STRIP 32
 
-/* A zero point shifted left by this fits in 32 bits. */
-#define MAX_RIGHT_SHIFT 22
-
 /* The pixels whose columns the scratch memory holds, for one group of channels. */
 typedef struct strip {
     const esr_conv *args;
@@ -40,7 +37,7 @@ typedef struct strip {
     uint32_t steps;        /* of a window */
     uint32_t first;        /* first pixel */
     uint32_t pixels;
-    int plain;             /* whether store_plain() is exact for the whole layer */
+    int plain;             /* whether esr_store_plain() is exact for the whole layer */
 } strip;
 
 /* int16 values of a column; even, so that every column starts at a whole word. */
@@ -145,51 +142,26 @@ ESR_NOINLINE static void add_windows(const strip *s, const esr_int16x2 *weights,
 
 /* --- results */
 
-/* Whether all sums of the layer are below 2^30 in magnitude and all scales below 1/2 and not tiny.
- * */
 static int is_plain(const esr_conv *args, uint32_t steps)
 {
-    const int64_t limit = (INT32_C(1) << 30) - (int64_t)steps * STEP * 128 * 128;
-
     for (uint32_t i = 0; i < args->out_channels; i++) {
-        const int32_t shift = args->scales[i].shift;
-
-        if (args->bias[i] >= limit || args->bias[i] <= -limit || shift >= 0 ||
-            shift < -MAX_RIGHT_SHIFT) {
+        if (!esr_is_plain(args, (uint64_t)steps * STEP, i)) {
             return 0;
         }
     }
     return 1;
 }
 
-/*
- * Store esr_multiply(sum, scale) + zero_point, clamped to int8, of a plain layer. Its sums can be
- * doubled, so that the high product is one instruction. The product has the sign of the sum, so
- * that the sum's sign selects the rounding of ties (a product of 0 stays 0 either way).
- */
 static void store_plain(const esr_conv *args, const int32_t *sums, int8_t *out, uint32_t pixels,
                         esr_scale scale)
 {
-    const int32_t multiplier = scale.multiplier, right = -scale.shift;
-    const int32_t addend = (args->out_zero_point * 2 + 1) * (1 << (right - 1));
-    const uint32_t step = args->out_channels;
-
-#pragma GCC unroll 2
-    for (; pixels > 0; pixels--, sums += 2, out += step) {
-        const int32_t twice = esr_signed((uint32_t)*sums * 2);
-        const int32_t high = esr_add_high_product(addend + (*sums >> 31), twice, multiplier);
-
-        *out = (int8_t)esr_saturate_byte(high >> right);
-    }
+    esr_store_plain(args, sums, 2, out, pixels, scale);
 }
 
-/* The same for any sum and scale. */
 static void store_any(const esr_conv *args, const int32_t *sums, int8_t *out, uint32_t pixels,
                       esr_scale scale)
 {
-    for (; pixels > 0; pixels--, sums += 2, out += args->out_channels) {
-        *out = esr_store(esr_multiply(*sums, scale), args->out_zero_point, -128, 127);
-    }
+    esr_store_any(args, sums, 2, out, pixels, scale);
 }
 
 /* Compute one or two channels (`count`) of all pixels of the strip. */
@@ -230,13 +202,6 @@ static const esr_int16x2 *run_group(strip *s, const esr_int16x2 *weights, uint32
     return next;
 }
 
-static void clamp(int8_t *values, size_t count, int32_t low, int32_t high)
-{
-    for (size_t i = 0; i < count; i++) {
-        values[i] = esr_store(values[i], 0, low, high);
-    }
-}
-
 void esr_conv_row(const esr_conv *args)
 {
     const esr_int16x2 *weights = (const esr_int16x2 *)(const void *)args->weights;
@@ -251,7 +216,7 @@ void esr_conv_row(const esr_conv *args)
         weights = run_group(&s, weights, group);
     }
     if (args->low > -128 || args->high < 127) {
-        clamp(args->out, (size_t)args->pixels * args->out_channels, args->low, args->high);
+        esr_clamp(args->out, (size_t)args->pixels * args->out_channels, args->low, args->high);
     }
 }
 
@@ -301,7 +266,7 @@ static void prelu_channel(int8_t *out, const int8_t *in, uint32_t pixels, uint32
 /* Whether x * factor and the addend fit in 32 bits. */
 static int fits(esr_scale scale)
 {
-    return -MAX_RIGHT_SHIFT <= scale.shift && scale.shift <= 12;
+    return -ESR_MAX_RIGHT_SHIFT <= scale.shift && scale.shift <= 12;
 }
 
 void esr_prelu_row(const esr_prelu *args)
@@ -322,7 +287,7 @@ void esr_prelu_row(const esr_prelu *args)
                       branch_of(args->negative, alpha, alpha > 0 ? -1 : 1, args->out_zero_point));
     }
     if (args->low > -128 || args->high < 127) {
-        clamp(args->out, count, args->low, args->high);
+        esr_clamp(args->out, count, args->low, args->high);
     }
 }
 

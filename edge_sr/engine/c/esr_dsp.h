@@ -8,6 +8,14 @@
 /* Two int16 in a word. */
 typedef int32_t esr_int16x2;
 
+/* The constants of a channel that is plain (esr_dsp_store.h): its results are (2 * sum * multiplier /
+ * 2^32 + addend - (sum < 0)) / 2^right, clamped to int8. */
+typedef struct esr_plain {
+    int32_t multiplier;
+    int32_t addend;
+    int32_t right;
+} esr_plain;
+
 /* Sign-extend two of four bytes: the even ones, and the odd ones. */
 static inline esr_int16x2 esr_even_bytes(uint32_t bytes)
 {
@@ -43,7 +51,7 @@ static inline int32_t esr_add_high_product(int32_t sum, int32_t a, int32_t b)
 #if defined(__clang__)
 
 /* A whole function in assembly: Clang cannot free the frame pointer of a single function. */
-__attribute__((naked, noinline)) static void esr_add_products(
+__attribute__((naked, noinline, unused)) static void esr_add_products(
     int32_t sums[4], const int32_t bias[2], const esr_int16x2 *left, const esr_int16x2 *right,
     const esr_int16x2 *weights, uint32_t steps)
 {

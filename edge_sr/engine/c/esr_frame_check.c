@@ -112,9 +112,9 @@ static int has_windows(const operator_t *op, const buffer_t *in, const buffer_t 
            (uint64_t)(op->kernel_h - 1u) * op->dilation_h < in->depth;
 }
 
-/* `taken`: bytes of scratch memory that the kernel does not have. */
+/* `pixels`: of an output row; `taken`: bytes of scratch memory that the kernel does not have. */
 static int check_weights(const esr_layout *layout, const operator_t *op, uint32_t inputs,
-                         uint32_t outputs, uint64_t taken)
+                         uint32_t outputs, uint32_t pixels, uint64_t taken)
 {
     const uint64_t taps = (uint64_t)op->kernel_h * op->kernel_w;
     const uint64_t scratch = op->scratch_bytes;
@@ -126,9 +126,11 @@ static int check_weights(const esr_layout *layout, const operator_t *op, uint32_
         return inputs == 1 && has_constant(layout, op->weights, taps * op->groups * outputs);
     }
     if (op->kind == ESR_ANY_CONV) {
-        return esr_any_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <=
+        return esr_any_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs, pixels) <=
                    scratch - taken &&
-               has_constant(layout, op->weights, taps * inputs * op->groups * outputs);
+               has_constant(layout, op->weights,
+                            op->groups * esr_any_conv_weight_bytes(op->kernel_h, op->kernel_w,
+                                                                   inputs, outputs));
     }
     return in_range(op->kernel_h, 1, ESR_MAX_KERNEL) && in_range(op->kernel_w, 1, ESR_MAX_KERNEL) &&
            inputs <= ESR_MAX_CHANNELS && outputs <= ESR_MAX_CHANNELS &&
@@ -169,7 +171,7 @@ static int check_transposed(const esr_layout *layout, const operator_t *op, cons
            has_scratch(layout, op, out) && op->kernel_h <= in->depth &&
            op->kernel_h <= in->top + op->top / up_h + 1 && op->kernel_w <= in->left + row.last + 1 &&
            row.last + row.windows <= (uint32_t)in->width + in->right &&
-           check_weights(layout, op, in->channels, outputs, row.bytes) &&
+           check_weights(layout, op, in->channels, outputs, row.windows, row.bytes) &&
            has_constant(layout, op->bias, (uint64_t)outputs * 4) &&
            has_scales(layout, op->scales, outputs);
 }
@@ -185,7 +187,8 @@ static int check_conv(const esr_layout *layout, const operator_t *op, const buff
     return has_windows(op, in, out) && (is_any || is_plain(op)) && op->groups != 0 &&
            has_scratch(layout, op, in) && has_scratch(layout, op, out) &&
            in->channels % op->groups == 0 && out->channels % op->groups == 0 &&
-           check_weights(layout, op, in->channels / op->groups, out->channels / op->groups, 0) &&
+           check_weights(layout, op, in->channels / op->groups, out->channels / op->groups,
+                         out->width, 0) &&
            has_constant(layout, op->bias, (uint64_t)out->channels * 4) &&
            has_scales(layout, op->scales, out->channels);
 }

@@ -26,6 +26,8 @@ static int8_t requantized(const esr_conv *args, uint32_t sum, uint32_t channel)
 
 /* --- convolutions */
 
+#if ESR_LAYOUT != ESR_LAYOUT_DSP16
+
 ESR_INLINE uint32_t add_products(uint32_t sum, const int8_t *in, const int8_t *weights,
                                  uint32_t count)
 {
@@ -52,11 +54,19 @@ ESR_INLINE uint32_t add_window(const esr_conv *args, const int8_t *weights, size
     return sum;
 }
 
-uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+uint64_t esr_any_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                   uint32_t outputs)
+{
+    return (uint64_t)kernel_h * kernel_w * inputs * outputs;
+}
+
+uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                    uint32_t pixels)
 {
     (void)kernel_h;
     (void)kernel_w;
     (void)inputs;
+    (void)pixels;
     return 0;
 }
 
@@ -82,6 +92,8 @@ ESR_HOT void esr_portable_any_conv_row(const esr_conv *args)
         }
     }
 }
+
+#endif
 
 /* Output channels [first, first + lanes) of one pixel; output c reads input c / multiplier. */
 ESR_INLINE void depthwise_lanes(const esr_conv *args, uint32_t pixel, uint32_t first,
@@ -129,7 +141,7 @@ ESR_HOT void esr_portable_any_depthwise_row(const esr_conv *args)
     }
 }
 
-#if ESR_LAYOUT != ESR_LAYOUT_MVE8
+#if ESR_LAYOUT == ESR_LAYOUT_SIMD
 void esr_any_conv_row(const esr_conv *args)
 {
     esr_portable_any_conv_row(args);

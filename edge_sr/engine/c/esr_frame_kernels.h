@@ -11,17 +11,25 @@
 
 #if ESR_FRAMES
 
-/* Convolutions of any stride and dilation, with weights as a .tflite has them, one byte each:
- * [output][kernel_h][kernel_w][input of the group]; depthwise: [kernel_h][kernel_w][output]. */
+/*
+ * Convolutions of any stride and dilation, with compact weights, one byte each, in the order of a
+ * .tflite: [output][kernel_h][kernel_w][input of the group]; dsp16: for each two outputs of a group,
+ * [four taps][output][tap], windows padded with 0 to a multiple of four taps. Depthwise, in every
+ * layout: [kernel_h][kernel_w][output].
+ */
 void esr_any_conv_row(const esr_conv *args);
-void esr_any_depthwise_row(const esr_conv *args);
+void esr_any_depthwise_row(const esr_conv *args); /* any scratch memory; more may be faster */
 
 /* The references, and the fallbacks of others. */
 void esr_portable_any_conv_row(const esr_conv *args);
 void esr_portable_any_depthwise_row(const esr_conv *args);
 
-/* Minimum bytes of scratch memory of esr_any_conv_row(). `inputs`: channels of a group. */
-uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs);
+/* Bytes of one group's weights, and minimum bytes of scratch memory, of esr_any_conv_row().
+ * `inputs`, `outputs`: channels of the group; `pixels`: of an output row. */
+uint64_t esr_any_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                   uint32_t outputs);
+uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                    uint32_t pixels);
 
 /* Pooling. `in` has the window's rows that lie in the frame, from column 0 on. */
 typedef struct esr_pool {
