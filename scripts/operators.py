@@ -37,6 +37,7 @@ LIMITS = {
     "SQUEEZE": _RESHAPE,
     "EXPAND_DIMS": _RESHAPE,
     "FULLY_CONNECTED": "on all or on each pixel; one scale of the weights, or one per output",
+    "TRANSPOSE": "of height, width and channels",
     "SOFTMAX": "up to 511 channels",
 }
 """What limits the operators of networks that run at their own size."""

@@ -186,6 +186,7 @@ _INPUTS = {
     "SOFTMAX": (1, 1),
     "RESHAPE": (1, 2),
     "SQUEEZE": (1, 1),
+    "TRANSPOSE": (2, 2),
     "EXPAND_DIMS": (2, 2),
     "PADV2": (3, 3),
     "MIRROR_PAD": (2, 2),

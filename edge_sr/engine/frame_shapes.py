@@ -94,9 +94,40 @@ def _reshape(graph: Graph, operator: Operator) -> FrameNode:
     return FrameNode(str(operator), (image.index,), output.index, (call,), rows)
 
 
+def _transpose(graph: Graph, operator: Operator) -> FrameNode:
+    image, output = image_and_output(graph, operator)
+    given, first = constant(graph, operator, 1).ravel().tolist(), axis_of(image, 0)
+    order = [*range(first), *(axis_of(image, axis) for axis in given)]
+    if sorted(order) != [0, 1, 2, 3]:
+        raise UserError(f"{operator} puts the axes of {image} in the order {given}")
+    check_shape(operator, output, tuple(image.shape[axis] for axis in order))
+    moved = [axis for axis in order if image.shape[axis] > 1]
+    if moved == sorted(moved):
+        return _reshape(graph, operator)
+    check_same_scale(operator, image, output)
+    # The batch may have changed places with another axis of one value.
+    place = order.index(0)
+    order[place], order[0] = order[0], 0
+    call = KernelCall(
+        kind=Kind.TRANSPOSE,
+        source=image.index,
+        target=output.index,
+        extra=sum((axis - 1) << 2 * index for index, axis in enumerate(order[1:])),
+    )
+    keeps_rows, height = order[1] == 1, image.shape[1]
+    return FrameNode(
+        str(operator),
+        (image.index,),
+        output.index,
+        (call,),
+        lambda row: range(row, row + 1) if keeps_rows else range(height),
+    )
+
+
 RULES: dict[str, Rule] = {
     "SOFTMAX": _softmax,
     "PAD": _pad,
     "PADV2": _pad,
+    "TRANSPOSE": _transpose,
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), _reshape),
 }

@@ -34,6 +34,7 @@ class Kind(IntEnum):
     MEAN_SUMS = 21
     LAST_MAX = 22
     BINARY = 23
+    TRANSPOSE = 24
 
 
 @dataclass(frozen=True, eq=False)

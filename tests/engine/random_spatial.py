@@ -9,7 +9,7 @@ from tflite_factory import ACTIVATIONS, Value
 
 NAMES = (
     *("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR", "SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V"),
-    *("MIRROR_PAD", "PADV2", "MEAN", "SQUEEZE", "TRANSPOSE_CONV"),
+    *("MIRROR_PAD", "PADV2", "MEAN", "SQUEEZE", "TRANSPOSE_CONV", "TRANSPOSE"),
 )
 
 
@@ -152,6 +152,12 @@ class SpatialWriter(EngineWriter):
         self.operator("TRANSPOSE_CONV", operands, [out.index], options)
         return out
 
+    def transpose(self, image: Value, order: Sequence[int]) -> Value:
+        out = self.copied(image, "transposed", [image.shape[axis] for axis in order])
+        operands = [image.index, self.integers("order", order)]
+        self.operator("TRANSPOSE", operands, [out.index], schema.TransposeOptionsT())
+        return out
+
     def spatial(self, image: Value, name: str, number: int) -> Value | None:
         """An operator with numbers drawn by a seed; None if it does not fit the image."""
         rng = np.random.default_rng(number)
@@ -187,6 +193,9 @@ class SpatialWriter(EngineWriter):
         if name == "MEAN":
             axes = [axis for axis in (1, 2, 3) if rng.integers(2)] or [1]
             return self.mean_over(image, axes, keep=True)
+        if name == "TRANSPOSE":
+            fits = max(image.shape[1:3]) <= 40
+            return self.transpose(image, [0, *rng.permutation([1, 2, 3])]) if fits else None
         if name == "TRANSPOSE_CONV":
             kernel, stride = rng.integers(1, 6, 2).tolist(), rng.integers(1, 5, 2).tolist()
             outputs, same = int(rng.choice([1, 2, 3, 5, 8, 12])), bool(rng.integers(2))

@@ -23,6 +23,23 @@ static int take(void *user, uint32_t y, const int8_t *row)
     return y == 40;
 }
 
+static int take_any(void *user, uint32_t output, uint32_t y, const int8_t *row)
+{
+    esr_info info;
+
+    if (esr_describe_output(user, output, &info) != ESR_OK) {
+        abort();
+    }
+    return take(&info, y, row);
+}
+
+/* Every second height with the rows of all outputs. */
+static esr_status begin(esr_engine *engine, uint32_t height, esr_info *info)
+{
+    return height % 2 ? esr_begin_outputs(engine, height, take_any, engine)
+                      : esr_begin(engine, height, take, info);
+}
+
 static void run_frame(esr_engine *engine, uint32_t height)
 {
     esr_info info;
@@ -37,10 +54,10 @@ static void run_frame(esr_engine *engine, uint32_t height)
         abort();
     }
     height *= info.rows_den;
-    status = esr_begin(engine, height, take, &info);
+    status = begin(engine, height, &info);
     if (status == ESR_HEIGHT) { /* a frame plan runs at one height */
         height = info.rows_den;
-        status = esr_begin(engine, height, take, &info);
+        status = begin(engine, height, &info);
     }
     for (uint32_t y = 0; status == ESR_OK && y < height; y++) {
         memset(row, (int)(y * 37), (size_t)info.in_width * info.in_channels);

@@ -482,6 +482,25 @@ static void run_reshape(const esr_engine *engine, const operator_t *op, uint32_t
     }
 }
 
+/* Copy the row's values from the places where the axes of the input are in another order. */
+static void run_transpose(const esr_engine *engine, const operator_t *op, uint32_t row)
+{
+    const buffer_t *in = buffer_at(engine, op->in), *out = buffer_at(engine, op->out);
+    const uint32_t columns = op->extra >> 2 & 3, channels = op->extra >> 4;
+    int8_t *to = fresh_row(engine, out, row);
+    uint32_t place[3] = {0, 0, 0}; /* row, column and channel of the input */
+
+    place[op->extra & 3] = row - out->top;
+    for (uint32_t x = 0; x < out->width; x++) {
+        place[columns] = x;
+        for (uint32_t channel = 0; channel < out->channels; channel++) {
+            place[channels] = channel;
+            *to++ = row_at(engine, in, place[0] + in->top)[(size_t)place[1] * in->channels +
+                                                           place[2]];
+        }
+    }
+}
+
 static void run_operator(const esr_engine *engine, const operator_t *op, uint32_t row)
 {
     switch (op->kind) {
@@ -542,6 +561,9 @@ static void run_operator(const esr_engine *engine, const operator_t *op, uint32_
         if (ESR_HAS(ESR_RESHAPE)) {
             run_reshape(engine, op, row);
         }
+        break;
+    case ESR_TRANSPOSE:
+        run_transpose(engine, op, row);
         break;
     case ESR_GATHER:
         if (ESR_HAS(ESR_GATHER)) {

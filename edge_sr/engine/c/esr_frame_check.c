@@ -297,6 +297,16 @@ static int check_binary(const esr_layout *layout, const operator_t *op, const bu
            (apart(other, out) || (other == out && same_shape(other, out)));
 }
 
+static int check_transpose(const operator_t *op, const buffer_t *in, const buffer_t *out)
+{
+    const uint32_t sides[3] = {in->height, in->width, in->channels};
+    const uint32_t rows = op->extra & 3, columns = op->extra >> 2 & 3, channels = op->extra >> 4;
+
+    return rows < 3 && columns < 3 && channels < 3 && rows != columns && rows != channels &&
+           columns != channels && out->height == sides[rows] && out->width == sides[columns] &&
+           out->channels == sides[channels];
+}
+
 static int check_kind(const esr_layout *layout, const operator_t *op, const buffer_t *in,
                       const buffer_t *out)
 {
@@ -344,6 +354,8 @@ static int check_kind(const esr_layout *layout, const operator_t *op, const buff
         return (uint64_t)row_bytes(in) * in->height == (uint64_t)row_bytes(out) * out->height;
     case ESR_GATHER:
         return check_gather(layout, op, in, out);
+    case ESR_TRANSPOSE:
+        return check_transpose(op, in, out);
     case ESR_BINARY:
         return 1; /* check_operator has checked it with its second input */
     case ESR_BILINEAR:

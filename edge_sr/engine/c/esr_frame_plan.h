@@ -74,10 +74,12 @@ typedef enum esr_frame_kind {
     ESR_AVERAGE_SUMS,         /* of ESR_SUM_ROWS, as ESR_AVERAGE_POOL; extra: width of the map */
     ESR_MEAN_SUMS,            /* the same, as ESR_MEAN */
     ESR_LAST_MAX,             /* of ESR_MAX_ROWS: the row of the whole window */
-    ESR_BINARY                /* of two inputs, value by value; extra: esr_binary_function;
+    ESR_BINARY,               /* of two inputs, value by value; extra: esr_binary_function;
                                * kernel_h, kernel_w, groups: height, width and channels of the
                                * second input, each as in the first or 1; weights: the second
                                * input if it is constant, else 0 */
+    ESR_TRANSPOSE             /* extra: the input's axis (0: rows, 1: columns, 2: channels) that
+                               * becomes rows | columns << 2 | channels << 4 */
 } esr_frame_kind;
 
 /* What ESR_BINARY computes of a left and a right value. */
