@@ -110,7 +110,7 @@ def frame_fields(network: Graph, plan: FramePlan, name: str) -> dict[str, str]:
 def _types(network: Graph) -> dict[str, str]:
     """Return the types of input and output rows, which C code takes as int8 all the same."""
     cast = " (cast the pointers to int8_t *)"
-    ends = network.input.dtype, network.output.dtype
+    ends = network.input.dtype, network.tensors[network.outputs[0]].dtype
     return {
         role: f"{dtype}{cast if dtype == 'uint8' else ''}"
         for role, dtype in zip(("TYPE_IN", "TYPE_OUT"), ends, strict=True)

@@ -197,3 +197,17 @@ def test_a_library_of_uint8_says_so(tmp_path: Path) -> None:
         text = header.read_text()
         for role in ("Input", "Output"):
             assert f"{role}: uint8 (cast the pointers to int8_t *), " in text
+
+
+def test_a_library_of_several_outputs_says_so(tmp_path: Path) -> None:
+    """Its example runs operators that other libraries leave out, and prints the first output."""
+    writer = FrameWriter(HEIGHT, WIDTH, 3)
+    image = writer.transposed(writer.input, (3, 3), (2, 2), 4, True)
+    image = writer.transpose(image, (0, 2, 1, 3))
+    scores = writer.dense(writer.mean(image, keep=False), 5, "NONE")
+    model = writer.finish(image, scores)
+    request = compose.Request("two_model", model, None, None, None)
+    folder = write_library(tmp_path / "library", request, "cmake", "streaming")
+    header = (folder / "src" / "two_model.h").read_text()
+    assert "; the first of 2 outputs, esr_begin_outputs() of esr.h gives all." in header
+    assert example_output(folder, tmp_path).endswith(": matches the host\n")

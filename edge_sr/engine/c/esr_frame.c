@@ -563,7 +563,9 @@ static void run_operator(const esr_engine *engine, const operator_t *op, uint32_
         }
         break;
     case ESR_TRANSPOSE:
-        run_transpose(engine, op, row);
+        if (ESR_HAS(ESR_TRANSPOSE)) {
+            run_transpose(engine, op, row);
+        }
         break;
     case ESR_GATHER:
         if (ESR_HAS(ESR_GATHER)) {
