@@ -97,6 +97,7 @@ def load(
     *,
     scale: int | None = None,
     input_range: RangeName | None = None,
+    output_range: RangeName | None = None,
 ) -> Upscaler:
     """Open an upscaler.
 
@@ -110,6 +111,8 @@ def load(
         scale: that the network must have; with a model's name ("tinypssr") it chooses the network.
         input_range: "0..1", "0..255" or "-1..1", the pixels that a file takes; None to read it from
             scale and zero point, where float32 means 0..1.
+        output_range: of the pixels that it gives, likewise; None for the input's range where the
+            file does not tell.
 
     Raises:
         EdgeSRError: nothing of that name is included, the file is damaged or not an upscaler, the
@@ -121,6 +124,7 @@ def load(
     _check_choice("precision", precision, (None, *catalog.PRECISIONS))
     _check_choice("runtime", runtime, (None, *RUNTIMES))
     _check_choice("input_range", input_range, (None, *RANGES))
+    _check_choice("output_range", output_range, (None, *RANGES))
     artifact, session = open_upscaler(
         None if name is None else _name(name),
         _whole("scale", scale),
@@ -128,6 +132,7 @@ def load(
         precision,
         _whole("threads", threads),
         None if input_range is None else RANGES[input_range],
+        None if output_range is None else RANGES[output_range],
     )
     return Upscaler(artifact.name.split(" ")[0], artifact.runtime, session)
 

@@ -61,6 +61,15 @@ InputRangeOption = Annotated[
         show_default="from scale and zero point; float32: 0..1",
     ),
 ]
+OutputRangeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output-range",
+        metavar="RANGE",
+        help="Values of black and white in a file's output, likewise.",
+        show_default="from scale and zero point, else the input's",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 
 

@@ -15,6 +15,7 @@ from edge_sr.cli.common import (
     ForceOption,
     InputRangeOption,
     Int8Option,
+    OutputRangeOption,
     PerChannelOption,
     RuntimeOption,
     ScaleOption,
@@ -85,6 +86,7 @@ def evaluate(
     int8: Int8Option = None,
     threads: ThreadsOption = None,
     input_range: InputRangeOption = None,
+    output_range: OutputRangeOption = None,
     per_channel: PerChannelOption = False,
     border: Annotated[
         int | None,
@@ -118,6 +120,7 @@ def evaluate(
             "--int8 or --float32": int8 is not None,
             "--per-channel": per_channel,
             "--border": border is not None,
+            "--output-range": output_range is not None,
         }
         eval_classifier.refuse_options(model, given)
         check_files(force, json_file, csv_file)
@@ -130,10 +133,10 @@ def evaluate(
         raise UserError(f"--labels is for classifiers; {model or DEFAULT_MODEL} is not one")
     name, session = BICUBIC, None
     if model == BICUBIC:
-        scale = _bicubic_scale(scale, runtime, int8, threads, input_range)
+        scale = _bicubic_scale(scale, runtime, int8, threads, input_range, output_range)
     else:
-        precision, stated = precision_of(int8), range_of(input_range)
-        artifact, session = open_upscaler(model, scale, runtime, precision, threads, stated)
+        precision, ranges = precision_of(int8), (range_of(input_range), range_of(output_range))
+        artifact, session = open_upscaler(model, scale, runtime, precision, threads, *ranges)
         name, scale = f"{artifact.name} ({artifact.runtime})", session.scale
     border = scale if border is None else border
     pairs = find_pairs(data, scale, for_test=True)
@@ -149,12 +152,12 @@ def _bicubic_scale(
     runtime: str | None,
     int8: bool | None,
     threads: int | None,
-    input_range: str | None,
+    *ranges: str | None,
 ) -> int:
-    if (runtime, int8, threads, input_range) != (None, None, None, None):
+    if any(option is not None for option in (runtime, int8, threads, *ranges)):
         raise UserError(
-            "bicubic takes no --runtime, --int8, --float32, --threads or --input-range; "
-            "leave them out"
+            "bicubic takes no --runtime, --int8, --float32, --threads, --input-range or "
+            "--output-range; leave them out"
         )
     return DEFAULT_SCALE if scale is None else scale
 

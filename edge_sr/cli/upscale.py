@@ -9,6 +9,7 @@ from edge_sr.cli.common import (
     ForceOption,
     InputRangeOption,
     Int8Option,
+    OutputRangeOption,
     PerChannelOption,
     RuntimeOption,
     ScaleOption,
@@ -45,6 +46,7 @@ def upscale(
     int8: Int8Option = None,
     threads: ThreadsOption = None,
     input_range: InputRangeOption = None,
+    output_range: OutputRangeOption = None,
     per_channel: PerChannelOption = False,
     force: ForceOption = False,
 ) -> None:
@@ -60,8 +62,8 @@ def upscale(
     from edge_sr.zoo.artifact import check_options, open_upscaler
 
     def open_session() -> "Session":
-        precision, stated = precision_of(int8), range_of(input_range)
-        return open_upscaler(model, scale, runtime, precision, threads, stated)[1]
+        ranges = range_of(input_range), range_of(output_range)
+        return open_upscaler(model, scale, runtime, precision_of(int8), threads, *ranges)[1]
 
     check_options(model, scale, runtime, precision_of(int8), threads)
     if not source.exists():

@@ -82,7 +82,8 @@ class LiteRTArrays(Arrays):
                 continue
             with contextlib.suppress(ValueError):  # XNNPACK holds it
                 view = self._interpreter.tensor(details["index"])()
-                yield view.ctypes.data, view.ctypes.data + view.nbytes
+                if isinstance(view, np.ndarray):  # a scalar is a copy
+                    yield view.ctypes.data, view.ctypes.data + view.nbytes
 
 
 class LiteRTSession(Session):

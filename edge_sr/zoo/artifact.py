@@ -1,5 +1,6 @@
 """The file of a network that a runtime and a precision mean."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def open_upscaler(
     precision: Precision | None = None,
     threads: int | None = None,
     input_range: PixelRange | None = None,
+    output_range: PixelRange | None = None,
 ) -> tuple[Artifact, Session]:
     """Find an upscaler and open it.
 
@@ -111,6 +113,8 @@ def open_upscaler(
         threads: 1 to 64; None for one per core where the runtime takes several.
         input_range: of the pixels that a file takes; None to read it from the file, where float32
             means 0..1.
+        output_range: of the pixels that it gives; None to read it from the file, where it is the
+            input's if the file does not tell.
 
     Raises:
         UserError: as `catalog.resolve` and `choose`, or the file is damaged, or its scale or
@@ -118,8 +122,9 @@ def open_upscaler(
     """
     network = catalog.resolve(name, scale, kind="super-resolution")
     artifact = choose(network, runtime, precision)
-    if input_range is not None and network.path is None:
-        raise UserError(f"{network.id} takes pixels {UNIT}; leave --input-range out")
+    for name, stated in (("input", input_range), ("output", output_range)):
+        if stated is not None and network.path is None:
+            raise UserError(f"{network.id} has pixels {UNIT}; leave --{name}-range out")
     if threads is None:
         threads = len(cores()) if RUNTIMES[artifact.runtime].threaded else 1
     session = open_session(artifact.path, artifact.runtime, threads)
@@ -129,4 +134,6 @@ def open_upscaler(
         raise UserError(f"{artifact.path} computes in {session.precision}, not in {precision}")
     if input_range is not None:
         state_range(session, input_range)
+    if output_range is not None:
+        session.output = dataclasses.replace(session.output, pixels=output_range)
     return artifact, session

@@ -54,6 +54,23 @@ def test_eval_takes_a_stated_range(edge_sr: EdgeSr, unknown: Path, image: Path) 
     )
 
 
+def test_the_range_of_the_output_can_be_stated(
+    edge_sr: EdgeSr, tmp_path: Path, image: Path
+) -> None:
+    writer = tflite_factory.TfliteWriter(8, 8)  # its output holds about -0.2..0.3
+    path, out = tmp_path / "model.tflite", tmp_path / "out.png"
+    path.write_bytes(writer.finish(writer.depth_to_space(writer.conv(writer.input, 4, 3), 2)))
+    arguments = ("upscale", image, out, "--model", path)
+    assert "--output-range states the range" in edge_sr.refuses(*arguments)
+    assert edge_sr(*arguments, "--output-range", "0..1").code == 0
+    assert np.asarray(Image.open(out)).max() > 20
+    assert edge_sr(*arguments, "--output-range", "0..255", "--force").code == 0
+    assert np.asarray(Image.open(out)).max() == 0
+    assert "leave --output-range out" in edge_sr.refuses(
+        "upscale", image, tmp_path / "other.png", "--output-range", "0..1"
+    )
+
+
 def test_bad_ranges_are_refused(edge_sr: EdgeSr, tmp_path: Path, image: Path) -> None:
     arguments = ("upscale", image, tmp_path / "out.png")
     assert "unknown range of pixels '0..9'" in edge_sr.refuses(*arguments, "--input-range", "0..9")
