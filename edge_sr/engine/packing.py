@@ -73,13 +73,13 @@ def takes(layout: Layout, call: KernelCall, pixels: int) -> bool:
     """
     assert call.window is not None
     outputs, *kernel, inputs = call.window.shape
-    if layout == Layout.DSP16:
-        is_depthwise = _is_depthwise(call.window, call.groups)
-        if not call.expanded or is_depthwise or call.kernel == (1, 1):
-            return False
+    is_depthwise = _is_depthwise(call.window, call.groups)
+    strides = layout == Layout.SIMD and not is_depthwise
+    if layout == Layout.DSP16 and (not call.expanded or is_depthwise or call.kernel == (1, 1)):
+        return False
     return (
         layout != Layout.MVE8
-        and (*call.stride, *call.dilation) == (1, 1, 1, 1)
+        and (strides or (*call.stride, *call.dilation) == (1, 1, 1, 1))
         and pixels > 1
         and max(kernel) <= _MAX_KERNEL
         and max(inputs, outputs // call.groups) <= _MAX_CHANNELS
@@ -118,7 +118,7 @@ def _kernel_scratch_bytes(call: KernelCall, pixels: int) -> int:
         sizes.append(_mve8_depthwise_scratch(call, pixels))
     else:
         sizes.append(_mve8_window_scratch(call, pixels))
-        if any(takes(layout, call, pixels) for layout in Layout):
+        if takes(Layout.DSP16, call, pixels):
             sizes.append(scratch_bytes(call.kernel, call.window.shape[3]))
     return max(sizes)
 

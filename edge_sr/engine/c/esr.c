@@ -180,6 +180,11 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
     args.in_channels = in->channels;
     args.out_channels = out->channels;
     args.groups = op->groups;
+#if ESR_CONV_STRIDES
+    args.stride_w = 1;
+    args.dilation_h = 1;
+    args.dilation_w = 1;
+#endif
     args.weights = esr_constant(layout, op->weights);
     args.bias = esr_constant(layout, op->bias);
     args.scales = esr_constant(layout, op->scales);

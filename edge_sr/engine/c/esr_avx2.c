@@ -349,7 +349,9 @@ static AVX2 void avx2_conv_row(const esr_conv *args)
     b.steps = (b.run + 1) / 2;
     b.weights = arranged;
     b.tile = tile;
-    if (!set_tile(&b)) { /* the portable kernel has no such limits */
+    /* The portable kernel has no such limits. */
+    if (esr_stride_w(args) != 1 || esr_dilation_h(args) != 1 || esr_dilation_w(args) != 1 ||
+        !set_tile(&b)) {
         esr_conv_row(args);
         return;
     }

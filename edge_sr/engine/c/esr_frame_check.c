@@ -180,11 +180,12 @@ static int check_conv(const esr_layout *layout, const operator_t *op, const buff
                       const buffer_t *out)
 {
     const int is_any = op->kind == ESR_ANY_CONV || op->kind == ESR_ANY_DEPTHWISE;
+    const int takes = is_any || is_plain(op) || (ESR_CONV_STRIDES && op->kind == ESR_CONV);
 
     if (op->extra != 0) {
         return check_transposed(layout, op, in, out);
     }
-    return has_windows(op, in, out) && (is_any || is_plain(op)) && op->groups != 0 &&
+    return has_windows(op, in, out) && takes && op->groups != 0 &&
            has_scratch(layout, op, in) && has_scratch(layout, op, out) &&
            in->channels % op->groups == 0 && out->channels % op->groups == 0 &&
            check_weights(layout, op, in->channels / op->groups, out->channels / op->groups,

@@ -54,7 +54,7 @@ typedef struct block {
     uint32_t outputs;   /* channels to store, at most the block's lanes */
     uint32_t taps;      /* runs of contiguous inputs per kernel row */
     uint32_t run;       /* length of a run */
-    uint32_t step;      /* distance of runs */
+    size_t step;        /* distance of runs */
 } block;
 
 /* Requantize and store `count` neighbouring channels of a pixel. */
@@ -135,14 +135,14 @@ ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t next, uint32_
     const esr_conv *args = b->args;
     const int8_t *weights = b->weights + quad;
     const uint32_t channel = b->out_first + quad, count = min_u32(b->outputs - quad, 4);
-    const size_t apart = (size_t)next * args->in_channels;
+    const size_t step = (size_t)esr_stride_w(args) * args->in_channels, apart = next * step;
     uint32_t left[4], right[4];
 
     start_sums(left, args->bias + channel, count);
     memcpy(right, left, sizeof right);
     for (uint32_t y = 0; y < args->kernel_h; y++) {
-        const int8_t *in = esr_window_row(&args->in, y) + (size_t)pixel * args->in_channels +
-                           b->in_first;
+        const int8_t *in =
+            esr_window_row(&args->in, y * esr_dilation_h(args)) + pixel * step + b->in_first;
 
         for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
             add_run(left, right, in, apart, weights, lanes, b->run);
@@ -203,14 +203,15 @@ void esr_conv_row(const esr_conv *args)
 {
     const uint32_t inputs = args->in_channels / args->groups;
     const uint32_t outputs = args->out_channels / args->groups;
+    const int whole = args->groups == 1 && esr_dilation_w(args) == 1;
     block b;
 
     b.args = args;
     b.weights = args->weights;
-    /* Without groups the inputs of one kernel row are one contiguous run. */
-    b.taps = args->groups == 1 ? 1 : args->kernel_w;
-    b.run = args->groups == 1 ? inputs * args->kernel_w : inputs;
-    b.step = args->in_channels;
+    /* Without groups and dilation the inputs of one kernel row are one contiguous run. */
+    b.taps = whole ? 1 : args->kernel_w;
+    b.run = whole ? inputs * args->kernel_w : inputs;
+    b.step = (size_t)esr_dilation_w(args) * args->in_channels;
     for (uint32_t group = 0; group < args->groups; group++) {
         b.in_first = group * inputs;
         b.out_first = group * outputs;

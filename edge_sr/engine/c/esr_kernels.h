@@ -41,8 +41,8 @@ static inline const int8_t *esr_window_row(const esr_window *window, uint32_t ro
 }
 
 /*
- * Convolution, of stride 1 but for esr_frame_kernels.h. The padding is in the ring buffer already: it holds the input's zero
- * point, whose part in each sum has been subtracted from the bias.
+ * Convolution. The padding is in the ring buffer already: it holds the input's zero point, whose
+ * part in each sum has been subtracted from the bias.
  *
  * weights, in the layout of esr_layout.h, for each group:
  * simd: for each block of up to 16 outputs: [kernel_h][kernel_w][inputs][lanes];
@@ -77,6 +77,44 @@ typedef struct esr_conv {
     void *scratch;            /* aligned to 4 bytes, at least esr_conv_scratch_bytes() */
     size_t scratch_bytes;
 } esr_conv;
+
+/* 1: esr_conv_row() takes any stride and dilation; 0: only 1, as esr_depthwise_row() does. */
+#if ESR_FRAMES && ESR_LAYOUT == ESR_LAYOUT_SIMD
+#define ESR_CONV_STRIDES 1
+#else
+#define ESR_CONV_STRIDES 0
+#endif
+
+/* Stride and dilation, 1 where they are constant. */
+static inline uint32_t esr_stride_w(const esr_conv *args)
+{
+#if ESR_CONV_STRIDES
+    return args->stride_w;
+#else
+    (void)args;
+    return 1;
+#endif
+}
+
+static inline uint32_t esr_dilation_h(const esr_conv *args)
+{
+#if ESR_CONV_STRIDES
+    return args->dilation_h;
+#else
+    (void)args;
+    return 1;
+#endif
+}
+
+static inline uint32_t esr_dilation_w(const esr_conv *args)
+{
+#if ESR_CONV_STRIDES
+    return args->dilation_w;
+#else
+    (void)args;
+    return 1;
+#endif
+}
 
 /* Bytes of one group's weights, and minimum bytes of scratch memory. `inputs`, `outputs`: channels
  * of the group. */

@@ -39,7 +39,7 @@ ESR_HOT static void NAMED(conv)(const block *b)
     memcpy(&start, bias, sizeof start);
     for (uint32_t pixel = 0; pixel <= last; pixel += 4) {
         const uint32_t rest = last - pixel;
-        const size_t step = args->in_channels;
+        const size_t step = (size_t)esr_stride_w(args) * args->in_channels;
         const size_t d1 = (rest < 1 ? rest : 1) * step;
         const size_t d2 = (rest < 2 ? rest : 2) * step;
         const size_t d3 = (rest < 3 ? rest : 3) * step;
@@ -47,7 +47,8 @@ ESR_HOT static void NAMED(conv)(const block *b)
         NAMED(vector) s0 = start, s1 = start, s2 = start, s3 = start;
 
         for (uint32_t y = 0; y < args->kernel_h; y++) {
-            const int8_t *in = esr_window_row(&args->in, y) + pixel * step + b->in_first;
+            const int8_t *in =
+                esr_window_row(&args->in, y * esr_dilation_h(args)) + pixel * step + b->in_first;
 
             for (uint32_t tap = 0; tap < b->taps; tap++, in += b->step) {
                 for (uint32_t first = 0; first < run; first += WIDENED) {
