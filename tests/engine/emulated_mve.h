@@ -10,6 +10,7 @@
 
 typedef struct { int32_t at[4]; } int32x4_t;
 typedef struct { uint32_t at[4]; } uint32x4_t;
+typedef struct { int32x4_t val[2]; } int32x4x2_t;
 typedef struct { int8_t at[16]; } int8x16_t;
 typedef struct { uint8_t at[16]; } uint8x16_t;
 typedef uint16_t mve_pred16_t; /* a bit for each byte */
@@ -69,9 +70,18 @@ LANES(vldrwq_s32(const int32_t *from), from[i])
 LANES(vldrwq_z_s32(const int32_t *from, mve_pred16_t p), lane(p, i) ? from[i] : 0)
 LANES(vldrbq_s32(const int8_t *from), from[i])
 LANES(vldrbq_z_s32(const int8_t *from, mve_pred16_t p), lane(p, i) ? from[i] : 0)
-LANES(vldrwq_gather_offset_s32(const int32_t *from, uint32x4_t places), from[places.at[i] / 4])
 LANES(vldrwq_gather_offset_z_s32(const int32_t *from, uint32x4_t places, mve_pred16_t p),
       lane(p, i) ? from[places.at[i] / 4] : 0)
+
+static inline int32x4x2_t vld2q_s32(const int32_t *from)
+{
+    int32x4x2_t result;
+
+    for (int i = 0; i < 8; i++) {
+        result.val[i % 2].at[i / 2] = from[i];
+    }
+    return result;
+}
 
 static inline mve_pred16_t vctp8q(uint32_t count)
 {

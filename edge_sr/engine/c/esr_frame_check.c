@@ -132,6 +132,11 @@ static int check_weights(const esr_layout *layout, const operator_t *op, uint32_
                             op->groups * esr_any_conv_weight_bytes(op->kernel_h, op->kernel_w,
                                                                    inputs, outputs));
     }
+    if (ESR_LAYOUT == ESR_LAYOUT_MVE8) {
+        /* Frame plans for Helium have no packed weights: their kernel reads beyond its input, where
+         * streaming plans have scratch memory. */
+        return 0;
+    }
     return in_range(op->kernel_h, 1, ESR_MAX_KERNEL) && in_range(op->kernel_w, 1, ESR_MAX_KERNEL) &&
            inputs <= ESR_MAX_CHANNELS && outputs <= ESR_MAX_CHANNELS &&
            esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <= scratch - taken &&

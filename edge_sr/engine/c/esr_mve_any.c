@@ -212,7 +212,6 @@ ESR_NOINLINE static void add_dense(const int8_t *in, const int8_t *weights, uint
 ESR_INLINE void store_quads(const esr_conv *args, const int32_t *sums, uint32_t channel,
                             uint32_t quads, mve_pred16_t lanes, int all)
 {
-    const uint32x4_t offsets = vidupq_n_u32(0, 8); /* of scales */
     const int32x4_t low = vdupq_n_s32(args->low), high = vdupq_n_s32(args->high);
     const int32_t zero_point = args->out_zero_point;
     const int32_t *bias = args->bias + channel;
@@ -220,10 +219,7 @@ ESR_INLINE void store_quads(const esr_conv *args, const int32_t *sums, uint32_t 
     int8_t *out = args->out + channel;
 
     for (; quads > 0; quads--, sums += QUAD, bias += QUAD, scales += QUAD, out += QUAD) {
-        const esr_scales by =
-            all ? esr_split_scales(vldrwq_gather_offset_s32(&scales->multiplier, offsets),
-                                   vldrwq_gather_offset_s32(&scales->shift, offsets))
-                : esr_load_scales(scales, lanes);
+        const esr_scales by = all ? esr_load_four_scales(scales) : esr_load_scales(scales, lanes);
         const int32x4_t sum =
             vaddq_s32(vldrwq_s32(sums), all ? vldrwq_s32(bias) : vldrwq_z_s32(bias, lanes));
         const int32x4_t value = vaddq_n_s32(esr_multiply_quad(sum, &by), zero_point);

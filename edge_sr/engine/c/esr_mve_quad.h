@@ -40,6 +40,14 @@ static inline esr_scales esr_load_scales(const esr_scale *from, mve_pred16_t lan
     return esr_split_scales(vldrwq_gather_offset_z_s32(&from->multiplier, offsets, lanes), shift);
 }
 
+/* Load four scales. */
+static inline esr_scales esr_load_four_scales(const esr_scale *from)
+{
+    const int32x4x2_t pairs = vld2q_s32(&from->multiplier);
+
+    return esr_split_scales(pairs.val[0], pairs.val[1]);
+}
+
 /* esr_multiply(). */
 static inline int32x4_t esr_multiply_quad(int32x4_t value, const esr_scales *by)
 {
