@@ -4,6 +4,7 @@ The converter's defaults are used: post-training quantization to int8, ranges fr
 """
 
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,8 @@ def _keras() -> Any:
 
 def _load(keras: Any, path: Path) -> Any:
     """Load a .keras file; code in it is not executed."""
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is not a .keras file, which is the zip that model.save() writes")
     try:
         with quiet_native():
             return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -45,11 +45,8 @@ def _obstacles(network: Graph) -> list[str]:
     with contextlib.suppress(UserError):
         network = frame_lower.as_images(network)  # without operators that only compute shapes
     found = []
-    if len(network.inputs) != 1 or len(network.outputs) != 1:
-        found.append(
-            f"it has {len(network.inputs)} inputs and {len(network.outputs)} outputs, and the "
-            "engine takes one of each"
-        )
+    if len(network.inputs) != 1:
+        found.append(f"it has {len(network.inputs)} inputs, and the engine takes one")
     missing = [
         operator
         for operator in network.operators
@@ -125,6 +122,13 @@ def upscaler_obstacles(network: Graph) -> list[str]:
 def advice(network: Graph) -> str:
     """Return how a network of floats or uint8 becomes one of int8."""
     inside = any(tensor.dtype == "int8" for tensor in network.used())
+    ends = {network.tensors[index].dtype for index in (*network.inputs, *network.outputs)}
+    island = _float_operator(network)
+    if inside and island is not None and "float32" not in ends:
+        return (
+            f"{island} computes with floats, because the converter has no int8 version of it; "
+            "replace it in the network"
+        )
     if inside:
         return (
             "inside it is int8: convert it with converter.inference_input_type = tf.int8 and "
@@ -133,6 +137,19 @@ def advice(network: Graph) -> str:
     return (
         "export the model with --int8, or convert it with converter.optimizations, "
         "converter.representative_dataset and converter.inference_input_type = tf.int8"
+    )
+
+
+def _float_operator(network: Graph) -> Operator | None:
+    """Return the first operator that reads computed floats and computes floats."""
+    floats = {t.index for t in network.tensors if t.dtype == "float32" and t.data is None}
+    return next(
+        (
+            operator
+            for operator in network.operators
+            if floats.intersection(operator.inputs) and floats.intersection(operator.outputs)
+        ),
+        None,
     )
 
 

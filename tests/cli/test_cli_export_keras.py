@@ -105,7 +105,7 @@ def _refuse_others(edge_sr: EdgeSr, folder: Path, images: Path) -> None:
     for path, message in (
         (vector, "is not a network of images: its input"),
         (open_size, "takes images of any size; state one with --size"),
-        (damaged, f"Keras cannot load {damaged}: "),
+        (damaged, f"{damaged} is not a .keras file, which is the zip that model.save() writes"),
     ):
         assert message in edge_sr.refuses("export", path, "--images", images, "--out", folder / "x")
     assert not (folder / "x").exists()

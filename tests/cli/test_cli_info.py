@@ -131,6 +131,21 @@ def test_a_network_of_floats_gets_advice(edge_sr: EdgeSr, tmp_path: Path) -> Non
     assert "converter.inference_input_type = tf.int8" in result.out
 
 
+def test_an_operator_that_computes_with_floats_is_named(edge_sr: EdgeSr, tmp_path: Path) -> None:
+    writer = TfliteWriter(6, 6)
+    conv = writer.conv(writer.input, 4, 3)
+    floats = [writer.tensor("float", conv.shape, "float32", [], []) for _ in range(2)]
+    writer.operator("DEQUANTIZE", [conv.index], floats[:1], schema.DequantizeOptionsT())
+    writer.operator("ELU", floats[:1], floats[1:])
+    out = writer.activation("quantized", conv.shape, conv.scale, conv.zero_point)
+    writer.operator("QUANTIZE", floats[1:], [out.index], schema.QuantizeOptionsT())
+    path = tmp_path / "elu.tflite"
+    path.write_bytes(writer.finish(out))
+    text = edge_sr.refuses("firmware", "plan", path)
+    assert "operator 2 ELU computes with floats" in text
+    assert "inference_input_type" not in text
+
+
 def test_several_ends_of_any_rank_are_described(edge_sr: EdgeSr, tmp_path: Path) -> None:
     model = unpack(strided())
     graph = model.subgraphs[0]
