@@ -125,8 +125,10 @@ def _own_frame(image: Path | None, network: Graph, plan: FramePlan) -> tuple[np.
     height, width, channels = plan.in_shape
     if image is not None:
         _check_channels(channels)
-        pixels = fit(read_image(image).pixels, (height, width), channels)
-        return _encode(pixels, network.input), f"{image}, resized to {width}x{height}"
+        pixels = read_image(image).pixels
+        resized = "" if pixels.shape[:2] == (height, width) else f", resized to {width}x{height}"
+        fitted = fit(pixels, (height, width), channels)
+        return _encode(fitted, network.input), f"{image}{resized}"
     try:
         _check_channels(channels)
         pixels, source = default_pixels(height, width)

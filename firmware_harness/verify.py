@@ -14,13 +14,14 @@ from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.engine.planning import plan_network
 from edge_sr.errors import VerificationError
-from edge_sr.graph import Graph, read_bytes, read_graph
+from edge_sr.graph import Graph, Tensor, read_bytes, read_graph
 from firmware_harness import board_file, build, camera, elf, emulate, frames, oracle, project
 from firmware_harness.board import Board
 from firmware_harness.camera import Camera
 from firmware_harness.elf import Flash, StaticRam
 from firmware_harness.emulate import Compression, Run
 from firmware_harness.project import Project
+from firmware_harness.targets import content
 
 _ALIGNMENT = 8  # bytes, of the coder's state
 
@@ -51,6 +52,7 @@ class NetworkRun:
         plan: of its network.
         frame: the input, (H, W, C) int8.
         source: what the frame shows, for people.
+        output: the network's output tensor.
         reference: who computed the expected output: `oracle.TFLM` or `oracle.HOST`.
         result: output and counts.
     """
@@ -59,6 +61,7 @@ class NetworkRun:
     plan: Plan | FramePlan
     frame: np.ndarray
     source: str
+    output: Tensor
     reference: str
     result: Run
 
@@ -66,6 +69,17 @@ class NetworkRun:
     def ram(self) -> int:
         """Return all RAM in bytes but the frame buffers: arena, variables and peak stack."""
         return self.firmware.ram.total + self.result.stack_used
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Return the class with the highest score, and the score; None if there are no scores."""
+        if isinstance(self.plan, Plan) or not content.is_classifier(self.plan):
+            return None
+        quantization = self.output.quantization
+        assert quantization is not None  # the planner has checked it
+        scores = self.result.output.view(self.output.dtype).astype(np.float64)
+        best = int(scores.argmax())
+        return best, float((scores[best] - quantization.zero_point[0]) * quantization.scale[0])
 
     @property
     def macs(self) -> float:
@@ -115,7 +129,8 @@ def run_network(folder: Path, image: Path | None) -> NetworkRun:
         raise VerificationError(f"the engine ended the frame with esr_status {result.status}")
     _check_size("arena", firmware.ram.arena, result.arena_needed)
     oracle.check(result.output, expected, reference)
-    return NetworkRun(firmware, plan, frame, source, reference, result)
+    output = network.tensors[network.outputs[0]]
+    return NetworkRun(firmware, plan, frame, source, output, reference, result)
 
 
 def run_model(name: str, model: bytes, board: str) -> NetworkRun:

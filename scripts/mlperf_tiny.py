@@ -71,7 +71,7 @@ def flash(run: NetworkRun) -> str:
 
 def millions(count: int) -> str:
     """Return instructions in millions."""
-    return f"{count / 1e6:.2f} M"
+    return f"{count / 1e6:#.3g} M"
 
 
 if __name__ == "__main__":

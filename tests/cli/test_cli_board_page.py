@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from command_line import EdgeSr
+from docs_consoles import put_classifier
 
 pytest.importorskip("tflite_micro", reason="the page's figures are with TensorFlow Lite Micro")
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PAGES = [REPOSITORY / "docs" / "tutorials" / name for name in ("board.md", "camera.md")]
+NAMES = ("board.md", "camera.md", "classifier.md")
+PAGES = [REPOSITORY / "docs" / "tutorials" / name for name in NAMES]
 
 
 def transcript() -> list[tuple[str, str]]:
@@ -38,6 +40,7 @@ def test_the_page_shows_what_is_printed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tests").symlink_to(REPOSITORY / "tests")
+    put_classifier(tmp_path)
     result = edge_sr(*shlex.split(command)[1:])
     assert result.code == 0, result.err
     assert lines(result.out) == lines(printed)
@@ -68,9 +71,10 @@ def test_the_page_shows_the_rows_of_builds_and_runs(
     edge_sr: EdgeSr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    put_classifier(tmp_path)
     compared = r"make firmware|edge-sr firmware (build|run)"
     pairs = [pair for pair in transcript() if re.match(compared, pair[0]) and pair[1]]
-    assert len(pairs) == 5
+    assert len(pairs) == 7
     for command, printed in pairs:
         result = edge_sr(*shlex.split(edge_sr_of(command))[1:])
         assert result.code == 0, result.err

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import EdgeSr
+from test_cli_board_page import REPOSITORY, labels
 from tflm_oracle import run_tflm
 
 from edge_sr.classification import fit
@@ -74,6 +75,9 @@ def test_a_classifier_goes_from_keras_to_a_board(
     result = edge_sr("export", path, "--images", photographs, "--out", out)
     assert result.code == 0, result.err
     assert "0..255; --input-range states another range" in result.out
+    page = (REPOSITORY / "docs" / "tutorials" / "classifier.md").read_text(encoding="utf-8")
+    shown = page.split("$ edge-sr export shapes.keras --images shapes\n")[1].split("```")[0]
+    assert rows(result.out) == rows(shown.replace("shapes-int8", "own-int8"))
     assert sorted(each.name for each in out.iterdir()) == [
         f"own-int8{suffix}" for suffix in (".c", ".h", ".tflite")
     ]
@@ -91,6 +95,10 @@ def test_a_classifier_goes_from_keras_to_a_board(
     if all(shutil.which(tool) for tool in TOOLS):
         ran = edge_sr("firmware", "run", out / "own-int8.tflite", "--board", "mps2-an386")
         assert f"{CLASSES} bytes, all equal to TFLM's" in ran.out, ran.err
+
+
+def rows(table: str) -> list[str]:
+    return [label for label in labels(table) if not label.startswith("--")]
 
 
 def _refuse_others(edge_sr: EdgeSr, folder: Path, images: Path) -> None:

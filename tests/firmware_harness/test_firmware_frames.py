@@ -45,6 +45,8 @@ def test_a_classifier_is_bit_exact_with_tflm(tmp_path: Path, name: str) -> None:
     plan = make_frame_plan(read_graph(model))
     assert outcome.frame.shape == (HEIGHT, WIDTH, 3)
     assert outcome.result.output.size == CLASSES
+    scores = (outcome.result.output.astype(float) + 128) / 256
+    assert outcome.best == (scores.argmax(), scores.max())
     assert len(np.unique(outcome.result.output)) > 1
     assert outcome.firmware.ram.arena == plan.arena_bytes
     assert outcome.firmware.flash.total <= plan.flash_bytes + fit.CODE_BYTES

@@ -53,7 +53,7 @@ def _shape(shape: tuple[int, int, int]) -> str:
     height, width, channels = shape
     if height == width == 1:
         return f"a vector of {channels} values: one row of one pixel"
-    return f"{width}x{height} pixels, {channels} channels"
+    return f"{width}x{height} pixels, {channels} channel{'' if channels == 1 else 's'}"
 
 
 def _layers(plan: "FramePlan", nodes: tuple[int, ...]) -> str:

@@ -120,6 +120,7 @@ def _print_network(outcome: "NetworkRun") -> None:
                 "output",
                 f"{result.output.size:,} bytes, all equal to {oracle.whose(outcome.reference)}",
             ),
+            *_scores(outcome),
             *flash_rows(firmware.flash),
             *static_ram_rows(firmware.ram),
             ("RAM: peak stack", f"{result.stack_used:,} bytes"),
@@ -129,6 +130,14 @@ def _print_network(outcome: "NetworkRun") -> None:
             _per_unit(outcome),
         ],
     )
+
+
+def _scores(outcome: "NetworkRun") -> list[tuple[str, str]]:
+    """Return the row of a classifier's best class."""
+    if outcome.best is None:
+        return []
+    best, score = outcome.best
+    return [("highest score", f"class {best} of {outcome.result.output.size}: {score:.3g}")]
 
 
 def _per_unit(outcome: "NetworkRun") -> tuple[str, str]:
