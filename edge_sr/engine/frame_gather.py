@@ -102,8 +102,24 @@ def _slice(graph: Graph, operator: Operator) -> FrameNode:
     return _sliced(operator, image, output, parts)
 
 
+def strided_shape(graph: Graph, operator: Operator) -> tuple[int, ...]:
+    """The shape of a strided slice with all axes.
+
+    Raises:
+        UserError: the operator's numbers are not constant, or not supported.
+    """
+    image, _ = image_and_output(graph, operator)
+    parts = zip(image.shape, _strided_parts(graph, operator, image), strict=True)
+    return tuple(len(range(side)[part]) for side, part in parts)
+
+
 def _strided_slice(graph: Graph, operator: Operator) -> FrameNode:
     image, output = image_and_output(graph, operator)
+    return _sliced(operator, image, output, _strided_parts(graph, operator, image))
+
+
+def _strided_parts(graph: Graph, operator: Operator, image: Tensor) -> list[slice]:
+    """A slice of each axis of (1, H, W, C)."""
     masks = ("ellipsis_mask", "new_axis_mask", "offset")
     if any(operator.options[mask] for mask in masks):
         raise UserError(f"{operator} of {image} has an ellipsis, a new axis or an offset as end")
@@ -124,7 +140,7 @@ def _strided_slice(graph: Graph, operator: Operator) -> FrameNode:
             start = 0 if bits["begin"] else begin % side
             stop = start + 1
         parts.append(slice(start, stop, step))
-    return _sliced(operator, image, output, parts)
+    return parts
 
 
 def _split(graph: Graph, operator: Operator) -> list[FrameNode]:

@@ -15,6 +15,7 @@ from edge_sr.engine import (
     frame_windows,
     lower,
 )
+from edge_sr.engine.frame_axes import keep_axes
 from edge_sr.engine.frame_nodes import (
     MAX_OPERATORS,
     MAX_SIDE,
@@ -51,7 +52,8 @@ def as_images(graph: Graph) -> Graph:
         UserError: an operator cannot work on the shapes that it gets.
     """
     graph = join_chains(fold(graph))
-    return dataclasses.replace(graph, tensors=tuple(map(_as_image, graph.tensors)))
+    images = tuple(map(_as_image, graph.tensors))
+    return keep_axes(dataclasses.replace(graph, tensors=images))
 
 
 def _as_image(tensor: Tensor) -> Tensor:

@@ -205,10 +205,20 @@ def _pool(graph: Graph, operator: Operator) -> FrameNode:
     return FrameNode(str(operator), (image.index,), output.index, (call,), rows)
 
 
+def mean_shape(graph: Graph, operator: Operator) -> tuple[int, ...]:
+    """The shape of a mean with all axes.
+
+    Raises:
+        UserError: the operator's axes are not constant, or not those of its input.
+    """
+    image, _ = image_and_output(graph, operator)
+    axes = {axis_of(image, int(axis)) for axis in constant(graph, operator, 1).ravel()}
+    return tuple(1 if axis in axes else side for axis, side in enumerate(image.shape))
+
+
 def _mean(graph: Graph, operator: Operator) -> FrameNode:
     image, output = image_and_output(graph, operator)
-    axes = {axis_of(image, int(axis)) for axis in constant(graph, operator, 1).ravel()}
-    shape = tuple(1 if axis in axes else side for axis, side in enumerate(image.shape))
+    shape = mean_shape(graph, operator)
     check_shape(operator, output, shape)
     height, count = image.shape[1], math.prod(image.shape) // math.prod(shape)
     if count > _MAX_PIXELS:

@@ -91,7 +91,8 @@ def test_a_dense_layer_on_each_pixel_has_the_bits_of_tflm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("axes", "keep"), [([1], False), ([1, 2], False), ([2], True), ([3], True)]
+    ("axes", "keep"),
+    [([1], False), ([2], False), ([3], False), ([1, 3], False), ([2], True), ([3], True)],
 )
 def test_means_over_other_axes_have_the_bits_of_tflm(axes: list[int], keep: bool) -> None:
     writer = FrameWriter(4, 5, 6)
@@ -107,13 +108,18 @@ def test_a_sequence_has_the_bits_of_tflm() -> None:
     same_as_tflm(writer.finish(writer.dense(pooled, 3, "NONE")))
 
 
-def test_a_column_taken_by_its_number_has_the_bits_of_tflm() -> None:
-    writer = FrameWriter(4, 1, 6)
-    out = writer.strided(writer.input, [slice(None), slice(2, 3), slice(None), slice(None)])
-    operator = writer.subgraph.operators[-1]
-    operator.builtinOptions.shrinkAxisMask = 2
-    writer.subgraph.tensors[out.index].shape = [1, 1, 6]
-    same_as_tflm(writer.finish(out))
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_a_part_taken_by_its_number_has_the_bits_of_tflm(axis: int) -> None:
+    """The axis disappears; the next operator works on what is left."""
+    writer = FrameWriter(4, 3, 6)
+    parts = [slice(None)] * 4
+    parts[axis] = slice(2, 3)
+    out = writer.strided(writer.input, parts)
+    writer.subgraph.operators[-1].builtinOptions.shrinkAxisMask = 1 << axis
+    shape = [side for place, side in enumerate((1, 4, 3, 6)) if place != axis]
+    writer.subgraph.tensors[out.index].shape = shape
+    part = Value(out.index, tuple(shape), out.scale, out.zero_point)
+    same_as_tflm(writer.finish(writer.dense(part, 3, "NONE")))
 
 
 # --- refusals
