@@ -199,18 +199,22 @@ static const int8_t *conv_group(block *b, uint32_t channels)
     return b->weights;
 }
 
+/* Without groups and dilation the inputs of one kernel row are one contiguous run. */
+ESR_INLINE int is_whole(const esr_conv *args)
+{
+    return args->groups == 1 && esr_dilation_w(args) == 1;
+}
+
 void esr_conv_row(const esr_conv *args)
 {
     const uint32_t inputs = args->in_channels / args->groups;
     const uint32_t outputs = args->out_channels / args->groups;
-    const int whole = args->groups == 1 && esr_dilation_w(args) == 1;
     block b;
 
     b.args = args;
     b.weights = args->weights;
-    /* Without groups and dilation the inputs of one kernel row are one contiguous run. */
-    b.taps = whole ? 1 : args->kernel_w;
-    b.run = whole ? inputs * args->kernel_w : inputs;
+    b.taps = is_whole(args) ? 1 : args->kernel_w;
+    b.run = is_whole(args) ? inputs * args->kernel_w : inputs;
     b.step = (size_t)esr_dilation_w(args) * args->in_channels;
     for (uint32_t group = 0; group < args->groups; group++) {
         b.in_first = group * inputs;
