@@ -7,7 +7,7 @@ import numpy as np
 from edge_sr.engine import lower
 from edge_sr.engine.combine import Combination, combination_of
 from edge_sr.engine.frame_nodes import FrameNode, Rule, check_shape
-from edge_sr.engine.lower_tables import check_operands, number_of, with_number
+from edge_sr.engine.lower_tables import of_one_image
 from edge_sr.engine.nodes import KernelCall, Kind, Node
 from edge_sr.engine.operands import pack_factors
 from edge_sr.errors import UserError
@@ -15,10 +15,10 @@ from edge_sr.graph import Graph, Operator, Tensor
 
 
 def _combine(graph: Graph, operator: Operator) -> FrameNode:
-    left, right = check_operands(graph, operator)
+    node = of_one_image(graph, operator)
+    left, right = (graph.tensors[index] for index in operator.inputs)
     output = graph.tensors[operator.outputs[0]]
-    if number_of(left) is not None or number_of(right) is not None:
-        node = with_number(graph, operator)
+    if node is not None:
         check_shape(operator, output, graph.tensors[node.inputs[0]].shape)
         return _as_frame_node(node)
     if operator.name == "ADD" and left.shape == right.shape and left.data is right.data is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edge_sr.engine.combine import sum_factors
-from edge_sr.engine.lower_tables import TABLE_RULES, turn_top_bit, with_number
+from edge_sr.engine.lower_tables import TABLE_RULES, of_one_image, turn_top_bit
 from edge_sr.engine.nodes import KernelCall, Kind, Node
 from edge_sr.engine.operands import (
     END_TYPES,
@@ -282,13 +282,16 @@ def _quantize(graph: Graph, operator: Operator) -> Node:
 
 
 def _add(graph: Graph, operator: Operator) -> Node:
-    if any(graph.tensors[index].data is not None for index in operator.inputs):
-        return with_number(graph, operator)
-    left, right = images(graph, operator, 2)
+    node = of_one_image(graph, operator)
+    if node is not None:
+        return node
+    left, right = (graph.tensors[index] for index in operator.inputs)
     output = graph.tensors[operator.outputs[0]]
-    if left.shape != right.shape:
+    if left.shape != right.shape or left.data is not None or right.data is not None:
         raise UserError(
-            f"{operator} adds {left} and {right} of different shapes; they must be equal"
+            f"{operator} adds {left} of shape {left.shape} and {right} of shape {right.shape}; for "
+            "frames of any size the engine supports images of one shape, or an image and one "
+            "constant number"
         )
     low, high = activation_range(operator, output)
     call = KernelCall(
@@ -362,14 +365,14 @@ RULES: dict[str, Callable[[Graph, Operator], Node]] = {
 }
 
 _WINDOW = "padding SAME, stride 1, no dilation"
-_NUMBER = "with a constant number"
+_ONE_IMAGE = "of an image and a constant number, or a function of the same image"
 
 LIMITS = {
     "CONV_2D": _WINDOW,
     "DEPTHWISE_CONV_2D": _WINDOW,
     "CONCATENATION": "of channels",
-    **dict.fromkeys(("SUB", "MUL", "MINIMUM", "MAXIMUM"), _NUMBER),
-    "ADD": "of images of one shape, or with a constant number",
+    **dict.fromkeys(("SUB", "MUL", "MINIMUM", "MAXIMUM"), _ONE_IMAGE),
+    "ADD": "of images of one shape, or an image and a constant number",
     "QUANTIZE": "to int8, and from or to uint8 at input and output",
     "PRELU": "a slope per channel, or one",
 }

@@ -84,26 +84,66 @@ def number_of(tensor: Tensor) -> int | None:
     return int(tensor.data.ravel()[0])
 
 
-def with_number(graph: Graph, operator: Operator) -> Node:
-    """ADD, SUB, MUL, MINIMUM or MAXIMUM of an image and one constant number.
+def of_one_image(graph: Graph, operator: Operator) -> Node | None:
+    """ADD, SUB, MUL, MINIMUM or MAXIMUM as a table; None if it combines two images.
+
+    The image is combined with a constant number, or with a function of itself: x * sigmoid(x).
 
     Raises:
-        UserError: neither input is such a number, or the operator is not supported.
+        UserError: the engine does not support the operator.
     """
     left, right = check_operands(graph, operator)
     output = graph.tensors[operator.outputs[0]]
     combination = combination_of(graph, operator)
-    image, number = left, number_of(right)
-    if number is None:
-        image, number = right, number_of(left)
-        combination = combination.swapped()
-    if number is None or image.data is not None:
+    for image, other, function in (
+        (left, right, combination),
+        (right, left, combination.swapped()),
+    ):
+        number = number_of(other)
+        if number is not None:
+            values = [function.value(x, number) for x in tables.STORED]
+            return table_node(operator, image, output, np.array(values, np.int8))
+    lefts, rights = _functions(graph, left), _functions(graph, right)
+    for index in lefts.keys() & rights.keys():
+        pairs = zip(lefts[index].tolist(), rights[index].tolist(), strict=True)
+        values = [combination.value(*pair) for pair in pairs]
+        return table_node(operator, graph.tensors[index], output, np.array(values, np.int8))
+    return None
+
+
+def _functions(graph: Graph, tensor: Tensor) -> dict[int, np.ndarray]:
+    """The images of which a tensor is a function, each with that function's table.
+
+    These are the image itself, and the one of which an activation computes it.
+    """
+    if tensor.data is not None:
+        return {}
+    functions = {tensor.index: np.array(tables.STORED, np.int8)}
+    for operator in graph.operators:
+        if operator.outputs == (tensor.index,) and _is_activation(graph, operator):
+            node = _ACTIVATIONS[operator.name](graph, operator)
+            functions[node.inputs[0]] = np.frombuffer(node.calls[0].weights, np.int8)
+    return functions
+
+
+def _is_activation(graph: Graph, operator: Operator) -> bool:
+    """Whether the operator is an activation of one int8 image; it may not have been checked yet."""
+    if operator.name not in _ACTIVATIONS or len(operator.inputs) != 1 or operator.inputs[0] < 0:
+        return False
+    image = graph.tensors[operator.inputs[0]]
+    return image.data is None and image.dtype == "int8"
+
+
+def _combine(graph: Graph, operator: Operator) -> Node:
+    node = of_one_image(graph, operator)
+    if node is None:
+        left, right = (graph.tensors[index] for index in operator.inputs)
         raise UserError(
             f"{operator} combines {left} of shape {left.shape} and {right} of shape "
-            f"{right.shape}; the engine supports one constant number"
+            f"{right.shape}; for frames of any size the engine supports an image and one constant "
+            "number, or a function of the same image"
         )
-    values = [combination.value(x, number) for x in tables.STORED]
-    return table_node(operator, image, output, np.array(values, np.int8))
+    return node
 
 
 def check_operands(graph: Graph, operator: Operator) -> tuple[Tensor, Tensor]:
@@ -121,16 +161,19 @@ def check_operands(graph: Graph, operator: Operator) -> tuple[Tensor, Tensor]:
     return left, right
 
 
-TABLE_RULES: dict[str, Callable[[Graph, Operator], Node]] = {
+Rule = Callable[[Graph, Operator], Node]
+
+_ACTIVATIONS: dict[str, Rule] = {
     "LOGISTIC": _sigmoid,
     "TANH": _sigmoid,
     "HARD_SWISH": _activation,
     "ELU": _activation,
     "RSQRT": _activation,
     "ABS": _absolute,
-    "SUB": with_number,
-    "MUL": with_number,
-    "MINIMUM": with_number,
-    "MAXIMUM": with_number,
+}
+
+TABLE_RULES: dict[str, Rule] = {
+    **_ACTIVATIONS,
+    **dict.fromkeys(("SUB", "MUL", "MINIMUM", "MAXIMUM"), _combine),
 }
 """Rules of operators that are tables and nothing else in plans for frames of any size."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
-from random_models import COMBINING, RandomNetwork, combining_options
+from random_models import COMBINING, RandomNetwork
 from random_spatial import NAMES as SPATIAL
 from random_spatial import SpatialWriter
 from tflite_factory import ACTIVATIONS, Value
@@ -143,14 +143,6 @@ class FrameWriter(SpatialWriter):
         out = self.activation("padded", shape, image.scale, image.zero_point)
         table = self.tensor("margins", [4, 2], "int32", [], [], margins.astype(np.int32))
         self.operator("PAD", [image.index, table], [out.index], schema.PadOptionsT())
-        return out
-
-    def combine(self, name: str, left: Value, right: Value, activation: str) -> Value:
-        """An operator on two tensors, of which one may be smaller."""
-        shape = np.broadcast_shapes(left.shape, right.shape)
-        out = self.combined(name, left, shape, right.scale)
-        options = combining_options(name, activation)
-        self.operator(name, [left.index, right.index], [out.index], options)
         return out
 
     def partner(self, image: Value, number: int) -> Value:

@@ -118,6 +118,14 @@ class EngineWriter(TfliteWriter):
         self.operator(name, operands, [out.index], combining_options(name, activation))
         return out
 
+    def combine(self, name: str, left: Value, right: Value, activation: str) -> Value:
+        """An operator on two tensors, of which one may be smaller."""
+        shape = np.broadcast_shapes(left.shape, right.shape)
+        out = self.combined(name, left, shape, right.scale)
+        options = combining_options(name, activation)
+        self.operator(name, [left.index, right.index], [out.index], options)
+        return out
+
     def combined(self, name: str, image: Value, shape: tuple[int, ...], scale: float) -> Value:
         """The output of an operator on an image and a tensor of a scale."""
         if name in ("MINIMUM", "MAXIMUM"):
@@ -288,6 +296,10 @@ class RandomNetwork:
                 parts = [parts[1], parts[0], parts[0]]
             fits = sum(part.shape[3] for part in parts) <= MAX_CHANNELS
             return writer.concatenate(parts) if fits else None
+        if step.name == "GATED":
+            gate = writer.unary(last, ("LOGISTIC", "TANH", "HARD_SWISH")[step.partner % 3])
+            pair = (last, gate) if step.block == 3 else (gate, last)
+            return writer.combine(COMBINING[step.partner % 5], *pair, step.activation)
         if step.name == "NUMBER":
             name = COMBINING[step.partner % len(COMBINING)]
             return writer.with_number(last, name, step.activation, first=step.block == 3)
@@ -312,7 +324,7 @@ other_steps = st.builds(
     name=st.sampled_from(
         [
             *("PRELU", "RELU", "RELU6", "LEAKY_RELU", "QUANTIZE", "LOGISTIC", "TANH"),
-            *("HARD_SWISH", "ELU", "ABS", "NUMBER", "NUMBER"),
+            *("HARD_SWISH", "ELU", "ABS", "NUMBER", "NUMBER", "GATED"),
             *("ADD", "ADD", "ADD", "CONCATENATION", "CONCATENATION"),
             *("DEPTH_TO_SPACE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "SPACE_TO_DEPTH"),
         ]

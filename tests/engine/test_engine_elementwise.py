@@ -15,6 +15,7 @@ from edge_sr.engine.frame_format import _BUFFER, _HEADER, _OPERATOR
 from edge_sr.engine.frame_overlap import check_frame_overlap
 from edge_sr.engine.frame_plan import FramePlan, make_frame_plan
 from edge_sr.engine.nodes import Kind
+from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph
 
@@ -58,6 +59,18 @@ def test_constants_of_any_shape_have_the_bits_of_tflm(name: str, shape: tuple[in
         model = writer.finish(writer.combine(name, *(pair[::-1] if first else pair), "RELU6"))
         plan = make_frame_plan(read_graph(model))
         assert np.array_equal(run_plan(plan, image), run_tflm(model, image))
+
+
+@pytest.mark.parametrize("name", ["LOGISTIC", "TANH", "HARD_SWISH"])
+def test_an_image_and_a_function_of_it_become_one_table(name: str) -> None:
+    """Such as x * sigmoid(x), which runs on frames of any size, too."""
+    writer = FrameWriter(*SHAPE[1:], seed=4)
+    image = writer.random_conv(writer.input, (3, 3), 6, 1, "NONE")
+    model = writer.finish(writer.combine("MUL", image, writer.unary(image, name), "NONE"))
+    values = np.random.default_rng(1).integers(-128, 128, SHAPE, dtype=np.int8)
+    for plan in (make_plan(read_graph(model)), make_frame_plan(read_graph(model))):
+        assert np.array_equal(run_plan(plan, values), run_tflm(model, values))
+        assert [node.calls[0].kind for node in plan.nodes][1:] == [Kind.LUT]
 
 
 def test_vectors_are_combined() -> None:

@@ -198,7 +198,7 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
         (
             with_operator("FLOOR"),
             r"^the engine does not support operator 1 FLOOR \(it computes tensor \d+ 'out'\); "
-            r"it supports ABS, .*, CONV_2D \(padding SAME, .*, MUL \(with a constant number\), .*$",
+            r"it supports ABS, .*, CONV_2D \(padding SAME, .*, MUL \(of an image and a .*$",
         ),
         (
             strided,
@@ -210,8 +210,8 @@ def weights_off_zero(writer: TfliteWriter, image: Value) -> Value:
         (concatenated_otherwise, r"concatenates tensor \d+ 'conv0' into tensor \d+ 'repeated'"),
         (
             added_constant,
-            r"^operator 1 ADD combines tensor \d+ 'conv0' of shape \(1, 6, 6, 1\) and tensor \d+ "
-            r"'ones' of shape \(1, 6, 6, 1\); the engine supports one constant number",
+            r"^operator 1 ADD adds tensor \d+ 'conv0' of shape \(1, 6, 6, 1\) and tensor \d+ "
+            r"'ones' of shape \(1, 6, 6, 1\); for frames of any size",
         ),
         (alpha_per_pixel, r"^operator 1 PRELU has tensor \d+ 'alpha' .* one alpha per channel"),
         (

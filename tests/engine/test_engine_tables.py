@@ -64,7 +64,7 @@ def test_activations_have_the_bits_of_tflm(ends: tuple[float, int, float, int], 
 
 
 @settings(max_examples=30, deadline=None)
-@given(ends=st.tuples(scales, zero_points, scales, zero_points))
+@given(ends=ends)
 def test_reciprocal_roots_have_the_bits_of_tflm(ends: tuple[float, int, float, int]) -> None:
     """TFLM stops at values below 0."""
     check(unary("RSQRT", ends), np.maximum(ALL, np.int8(ends[1])))
