@@ -174,7 +174,8 @@ static int check_transposed(const esr_layout *layout, const operator_t *op, cons
     return (op->kind == ESR_CONV || op->kind == ESR_ANY_CONV) && check_window(op) &&
            is_plain(op) && op->groups == 1 && has_scratch(layout, op, in) &&
            has_scratch(layout, op, out) && op->kernel_h <= in->depth &&
-           op->kernel_h <= in->top + op->top / up_h + 1 && op->kernel_w <= in->left + row.last + 1 &&
+           op->kernel_h <= in->top + op->top / up_h + 1 &&
+           op->kernel_w <= in->left + row.last + 1 &&
            row.last + row.windows <= (uint32_t)in->width + in->right &&
            check_weights(layout, op, in->channels, outputs, row.windows, row.bytes) &&
            has_constant(layout, op->bias, (uint64_t)outputs * 4) &&

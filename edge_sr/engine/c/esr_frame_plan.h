@@ -32,7 +32,7 @@ typedef struct esr_frame_header {
     uint32_t operators;
     uint32_t entries;
     uint32_t in_buffer;     /* index of the input's buffer */
-    uint32_t outputs;       /* number of outputs; the record of each is its buffer's index, 32 bits */
+    uint32_t outputs;       /* number of records; each is the index of a buffer, 32 bits */
     uint32_t latency;       /* input rows, as in esr_info */
     uint32_t buffer_bytes;  /* of buffers and scratch memory together; a multiple of 4 */
 } esr_frame_header;
@@ -95,9 +95,9 @@ typedef enum esr_binary_function {
 /*
  * A transposed convolution is one operator of kind ESR_CONV or ESR_ANY_CONV for each row of its
  * stride; `extra` is stride of rows | stride of columns << 16, and stride_h and stride_w are 1. The
- * program calls operator i for row y of the frame if (y + top) % stride of rows == i. Then the row is
- * a convolution of the input's rows down to (y + top) / stride of rows, with the pixels between two
- * input pixels as output channels: weights, bias and scales belong to [pixel][output channel].
+ * program calls operator i for row y of the frame if (y + top) % stride of rows == i. Then the row
+ * is a convolution of the input's rows down to (y + top) / stride of rows, with the pixels between
+ * two input pixels as output channels: weights, bias and scales belong to [pixel][output channel].
  * `left` pixels before the frame's are cut off.
  */
 typedef struct esr_frame_operator {
