@@ -8,7 +8,7 @@ from edge_sr.engine.frame_rings import FrameRing
 from edge_sr.engine.frame_schedule import output_of
 from edge_sr.engine.nodes import KernelCall, Kind
 from edge_sr.engine.packing import Layout, compact_weights, pack_weights, takes
-from edge_sr.engine.plan_format import MAGIC, Constants
+from edge_sr.engine.plan_format import MAGIC, Constants, buffers_of_call, first_calls
 from edge_sr.engine.schedule import INPUT
 from edge_sr.errors import UserError
 
@@ -76,11 +76,7 @@ def pack_frame_plan(memory: FrameMemory, layout: Layout) -> bytes:
 def _entries(memory: FrameMemory, buffers: Mapping[int, int]) -> list[bytes]:
     """The events, one entry per kernel call; a row of padding takes one."""
     graph = memory.graph
-    first, count = [], 0
-    for node in memory.nodes:
-        first.append(count)
-        count += len(node.calls)
-    entries = []
+    first, entries = first_calls(memory.nodes), []
     for event in memory.schedule.events:
         output = output_of(event)
         if event.action == INPUT:
@@ -133,21 +129,16 @@ def _pack_call(
 ) -> bytes:
     kind, weights = _weights(call, layout, memory.rings[buffers[call.target]].width)
     scratch = memory.scratch_of(call.target)
-    source = buffers[call.source]
     return _OPERATOR.pack(
         kind,
-        source,
-        source if call.other is None else buffers[call.other],
-        buffers[call.target],
+        *buffers_of_call(call, buffers),
         *call.kernel,
         *call.stride,
         *call.dilation,
         *call.padding,
         call.groups,
         call.extra | call.up[0] | call.up[1] << 16,
-        constants.add(weights),
-        constants.add(call.bias),
-        constants.add(call.scales),
+        *constants.of_call(call, weights),
         call.low,
         call.high,
         *call.zero_points,

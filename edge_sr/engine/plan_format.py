@@ -1,8 +1,10 @@
 """Writes a plan's bytes, which the engine reads; `c/esr_plan.h` describes the format."""
 
+import itertools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
+from edge_sr.engine.frame_nodes import FrameNode
 from edge_sr.engine.memory_plan import MemoryPlan, Ring
 from edge_sr.engine.nodes import KernelCall, Node
 from edge_sr.engine.packing import Layout, pack_weights
@@ -80,13 +82,26 @@ class Constants:
             self.data += constant + bytes(-len(constant) % 4)
         return self.offsets[constant]
 
+    def of_call(self, call: KernelCall, weights: bytes) -> tuple[int, int, int]:
+        """The offsets of a call's weights, bias and scales."""
+        return self.add(weights), self.add(call.bias), self.add(call.scales)
+
+
+def buffers_of_call(call: KernelCall, buffers: Mapping[int, int]) -> tuple[int, int, int]:
+    """The buffers of a call's inputs and of its output; of one input, that one twice."""
+    source = buffers[call.source]
+    return source, source if call.other is None else buffers[call.other], buffers[call.target]
+
+
+def first_calls(nodes: Sequence[Node | FrameNode]) -> list[int]:
+    """For each operator, the index of its first kernel call among those of all."""
+    counts = (len(node.calls) for node in nodes)
+    return list(itertools.accumulate(counts, initial=0))
+
 
 def _entries(nodes: Sequence[Node], program: Sequence[Event]) -> Iterator[tuple[int, int]]:
     """The program's events as the plan's entries: one per kernel call."""
-    first, count = {}, 0
-    for index, node in enumerate(nodes):
-        first[index] = count
-        count += len(node.calls)
+    first = first_calls(nodes)
     for event in program:
         if event.action in _ENTRIES:
             yield _ENTRIES[event.action], event.row
@@ -114,18 +129,13 @@ def _pack_call(
     weights = call.weights
     if call.window is not None:
         weights = pack_weights(call.window, call.groups, layout)
-    source = buffers[call.source]
     return _OPERATOR.pack(
         call.kind,
-        source,
-        source if call.other is None else buffers[call.other],
-        buffers[call.target],
+        *buffers_of_call(call, buffers),
         *call.kernel,
         call.groups,
         call.extra,
-        constants.add(weights),
-        constants.add(call.bias),
-        constants.add(call.scales),
+        *constants.of_call(call, weights),
         call.low,
         call.high,
         *call.zero_points,
