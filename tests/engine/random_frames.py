@@ -4,85 +4,22 @@ Hypothesis draws and shrinks a network as a list of steps; a step that does not 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import strategies as st
-from random_models import COMBINING, RandomNetwork
+from random_models import COMBINING, EngineWriter, RandomGraph, Window
 from random_spatial import NAMES as SPATIAL
 from random_spatial import SpatialWriter
 from tflite_factory import ACTIVATIONS, Value
-
-from edge_sr.errors import UserError
-from edge_sr.graph import read_graph
 
 MAX_VALUES = 6000
 MAX_CHANNELS = 40
 
 
-@dataclass(frozen=True)
-class Window:
-    """The numbers of a convolution or a pooling, vertical then horizontal."""
-
-    kernel: tuple[int, int] = (3, 3)
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    same: bool = True
-
-    def size(self, height: int, width: int) -> tuple[int, int]:
-        """The output's height and width; below 1 if no window fits."""
-        sizes = [
-            -(-side // step) if self.same else -(-(side - (taps - 1) * apart) // step)
-            for side, taps, step, apart in zip(
-                (height, width), self.kernel, self.stride, self.dilation, strict=True
-            )
-        ]
-        return sizes[0], sizes[1]
-
-
 class FrameWriter(SpatialWriter):
     """Writes the operators that only frame plans have, with random scales and zero points."""
-
-    def window_conv(
-        self, image: Value, window: Window, outputs: int, groups: int, activation: str
-    ) -> Value:
-        """A convolution of any window; depthwise if there is one input per group, sometimes."""
-        depth = image.shape[3] // groups
-        depthwise = depth == 1 and (groups > 1 or bool(self.rng.integers(2)))
-        weights = self.rng.integers(-128, 128, (outputs, *window.kernel, depth), dtype=np.int8)
-        scales = self._weight_scales(outputs)
-        spread = 5000 * np.sqrt(weights[0].size) * image.scale * float(scales.mean())
-        size = window.size(*image.shape[1:3])
-        out = self._spread("conv", (1, *size, outputs), spread)
-        if depthwise:
-            weights = np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
-        options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
-        if depthwise:
-            options.depthMultiplier = outputs // groups
-        options.padding = 0 if window.same else 1
-        options.strideH, options.strideW = window.stride
-        options.dilationHFactor, options.dilationWFactor = window.dilation
-        options.fusedActivationFunction = ACTIVATIONS[activation]
-        operands = [image.index, self._weights(weights, scales, 3 if depthwise else 0)]
-        operands += self._bias(image, scales, outputs)
-        name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
-        self.operator(name, operands, [out.index], options)
-        return out
-
-    def _weight_scales(self, outputs: int) -> np.ndarray:
-        count = outputs if self.rng.integers(4) else 1
-        return self.rng.uniform(0.002, 0.02, count).astype(np.float32)
-
-    def _bias(self, image: Value, scales: np.ndarray, outputs: int) -> list[int]:
-        if not self.rng.integers(4):
-            return []
-        bias = self.rng.integers(-20000, 20000, outputs, dtype=np.int32)
-        zeros = [0] * len(scales)
-        return [self.tensor("bias", [outputs], "int32", image.scale * scales, zeros, bias)]
-
-    def _spread(self, name: str, shape: tuple[int, ...], spread: float) -> Value:
-        scale = spread / float(self.rng.uniform(30, 120))
-        return self.activation(name, shape, scale, self.zero_point())
 
     def dense(self, image: Value, outputs: int, activation: str) -> Value:
         """A dense layer on a vector or an image, with one scale or one per output."""
@@ -170,52 +107,36 @@ def has_softmax(image: Value) -> bool:
     return image.shape[-1] < 512 and image.scale > 2**-26
 
 
+SMALL = Window()
+
+
 @dataclass(frozen=True)
 class FrameStep:
     """One operator; `number` selects a partner, margins or a shape."""
 
     name: str
-    window: Window = Window()
+    window: Window = SMALL
     channels: int = 1
     groups: int = 1
     activation: str = "NONE"
     number: int = 0
 
 
-@dataclass(frozen=True)
-class RandomFrame:
-    """A network for one input size; it ends in a map, or in a vector if `dense` is not 0."""
+@dataclass(frozen=True, kw_only=True)
+class RandomFrame(RandomGraph):
+    """A network for one input size; it ends in a map, or in a vector if `dense` is not 0.
 
-    height: int
-    width: int
-    channels: int
-    steps: tuple[FrameStep, ...]
+    `more` images before the last one are outputs, too.
+    """
+
     ending: str
     dense: int
-    seed: int
-    uint8: bool = False
     more: int = 0
 
-    def write(self) -> bytes:
-        writer = FrameWriter(self.height, self.width, self.channels, self.seed)
-        RandomNetwork._vary_input(writer)
-        images = [writer.uint8_input() if self.uint8 else writer.input]
-        for step in self.steps:
-            output = self._apply(writer, images, step)
-            if output is not None:
-                images.append(output)
-        if len(images) == 1:
-            images.append(writer.prelu(images[0]))
-        last = self._end(writer, images[-1])
-        others = [image for image in images[1 : 1 + self.more] if image != last]
-        return writer.finish(writer.uint8_output(last) if self.uint8 else last, *others)
+    writer: ClassVar[type[EngineWriter]] = FrameWriter
 
-    def image(self) -> np.ndarray:
-        """Noise of the input's type."""
-        rng = np.random.default_rng(self.seed)
-        shape = (1, self.height, self.width, self.channels)
-        values = rng.integers(-128, 128, shape, dtype=np.int8)
-        return values.view(np.uint8) if self.uint8 else values
+    def _others(self, images: list[Value], last: Value) -> list[Value]:
+        return [image for image in images[1 : 1 + self.more] if image != last]
 
     def _end(self, writer: FrameWriter, last: Value) -> Value:
         if self.ending == "mean":
@@ -330,17 +251,6 @@ combinations = st.builds(
 )
 
 
-def _readable(network: RandomFrame) -> bool:
-    """Whether the scales of each operator are close enough for runtimes, which abort otherwise."""
-    try:
-        read_graph(network.write())
-    except UserError as error:
-        if "scales that are too far apart" in str(error):
-            return False
-        raise
-    return True
-
-
 frames = st.builds(
     RandomFrame,
     height=st.integers(1, 20),
@@ -354,4 +264,4 @@ frames = st.builds(
     seed=st.integers(0, 2**32 - 1),
     uint8=st.sampled_from([False, False, False, True]),
     more=st.sampled_from([0, 0, 0, 1, 3]),
-).filter(_readable)
+).filter(RandomFrame.is_readable)

@@ -5,6 +5,7 @@ that does not divide the image, a skip connection without a partner) is left out
 """
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -16,6 +17,26 @@ from edge_sr.graph import read_graph
 
 MAX_CHANNELS = 40
 MAX_PIXELS = 2500
+
+
+@dataclass(frozen=True)
+class Window:
+    """The numbers of a convolution or a pooling, vertical then horizontal."""
+
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    same: bool = True
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """The output's height and width; below 1 if no window fits."""
+        sizes = [
+            -(-side // step) if self.same else -(-(side - (taps - 1) * apart) // step)
+            for side, taps, step, apart in zip(
+                (height, width), self.kernel, self.stride, self.dilation, strict=True
+            )
+        ]
+        return sizes[0], sizes[1]
 
 
 class EngineWriter(TfliteWriter):
@@ -32,6 +53,56 @@ class EngineWriter(TfliteWriter):
         scale = image.scale * float(self.rng.uniform(0.5, 1.8))
         return self.activation(name, image.shape, scale, self.zero_point())
 
+    def window_conv(
+        self,
+        image: Value,
+        window: Window,
+        outputs: int,
+        groups: int,
+        activation: str,
+        coarseness: float = 1.0,
+    ) -> Value:
+        """A convolution with a scale per channel or one for all, with a bias or without.
+
+        If there is one input per group, it is a depthwise one, sometimes.
+        """
+        depth = image.shape[3] // groups
+        depthwise = depth == 1 and bool(self.rng.integers(2))
+        weights = self.rng.integers(-128, 128, (outputs, *window.kernel, depth), dtype=np.int8)
+        scales = self._weight_scales(outputs)
+        spread = 5000 * np.sqrt(weights[0].size) * image.scale * float(scales.mean())
+        size = window.size(*image.shape[1:3])
+        out = self._spread("conv", (1, *size, outputs), coarseness * spread)
+        if depthwise:
+            weights = np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
+        options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
+        if depthwise:
+            options.depthMultiplier = outputs // groups
+        options.padding = 0 if window.same else 1
+        options.strideH, options.strideW = window.stride
+        options.dilationHFactor, options.dilationWFactor = window.dilation
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        operands = [image.index, self._weights(weights, scales, 3 if depthwise else 0)]
+        operands += self._bias(image, scales, outputs)
+        name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        self.operator(name, operands, [out.index], options)
+        return out
+
+    def _weight_scales(self, outputs: int) -> np.ndarray:
+        count = outputs if self.rng.integers(4) else 1
+        return self.rng.uniform(0.002, 0.02, count).astype(np.float32)
+
+    def _bias(self, image: Value, scales: np.ndarray, outputs: int) -> list[int]:
+        if not self.rng.integers(4):
+            return []
+        bias = self.rng.integers(-20000, 20000, outputs, dtype=np.int32)
+        zeros = [0] * len(scales)
+        return [self.tensor("bias", [outputs], "int32", image.scale * scales, zeros, bias)]
+
+    def _spread(self, name: str, shape: tuple[int, ...], spread: float) -> Value:
+        scale = spread / float(self.rng.uniform(30, 120))
+        return self.activation(name, shape, scale, self.zero_point())
+
     def random_conv(
         self,
         image: Value,
@@ -41,39 +112,8 @@ class EngineWriter(TfliteWriter):
         activation: str,
         coarseness: float = 1.0,
     ) -> Value:
-        """A convolution with a scale per channel or one for all, with a bias or without."""
-        depth = image.shape[3] // groups
-        depthwise = groups == image.shape[3] and groups > 1 and bool(self.rng.integers(2))
-        shape = (outputs, *kernel, depth)
-        weights = self.rng.integers(-128, 128, shape, dtype=np.int8)
-        per_channel = bool(self.rng.integers(4))
-        scales = self.rng.uniform(0.002, 0.02, outputs if per_channel else 1).astype(np.float32)
-        spread = 5000 * np.sqrt(kernel[0] * kernel[1] * depth) * image.scale * float(scales.mean())
-        out = self.activation(
-            "conv",
-            (*image.shape[:3], outputs),
-            coarseness * spread / float(self.rng.uniform(30, 120)),
-            self.zero_point(),
-        )
-        if depthwise:
-            weights = np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
-        operands = [image.index, self._weights(weights, scales, 3 if depthwise else 0)]
-        if self.rng.integers(4):
-            bias = self.rng.integers(-20000, 20000, outputs, dtype=np.int32)
-            zeros = [0] * len(scales)
-            operands.append(
-                self.tensor("bias", [outputs], "int32", image.scale * scales, zeros, bias)
-            )
-        options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
-        if depthwise:
-            options.depthMultiplier = outputs // groups
-        options.padding = 0
-        options.strideH = options.strideW = 1
-        options.dilationHFactor = options.dilationWFactor = 1
-        options.fusedActivationFunction = ACTIVATIONS[activation]
-        name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
-        self.operator(name, operands, [out.index], options)
-        return out
+        """A convolution with stride 1 and padding SAME."""
+        return self.window_conv(image, Window(kernel), outputs, groups, activation, coarseness)
 
     def _weights(self, weights: np.ndarray, scales: np.ndarray, axis: int) -> int:
         index = self.tensor("weights", weights.shape, "int8", scales, [0] * len(scales), weights)
@@ -223,19 +263,21 @@ class Step:
     coarseness: float = 1.0
 
 
-@dataclass(frozen=True)
-class RandomNetwork:
-    """A network and an image size."""
+@dataclass(frozen=True, kw_only=True)
+class RandomGraph:
+    """A network as a list of steps, with the size of its input."""
 
     height: int
     width: int
     channels: int
-    steps: tuple[Step, ...]
+    steps: tuple[Any, ...]
     seed: int
     uint8: bool = False
 
+    writer: ClassVar[type[EngineWriter]] = EngineWriter
+
     def write(self) -> bytes:
-        writer = EngineWriter(self.height, self.width, self.channels, self.seed)
+        writer = self.writer(self.height, self.width, self.channels, self.seed)
         self._vary_input(writer)
         images = [writer.uint8_input() if self.uint8 else writer.input]
         for step in self.steps:
@@ -244,7 +286,9 @@ class RandomNetwork:
                 images.append(output)
         if len(images) == 1:
             images.append(writer.prelu(images[0]))
-        return writer.finish(writer.uint8_output(images[-1]) if self.uint8 else images[-1])
+        last = self._end(writer, images[-1])
+        others = self._others(images, last)
+        return writer.finish(writer.uint8_output(last) if self.uint8 else last, *others)
 
     def image(self) -> np.ndarray:
         """Noise of the input's type."""
@@ -252,6 +296,16 @@ class RandomNetwork:
         shape = (1, self.height, self.width, self.channels)
         values = rng.integers(-128, 128, shape, dtype=np.int8)
         return values.view(np.uint8) if self.uint8 else values
+
+    def is_readable(self) -> bool:
+        """Whether the scales of each operator are close enough for runtimes, which abort else."""
+        try:
+            read_graph(self.write())
+        except UserError as error:
+            if "scales that are too far apart" in str(error):
+                return False
+            raise
+        return True
 
     @staticmethod
     def _vary_input(writer: EngineWriter) -> None:
@@ -262,6 +316,24 @@ class RandomNetwork:
         quantization = writer.subgraph.tensors[value.index].quantization
         quantization.scale, quantization.zeroPoint = [scale], [zero_point]
         writer.input = Value(value.index, value.shape, scale, zero_point)
+
+    @staticmethod
+    def _apply(writer: Any, images: list[Value], step: Any) -> Value | None:
+        """Write a step; None if it does not fit."""
+        raise NotImplementedError
+
+    def _others(self, images: list[Value], last: Value) -> list[Value]:
+        """Further outputs of the network."""
+        return []
+
+    def _end(self, writer: Any, last: Value) -> Value:
+        """Write what follows all steps."""
+        return last
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomNetwork(RandomGraph):
+    """A network for images of any size."""
 
     @staticmethod
     def _apply(writer: EngineWriter, images: list[Value], step: Step) -> Value | None:
@@ -337,17 +409,6 @@ other_steps = st.builds(
 side_lengths = st.one_of(st.integers(1, 9), st.sampled_from([1, 2, 4, 6, 8, 12, 16, 18, 24]))
 
 
-def _readable(network: RandomNetwork) -> bool:
-    """Whether the scales of each operator are close enough for runtimes, which abort otherwise."""
-    try:
-        read_graph(network.write())
-    except UserError as error:
-        if "scales that are too far apart" in str(error):
-            return False
-        raise
-    return True
-
-
 networks = st.builds(
     RandomNetwork,
     height=side_lengths,
@@ -356,4 +417,4 @@ networks = st.builds(
     steps=st.lists(st.one_of(convolutions, other_steps), min_size=1, max_size=9).map(tuple),
     seed=st.integers(0, 2**32 - 1),
     uint8=st.sampled_from([False, False, True]),
-).filter(_readable)
+).filter(RandomNetwork.is_readable)

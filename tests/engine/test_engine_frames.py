@@ -106,8 +106,8 @@ def test_upscalers_of_uint8_have_the_bits_of_tflm(shared_data: Path, name: str) 
 @pytest.mark.shared
 def test_classifiers_of_others_need_little_memory(shared_data: Path) -> None:
     folder = shared_data.parent / "models"
-    most = {"vww_96_int8": 16_000, "person_detect": 15_000, "pretrainedResnet_quant": 16_000}
-    most |= {"kws_ref_model": 8_000, "ad01_int8": 1_000}
+    most = {"vww_96_int8": 18_000, "person_detect": 17_000, "pretrainedResnet_quant": 16_000}
+    most |= {"kws_ref_model": 8_500, "ad01_int8": 1_000}
     for name, limit in most.items():
         path = folder / f"{name}.tflite"
         if not path.is_file():
