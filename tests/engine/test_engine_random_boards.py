@@ -31,7 +31,8 @@ def depthwise(kernel: tuple[int, int], stride: tuple[int, int], channels: int) -
     """A depthwise convolution alone, of frames that several strips of pixels cover."""
     window = Window(kernel, stride, (1, 2) if kernel[1] > 3 else (1, 1))
     step = FrameStep("CONV", window, channels=channels, groups=channels)
-    return RandomFrame(9, 41, channels, (step,), "map", 0, seed=kernel[0])
+    sizes = {"height": 9, "width": 41, "channels": channels}
+    return RandomFrame(**sizes, steps=(step,), ending="map", dense=0, seed=kernel[0])
 
 
 KERNELS = [
