@@ -24,8 +24,8 @@ from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.graph import read_graph, resize
 from edge_sr.zoo import catalog
 
-(NULL, MISALIGNED, PLAN, WIDTH, ARENA, HEIGHT, STATE, ORDER, TOO_MANY, TOO_FEW, STOPPED) = range(
-    1, 12
+(NULL, MISALIGNED, PLAN, WIDTH, ARENA, HEIGHT, STATE, ORDER, TOO_MANY, TOO_FEW, STOPPED, OUTPUT) = (
+    range(1, 13)
 )
 MODEL = catalog.find("tinypssr-x2").file("int8", ".tflite").read_bytes()
 SIDE = 6
@@ -230,9 +230,9 @@ def test_begin_drops_an_unfinished_frame(plan: Plan) -> None:
 
 def test_every_status_has_a_text() -> None:
     esr = binding.load()
-    texts = [esr.esr_status_text(status).decode() for status in range(STOPPED + 1)]
-    assert len(set(texts)) == STOPPED + 1
-    for status in (-1, STOPPED + 1, 2**31 - 1):
+    texts = [esr.esr_status_text(status).decode() for status in range(OUTPUT + 1)]
+    assert len(set(texts)) == OUTPUT + 1
+    for status in (-1, OUTPUT + 1, 2**31 - 1):
         assert esr.esr_status_text(status).decode() == "unknown status"
 
 
