@@ -15,7 +15,7 @@ from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.engine.planning import plan_network
 from edge_sr.errors import UserError
 from edge_sr.records import Kernels
-from edge_sr.runtime.arrays import Arrays
+from edge_sr.runtime.arrays import Arrays, ArraySpec, read_arrays
 from edge_sr.runtime.frame import FrameSession, ImageFrameSession
 from edge_sr.runtime.obstacles import check_engine
 from edge_sr.runtime.session import Interface, Session
@@ -117,7 +117,9 @@ class EngineArrays(Arrays):
         network = graph.read_graph(model)
         check_engine(network)
         self.plan = plan_network(network)
-        self._out_shape = network.tensors[network.outputs[0]].shape
+        (self._input,) = read_arrays(model).inputs
+        output = network.tensors[network.outputs[0]]
+        self._out_shape, self._out_dtype = output.shape, np.dtype(output.dtype)
         self._opened: Engine | FrameSession = (
             Engine(self.plan.blob, network.input.shape[2])
             if isinstance(self.plan, Plan)
@@ -129,6 +131,9 @@ class EngineArrays(Arrays):
         """Run the network, as `Arrays.run`."""
         if isinstance(self._opened, FrameSession):
             return list(self._opened.run_all(values[0]))
-        out = np.empty(self._out_shape, np.int8)
+        given = ArraySpec(values[0].dtype.name, values[0].shape)
+        if given != self._input:
+            raise UserError(f"the model takes {self._input}, not {given}")
+        out = np.empty(self._out_shape, self._out_dtype)
         self._opened.run_strip(np.ascontiguousarray(values[0][0]), out[0], 0)
         return [out]
