@@ -259,30 +259,21 @@ static inline void esr_copy_bytes(int8_t *to, const int8_t *from, uint32_t count
     }
 }
 
-static inline void esr_add_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
+static inline void esr_sum_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
                                  uint32_t step, const int8_t *weights, uint32_t columns,
-                                 uint32_t pixels)
+                                 uint32_t pixels, int adds)
 {
+    const int8_t none[4] = {0};
+
     for (; pixels > 0; pixels--, in += step) {
         for (uint32_t i = 0; i < 4; i++, sums++) {
+            *sums = adds ? *sums : 0;
             for (uint32_t x = 0; x < 4; x++) {
-                const int8_t none[4] = {0};
-
                 esr_add_run(sums, in + offsets[x] + 4 * i,
                             x < columns ? weights + 64 * x + 4 * i : none, 4);
             }
         }
     }
-}
-
-static inline void esr_sum_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
-                                 uint32_t step, const int8_t *weights, uint32_t columns,
-                                 uint32_t pixels)
-{
-    for (uint32_t i = 0; i < 4 * pixels; i++) {
-        sums[i] = 0;
-    }
-    esr_add_words(sums, in, offsets, step, weights, columns, pixels);
 }
 
 #undef LANES

@@ -63,6 +63,7 @@ def compiled(compiler: str, arguments: list[str]) -> None:
         *((compiler, ("-O2", *PORTABLE)) for compiler in COMPILERS),
         *(("arm-none-eabi-gcc", ("-O2", "-mthumb", *board)) for board in BOARDS),
         ("arm-none-eabi-gcc", ("-O2", "-mthumb", *BOARDS[0], "-DESR_PORTABLE")),
+        ("arm-none-eabi-gcc", ("-Os", "-mthumb", *BOARDS[1], "-ffixed-r9")),
     ],
 )
 def test_sources_compile_without_a_warning(

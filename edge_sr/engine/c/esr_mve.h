@@ -194,69 +194,62 @@ static inline void esr_mask_words(int8_t *words, uint32_t mask, uint32_t count)
     }
 }
 
-#define ESR_WORDS(load, mac)                \
-    "vctp.32 %[columns]\n\t"                \
-    "vldrw.u32 q1, [%[offsets]]\n\t"        \
-    "mov r4, #0\n\t"                        \
-    "vidup.u32 q3, r4, #1\n\t" /* r4: 4 */  \
-    "vshl.i32 q3, q3, #6\n\t"               \
-    "vpsttt\n\t"                            \
-    "vldrwt.u32 q4, [%[weights], q3]\n\t"   \
-    "vaddt.i32 q3, q3, r4\n\t"              \
-    "vldrwt.u32 q5, [%[weights], q3]\n\t"   \
-    "vpsttt\n\t"                            \
-    "vaddt.i32 q3, q3, r4\n\t"              \
-    "vldrwt.u32 q6, [%[weights], q3]\n\t"   \
-    "vaddt.i32 q3, q3, r4\n\t"              \
-    "vpst\n\t"                              \
-    "vldrwt.u32 q7, [%[weights], q3]\n\t"   \
-    "vadd.i32 q2, q1, r4\n\t"               \
-    "dls lr, %[pixels]\n"                  \
-    "1:\n\t"                                \
-    load                                  \
-    "vldrw.u32 q0, [%[left], q1]\n\t"       \
-    mac ".s8 r4, q0, q4\n\t"                \
-    "vldrw.u32 q3, [%[left], q2]\n\t"       \
-    mac ".s8 r6, q3, q5\n\t"                \
-    "vldrw.u32 q0, [%[right], q1]\n\t"      \
-    mac ".s8 r8, q0, q6\n\t"                \
-    "vldrw.u32 q3, [%[right], q2]\n\t"      \
-    mac ".s8 r10, q3, q7\n\t"               \
-    "stmia %[sums]!, {r4, r6, r8, r10}\n\t" \
-    "add %[left], %[step]\n\t"              \
-    "add %[right], %[step]\n\t"             \
+/* Four words of weights, of min(columns, 4) columns; the others are 0. */
+static inline int32x4_t esr_load_words(const int8_t *weights, uint32_t columns)
+{
+    const uint32x4_t offsets = vshlq_n_u32(vidupq_n_u32(0, 1), 6);
+
+    return vldrwq_gather_offset_z_s32((const int32_t *)(const void *)weights, offsets,
+                                      vctp32q(columns));
+}
+
+#define ESR_WORDS(load, mac)                  \
+    "dls lr, %[pixels]\n"                     \
+    "1:\n\t"                                  \
+    load                                      \
+    "vldrw.u32 %q[a], [%[left], %q[even]]\n\t"  \
+    mac ".s8 r4, %q[a], %q[w0]\n\t"            \
+    "vldrw.u32 %q[b], [%[left], %q[odd]]\n\t"   \
+    mac ".s8 r6, %q[b], %q[w1]\n\t"            \
+    "vldrw.u32 %q[a], [%[right], %q[even]]\n\t" \
+    mac ".s8 r8, %q[a], %q[w2]\n\t"            \
+    "vldrw.u32 %q[b], [%[right], %q[odd]]\n\t"  \
+    mac ".s8 r10, %q[b], %q[w3]\n\t"           \
+    "stmia %[sums]!, {r4, r6, r8, r10}\n\t"   \
+    "add %[left], %[step]\n\t"                \
+    "add %[right], %[step]\n\t"               \
     "le lr, 1b"
 
-#define ESR_WORDS_ASM(load, mac)                                                                 \
-    __asm__ volatile(ESR_WORDS(load, mac)                                                        \
-                     : [sums] "+r"(sums), [left] "+r"(in), [right] "+r"(right)                   \
-                     : [offsets] "r"(offsets), [weights] "r"(weights), [step] "r"(step),         \
-                       [columns] "r"(columns), [pixels] "r"(pixels)                              \
-                     : "r4", "r6", "r8", "r10", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7",  \
-                       "lr", "memory")
+#define ESR_WORDS_ASM(load, mac)                                                         \
+    __asm__ volatile(ESR_WORDS(load, mac)                                                \
+                     : [sums] "+r"(sums), [left] "+r"(in), [right] "+r"(right),          \
+                       [a] "=&w"(a), [b] "=&w"(b)                                        \
+                     : [even] "w"(even), [odd] "w"(odd), [w0] "w"(w0), [w1] "w"(w1),     \
+                       [w2] "w"(w2), [w3] "w"(w3), [step] "r"(step), [pixels] "r"(pixels) \
+                     : "r4", "r6", "r8", "r10", "lr", "memory")
 
 /*
  * sums[pixel][channel] of four channels: the products of min(columns, 4) columns of words, which
  * are at `offsets` of the inputs, and of the weights 64 bytes apart. Inputs at all four offsets are
- * read. step: bytes from pixel to pixel.
+ * read. step: bytes from pixel to pixel. `adds`: 1, to the sums; a constant.
  */
 static inline void esr_sum_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
                                  uint32_t step, const int8_t *weights, uint32_t columns,
-                                 uint32_t pixels)
+                                 uint32_t pixels, int adds)
 {
+    const uint32x4_t even = vldrwq_u32(offsets), odd = vaddq_n_u32(even, 4);
+    const int32x4_t w0 = esr_load_words(weights, columns);
+    const int32x4_t w1 = esr_load_words(weights + 4, columns);
+    const int32x4_t w2 = esr_load_words(weights + 8, columns);
+    const int32x4_t w3 = esr_load_words(weights + 12, columns);
     const int8_t *right = in + 8;
+    int32x4_t a, b;
 
-    ESR_WORDS_ASM("", "vmladav");
-}
-
-/* The same, added to the sums. */
-static inline void esr_add_words(int32_t *sums, const int8_t *in, const uint32_t offsets[4],
-                                 uint32_t step, const int8_t *weights, uint32_t columns,
-                                 uint32_t pixels)
-{
-    const int8_t *right = in + 8;
-
-    ESR_WORDS_ASM("ldmia %[sums], {r4, r6, r8, r10}\n\t", "vmladava");
+    if (adds) {
+        ESR_WORDS_ASM("ldmia %[sums], {r4, r6, r8, r10}\n\t", "vmladava");
+    } else {
+        ESR_WORDS_ASM("", "vmladav");
+    }
 }
 
 #endif

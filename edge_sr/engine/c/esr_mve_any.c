@@ -57,6 +57,12 @@ ESR_INLINE void keep_six(int32_t *sums, const int32_t six[2 * PIXELS])
     sums[2 * QUAD] = six[4], sums[2 * QUAD + 1] = six[5];
 }
 
+/* Keep the sums of one pixel and four outputs. */
+ESR_INLINE void keep_four(int32_t *sums, const int32_t four[QUAD])
+{
+    sums[0] = four[0], sums[1] = four[1], sums[2] = four[2], sums[3] = four[3];
+}
+
 /* Compute the sums of two outputs, of pixels by three; `first` bytes from the row's first one. */
 ESR_NOINLINE static void add_pairs(const window *w, size_t first, uint32_t pixels,
                                    const int8_t *left, const int8_t *right, int32_t *sums)
@@ -73,19 +79,6 @@ ESR_NOINLINE static void add_pairs(const window *w, size_t first, uint32_t pixel
 
             esr_add_pair(six, in, in + step, in + 2 * step, left + offset, right + offset, length);
         }
-        keep_six(sums, six);
-    }
-}
-
-/* The same for windows of one run. */
-ESR_NOINLINE static void add_pairs_of_run(const int8_t *in, size_t step, uint32_t pixels,
-                                          const int8_t *left, const int8_t *right,
-                                          uint32_t length, int32_t *sums)
-{
-    for (; pixels >= PIXELS; pixels -= PIXELS, in += PIXELS * step, sums += PIXELS * QUAD) {
-        int32_t six[2 * PIXELS] = {0};
-
-        esr_add_pair(six, in, in + step, in + 2 * step, left, right, length);
         keep_six(sums, six);
     }
 }
@@ -115,17 +108,7 @@ ESR_NOINLINE static void add_quad(const window *w, size_t first, const weights *
         esr_add_quad(four, w->starts[i] + first, a, b, c, d, w->length);
         a += w->length, b += w->length, c += w->length, d += w->length;
     }
-    sums[0] = four[0], sums[1] = four[1], sums[2] = four[2], sums[3] = four[3];
-}
-
-/* The same for windows of one run. */
-ESR_NOINLINE static void add_quad_of_run(const int8_t *in, uint32_t length, const weights *by,
-                                         int32_t *sums)
-{
-    int32_t four[QUAD] = {0};
-
-    esr_add_quad(four, in, by->of[0], by->of[1], by->of[2], by->of[3], length);
-    sums[0] = four[0], sums[1] = four[1], sums[2] = four[2], sums[3] = four[3];
+    keep_four(sums, four);
 }
 
 /* Compute the sums of four outputs of neighbouring pixels. */
@@ -142,15 +125,22 @@ static void add_strip(const window *w, size_t first, uint32_t pixels, const weig
 }
 
 /* The same for windows of one run, the first one at `in`. */
-static void add_strip_of_run(const int8_t *in, size_t step, uint32_t length, uint32_t pixels,
-                             const weights *by, int32_t *sums)
+ESR_NOINLINE static void add_strip_of_run(const int8_t *in, size_t step, uint32_t length,
+                                          uint32_t pixels, const weights *by, int32_t *sums)
 {
-    const uint32_t done = pixels - pixels % PIXELS;
+    for (; pixels >= PIXELS; pixels -= PIXELS, in += PIXELS * step, sums += PIXELS * QUAD) {
+        for (uint32_t i = 0; i < QUAD; i += 2) {
+            int32_t six[2 * PIXELS] = {0};
 
-    add_pairs_of_run(in, step, pixels, by->of[0], by->of[1], length, sums);
-    add_pairs_of_run(in, step, pixels, by->of[2], by->of[3], length, sums + 2);
-    for (uint32_t i = done; i < pixels; i++) {
-        add_quad_of_run(in + i * step, length, by, sums + i * QUAD);
+            esr_add_pair(six, in, in + step, in + 2 * step, by->of[i], by->of[i + 1], length);
+            keep_six(sums + i, six);
+        }
+    }
+    for (; pixels > 0; pixels--, in += step, sums += QUAD) {
+        int32_t four[QUAD] = {0};
+
+        esr_add_quad(four, in, by->of[0], by->of[1], by->of[2], by->of[3], length);
+        keep_four(sums, four);
     }
 }
 
@@ -198,7 +188,7 @@ ESR_NOINLINE static void add_dense(const int8_t *in, const int8_t *weights, uint
 
         esr_add_quad(four, in, weights, weights + length, weights + 2 * length,
                      weights + 3 * length, length);
-        sums[0] = four[0], sums[1] = four[1], sums[2] = four[2], sums[3] = four[3];
+        keep_four(sums, four);
     }
     for (; count > 0; count--, weights += length) {
         int32_t four[QUAD] = {0};
@@ -421,10 +411,10 @@ static void depthwise_quad(const block *b, uint32_t lane)
             const uint32_t *offsets = b->offsets[columns <= SIDE];
 
             if (x == 0 && y == 0) {
-                esr_sum_words(sums, in, offsets, step, weights, columns, b->pixels);
+                esr_sum_words(sums, in, offsets, step, weights, columns, b->pixels, 0);
             } else {
-                esr_add_words(sums, in + x * apart, offsets, step, weights + x * BLOCK, columns,
-                              b->pixels);
+                esr_sum_words(sums, in + x * apart, offsets, step, weights + x * BLOCK, columns,
+                              b->pixels, 1);
             }
         }
     }
