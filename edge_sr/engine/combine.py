@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-import numpy as np
-
 from edge_sr.engine.operands import activation_range, make_factor, scale_of, zero_point_of
 from edge_sr.engine.rounding import Factor, multiply
 from edge_sr.errors import UserError
@@ -100,17 +98,18 @@ def sum_factors(
     """The factors of a sum or a difference.
 
     TFLM rescales both to twice the larger scale with 20 more bits, then to the output's scale.
-    It does so in double precision for a sum, in single precision for a difference.
 
     Raises:
         UserError: the scales are too far apart.
     """
-    number = np.float64 if operator.name == "ADD" else np.float32
-    scales = [number(scale_of(tensor)) for tensor in (left, right, output)]
-    twice = 2 * max(scales[:2])
-    reals = (scales[0] / twice, scales[1] / twice, twice / (2**_SHIFT * scales[2]))
+    twice = 2 * max(scale_of(left), scale_of(right))
+    reals = (
+        scale_of(left) / twice,
+        scale_of(right) / twice,
+        twice / (2**_SHIFT * scale_of(output)),
+    )
     if reals[2] >= 1:
         raise UserError(
             f"{operator} has scales that are too far apart for the 20 bits of TFLM's addition"
         )
-    return tuple(make_factor(operator, float(real)) for real in reals)
+    return tuple(make_factor(operator, real) for real in reals)
