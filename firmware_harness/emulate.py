@@ -39,7 +39,7 @@ class Run:
         open_instructions: executed by esr_open.
         frame_instructions: executed from esr_begin to esr_end, with the program's reading and
             writing of rows (some hundred instructions each).
-        output: the int8 values that the sink received, in order.
+        outputs: the int8 values that the sink received of each output, in order.
     """
 
     status: int
@@ -47,7 +47,12 @@ class Run:
     stack_used: int
     open_instructions: int
     frame_instructions: int
-    output: np.ndarray
+    outputs: tuple[np.ndarray, ...]
+
+    @property
+    def output(self) -> np.ndarray:
+        """Return the values of all outputs, one after the other."""
+        return np.concatenate(self.outputs)
 
 
 @dataclass(frozen=True)
@@ -113,11 +118,12 @@ def run(image: Path, board: Board, frame: np.ndarray) -> Run:
         _write_frame(folder, frame)
         execute(image, board, folder)
         report = (folder / "report.bin").read_bytes()
-        output = np.fromfile(folder / "output.bin", np.int8)
+        files = sorted(folder.glob("output[0-9][0-9].bin"))
+        outputs = tuple(np.fromfile(file, np.int8) for file in files)
     status, arena, stack, _, opened, ran = _REPORT.unpack(report)
     assert board.emulator is not None  # `execute` has checked it
     count = board.emulator.instructions
-    return Run(status, arena, stack, count(opened), count(ran), output)
+    return Run(status, arena, stack, count(opened), count(ran), outputs)
 
 
 def compress(image: Path, board: Board, pixels: np.ndarray) -> Compression:

@@ -37,7 +37,7 @@ def measure(case: Case, model: bytes, values: np.ndarray) -> Result:
     plan = plan_network(read_graph(model))
     frame = values.reshape(plan.in_shape) if isinstance(plan, FramePlan) else values
     started = records.now()
-    expected, source = oracle.reference_output(model, plan, frame)
+    expected, source = oracle.reference_outputs(model, plan, frame)
     with tempfile.TemporaryDirectory(prefix="edge-sr-") as scratch:
         folder = Path(scratch)
         project.write(folder, project.Project("benchmark", case.board, frame.shape[1]), model)
@@ -46,7 +46,8 @@ def measure(case: Case, model: bytes, values: np.ndarray) -> Result:
         run = emulate.run(image, board, frame)
     if run.status != 0:
         raise VerificationError(f"the engine ended the frame with esr_status {run.status}")
-    output = _output(run.output, expected, "tflm" if source == oracle.TFLM else "engine")
+    values = np.concatenate([each.ravel() for each in expected])
+    output = _output(run.output, values, "tflm" if source == oracle.TFLM else "engine")
     return Result(
         case=case,
         status="measured",

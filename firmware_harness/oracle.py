@@ -71,10 +71,10 @@ def _arena(model: bytes) -> int | str:
         return _CANNOT
 
 
-def reference_output(
+def reference_outputs(
     model: bytes, plan: Plan | FramePlan, frame: np.ndarray
-) -> tuple[np.ndarray, str]:
-    """Return the output that firmware must give for a frame, and who computed it.
+) -> tuple[list[np.ndarray], str]:
+    """Return the outputs that firmware must give for a frame, and who computed them.
 
     Args:
         model: an int8 .tflite.
@@ -82,7 +82,7 @@ def reference_output(
         frame: (H, W, C) int8, of a frame plan's only size; the bytes of a uint8 input as int8.
 
     Returns:
-        (H', W', C') int8, the bytes of a uint8 output as int8, and `TFLM` or `HOST`.
+        Each output (H', W', C') int8, the bytes of a uint8 output as int8, and `TFLM` or `HOST`.
 
     Raises:
         UserError: tflite-micro is missing where it could be installed, or TFLM would need too much
@@ -90,13 +90,15 @@ def reference_output(
         VerificationError: TFLM cannot run the model.
     """
     if importlib.util.find_spec("tflite_micro") is None and not has_tflm_wheels():
-        return engine_output(plan, frame), HOST
+        return engine_outputs(plan, frame), HOST
     if isinstance(plan, Plan):
         check_size(model, *frame.shape[:2])
-        return tflm_output(model, frame), TFLM
+        return [tflm_output(model, frame)], TFLM
     source = graph.read_graph(model).input
-    (output,) = tflm_outputs(model, [frame.view(source.dtype).reshape(source.shape)], 1)
-    return output.reshape(plan.out_shape).view(np.int8), TFLM
+    inputs = [frame.view(source.dtype).reshape(source.shape)]
+    outputs = tflm_outputs(model, inputs, len(plan.outputs))
+    shaped = zip(outputs, plan.out_shapes, strict=True)
+    return [output.reshape(shape).view(np.int8) for output, shape in shaped], TFLM
 
 
 def tflm_output(model: bytes, frame: np.ndarray) -> np.ndarray:
@@ -144,8 +146,8 @@ def tflm_outputs(model: bytes, inputs: Sequence[np.ndarray], count: int) -> list
         raise VerificationError(f"TFLM cannot run the model at {shapes}: {error}") from None
 
 
-def engine_output(plan: Plan | FramePlan, frame: np.ndarray) -> np.ndarray:
-    """Return the engine's output for a frame, both int8 (H, W, C).
+def engine_outputs(plan: Plan | FramePlan, frame: np.ndarray) -> list[np.ndarray]:
+    """Return the engine's outputs for a frame, all int8 (H, W, C).
 
     Raises:
         UserError: the engine does not run the network at this size.
@@ -158,11 +160,28 @@ def engine_output(plan: Plan | FramePlan, frame: np.ndarray) -> np.ndarray:
         )
     engine = Engine(plan.blob, width)
     info = engine.info
-    out = np.empty(
-        (height * info.rows_num // info.rows_den, info.out_width, info.out_channels), np.int8
-    )
-    engine.run_strip(frame, out, 0)
-    return out
+    first = height * info.rows_num // info.rows_den, info.out_width, info.out_channels
+    shapes = plan.out_shapes if isinstance(plan, FramePlan) else [first]
+    outs = [np.empty(shape, np.int8) for shape in shapes]
+    engine.run_frame(frame, outs)
+    return outs
+
+
+def engine_output(plan: Plan | FramePlan, frame: np.ndarray) -> np.ndarray:
+    """Return the engine's first output, as `engine_outputs` does."""
+    return engine_outputs(plan, frame)[0]
+
+
+def check_outputs(
+    outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray], source: str = TFLM
+) -> None:
+    """Compare every byte of every output of firmware with the expected ones, as `check` does."""
+    if len(outputs) != len(expected):
+        raise VerificationError(
+            f"the firmware has {len(outputs)} outputs, {source} has {len(expected)}"
+        )
+    for number, (output, values) in enumerate(zip(outputs, expected, strict=True)):
+        check(output, values, source if len(outputs) == 1 else f"{source} of output {number}")
 
 
 def check(output: np.ndarray, expected: np.ndarray, source: str = TFLM) -> None:

@@ -38,6 +38,7 @@ _MODEL_H = """\
 
 #define MODEL_WIDTH {width}
 #define MODEL_CHANNELS {channels}
+#define MODEL_OUTPUTS {outputs}u
 #define MODEL_ARENA_BYTES {arena}
 
 #endif
@@ -154,16 +155,17 @@ def _write_model(
     folder: Path, project: Project, network: graph.Graph, plan: Plan | FramePlan
 ) -> None:
     folder.mkdir()
+    outputs, arena = 1, "MODEL_PLAN_ARENA_BYTES"
     if isinstance(plan, FramePlan):
         _, width, channels = plan.in_shape
-        arena = "MODEL_PLAN_ARENA_BYTES"
+        outputs = len(plan.outputs)
     else:
         width = camera.extended(project.width, plan) if project.camera else project.width
-        channels, arena = network.input.shape[3], "MODEL_PLAN_ARENA_BYTES(MODEL_WIDTH)"
+        channels, arena = network.input.shape[3], f"{arena}(MODEL_WIDTH)"
     texts = {
         "model_plan.h": c_header(plan, "model_plan"),
         "model_plan.c": c_source(plan, "model_plan"),
-        "model.h": _MODEL_H.format(width=width, channels=channels, arena=arena),
+        "model.h": _MODEL_H.format(width=width, channels=channels, outputs=outputs, arena=arena),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

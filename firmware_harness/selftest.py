@@ -48,14 +48,19 @@ def header(model: bytes, width: int) -> str:
         height = frames.round_up(_MIN_ROWS, plan.pixels_per_unit)
         channels = network.input.shape[3]
     frame = frames.noise(height, width, channels)
-    output, source = _output(model, plan, frame)
-    return _HEADER.format(source=source, height=height, crc=zlib.crc32(output.tobytes()))
+    outputs, source = _outputs(model, plan, frame)
+    crc = 0
+    for output in outputs:
+        crc ^= zlib.crc32(output.tobytes())
+    return _HEADER.format(source=source, height=height, crc=crc)
 
 
-def _output(model: bytes, plan: Plan | FramePlan, frame: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the expected output of a frame, and its source: TFLM, or without it the engine."""
+def _outputs(
+    model: bytes, plan: Plan | FramePlan, frame: np.ndarray
+) -> tuple[list[np.ndarray], str]:
+    """Return the expected outputs of a frame, and their source: TFLM, or without it the engine."""
     try:
-        output, source = oracle.reference_output(model, plan, frame)
+        outputs, source = oracle.reference_outputs(model, plan, frame)
     except UserError:
-        output, source = oracle.engine_output(plan, frame), oracle.HOST
-    return output, "TensorFlow Lite Micro" if source == oracle.TFLM else "the engine on the host"
+        outputs, source = oracle.engine_outputs(plan, frame), oracle.HOST
+    return outputs, "TensorFlow Lite Micro" if source == oracle.TFLM else "the engine on the host"

@@ -77,7 +77,7 @@ class NetworkRun:
             return None
         quantization = self.output.quantization
         assert quantization is not None  # the planner has checked it
-        scores = self.result.output.view(self.output.dtype).astype(np.float64)
+        scores = self.result.outputs[0].view(self.output.dtype).astype(np.float64)
         best = int(scores.argmax())
         return best, float((scores[best] - quantization.zero_point[0]) * quantization.scale[0])
 
@@ -123,12 +123,12 @@ def run_network(folder: Path, image: Path | None) -> NetworkRun:
     network = read_graph(model)
     frame, source = frames.read_frame(image, firmware.project.width, network)
     plan = plan_network(network)
-    expected, reference = oracle.reference_output(model, plan, frame)
+    expected, reference = oracle.reference_outputs(model, plan, frame)
     result = emulate.run(folder / build.IMAGE, firmware.board, frame)
     if result.status != 0:
         raise VerificationError(f"the engine ended the frame with esr_status {result.status}")
     _check_size("arena", firmware.ram.arena, result.arena_needed)
-    oracle.check(result.output, expected, reference)
+    oracle.check_outputs(result.outputs, expected, reference)
     output = network.tensors[network.outputs[0]]
     return NetworkRun(firmware, plan, frame, source, output, reference, result)
 

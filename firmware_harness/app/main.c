@@ -1,6 +1,7 @@
 /*
- * Runs a model on the frame in frame.bin and writes the result to output.bin, row by row, so that
- * neither frame is in RAM. Counts go to report.bin. edge-sr checks both.
+ * Runs a model on the frame in frame.bin and writes the result to output00.bin, row by row, so that
+ * neither frame is in RAM; further outputs go to output01.bin and so on. Counts go to report.bin.
+ * edge-sr checks all of them.
  *
  * frame.bin: width, height, channels as little-endian uint32, then the rows, int8 NHWC.
  * report.bin: a `report`, little-endian.
@@ -22,7 +23,7 @@ typedef struct report {
     uint32_t status;       /* esr_status */
     uint32_t arena_needed; /* bytes, from esr_arena_bytes */
     uint32_t stack_used;   /* peak in bytes, with reset and main */
-    uint32_t rows_out;
+    uint32_t rows_out;     /* of all outputs */
     uint64_t open_ticks;   /* of esr_open */
     uint64_t frame_ticks;  /* from esr_begin to esr_end, with reading and writing of rows */
 } report;
@@ -55,10 +56,39 @@ static int write_row(void *user, uint32_t y, const int8_t *values)
     return port_write(out->file, values, out->row_bytes);
 }
 
-static esr_status run_frame(esr_engine *engine, int32_t frame, uint32_t height, output *out)
+/* Pass the rows of all outputs to their files; `user` is the array of outputs. */
+#if MODEL_OUTPUTS > 1
+static int write_any_row(void *user, uint32_t number, uint32_t y, const int8_t *values)
+{
+    return write_row((output *)user + number, y, values);
+}
+
+static esr_status describe(const esr_engine *engine, uint32_t number, esr_info *info)
+{
+    return esr_describe_output(engine, number, info);
+}
+
+static esr_status begin(esr_engine *engine, uint32_t height, output *outs)
+{
+    return esr_begin_outputs(engine, height, write_any_row, outs);
+}
+#else
+static esr_status describe(const esr_engine *engine, uint32_t number, esr_info *info)
+{
+    (void)number;
+    return esr_describe(engine, info);
+}
+
+static esr_status begin(esr_engine *engine, uint32_t height, output *outs)
+{
+    return esr_begin(engine, height, write_row, outs);
+}
+#endif
+
+static esr_status run_frame(esr_engine *engine, int32_t frame, uint32_t height, output *outs)
 {
     uint32_t y;
-    esr_status status = esr_begin(engine, height, write_row, out);
+    esr_status status = begin(engine, height, outs);
     for (y = 0; status == ESR_OK && y < height; y++) {
         if (port_read(frame, row, sizeof row) != 0) {
             port_exit(EXIT_FILE);
@@ -68,11 +98,11 @@ static esr_status run_frame(esr_engine *engine, int32_t frame, uint32_t height, 
     return status == ESR_OK ? esr_end(engine) : status;
 }
 
-static void measure(int32_t frame, uint32_t height, int32_t file, report *figures)
+static void measure(int32_t frame, uint32_t height, output *outs, report *figures)
 {
     esr_engine *engine;
     esr_info info;
-    output out = {file, 0, 0};
+    uint32_t i;
 
     figures->arena_needed =
         (uint32_t)esr_arena_bytes(model_plan, MODEL_PLAN_BYTES, MODEL_WIDTH);
@@ -81,12 +111,16 @@ static void measure(int32_t frame, uint32_t height, int32_t file, report *figure
                                          arena, sizeof arena);
     figures->open_ticks = port_ticks();
     if (figures->status == ESR_OK) {
-        (void)esr_describe(engine, &info);
-        out.row_bytes = info.out_width * info.out_channels;
-        figures->status = (uint32_t)run_frame(engine, frame, height, &out);
+        for (i = 0; i < MODEL_OUTPUTS; i++) {
+            (void)describe(engine, i, &info);
+            outs[i].row_bytes = info.out_width * info.out_channels;
+        }
+        figures->status = (uint32_t)run_frame(engine, frame, height, outs);
         figures->frame_ticks = port_ticks() - figures->open_ticks;
     }
-    figures->rows_out = out.rows;
+    for (i = 0; i < MODEL_OUTPUTS; i++) {
+        figures->rows_out += outs[i].rows;
+    }
     figures->stack_used = port_stack_used();
 }
 
@@ -101,10 +135,12 @@ static int32_t open_or_exit(const char *name, port_mode mode)
 
 int main(void)
 {
+    char name[] = "output00.bin";
+    output outs[MODEL_OUTPUTS] = {{0, 0, 0}};
     report figures = {0};
     header size;
-    int32_t frame = open_or_exit("frame.bin", PORT_READ);
-    int32_t file = open_or_exit("output.bin", PORT_WRITE);
+    uint32_t i;
+    int32_t file, frame = open_or_exit("frame.bin", PORT_READ);
 
     if (port_read(frame, &size, sizeof size) != 0) {
         return EXIT_FILE;
@@ -112,8 +148,15 @@ int main(void)
     if (size.width != MODEL_WIDTH || size.channels != MODEL_CHANNELS) {
         return EXIT_FRAME;
     }
-    measure(frame, size.height, file, &figures);
-    port_close(file);
+    for (i = 0; i < MODEL_OUTPUTS; i++) {
+        name[6] = (char)('0' + i / 10);
+        name[7] = (char)('0' + i % 10);
+        outs[i].file = open_or_exit(name, PORT_WRITE);
+    }
+    measure(frame, size.height, outs, &figures);
+    for (i = 0; i < MODEL_OUTPUTS; i++) {
+        port_close(outs[i].file);
+    }
     file = open_or_exit("report.bin", PORT_WRITE);
     if (port_write(file, &figures, sizeof figures) != 0) {
         return EXIT_FILE;

@@ -1,6 +1,6 @@
 /*
  * Runs a model on a generated frame and compares the CRC-32 of all output bytes with the one computed
- * at build time. There is no host: the outcome stays in RAM, in `result`, the only variable in the
+ * at build time; of several outputs, the exclusive or of their CRC-32s. There is no host: the outcome stays in RAM, in `result`, the only variable in the
  * section .result, where a debugger reads it.
  */
 #include <stdint.h>
@@ -20,9 +20,9 @@ enum {
 typedef struct outcome {
     uint32_t state;
     uint32_t status;       /* esr_status */
-    uint32_t crc;          /* of all output bytes */
+    uint32_t crc;          /* of all output bytes, as above */
     uint32_t expected_crc;
-    uint32_t rows_out;
+    uint32_t rows_out;     /* of all outputs */
     uint32_t arena_needed; /* bytes, from esr_arena_bytes */
     uint32_t stack_used;   /* peak in bytes, with reset and main */
     uint32_t reserved;
@@ -59,16 +59,51 @@ static uint32_t crc32(uint32_t crc, const int8_t *values, uint32_t count)
     return crc;
 }
 
+typedef struct output {
+    uint32_t row_bytes;
+    uint32_t rows;
+    uint32_t crc;
+} output;
+
 static int take_row(void *user, uint32_t y, const int8_t *values)
 {
-    const uint32_t *row_bytes = user;
-    if (y != result.rows_out) {
+    output *out = user;
+    if (y != out->rows) {
         return 1;
     }
-    result.rows_out = y + 1;
-    result.crc = crc32(result.crc, values, *row_bytes);
+    out->rows++;
+    result.rows_out++;
+    out->crc = crc32(out->crc, values, out->row_bytes);
     return 0;
 }
+
+#if MODEL_OUTPUTS > 1
+static int take_any_row(void *user, uint32_t number, uint32_t y, const int8_t *values)
+{
+    return take_row((output *)user + number, y, values);
+}
+
+static esr_status describe(const esr_engine *engine, uint32_t number, esr_info *info)
+{
+    return esr_describe_output(engine, number, info);
+}
+
+static esr_status begin(esr_engine *engine, output *outs)
+{
+    return esr_begin_outputs(engine, TEST_HEIGHT, take_any_row, outs);
+}
+#else
+static esr_status describe(const esr_engine *engine, uint32_t number, esr_info *info)
+{
+    (void)number;
+    return esr_describe(engine, info);
+}
+
+static esr_status begin(esr_engine *engine, output *outs)
+{
+    return esr_begin(engine, TEST_HEIGHT, take_row, outs);
+}
+#endif
 
 static void make_row(uint32_t *state)
 {
@@ -79,10 +114,10 @@ static void make_row(uint32_t *state)
     }
 }
 
-static esr_status run_frame(esr_engine *engine, uint32_t row_bytes)
+static esr_status run_frame(esr_engine *engine, output *outs)
 {
     uint32_t y, state = 1;
-    esr_status status = esr_begin(engine, TEST_HEIGHT, take_row, &row_bytes);
+    esr_status status = begin(engine, outs);
     for (y = 0; status == ESR_OK && y < TEST_HEIGHT; y++) {
         make_row(&state);
         status = esr_push_row(engine, y, row);
@@ -92,8 +127,10 @@ static esr_status run_frame(esr_engine *engine, uint32_t row_bytes)
 
 static void measure(void)
 {
+    output outs[MODEL_OUTPUTS] = {{0, 0, 0}};
     esr_engine *engine;
     esr_info info;
+    uint32_t i;
 
     result.arena_needed = (uint32_t)esr_arena_bytes(model_plan, MODEL_PLAN_BYTES, MODEL_WIDTH);
     port_start_ticks();
@@ -101,10 +138,15 @@ static void measure(void)
                                        sizeof arena);
     result.open_ticks = port_ticks();
     if (result.status == ESR_OK) {
-        (void)esr_describe(engine, &info);
-        result.crc = UINT32_MAX;
-        result.status = (uint32_t)run_frame(engine, info.out_width * info.out_channels);
-        result.crc = ~result.crc;
+        for (i = 0; i < MODEL_OUTPUTS; i++) {
+            (void)describe(engine, i, &info);
+            outs[i].row_bytes = info.out_width * info.out_channels;
+            outs[i].crc = UINT32_MAX;
+        }
+        result.status = (uint32_t)run_frame(engine, outs);
+        for (i = 0; i < MODEL_OUTPUTS; i++) {
+            result.crc ^= ~outs[i].crc;
+        }
         result.frame_ticks = port_ticks() - result.open_ticks;
     }
     result.stack_used = port_stack_used();

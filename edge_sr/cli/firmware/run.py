@@ -137,7 +137,7 @@ def _scores(outcome: "NetworkRun") -> list[tuple[str, str]]:
     if outcome.best is None:
         return []
     best, score = outcome.best
-    return [("highest score", f"class {best} of {outcome.result.output.size}: {score:.3g}")]
+    return [("highest score", f"class {best} of {outcome.result.outputs[0].size}: {score:.3g}")]
 
 
 def _per_unit(outcome: "NetworkRun") -> tuple[str, str]:
