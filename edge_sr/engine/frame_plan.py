@@ -8,7 +8,7 @@ runs on frames of any size, too: `plan.py`.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from edge_sr.engine.blobs import Blobs
 from edge_sr.engine.frame_format import pack_frame_plan
@@ -40,6 +40,7 @@ class FramePlan(Blobs):
         arena: bytes of rings and scratch memory, shared memory counted once.
         latency: input rows that must follow a row before its output is known.
         macs: multiply-accumulates of a frame.
+        memory: what the bytes are made from.
     """
 
     in_shape: tuple[int, int, int]
@@ -52,6 +53,7 @@ class FramePlan(Blobs):
     arena: int
     latency: int
     macs: int
+    memory: FrameMemory = field(repr=False)
 
     @property
     def out_shape(self) -> tuple[int, int, int]:
@@ -62,6 +64,12 @@ class FramePlan(Blobs):
     def arena_bytes(self) -> int:
         """RAM of the engine, exactly what `esr_arena_bytes` returns."""
         return HEAD_BYTES + self.arena
+
+    def flash_bytes_with(self, weights: Weights) -> int:
+        """`flash_bytes` with another choice of weights."""
+        nodes = choose_weights(self.memory.graph, self.memory.nodes, weights)
+        memory = replace(self.memory, nodes=nodes)
+        return max(len(pack_frame_plan(memory, layout)) for layout in Layout)
 
 
 def make_frame_plan(graph: Graph, weights: Weights = Weights.AUTO) -> FramePlan:
@@ -101,6 +109,7 @@ def frame_plan_of(memory: FrameMemory) -> FramePlan:
         arena=memory.arena,
         latency=memory.schedule.latency,
         macs=sum(_macs(graph, node) for node in memory.nodes),
+        memory=memory,
         blobs={layout: pack_frame_plan(memory, layout) for layout in Layout},
     )
 

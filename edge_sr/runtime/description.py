@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edge_sr import graph
 from edge_sr.engine.frame_plan import make_frame_plan
 from edge_sr.engine.plan import make_plan
+from edge_sr.engine.weights import Weights
 from edge_sr.errors import UserError
 from edge_sr.graph.outline import read_outline
 from edge_sr.runtime import probe
@@ -153,12 +154,18 @@ def _doors(data: bytes, network: graph.Graph, problem: str) -> Iterator[Door]:
 
 
 def _ram_text(network: graph.Graph) -> str:
-    """RAM of a network in the engine, in bytes."""
+    """RAM of a network in the engine in bytes, and flash of one that runs at one size."""
     try:
         plan, width = make_plan(network), network.input.shape[2]
         return f"{plan.arena_bytes(width):,} bytes of RAM at width {width}"
     except UserError:
-        return f"{make_frame_plan(network).arena_bytes:,} bytes of RAM"
+        own = make_frame_plan(network)
+        compact, expanded = (
+            own.flash_bytes_with(weights) for weights in (Weights.COMPACT, Weights.EXPANDED)
+        )
+        both = f"; with compact weights {compact:,}, expanded {expanded:,}"
+        flash = f"{own.flash_bytes:,} of flash{both if expanded > compact else ''}"
+        return f"{own.arena_bytes:,} bytes of RAM, {flash}"
 
 
 def door(name: str, obstacles: Sequence[str], taken: str = "yes") -> Door:

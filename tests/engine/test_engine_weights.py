@@ -54,7 +54,9 @@ def test_weights_of_large_networks_grow_by_a_tenth_at_most() -> None:
         call.expanded for node in plan.nodes for call in node.calls if call.window is not None
     ]
     assert (expanded[0], expanded[2]) == (True, False)  # the layers of large maps come first
-    assert growth(graph, make_frame_plan(graph, Weights.EXPANDED)) > 0.5 * weights
+    whole = make_frame_plan(graph, Weights.EXPANDED)
+    assert growth(graph, whole) > 0.5 * weights
+    assert plan.flash_bytes_with(Weights.EXPANDED) == whole.flash_bytes
 
 
 def test_compact_weights_take_a_byte_each() -> None:
