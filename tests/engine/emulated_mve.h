@@ -162,6 +162,41 @@ static inline void vstrbq_scatter_offset_p_s8(int8_t *to, uint8x16_t places, int
     }
 }
 
+static inline int8x16_t vdupq_n_s8(int8_t value)
+{
+    int8x16_t result;
+
+    for (int i = 0; i < 16; i++) {
+        result.at[i] = value;
+    }
+    return result;
+}
+
+static inline int8x16_t vmaxq_s8(int8x16_t a, int8x16_t b)
+{
+    for (int i = 0; i < 16; i++) {
+        a.at[i] = a.at[i] > b.at[i] ? a.at[i] : b.at[i];
+    }
+    return a;
+}
+
+static inline int8x16_t vminq_s8(int8x16_t a, int8x16_t b)
+{
+    for (int i = 0; i < 16; i++) {
+        a.at[i] = a.at[i] < b.at[i] ? a.at[i] : b.at[i];
+    }
+    return a;
+}
+
+static inline void vstrbq_p_s8(int8_t *to, int8x16_t values, mve_pred16_t p)
+{
+    for (int i = 0; i < 16; i++) {
+        if (p >> i & 1) {
+            to[i] = values.at[i];
+        }
+    }
+}
+
 static inline void vstrbq_p_s32(int8_t *to, int32x4_t values, mve_pred16_t p)
 {
     for (int i = 0; i < 4; i++) {

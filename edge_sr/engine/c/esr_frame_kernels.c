@@ -155,27 +155,19 @@ void esr_any_depthwise_row(const esr_conv *args)
 
 /* --- pooling */
 
-/* The columns [*start, *end) of a window that lie in the frame. */
-static void columns_of(const esr_pool *args, uint32_t pixel, uint32_t *start, uint32_t *end)
-{
-    const uint32_t first = pixel * args->stride_w, last = first + args->kernel_w;
-
-    *start = lesser(first > args->left ? first - args->left : 0, args->in_pixels);
-    *end = lesser(last > args->left ? last - args->left : 0, args->in_pixels);
-}
-
 static int8_t clamped(int32_t value, const esr_pool *args)
 {
     return (int8_t)(value < args->low ? args->low : value > args->high ? args->high : value);
 }
 
+#if ESR_LAYOUT != ESR_LAYOUT_MVE8
 ESR_HOT void esr_max_pool_row(const esr_pool *args, const int8_t *previous)
 {
     for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
         const size_t first = (size_t)pixel * args->channels;
         uint32_t start, end;
 
-        columns_of(args, pixel, &start, &end);
+        esr_pool_columns(args, pixel, &start, &end);
         for (uint32_t channel = 0; channel < args->channels; channel++) {
             int32_t most = previous == NULL ? INT8_MIN : previous[first + channel];
 
@@ -192,6 +184,7 @@ ESR_HOT void esr_max_pool_row(const esr_pool *args, const int8_t *previous)
         }
     }
 }
+#endif
 
 /* The sum of one channel over the columns [start, end) of all rows. */
 ESR_INLINE int32_t sum_of(const esr_window *window, uint32_t rows, uint32_t start, uint32_t end,
@@ -226,7 +219,7 @@ ESR_HOT void esr_average_pool_row(const esr_pool *args)
     for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
         uint32_t start, end;
 
-        columns_of(args, pixel, &start, &end);
+        esr_pool_columns(args, pixel, &start, &end);
         for (uint32_t channel = 0; channel < args->channels; channel++) {
             const int32_t sum =
                 sum_of(&args->in, args->rows, start, end, args->channels, channel);
@@ -248,7 +241,7 @@ ESR_HOT void esr_sum_row(const esr_pool *args, const int32_t *previous, int32_t 
         } else {
             memmove(sums, previous + (size_t)pixel * channels, channels * sizeof *sums);
         }
-        columns_of(args, pixel, &start, &end);
+        esr_pool_columns(args, pixel, &start, &end);
         for (uint32_t x = start; x < end; x++) {
             const int8_t *in = esr_window_row(&args->in, 0) + (size_t)x * channels;
 
@@ -266,7 +259,7 @@ void esr_average_sums_row(const esr_pool *args, const int32_t *sums)
     for (uint32_t pixel = 0; pixel < args->pixels; pixel++) {
         uint32_t start, end;
 
-        columns_of(args, pixel, &start, &end);
+        esr_pool_columns(args, pixel, &start, &end);
         for (uint32_t channel = 0; channel < args->channels; channel++) {
             *out++ = average(args, *sums++, end > start ? end - start : 0);
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Part of edge-sr's engine: the kernels of operators that only frame plans have. Each computes one
- * row, as those of esr_kernels.h do; every processor runs these portable ones.
+ * row, as those of esr_kernels.h do. Kernels for families of processors replace some of them.
  */
 #ifndef ESR_FRAME_KERNELS_H
 #define ESR_FRAME_KERNELS_H
@@ -45,6 +45,18 @@ typedef struct esr_pool {
     int32_t high;
     int8_t *out;
 } esr_pool;
+
+/* The columns [*start, *end) of a window that lie in the frame. */
+static inline void esr_pool_columns(const esr_pool *args, uint32_t pixel, uint32_t *start,
+                                    uint32_t *end)
+{
+    const uint32_t first = pixel * args->stride_w, last = first + args->kernel_w;
+    const uint32_t from = first > args->left ? first - args->left : 0;
+    const uint32_t to = last > args->left ? last - args->left : 0;
+
+    *start = from < args->in_pixels ? from : args->in_pixels;
+    *end = to < args->in_pixels ? to : args->in_pixels;
+}
 
 /* previous: maxima of the window's rows above, or NULL; it may be args->out. */
 void esr_max_pool_row(const esr_pool *args, const int8_t *previous);
