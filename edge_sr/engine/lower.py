@@ -236,16 +236,12 @@ def _leaky_relu(graph: Graph, operator: Operator) -> Node:
     image, output = image_and_output(graph, operator)
     alpha = operator.options["alpha"]
     assert isinstance(alpha, float)
-    # TFLM computes both factors in single precision.
-    with np.errstate(over="ignore"):
-        slope = float(
-            np.float32(scale_of(image)) * np.float32(alpha) / np.float32(scale_of(output))
-        )
+    slope = scale_of(image) * alpha / scale_of(output)
     return _prelu_node(
         operator,
         image,
         output,
-        make_factor(operator, float(np.float32(scale_of(image)) / np.float32(scale_of(output)))),
+        make_factor(operator, scale_of(image) / scale_of(output)),
         make_factor(operator, abs(slope)),
         negate=slope < 0,
     )
@@ -253,9 +249,7 @@ def _leaky_relu(graph: Graph, operator: Operator) -> Node:
 
 def _relu(graph: Graph, operator: Operator) -> Node:
     image, output = image_and_output(graph, operator)
-    factor = make_factor(
-        operator, float(np.float32(scale_of(image)) / np.float32(scale_of(output)))
-    )
+    factor = make_factor(operator, scale_of(image) / scale_of(output))
     limits = (zero_point_of(output), 127)
     return _prelu_node(operator, image, output, factor, factor, limits=limits)
 

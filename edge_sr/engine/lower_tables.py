@@ -62,11 +62,8 @@ def _activation(graph: Graph, operator: Operator) -> Node:
 
 def _absolute(graph: Graph, operator: Operator) -> Node:
     image, output = image_and_output(graph, operator)
-    # TFLM divides the scales in single precision.
-    real = float(np.float32(scale_of(image)) / np.float32(scale_of(output)))
-    table = tables.absolute(
-        make_factor(operator, real), zero_point_of(image), zero_point_of(output)
-    )
+    factor = make_factor(operator, scale_of(image) / scale_of(output))
+    table = tables.absolute(factor, zero_point_of(image), zero_point_of(output))
     return table_node(operator, image, output, table)
 
 

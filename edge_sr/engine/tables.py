@@ -94,10 +94,17 @@ def _high_product16(a: int, b: int) -> int:
     return _clip16((a * b + 2**14) >> 15)
 
 
-def rsqrt(in_scale: float, in_zero_point: int, out_scale: float, out_zero_point: int) -> np.ndarray:
-    """RSQRT; TFLM stops at negative inputs, the table has its largest value for them."""
+def rsqrt(
+    in_scale: float, in_zero_point: int, out_scale: float, out_zero_point: int
+) -> np.ndarray | None:
+    """RSQRT; None where all outputs are too small for TFLM's shifts.
+
+    TFLM stops at negative inputs; the table has its largest value for them.
+    """
     root = np.sqrt(np.float32(in_scale)) * np.float32(out_scale)
     factor = Factor.of(1 / float(root))
+    if factor.shift - _RSQRT_SHIFT < -31:
+        return None
 
     def value(x: int) -> int:
         if x <= in_zero_point:

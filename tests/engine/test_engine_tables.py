@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from engine_runner import run_plan
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from random_models import COMBINING, EngineWriter, combining_options
@@ -11,6 +12,7 @@ from tflm_oracle import run_tflm
 
 from edge_sr.engine.lower import lower
 from edge_sr.engine.nodes import Kind
+from edge_sr.engine.plan import make_plan
 from edge_sr.errors import UserError
 from edge_sr.graph import read_graph
 
@@ -85,7 +87,7 @@ def test_sigmoids_have_the_bits_of_tflm(scale: float, zero_point: int, name: str
     first=st.booleans(),
     activation=st.sampled_from(["NONE", "RELU", "RELU6"]),
 )
-@example(  # 150 / 100, a tie that single precision rounds otherwise
+@example(  # 250 / 100, a tie that single precision rounds otherwise
     ends=(1.0, -128, 100.0, -128),
     number=(-128, 1.0, -128),
     name="SUB",
@@ -166,3 +168,18 @@ def test_uint8_without_a_conversion_is_refused() -> None:
 def test_operators_that_tflm_lacks_for_int8_are_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"the engine does not support operator 0 {name}"):
         lower(read_graph(unary(name, (0.1, 0, 0.1, 0))))
+
+
+@pytest.mark.parametrize("name", ["ABS", "RELU", "LEAKY_RELU", "QUANTIZE"])
+@pytest.mark.parametrize("ends", [(7.0, 6.0), (25.0, 14.0), (63.0, 62.0)])
+def test_ties_are_rounded_as_tflm_does(name: str, ends: tuple[float, float]) -> None:
+    """Whole-number scales: a factor in single precision would round ties the other way."""
+    writer = writer_of(ends[0], -100)
+    out = writer.activation("out", SHAPE, ends[1], -110)
+    options = {"LEAKY_RELU": schema.LeakyReluOptionsT, "QUANTIZE": schema.QuantizeOptionsT}
+    made = options.get(name, lambda: None)()
+    if name == "LEAKY_RELU":
+        made.alpha = 0.5
+    writer.operator(name, [writer.input.index], [out.index], made)
+    model = writer.finish(out)
+    assert np.array_equal(run_plan(make_plan(read_graph(model)), ALL), run_tflm(model, ALL))
