@@ -102,6 +102,8 @@ def upscaler_obstacles(network: Graph) -> list[str]:
     """Return why a network does not upscale images of one channel or RGB; empty if it does."""
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         return [f"it has {len(network.inputs)} inputs and {len(network.outputs)} outputs, not one"]
+    with contextlib.suppress(UserError):
+        network = graph.fold(network)  # with the shapes that the network computes itself
     ends = (("input", network.input), ("output", network.output))
     found = [
         f"its {role} is of shape {tensor.shape}, not an image (1,H,W,1) or (1,H,W,3)"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_sr.errors import UserError, require
 from edge_sr.files import check_is_file
-from edge_sr.graph import read_bytes
+from edge_sr.graph import read_bytes, read_graph
 from edge_sr.quiet import quiet_native
 from edge_sr.runtime.runtimes import CLASSIFIER_RUNTIMES, MAX_THREADS, RUNTIMES, find_runtime
 from edge_sr.runtime.session import Interface, Session
@@ -151,9 +151,7 @@ def _open(artifact: Path, runtime: str, threads: int) -> Session:
 
 def _open_tflite(model: bytes, interface: Interface, runtime: str, threads: int) -> Session:
     if runtime == "litert":
-        from edge_sr.runtime.litert import LiteRTSession
-
-        return LiteRTSession(model, interface, threads)
+        return _open_litert(model, interface, threads)
     if runtime == "tflm":
         from edge_sr.runtime.tflm import TFLMSession
 
@@ -161,3 +159,16 @@ def _open_tflite(model: bytes, interface: Interface, runtime: str, threads: int)
     from edge_sr.runtime.engine import open_engine
 
     return open_engine(model, interface, threads)
+
+
+def _open_litert(model: bytes, interface: Interface, threads: int) -> Session:
+    """Open a .tflite in LiteRT; where it refuses, say whether the engine runs it."""
+    from edge_sr.runtime.litert import LiteRTSession
+    from edge_sr.runtime.obstacles import engine_obstacles
+
+    try:
+        return LiteRTSession(model, interface, threads)
+    except UserError as error:
+        if engine_obstacles(read_graph(model)):
+            raise
+        raise UserError(f"{error}; --runtime engine runs it") from None

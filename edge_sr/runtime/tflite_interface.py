@@ -22,7 +22,7 @@ def read_interface(model: bytes) -> Interface:
     Raises:
         UserError: the file is damaged, or it is not such a network.
     """
-    network = graph.read_graph(model)
+    network = graph.fold(graph.read_graph(model))
     scale = graph.scale(network)
     channels = network.input.shape[3]
     check_upscaler(scale, channels, graph.ends_in_sigmoid(network))
@@ -31,6 +31,8 @@ def read_interface(model: bytes) -> Interface:
     target = _spec(network.output, "output", expected)
     _, height, width, _ = network.input.shape
     tiled = graph.is_tiled(network)
+    if not tiled:
+        _check_operands(network)
     sized = tiled or graph.grows(network)
     return Interface(
         scale,

@@ -57,6 +57,15 @@ def test_json_holds_all_scores(
     assert len(report["images"][0]["scores"]) == 3
 
 
+@pytest.mark.shared
+def test_the_engine_is_named_where_litert_refuses(
+    edge_sr: EdgeSr, shared_models: Path, images: list[Path]
+) -> None:
+    arguments = ("classify", shared_models / "person_detect.tflite", *images)
+    assert "; --runtime engine runs it" in edge_sr.refuses(*arguments)
+    assert edge_sr(*arguments, "--runtime", "engine").code == 0
+
+
 def test_bad_input_is_refused_in_one_sentence(
     edge_sr: EdgeSr, tmp_path: Path, model: Path, labels: Path, images: list[Path]
 ) -> None:
