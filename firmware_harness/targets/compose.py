@@ -109,9 +109,9 @@ def _one_size_library(request: Request, network: graph.Graph, plan: FramePlan) -
     output = oracle.engine_output(plan, frame)
     computed_by = "the engine; not checked with TFLM: tflite-micro is not installed"
     if importlib.util.find_spec("tflite_micro") is not None:
-        expected, _ = oracle.reference_outputs(request.model, plan, frame)
+        expected, source = oracle.reference_outputs(request.model, plan, frame)
         oracle.check(output.ravel(), expected[0])
-        computed_by = "the engine and TFLM"
+        computed_by = "the engine and TFLM" if source == oracle.TFLM else source
     kind = example.classifier_example if is_classifier(plan) else example.map_example
     return Library(made, kind(frame, output), computed_by)
 

@@ -15,9 +15,9 @@ from tflm_oracle import run_tflm
 
 from edge_sr.engine.build import STRICT
 from edge_sr.engine.frame_plan import make_frame_plan
-from edge_sr.errors import UserError
+from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import read_graph
-from firmware_harness import board_file, fit, frames, project, verify
+from firmware_harness import board_file, fit, frames, oracle, project, verify
 from firmware_harness.project import Project
 from firmware_harness.targets import compose, example, target
 
@@ -216,3 +216,23 @@ def test_a_library_of_several_outputs_says_so(tmp_path: Path) -> None:
     header = (folder / "src" / "two_model.h").read_text()
     assert "; the first of 2 outputs, esr_begin_outputs() of esr.h gives all." in header
     assert example_output(folder, tmp_path).endswith(": matches the host\n")
+
+
+def test_the_engine_is_the_reference_where_tflm_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = classifier(heads=2)
+    plan, frame = make_frame_plan(read_graph(model)), frames.noise(HEIGHT, WIDTH, 3)
+    expected, source = oracle.reference_outputs(model, plan, frame)
+    assert source == oracle.TFLM
+
+    def fail(*arguments: object) -> None:
+        raise VerificationError("TFLM cannot run the model")
+
+    monkeypatch.setattr(oracle, "tflm_outputs", fail)
+    outputs, source = oracle.reference_outputs(model, plan, frame)
+    assert source == oracle.HOST_ALONE
+    oracle.check_outputs(outputs, expected)
+    outputs[1][0, 1, 2] ^= 1
+    with pytest.raises(VerificationError, match="TFLM of output 1, first at row 0, column 1"):
+        oracle.check_outputs(outputs, expected)
+    with pytest.raises(VerificationError, match="the firmware has 1 outputs, TFLM has 2"):
+        oracle.check_outputs(outputs[:1], expected)
