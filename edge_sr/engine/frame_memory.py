@@ -32,8 +32,11 @@ from edge_sr.engine.frame_sums import split_pools, splittable
 from edge_sr.engine.packing import frame_scratch_bytes
 from edge_sr.graph import Graph
 
-_MAX_TRIED_EVENTS = 100_000
-"""Limit of events scheduled for alternatives; only large frames of many layers reach it."""
+_MAX_WORK = 100_000
+"""Limit of the work on alternatives, in events; only large frames and many layers reach it."""
+
+_TAILS = 32  # that are tried first; between the best one and its neighbours, all are
+_PLACING = 10  # pairs of nodes whose memory is placed in the time of one event
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ class _Search:
         self.nodes = nodes
         self.pools = splittable(graph, nodes)
         self.networks: dict[frozenset[int], _Network] = {}
-        self.events = 0
+        self.work = 0
         self.whole: frozenset[int] = frozenset()
         self.split: frozenset[int] = frozenset()
         self.best = plan_with(graph, nodes, self.whole, self.split)
@@ -147,9 +150,13 @@ class _Search:
     def run(self) -> FrameMemory:
         """Try all choices; return the smallest plan."""
         outputs = [node.output for node in self.nodes]
+        step = max(1, len(outputs) // _TAILS)
         for split in {frozenset[int](), frozenset(self.pools)}:
-            for first in reversed(range(len(outputs))):
+            for first in reversed(range(0, len(outputs), step)):
                 self._try(frozenset(outputs[first:]), split)
+        start = len(outputs) - len(self.whole)
+        for first in range(max(0, start - step + 1), start + step):
+            self._try(frozenset(outputs[first:]), self.split)
         size = 0
         while size != self.best.arena:
             size = self.best.arena
@@ -161,12 +168,12 @@ class _Search:
 
     def _try(self, whole: frozenset[int], split: frozenset[int]) -> None:
         """Keep the plan with these choices if it is the smallest one."""
-        if self.events >= _MAX_TRIED_EVENTS:
+        if self.work >= _MAX_WORK:
             return
         if split not in self.networks:
             self.networks[split] = _network(*split_pools(self.graph, self.nodes, split))
         schedule = _schedule(self.networks[split], whole)
-        self.events += len(schedule.events)
+        self.work += len(schedule.events) + len(self.nodes) ** 2 // _PLACING
         memory = _place(self.networks[split], schedule, self.best.arena)
         if memory is not None:
             self.best, self.whole, self.split = memory, whole, split

@@ -91,25 +91,40 @@ class FrameSchedule:
         return [(tensor, row) for _, tensor, row in sorted(rows)]
 
     def _compute(self, tensor: int, row: int) -> None:
-        """Compute the tensor's rows up to that one, after the rows that they read.
+        """Compute the tensor's rows up to that one, after the rows that they read."""
+        goals = [(tensor, row)]  # a stack, because networks are deeper than Python recurses
+        while goals:
+            tensor, row = goals[-1]
+            if self._progress[tensor].done > row:
+                goals.pop()
+                continue
+            missing = self._missing(self._progress[tensor])
+            if missing is None:
+                self._add_row(tensor)
+            else:
+                goals.append(missing)
 
-        Rows of outputs are emitted at once.
-        """
+    def _missing(self, progress: _Progress) -> tuple[int, int] | None:
+        """The first tensor, with a row, that must be computed before a tensor's next row."""
+        if progress.producer == INPUT or not 0 <= progress.done < progress.height:
+            return None
+        node = self._nodes[progress.producer]
+        for source in node.inputs:
+            rows = node.rows_of(source, progress.done)
+            if rows and self._progress[source].done <= rows[-1]:
+                return source, rows[-1]
+        return None
+
+    def _add_row(self, tensor: int) -> None:
+        """Record the tensor's next row; a row of an output is emitted at once."""
         progress = self._progress[tensor]
-        while progress.done <= row:
-            if progress.producer != INPUT and 0 <= progress.done < progress.height:
-                node = self._nodes[progress.producer]
-                for source in node.inputs:
-                    rows = node.rows_of(source, progress.done)
-                    if rows:
-                        self._compute(source, rows[-1])
-            self.events.append(Event(progress.producer, progress.done))
-            if 0 <= progress.done < progress.height:
-                outputs = self._outputs.get(tensor, ())
-                self.events += [Event(EMIT - output, progress.done) for output in outputs]
-            progress.done += 1
-            if len(self.events) > MAX_EVENTS:
-                raise UserError("the model's frame has too many rows for a plan of the engine")
+        self.events.append(Event(progress.producer, progress.done))
+        if 0 <= progress.done < progress.height:
+            outputs = self._outputs.get(tensor, ())
+            self.events += [Event(EMIT - output, progress.done) for output in outputs]
+        progress.done += 1
+        if len(self.events) > MAX_EVENTS:
+            raise UserError("the model's frame has too many rows for a plan of the engine")
 
     @property
     def latency(self) -> int:

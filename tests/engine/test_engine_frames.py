@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,16 @@ def test_poolings_are_split_where_that_saves_memory(name: str) -> None:
         expected = run_tflm(model, values).reshape(1, *plan.out_shape)
         assert np.array_equal(run_plan(frame_plan, values), expected)
         check_frame_overlap(frame_plan)
+
+
+def test_networks_are_planned_that_are_deeper_than_python_recurses() -> None:
+    writer = FrameWriter(3, 2, 2)
+    image = writer.input
+    for _ in range(sys.getrecursionlimit() + 10):
+        image = writer.pool(image, "MAX_POOL_2D", Window((2, 2)), "NONE")
+    model = writer.finish(image)
+    values = np.random.default_rng(1).integers(-128, 128, (1, 3, 2, 2), dtype=np.int8)
+    assert np.array_equal(FrameSession(model).run(values), run_tflm(model, values))
 
 
 # --- refusals
