@@ -139,7 +139,7 @@ def _fully_connected(graph: Graph, operator: Operator) -> FrameNode:
         kernel=kernel,
         window=window,
         bias=lower.fold_bias(graph, operator, window, zero_point_of(image)),
-        scales=_dense_scales(graph, operator, image, output, outputs),
+        scales=lower.channel_scales(graph, operator, image, output, outputs),
         low=low,
         high=high,
         zero_points=(zero_point_of(image), 0, zero_point_of(output)),
@@ -160,19 +160,6 @@ def _check_bias(graph: Graph, operator: Operator, outputs: int) -> None:
             raise UserError(
                 f"{operator} has a bias of {bias.size} {bias.dtype}; it needs {outputs} int32"
             )
-
-
-def _dense_scales(
-    graph: Graph, operator: Operator, image: Tensor, output: Tensor, outputs: int
-) -> bytes:
-    weights = graph.tensors[operator.inputs[1]]
-    assert weights.quantization is not None  # `lower_frame` has checked it
-    if len(weights.quantization.scale) > 1:
-        return lower.channel_scales(graph, operator, image, output, outputs)
-    # TFLM multiplies both scales in single precision if there is one for all outputs.
-    product = np.float32(scale_of(image)) * np.float32(scale_of(weights))
-    factor = make_factor(operator, float(product) / scale_of(output))
-    return pack_factors([factor] * outputs)
 
 
 # --- pooling

@@ -58,9 +58,8 @@ def hard_swish(
     in_scale: float, in_zero_point: int, out_scale: float, out_zero_point: int
 ) -> np.ndarray | None:
     """HARD_SWISH; None where TFLM refuses the scales, or shifts 16 bits by more than 15."""
-    fine = np.float32(1 / 128) * np.float32(in_scale)
-    to_output = Factor.of(float(fine / np.float32(out_scale)))
-    to_gate = Factor.of(float(fine / np.float32(3 / 32768)))
+    to_output = Factor.of(in_scale / 128 / out_scale)
+    to_gate = Factor.of(in_scale / 128 / (3 / 32768))
     if not -15 <= to_output.shift <= 0 or to_gate.shift < -15:
         return None
     multipliers = [min(32767, (f.multiplier + 2**15) >> 16) for f in (to_output, to_gate)]

@@ -407,3 +407,21 @@ def test_a_sink_can_stop_the_frame() -> None:
 def test_the_arena_is_what_the_engine_asks_for() -> None:
     session = FrameSession(classifier())
     assert session.arena_bytes == session.plan.arena_bytes
+
+
+def test_factors_of_dense_layers_have_double_precision() -> None:
+    """Sums that round otherwise with a product of scales in single precision."""
+    writer = FrameWriter(1, 1, 4)
+    in_scale, scale = writer.input.scale, float(np.float32(0.0123))
+    exact, single = in_scale * scale, float(np.float32(in_scale) * np.float32(scale))
+    out = writer.activation("out", (1, 120), 5e6 * exact, 0)
+    middle = [
+        (k + 0.5) * out.scale / product for k in range(-60, 60) for product in (exact, single)
+    ]
+    bias = np.rint(np.mean(np.reshape(middle, (-1, 2)), axis=1)).astype(np.int32)
+    weights = writer.tensor("weights", (120, 4), "int8", [scale], [0], np.zeros((120, 4), np.int8))
+    biases = writer.tensor("bias", (120,), "int32", [exact], [0], bias)
+    operands = [writer.input.index, weights, biases]
+    writer.operator("FULLY_CONNECTED", operands, [out.index], schema.FullyConnectedOptionsT())
+    model, values = writer.finish(out), np.zeros((1, 1, 1, 4), np.int8)
+    assert np.array_equal(FrameSession(model).run(values), run_tflm(model, values))
