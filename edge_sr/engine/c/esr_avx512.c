@@ -188,9 +188,11 @@ AVX512_INLINE addend addend_of(esr_scale scale, int32_t zero_point)
     return a;
 }
 
-AVX512_INLINE __m512i load_addend(const addend *a, const int8_t *in, __mmask16 mask)
+AVX512_INLINE __m512i load_addend(const addend *a, const int8_t *in)
 {
-    return _mm512_sub_epi32(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, in)), a->zero_point);
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)in);
+
+    return _mm512_sub_epi32(_mm512_cvtepi8_epi32(bytes), a->zero_point);
 }
 
 AVX512_INLINE __m512i rescale(const addend *a, __m512i x)
@@ -198,37 +200,47 @@ AVX512_INLINE __m512i rescale(const addend *a, __m512i x)
     const __m512i low = _mm512_add_epi32(_mm512_madd_epi16(x, a->low), _mm512_set1_epi32(1 << 10));
     const __m512i product = _mm512_add_epi32(
         _mm512_slli_epi32(_mm512_madd_epi16(x, a->high), 5), _mm512_srai_epi32(low, 11));
-    const __m512i negative = _mm512_and_si512(_mm512_srai_epi32(product, 31), a->negative);
+    const __m512i sum = _mm512_add_epi32(product, a->half);
 
-    return _mm512_sra_epi32(_mm512_add_epi32(_mm512_add_epi32(product, a->half), negative),
+    return _mm512_sra_epi32(_mm512_mask_add_epi32(sum, _mm512_movepi32_mask(product), sum,
+                                                  a->negative),
                             a->right);
 }
 
-/* Add 16 values. `is_half`: the scale of the left ones is 1/2. */
-AVX512_INLINE __m512i add_16(const esr_add *args, const addend *left, const addend *right,
-                             const wide_scales *scales, size_t i, int is_half)
+/* Add 64 values and store those in `mask`. `is_half`: the scale of the left ones is 1/2. */
+AVX512_INLINE void add_64(const esr_add *args, const addend *left, const addend *right,
+                          const wide_scales *scales, const int8_t *l, const int8_t *r, int8_t *out,
+                          __mmask64 mask, int is_half)
 {
-    const __mmask16 mask = i < args->count ? first_lanes(args->count - i) : 0;
-    const __m512i l = load_addend(left, args->left + i, mask);
-    const __m512i r = rescale(right, load_addend(right, args->right + i, mask));
+    __m512i sums[4];
 
-    return requantize(
-        scales, _mm512_add_epi32(is_half ? _mm512_slli_epi32(l, 19) : rescale(left, l), r), 0);
+#pragma GCC unroll 4
+    for (uint32_t k = 0; k < 4; k++) {
+        const __m512i x = load_addend(left, l + k * LANES);
+        const __m512i y = rescale(right, load_addend(right, r + k * LANES));
+
+        sums[k] = requantize(
+            scales, _mm512_add_epi32(is_half ? _mm512_slli_epi32(x, 19) : rescale(left, x), y), 0);
+    }
+    store_64(out, mask, sums, args->out_zero_point, args->low, args->high);
 }
 
-AVX512_INLINE void add_all(esr_add args, const wide_scales *scales, int is_half)
+AVX512_INLINE void add_all(esr_add args, const wide_scales *to, int is_half)
 {
     const addend left = addend_of(args.scales[0], args.left_zero_point);
     const addend right = addend_of(args.scales[1], args.right_zero_point);
-    __m512i sums[4];
+    const wide_scales scales = *to;
+    const size_t whole = args.count / BYTES * BYTES, rest = args.count - whole;
+    int8_t l[BYTES] = {0}, r[BYTES] = {0};
 
-    for (size_t i = 0; i < args.count; i += BYTES) {
-#pragma GCC unroll 4
-        for (uint32_t k = 0; k < 4; k++) {
-            sums[k] = add_16(&args, &left, &right, scales, i + k * LANES, is_half);
-        }
-        store_64(args.out + i, first_bytes(args.count - i), sums, args.out_zero_point, args.low,
-                 args.high);
+    for (size_t i = 0; i < whole; i += BYTES) {
+        add_64(&args, &left, &right, &scales, args.left + i, args.right + i, args.out + i,
+               first_bytes(BYTES), is_half);
+    }
+    if (rest > 0) {
+        memcpy(l, args.left + whole, rest);
+        memcpy(r, args.right + whole, rest);
+        add_64(&args, &left, &right, &scales, l, r, args.out + whole, first_bytes(rest), is_half);
     }
 }
 

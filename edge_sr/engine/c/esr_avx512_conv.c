@@ -63,10 +63,12 @@ typedef struct job {
 
 /* --- preparation */
 
-/* Reorder a step's weights from [four taps][lanes] to [pixels of a vector][lanes][four taps]. */
-AVX512_INLINE __m512i arrange(const job *j, const int8_t *weights, __mmask64 mask)
+/* Reorder a step's weights from [four taps][lanes] to [pixels of a vector][lanes][four taps].
+ * `whole`: the mask has all bytes; such a load needs no arithmetic unit. */
+AVX512_INLINE __m512i arrange(const job *j, const int8_t *weights, __mmask64 mask, int whole)
 {
-    return _mm512_permutexvar_epi8(j->order, _mm512_maskz_loadu_epi8(mask, weights));
+    return _mm512_permutexvar_epi8(j->order, whole ? _mm512_loadu_si512(weights)
+                                                   : _mm512_maskz_loadu_epi8(mask, weights));
 }
 
 /* Prepare the indices for arrange(). */
@@ -87,7 +89,8 @@ AVX512_INLINE __m512i add_excess(__m512i sums, __m512i weights)
 }
 
 /* Reorder the weights of a run of inputs in memory. Adds the excess to four vectors of sums. */
-AVX512_INLINE void arrange_run(const job *j, __m512i *to, const int8_t *weights, __m512i *sums)
+AVX512_INLINE void arrange_run(const job *j, __m512i *to, const int8_t *weights, __m512i *sums,
+                               int is_full)
 {
     const uint32_t step = TAPS * j->lanes, whole = j->run / TAPS, rest = j->run % TAPS;
     const __mmask64 mask = first_bytes(step);
@@ -96,14 +99,14 @@ AVX512_INLINE void arrange_run(const job *j, __m512i *to, const int8_t *weights,
     for (; i + 4 <= whole; i += 4) {
 #pragma GCC unroll 4
         for (uint32_t k = 0; k < 4; k++, weights += step) {
-            const __m512i w = arrange(j, weights, mask);
+            const __m512i w = arrange(j, weights, mask, is_full);
 
             to[i + k] = w;
             sums[k] = add_excess(sums[k], w);
         }
     }
     for (; i < j->steps; i++, weights += step) {
-        to[i] = arrange(j, weights, i < whole ? mask : first_bytes(rest * j->lanes));
+        to[i] = arrange(j, weights, i < whole ? mask : first_bytes(rest * j->lanes), 0);
         sums[0] = add_excess(sums[0], to[i]);
     }
 }
@@ -115,7 +118,11 @@ AVX512_INLINE __m512i arrange_weights(const job *j, const int8_t *weights)
     __m512i sums[4] = {zero, zero, zero, zero}, *to = j->arranged;
 
     for (uint32_t i = 0; i < j->args->kernel_h * j->taps; i++) {
-        arrange_run(j, to, weights, sums);
+        if (j->lanes == LANES) {
+            arrange_run(j, to, weights, sums, 1);
+        } else {
+            arrange_run(j, to, weights, sums, 0);
+        }
         to += j->steps;
         weights += (size_t)j->run * j->lanes;
     }
@@ -353,14 +360,14 @@ AVX512_INLINE void add_step(const job *j, sums *s, const uint8_t *x, size_t step
 
 /* The same for the next step, whose weights are in memory in the file's order. */
 AVX512_INLINE void arrange_step(const job *j, sums *s, const uint8_t *x, size_t step,
-                                const int8_t *weights, __mmask64 mask, uint32_t vectors,
-                                uint32_t blocks)
+                                const int8_t *weights, __mmask64 mask, int is_whole,
+                                uint32_t vectors, uint32_t blocks)
 {
     __m512i w[MOST_BLOCKS];
 
 #pragma GCC unroll 4
     for (uint32_t b = 0; b < blocks; b++) {
-        w[b] = arrange(j, weights + b * j->apart, mask);
+        w[b] = arrange(j, weights + b * j->apart, mask, is_whole);
         s->excess[b] = add_excess(s->excess[b], w[b]);
     }
     add_step(j, s, x, step, w, vectors, blocks, 0);
@@ -383,10 +390,10 @@ AVX512_INLINE void add_run(const job *j, sums *s, const uint8_t *x, uint32_t num
         return;
     }
     for (uint32_t i = 0; i < whole; i++, x += TAPS, weights += bytes) {
-        arrange_step(j, s, x, step, weights, mask, vectors, blocks);
+        arrange_step(j, s, x, step, weights, mask, blocks > 1, vectors, blocks);
     }
     if (whole < j->steps) {
-        arrange_step(j, s, x, step, weights, first_bytes(j->run % TAPS * j->lanes), vectors,
+        arrange_step(j, s, x, step, weights, first_bytes(j->run % TAPS * j->lanes), 0, vectors,
                      blocks);
     }
 }

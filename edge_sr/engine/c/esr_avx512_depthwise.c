@@ -52,12 +52,17 @@ AVX512_INLINE __m512i interleave(const __m128i *rows, uint32_t period)
 
 /* --- tiles */
 
-AVX512_INLINE void fill_16(uint8_t *to, const int8_t *const *rows, size_t first, __mmask16 mask)
+AVX512_INLINE void fill_16(uint8_t *to, const int8_t *const *rows, size_t first, __mmask16 mask,
+                           int is_whole)
 {
     __m128i values[4];
 
+#pragma GCC unroll 4
     for (uint32_t y = 0; y < 4; y++) {
-        values[y] = _mm_maskz_loadu_epi8(mask, rows[y] + first);
+        const int8_t *from = rows[y] + first;
+
+        values[y] = is_whole ? _mm_loadu_si128((const __m128i *)(const void *)from)
+                             : _mm_maskz_loadu_epi8(mask, from);
     }
     _mm512_store_si512(to, _mm512_xor_si512(interleave(values, LANES),
                                             _mm512_set1_epi8((char)INT8_MIN)));
@@ -86,9 +91,9 @@ static AVX512 void fill_tile(const job *j, uint8_t *tile, uint32_t first, uint32
                       (size_t)first * esr_stride_w(args) * args->in_channels;
         }
         for (; i + LANES <= values; i += LANES) {
-            fill_16(tile + 4 * i, rows, i, first_lanes(LANES));
+            fill_16(tile + 4 * i, rows, i, 0, 1);
         }
-        fill_16(tile + 4 * i, rows, i, first_lanes((uint32_t)(values - i)));
+        fill_16(tile + 4 * i, rows, i, first_lanes(values - i), 0);
     }
 }
 

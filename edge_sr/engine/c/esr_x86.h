@@ -37,16 +37,11 @@ extern const esr_x86_kernels esr_avx512; /* with VNNI and VBMI: Ice Lake, Zen 4,
 /* The best set, at most `*most`, that this machine can run. Sets `*most` to its number. */
 const esr_x86_kernels *esr_x86_choose(esr_kernel_set *most);
 
-/* Maximum right shift of a convolution's scale for which sum, rounding and zero point can be added
- * in 64 bits. */
-#define ESR_MAX_RIGHT_SHIFT 22
-
 /*
- * A convolution's scale and zero point in 64 bits. esr_multiply(sum, scale) + zero point is
- * (high product + 2^(right - 1) - (sum < 0)) / 2^right + zero point, where the high product is
- * (sum * multiplier + 2^30) / 2^31. The same result with one addition and one shift:
- * (sum * multiplier + addend + (sum < 0 ? negative_addend : 0)) / 2^shift. A high product of 0 can
- * be treated as negative, because it is rounded to 0 either way.
+ * A convolution's scale in 64 bits. esr_multiply(sum, scale) is (high product + 2^(right - 1) -
+ * (sum < 0)) / 2^right, where the high product is (sum * multiplier + 2^30) / 2^31. The same result
+ * with one addition and one shift: (sum * multiplier + addend + (sum < 0 ? negative_addend : 0)) /
+ * 2^shift. A high product of 0 can be treated as negative, because it is rounded to 0 either way.
  */
 typedef struct esr_wide_scale {
     int64_t multiplier;
@@ -55,17 +50,16 @@ typedef struct esr_wide_scale {
     int64_t shift;
 } esr_wide_scale;
 
-/* Convert a scale. Returns 0 if its shift is out of range, else 1. */
-static inline int esr_widen_scale(esr_wide_scale *to, esr_scale scale, int32_t zero_point)
+/* Convert a scale. Returns 0 if it shifts left, else 1. */
+static inline int esr_widen_scale(esr_wide_scale *to, esr_scale scale)
 {
     const int32_t right = -scale.shift;
 
-    if (right < 0 || right > ESR_MAX_RIGHT_SHIFT) {
+    if (right < 0) {
         return 0;
     }
     to->multiplier = scale.multiplier;
-    to->addend = ((int64_t)1 << 30) + zero_point * ((int64_t)1 << (31 + right)) +
-                 (right > 0 ? (int64_t)1 << (30 + right) : 0);
+    to->addend = ((int64_t)1 << 30) + (right > 0 ? (int64_t)1 << (30 + right) : 0);
     to->negative_addend = right > 0 ? -((int64_t)1 << 31) : 0;
     to->shift = 31 + right;
     return 1;
