@@ -22,6 +22,7 @@ _DSP16_TAPS = 4  # taps that a kernel loads at once
 _DSP16_STEP = 8  # taps of one iteration, to which a window is padded
 _DSP16_STRIP = 1024  # bytes in which several windows are kept, where one is small
 _DSP16_QUADS = 6  # of two taps of four channels, to which a depthwise window is padded
+_DSP16_MAX_QUADS = 32  # of a depthwise window
 _MVE8_OUTPUTS = 4  # outputs that a kernel computes at once
 _MVE8_TAPS = 16  # taps of a vector, to which a window is padded
 _MVE8_SIDE = 4  # rows of a depthwise kernel that a vector holds
@@ -56,7 +57,7 @@ def pack_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
         layout: the order of the weights.
     """
     if _is_depthwise(weights, groups):
-        return compact_weights(weights, groups, layout)
+        return _depthwise(weights)
     pack = {Layout.SIMD: _simd, Layout.DSP16: _dsp16, Layout.MVE8: _mve8}[layout]
     return b"".join(pack(group) for group in np.split(weights, groups))
 
@@ -90,10 +91,13 @@ def compact_weights(weights: np.ndarray, groups: int, layout: Layout) -> bytes:
     """The bytes of a convolution's weights as they are, one byte each, which `pack_weights` takes.
 
     The order is that of the file; for `Layout.DSP16`, four taps of two outputs follow each other.
-    Those of a depthwise convolution are in the order [height][width][output].
+    Those of a depthwise convolution are in the order [height][width][output], or in one for four
+    outputs at a time.
     """
     if _is_depthwise(weights, groups):
-        return weights[:, :, :, 0].transpose(1, 2, 0).tobytes()
+        if layout == Layout.DSP16 and _dsp16_quads(weights, groups):
+            return _dsp16_depthwise(weights[..., 0])
+        return _depthwise(weights)
     if layout == Layout.DSP16:
         return b"".join(_dsp16_compact(group) for group in np.split(weights, groups))
     return weights.tobytes()
@@ -153,13 +157,19 @@ def _dsp16_scratch(call: KernelCall, weights: np.ndarray, pixels: int) -> int:
 
 def _dsp16_depthwise_scratch(call: KernelCall, pixels: int) -> int:
     """The same of a depthwise convolution, with the weights of four channels; 0: not needed."""
-    height, width = call.kernel
-    rows = _even(height) // 2
-    window = _round_up(rows * width, _DSP16_QUADS)
-    most = _DSP16_STRIP // 16
-    if 2 * window > most or len(call.bias) // 4 != call.groups:
-        return 0
-    return 16 * min(most, 2 * window + (pixels - 1) * call.stride[1] * rows)
+    assert call.window is not None
+    window = _dsp16_quads(call.window, call.groups)
+    overlap = call.dilation[1] == 1
+    step = -(-call.kernel[0] // 2) * (call.stride[1] if overlap else call.kernel[1])
+    most = max(2 * window, min(_DSP16_STRIP // 16, 2 * window + (pixels - 1) * step))
+    return 16 * most if window else 0
+
+
+def _dsp16_quads(weights: np.ndarray, groups: int) -> int:
+    """Two taps of four channels in a depthwise window, rounded up; 0 if it is not computed so."""
+    outputs, height, width, _ = weights.shape
+    quads = _round_up(-(-height // 2) * width, _DSP16_QUADS)
+    return quads if outputs == groups >= 4 and quads <= _DSP16_MAX_QUADS else 0
 
 
 def scratch_bytes(kernel: tuple[int, int], per_group: int) -> int:
@@ -215,6 +225,11 @@ def _even(value: int) -> int:
     return _round_up(value, 2)
 
 
+def _depthwise(weights: np.ndarray) -> bytes:
+    """Order [height][width][output]."""
+    return weights[..., 0].transpose(1, 2, 0).tobytes()
+
+
 def _simd(group: np.ndarray) -> bytes:
     """Order [block of outputs][height][width][input][output of the block]."""
     packed, first = [], 0
@@ -255,6 +270,23 @@ def _dsp16_compact(group: np.ndarray) -> bytes:
     outputs, taps = windows.shape
     windows = np.pad(windows, ((0, outputs % 2), (0, _round_up(taps, _DSP16_TAPS) - taps)))
     return windows.reshape(-1, 2, windows.shape[1] // 4, 4).transpose(0, 2, 1, 3).tobytes()
+
+
+def _dsp16_depthwise(weights: np.ndarray) -> bytes:
+    """Fours of outputs: order [four][width][two rows][two outputs][row][output].
+
+    A last single row has a row of 0 after it, for the last two outputs of a four before it.
+    """
+    outputs, height, width = weights.shape
+    rows = -(-height // 2)
+    padded = np.zeros((outputs, 2 * rows, width), np.int8)
+    padded[:, :height] = weights
+    starts = [min(first, outputs - 4) for first in range(0, outputs, 4)]
+    fours = padded[np.add.outer(starts, range(4))]
+    if height % 2:
+        fours[:, 2:, -2:] = fours[:, 2:, [-1, -2]]
+    pairs = fours.reshape(len(starts), 2, 2, rows, 2, width)
+    return pairs.transpose(0, 5, 3, 1, 4, 2).tobytes()
 
 
 def _mve8(group: np.ndarray) -> bytes:

@@ -87,6 +87,13 @@ static inline esr_int16x2 esr_high_halves(esr_int16x2 a, esr_int16x2 b)
     return (int32_t)((uint32_t)a >> 16 | ((uint32_t)b & 0xFFFF0000));
 }
 
+static inline esr_int16x2 *esr_put_two(esr_int16x2 *to, esr_int16x2 first, esr_int16x2 second)
+{
+    to[0] = first;
+    to[1] = second;
+    return to + 2;
+}
+
 static inline uint32_t word_of(const int8_t *bytes)
 {
     uint32_t word;
@@ -108,10 +115,10 @@ typedef struct esr_groups {
     const esr_int16x2 *windows;
     const esr_int16x2 *end;
     int32_t *sums;
-    uint32_t odd;
+    uint32_t rest;
 } esr_groups;
 
-static inline void add_groups(esr_groups *job, uint32_t pixels)
+static inline void add_windows_of(esr_groups *job, uint32_t pixels)
 {
     for (; job->windows < job->end; job->sums += 2 * pixels) {
         const int8_t *weights = job->weights;
@@ -130,12 +137,12 @@ static inline void add_groups(esr_groups *job, uint32_t pixels)
 
 static inline void esr_add_pairs(esr_groups *job)
 {
-    add_groups(job, 2);
+    add_windows_of(job, 2);
 }
 
 static inline void esr_add_triples(esr_groups *job)
 {
-    add_groups(job, 3);
+    add_windows_of(job, 3);
 }
 
 typedef struct esr_fours {
@@ -193,18 +200,18 @@ typedef struct esr_stores {
     esr_plain channels[2];
 } esr_stores;
 
-static inline void esr_store_pairs(esr_stores *job)
+static inline void esr_store_pairs(const esr_stores *job)
 {
-    for (; job->pixels > 0; job->pixels--, job->sums += job->step_bytes / 4) {
+    for (uint32_t pixel = 0; pixel < job->pixels; pixel++) {
         for (uint32_t i = 0; i < 2; i++) {
             const esr_plain *c = &job->channels[i];
-            const int32_t sum = job->sums[i], twice = wrapped(2 * (int64_t)sum);
+            const int32_t sum = job->sums[pixel * (job->step_bytes / 4) + i];
+            const int32_t twice = wrapped(2 * (int64_t)sum);
             const int32_t high =
                 esr_add_high_product(c->addend + (sum >> 31), twice, c->multiplier);
 
-            job->out[i] = (int8_t)esr_saturate_byte(high >> c->right);
+            job->out[pixel * job->out_step + i] = (int8_t)esr_saturate_byte(high >> c->right);
         }
-        job->out += job->out_step;
     }
 }
 

@@ -144,8 +144,10 @@ ESR_NOINLINE static void add_windows(const strip *s, const esr_int16x2 *weights,
 
 static int is_plain(const esr_conv *args, uint32_t steps)
 {
+    const int32_t limit = esr_plain_limit((uint64_t)steps * STEP);
+
     for (uint32_t i = 0; i < args->out_channels; i++) {
-        if (!esr_is_plain(args, (uint64_t)steps * STEP, i)) {
+        if (!esr_is_plain(args, limit, i)) {
             return 0;
         }
     }

@@ -31,6 +31,9 @@
 #define QUAD_BYTES 16
 #define QUADS 6
 
+/* The most of a window that is computed so. */
+#define MAX_QUADS 32
+
 static uint32_t lesser(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
@@ -44,34 +47,48 @@ static uint32_t word_at(const int8_t *bytes)
     return word;
 }
 
-/* Store one or two channels of `pixels` pixels from the pixel `first` on. The sums of a pixel are
- * neighbours; `step` is from pixel to pixel. `taps`: of a window, with those that fill it up. */
-static void store(const esr_conv *args, uint64_t taps, uint32_t channel, uint32_t channels,
-                  const int32_t *sums, uint32_t step, uint32_t first, uint32_t pixels)
+/* Requantize a sum of any size. */
+ESR_INLINE int8_t requantized(int32_t sum, esr_scale scale, int32_t zero_point)
 {
-    int8_t *out = args->out + (size_t)first * args->out_channels + channel;
-    const esr_scale *scales = args->scales + channel;
-    esr_stores job;
+    if (scale.shift < 0) {
+        const int32_t high = esr_high_product(sum, scale.multiplier);
+        const int32_t twice = (high + (high >> 31)) >> (-1 - scale.shift);
 
-    if (channels == 1 || !esr_is_plain(args, taps, channel) ||
-        !esr_is_plain(args, taps, channel + 1)) {
-        for (uint32_t i = 0; i < channels; i++, sums++, out++) {
-            if (esr_is_plain(args, taps, channel + i)) {
-                esr_store_plain(args, sums, step, out, pixels, scales[i]);
-            } else {
-                esr_store_any(args, sums, step, out, pixels, scales[i]);
-            }
-        }
+        return (int8_t)esr_saturate_byte(((twice + 1) >> 1) + zero_point);
+    }
+    return esr_store(esr_multiply(sum, scale), zero_point, -128, 127);
+}
+
+ESR_NOINLINE static void store_any(const esr_stores *job, uint32_t i, esr_scale scale,
+                                   int32_t zero_point)
+{
+    const uint32_t step = job->step_bytes / 4, out_step = job->out_step;
+    const int32_t *sums = job->sums + i;
+    int8_t *out = job->out + i;
+
+    for (uint32_t pixels = job->pixels; pixels > 0; pixels--, sums += step, out += out_step) {
+        *out = requantized(*sums, scale, zero_point);
+    }
+}
+
+/* Store one or two channels of the pixels of a record, whose `channels` this function sets.
+ * `limit`: esr_plain_limit(). */
+ESR_INLINE void store(const esr_conv *args, int32_t limit, uint32_t channel, uint32_t channels,
+                      esr_stores *job)
+{
+    const esr_scale *scales = args->scales + channel;
+    const int32_t zero_point = args->out_zero_point;
+
+    if (channels == 2 && esr_is_plain(args, limit, channel) &&
+        esr_is_plain(args, limit, channel + 1)) {
+        job->channels[0] = esr_plain_of(scales[0], zero_point);
+        job->channels[1] = esr_plain_of(scales[1], zero_point);
+        esr_store_pairs(job);
         return;
     }
-    job.sums = sums;
-    job.step_bytes = step * (uint32_t)sizeof *sums;
-    job.out = out;
-    job.out_step = args->out_channels;
-    job.pixels = pixels;
-    job.channels[0] = esr_plain_of(scales[0], args->out_zero_point);
-    job.channels[1] = esr_plain_of(scales[1], args->out_zero_point);
-    esr_store_pairs(&job);
+    for (uint32_t i = 0; i < channels; i++) {
+        store_any(job, i, scales[i], zero_point);
+    }
 }
 
 /* --- convolutions */
@@ -88,6 +105,7 @@ typedef struct conv_task {
     uint32_t first;    /* pixel of the strip, */
     uint32_t triples;  /* and its pixels that are computed three at a time, */
     uint32_t pairs;    /* and two at a time */
+    int32_t limit;     /* esr_plain_limit() */
 } conv_task;
 
 static uint64_t window_taps(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
@@ -123,14 +141,13 @@ static const int8_t *run_at(const conv_task *t, uint32_t pixel, uint32_t y, uint
 }
 
 /* Widen values, four at a time. Their order becomes 0, 2, 1, 3, which is that of the weights.
- * `step`: words from four values to the next ones. */
-ESR_INLINE esr_int16x2 *widen(esr_int16x2 *to, uint32_t step, const int8_t *from, uint32_t count)
+ * `gap`: words between the results of four values and of the next ones. */
+ESR_INLINE esr_int16x2 *widen(esr_int16x2 *to, uint32_t gap, const int8_t *from, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i += 4, to += step) {
-        const uint32_t bytes = word_at(from + i);
+    for (const int8_t *end = from + count; from < end; from += 4) {
+        const uint32_t bytes = word_at(from);
 
-        to[0] = esr_even_bytes(bytes);
-        to[1] = esr_odd_bytes(bytes);
+        to = esr_put_two(to, esr_even_bytes(bytes), esr_odd_bytes(bytes)) + gap;
     }
     return to;
 }
@@ -161,51 +178,70 @@ static void gather(const conv_task *t, uint32_t pixel, int8_t *to)
 /* Widen the windows of `count` pixels that are computed together. */
 static void fill_group(const conv_task *t, uint32_t first, uint32_t count, esr_int16x2 *to)
 {
-    int8_t *bytes = (int8_t *)t->args->scratch + t->args->scratch_bytes / 4 * 4 - t->taps;
-    const uint32_t step = 2 * count;
+    const esr_conv *args = t->args;
+    const uint32_t gap = 2 * (count - 1), row_words = t->runs * t->run / 4 * 2 * count;
+    int8_t *bytes = (int8_t *)args->scratch + args->scratch_bytes / 4 * 4 - t->taps;
 
-    for (uint32_t pixel = first; pixel < first + count; pixel++, to += 2) {
-        esr_int16x2 *next = to;
+    for (uint32_t i = 0; t->run % 4 != 0 && i < count; i++) {
+        gather(t, first + i, bytes);
+        (void)widen(to + 2 * i, gap, bytes, t->taps);
+    }
+    for (uint32_t y = 0; t->run % 4 == 0 && y < args->kernel_h; y++, to += row_words) {
+        const int8_t *from = run_at(t, first, y, 0);
 
-        if (t->run % 4 != 0) {
-            gather(t, pixel, bytes);
-            (void)widen(to, step, bytes, t->taps);
-            continue;
-        }
-        for (uint32_t y = 0; y < t->args->kernel_h; y++) {
+        for (uint32_t i = 0; i < count; i++, from += args->stride_w * args->in_channels) {
+            esr_int16x2 *next = to + 2 * i;
+
             for (uint32_t x = 0; x < t->runs; x++) {
-                next = widen(next, step, run_at(t, pixel, y, x), t->run);
+                next = widen(next, gap, from + x * args->dilation_w * args->in_channels, t->run);
             }
         }
     }
 }
 
-/* Compute one or two channels of a strip; `index`: in the group. */
-static void run_pair(const conv_task *t, uint32_t index)
+/* Add up the windows of a strip for the channels of a record. */
+static void add_groups(const conv_task *t, esr_groups *job)
 {
-    const esr_conv *args = t->args;
-    const uint32_t channel = t->group * t->outputs + index;
-    const uint32_t channels = lesser(t->outputs - index, 2);
-    int32_t sums[2 * STRIP];
-    esr_groups job;
-
-    job.bias[0] = job.bias[2] = job.bias[4] = args->bias[channel];
-    job.bias[1] = job.bias[3] = job.bias[5] = args->bias[channel + channels - 1];
-    job.weights = t->weights + (size_t)index * t->taps;
-    job.weights_end = job.weights + 2 * (size_t)t->taps;
-    job.windows = args->scratch;
-    job.end = job.windows + (size_t)t->triples * t->taps / 2;
-    job.sums = sums;
-    job.odd = t->taps / 4 % 2;
+    job->windows = t->args->scratch;
+    job->end = job->windows + (size_t)t->triples * t->taps / 2;
     if (t->triples > 0) {
-        esr_add_triples(&job);
-        job.windows = job.end;
+        esr_add_triples(job);
+        job->windows = job->end;
     }
     if (t->pairs > 0) {
-        job.end += (size_t)t->pairs * t->taps / 2;
-        esr_add_pairs(&job);
+        job->end += (size_t)t->pairs * t->taps / 2;
+        esr_add_pairs(job);
     }
-    store(args, t->taps, channel, channels, sums, 2, t->first, t->triples + t->pairs);
+}
+
+/* Compute all channels of a strip, two at a time. */
+static void run_pairs(const conv_task *t)
+{
+    const esr_conv *args = t->args;
+    uint32_t channel = t->group * t->outputs;
+    const uint32_t end = channel + t->outputs;
+    int32_t sums[2 * STRIP];
+    esr_groups job;
+    esr_stores stores;
+
+    stores.sums = sums;
+    stores.step_bytes = 2 * sizeof *sums;
+    stores.out = args->out + (size_t)t->first * args->out_channels + channel;
+    stores.out_step = args->out_channels;
+    stores.pixels = t->triples + t->pairs;
+    job.weights_end = t->weights;
+    job.rest = t->taps / 4 % 4;
+    for (; channel < end; channel += 2, stores.out += 2) {
+        const uint32_t channels = lesser(end - channel, 2);
+
+        job.bias[0] = job.bias[2] = job.bias[4] = args->bias[channel];
+        job.bias[1] = job.bias[3] = job.bias[5] = args->bias[channel + channels - 1];
+        job.weights = job.weights_end;
+        job.weights_end += 2 * (size_t)t->taps;
+        job.sums = sums;
+        add_groups(t, &job);
+        store(args, t->limit, channel, channels, &stores);
+    }
 }
 
 /* Compute a strip. */
@@ -221,12 +257,11 @@ static void run_strip(const conv_task *t)
     for (; i < t->triples + t->pairs; i += 2, to += 2 * (size_t)window) {
         fill_group(t, t->first + i, 2, to);
     }
-    for (i = 0; i < t->outputs; i += 2) {
-        run_pair(t, i);
-    }
+    run_pairs(t);
 }
 
-/* Compute up to four channels of a pixel. `bytes`: its window, or null if the runs can be read. */
+/* Compute up to four channels of a pixel. `bytes`: its window, or null if it has several runs, whose
+ * values are multiples of four. */
 static void run_four(const conv_task *t, const int8_t *bytes, uint32_t index)
 {
     const esr_conv *args = t->args;
@@ -235,7 +270,9 @@ static void run_four(const conv_task *t, const int8_t *bytes, uint32_t index)
     const int8_t *weights = t->weights + (size_t)index * t->taps;
     esr_fours job = {{0, 0, 0, 0}, bytes, {weights, weights}, bytes};
 
-    memcpy(job.sums, args->bias + channel, channels * sizeof job.sums[0]);
+    for (uint32_t i = 0; i < channels; i++) {
+        job.sums[i] = args->bias[channel + i];
+    }
     if (channels > 2) {
         job.weights[1] += 2 * (size_t)t->taps;
     }
@@ -251,8 +288,8 @@ static void run_four(const conv_task *t, const int8_t *bytes, uint32_t index)
         }
     }
     for (uint32_t i = 0; i < channels; i++) {
-        args->out[channel + i] = esr_store(esr_multiply(job.sums[i], args->scales[channel + i]),
-                                           args->out_zero_point, -128, 127);
+        args->out[channel + i] = requantized(job.sums[i], args->scales[channel + i],
+                                             args->out_zero_point);
     }
 }
 
@@ -264,6 +301,8 @@ static void run_pixel(const conv_task *t)
     if (t->run % 4 != 0) {
         gather(t, 0, t->args->scratch);
         bytes = t->args->scratch;
+    } else if (t->run == t->taps) {
+        bytes = run_at(t, 0, 0, 0);
     }
     for (uint32_t i = 0; i < t->outputs; i += 4) {
         run_four(t, bytes, i);
@@ -303,6 +342,7 @@ void esr_any_conv_row(const esr_conv *args)
     t.run = whole ? inputs * args->kernel_w : inputs;
     t.runs = whole ? 1 : args->kernel_w;
     t.taps = (uint32_t)window_taps(args->kernel_h, args->kernel_w, inputs);
+    t.limit = esr_plain_limit(t.taps);
     for (t.group = 0; t.group < args->groups; t.group++) {
         if (args->pixels == 1) {
             run_pixel(&t);
@@ -321,85 +361,149 @@ void esr_any_conv_row(const esr_conv *args)
 /* Four channels, the first of them `channel`. */
 typedef struct quad_task {
     const esr_conv *args;
+    const int8_t *packed;   /* weights */
     uint32_t channel;
     uint32_t column_quads;  /* of a column: two rows in each */
     uint32_t window_quads;  /* of a window, rounded up */
+    uint32_t step_quads;    /* from window to window, which overlap if there is no dilation */
     esr_int16x2 *weights;
     esr_int16x2 *columns;
     uint32_t limit;         /* pixels of a strip */
+    int32_t plain_limit;    /* esr_plain_limit() */
 } quad_task;
 
-/*
- * Widen `count` columns of up to two rows of four channels; `below` is null if there is one row.
- * Words have the even channels and the odd ones then, both twice, and the weights are masked.
- * `step`: bytes from column to column; `words`: the same of the result.
- */
-static void pair_rows(esr_int16x2 *to, uint32_t words, const int8_t *above, const int8_t *below,
-                      uint32_t step, uint32_t count)
+static uint64_t quads_of(uint32_t kernel_h, uint32_t kernel_w)
 {
-    for (; below == NULL && count > 0; count--, to += words, above += step) {
-        const uint32_t bytes = word_at(above);
+    return ((uint64_t)kernel_h + 1) / 2 * kernel_w;
+}
 
-        to[0] = to[2] = esr_even_bytes(bytes);
-        to[1] = to[3] = esr_odd_bytes(bytes);
+static uint64_t rounded(uint64_t quads)
+{
+    return (quads + QUADS - 1) / QUADS * QUADS;
+}
+
+/* Whether a convolution is computed four channels at a time, and has its weights in that order. */
+static int has_quads(uint32_t kernel_h, uint32_t kernel_w, uint32_t groups, uint32_t outputs)
+{
+    return outputs == 1 && groups >= 4 && rounded(quads_of(kernel_h, kernel_w)) <= MAX_QUADS;
+}
+
+uint64_t esr_any_depthwise_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t groups,
+                                        uint32_t outputs)
+{
+    if (has_quads(kernel_h, kernel_w, groups, outputs)) {
+        return ((uint64_t)groups + 3) / 4 * quads_of(kernel_h, kernel_w) * (QUAD_BYTES / 2);
     }
-    for (; count > 0; count--, to += words, above += step, below += step) {
-        const uint32_t a = word_at(above), b = word_at(below);
-        const esr_int16x2 even_a = esr_even_bytes(a), even_b = esr_even_bytes(b);
-        const esr_int16x2 odd_a = esr_odd_bytes(a), odd_b = esr_odd_bytes(b);
+    return (uint64_t)kernel_h * kernel_w * groups * outputs;
+}
 
-        to[0] = esr_low_halves(even_a, even_b);
-        to[1] = esr_low_halves(odd_a, odd_b);
-        to[2] = esr_high_halves(even_a, even_b);
-        to[3] = esr_high_halves(odd_a, odd_b);
+uint64_t esr_any_depthwise_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t groups,
+                                         uint32_t outputs)
+{
+    if (has_quads(kernel_h, kernel_w, groups, outputs)) {
+        return 2 * rounded(quads_of(kernel_h, kernel_w)) * QUAD_BYTES;
+    }
+    return 0;
+}
+
+/* Two rows of four channels: two taps of each. Returns the address after them. */
+ESR_INLINE esr_int16x2 *put_pair(esr_int16x2 *to, const int8_t *above, const int8_t *below)
+{
+    const uint32_t a = word_at(above), b = word_at(below);
+    const esr_int16x2 even_a = esr_even_bytes(a), even_b = esr_even_bytes(b);
+    const esr_int16x2 odd_a = esr_odd_bytes(a), odd_b = esr_odd_bytes(b);
+
+    to = esr_put_two(to, esr_low_halves(even_a, even_b), esr_low_halves(odd_a, odd_b));
+    return esr_put_two(to, esr_high_halves(even_a, even_b), esr_high_halves(odd_a, odd_b));
+}
+
+/* A single row: words have the even channels and the odd ones, both twice; the weights of the others
+ * are 0. */
+ESR_INLINE esr_int16x2 *put_single(esr_int16x2 *to, const int8_t *row)
+{
+    const uint32_t bytes = word_at(row);
+    const esr_int16x2 even = esr_even_bytes(bytes), odd = esr_odd_bytes(bytes);
+
+    return esr_put_two(esr_put_two(to, even, odd), even, odd);
+}
+
+/* Widen `count` columns of one to three rows of four channels. `step`: bytes from column to column;
+ * `gap`: words between the results of columns. */
+static void widen_rows(esr_int16x2 *to, uint32_t gap, const int8_t *const rows[3], uint32_t height,
+                       uint32_t step, uint32_t count)
+{
+    const int8_t *first = rows[0], *second = rows[1], *third = rows[2];
+
+    for (; height == 3 && count > 0; count--, first += step, second += step, third += step) {
+        to = put_single(put_pair(to, first, second), third) + gap;
+    }
+    for (; height == 2 && count > 0; count--, first += step, second += step) {
+        to = put_pair(to, first, second) + gap;
+    }
+    for (; count > 0; count--, first += step) {
+        to = put_single(to, first) + gap;
     }
 }
 
 static void fill_weights(const quad_task *t)
 {
-    const esr_conv *args = t->args;
-    const uint32_t words = 4 * t->column_quads, row = args->kernel_w * args->out_channels;
-    const int8_t *weights = args->weights + t->channel;
+    const uint32_t quads = t->column_quads * t->args->kernel_w;
+    const int8_t *from = t->packed;
     esr_int16x2 *to = t->weights;
 
-    for (uint32_t i = words * args->kernel_w; i < 4 * t->window_quads; i++) {
-        to[i] = 0;
-    }
-    for (uint32_t y = 0; y < args->kernel_h; y += 2, weights += 2 * (size_t)row, to += 4) {
-        const int single = y + 1 == args->kernel_h;
+    for (uint32_t i = 0; i < 2 * quads; i++, from += 4) {
+        const uint32_t bytes = word_at(from);
 
-        pair_rows(to, words, weights, single ? NULL : weights + row, args->out_channels,
-                  args->kernel_w);
-        for (uint32_t x = 0; single && x < args->kernel_w; x++) {
-            to[x * words] &= 0xFFFF;
-            to[x * words + 1] &= 0xFFFF;
-            to[x * words + 2] &= ~0xFFFF;
-            to[x * words + 3] &= ~0xFFFF;
-        }
+        to = esr_put_two(to, esr_even_bytes(bytes), esr_odd_bytes(bytes));
+    }
+    for (uint32_t i = 4 * quads; i < 4 * t->window_quads; i++) {
+        *to++ = 0;
     }
 }
 
-static void fill_columns(const quad_task *t, uint32_t first, uint32_t count)
+/* Widen columns of all rows, from the column `first` on, `step` columns apart. */
+static void fill_columns(const quad_task *t, esr_int16x2 *to, uint32_t first, uint32_t step,
+                         uint32_t count)
 {
     const esr_conv *args = t->args;
     const size_t offset = (size_t)first * args->in_channels + t->channel;
 
-    for (uint32_t y = 0; y < args->kernel_h; y += 2) {
-        const int8_t *above = esr_window_row(&args->in, y * args->dilation_h) + offset;
-        const int8_t *below = NULL;
+    for (uint32_t y = 0, height; y < args->kernel_h; y += height, to += 4) {
+        const uint32_t left = args->kernel_h - y;
+        const int8_t *rows[3];
 
-        if (y + 1 < args->kernel_h) {
-            below = esr_window_row(&args->in, (y + 1) * args->dilation_h) + offset;
+        height = left == 3 ? 3 : lesser(left, 2);
+        for (uint32_t i = 0; i < 3; i++) {
+            rows[i] = esr_window_row(&args->in, (y + (i < height ? i : 0)) * args->dilation_h) +
+                      offset;
         }
-        pair_rows(t->columns + 2 * y, 4 * t->column_quads, above, below, args->in_channels, count);
+        widen_rows(to, 4 * (t->column_quads - (height + 1) / 2), rows, height,
+                   step * args->in_channels, count);
+    }
+}
+
+/* Widen the columns of `count` windows: each window of its own if there is a dilation. */
+static void fill_quads(const quad_task *t, uint32_t first, uint32_t count)
+{
+    const esr_conv *args = t->args;
+    const uint32_t stride = args->stride_w;
+
+    if (args->dilation_w == 1) {
+        fill_columns(t, t->columns, first * stride, 1, (count - 1) * stride + args->kernel_w);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        fill_columns(t, t->columns + (size_t)i * t->step_quads * 4, (first + i) * stride,
+                     args->dilation_w, args->kernel_w);
     }
 }
 
 static void run_quad(const quad_task *t)
 {
     const esr_conv *args = t->args;
-    const uint32_t step = args->stride_w * t->column_quads * 4;
+    const uint32_t step = 4 * t->step_quads;
     esr_quads job;
+    esr_stores stores;
 
     fill_weights(t);
     memcpy(job.bias, args->bias + t->channel, sizeof job.bias);
@@ -407,36 +511,35 @@ static void run_quad(const quad_task *t)
     job.weights_end = t->weights + 4 * t->window_quads;
     job.window = t->columns;
     job.window_bytes = t->window_quads * QUAD_BYTES;
-    job.step_bytes = step * (uint32_t)sizeof *t->columns;
-    for (uint32_t first = 0, count; first < args->pixels; first += count) {
-        count = lesser(args->pixels - first, t->limit);
-        fill_columns(t, first * args->stride_w, (count - 1) * args->stride_w + args->kernel_w);
-        job.end = t->columns + (size_t)count * step;
+    job.step_bytes = stores.step_bytes = step * (uint32_t)sizeof *t->columns;
+    stores.out = args->out + t->channel;
+    stores.out_step = args->out_channels;
+    for (uint32_t first = 0; first < args->pixels; first += stores.pixels) {
+        stores.pixels = lesser(args->pixels - first, t->limit);
+        fill_quads(t, first, stores.pixels);
+        job.end = t->columns + (size_t)stores.pixels * step;
         esr_add_quads(&job);
-        for (uint32_t i = 0; i < 4; i += 2) {
-            store(args, 2 * t->window_quads, t->channel + i, 2, t->columns + i, step, first,
-                          count);
+        stores.sums = t->columns;
+        for (uint32_t i = 0; i < 4; i += 2, stores.sums += 2, stores.out += 2) {
+            store(args, t->plain_limit, t->channel + i, 2, &stores);
         }
+        stores.out += (size_t)stores.pixels * args->out_channels - 4;
     }
 }
 
-/* Divide the scratch memory. Returns 0 if it is too small for one window. */
-static int place_quads(quad_task *t)
+/* Divide the scratch memory: weights, then as many windows as fit. */
+static void place_quads(quad_task *t)
 {
     const esr_conv *args = t->args;
-    const uint64_t column = ((uint64_t)args->kernel_h + 1) / 2;
-    const uint64_t window = (column * args->kernel_w + QUADS - 1) / QUADS * QUADS;
-    const uint64_t quads = args->scratch_bytes / QUAD_BYTES;
+    const uint32_t quads = (uint32_t)(args->scratch_bytes / QUAD_BYTES);
 
-    if (2 * window > quads) {
-        return 0;
-    }
-    t->column_quads = (uint32_t)column;
-    t->window_quads = (uint32_t)window;
+    t->column_quads = (args->kernel_h + 1) / 2;
+    t->window_quads = (uint32_t)rounded(quads_of(args->kernel_h, args->kernel_w));
+    t->step_quads = t->column_quads * (args->dilation_w == 1 ? args->stride_w : args->kernel_w);
     t->weights = args->scratch;
     t->columns = t->weights + 4 * t->window_quads;
-    t->limit = 1 + (uint32_t)((quads - 2 * window) / (column * args->stride_w));
-    return 1;
+    t->plain_limit = esr_plain_limit(2 * t->window_quads);
+    t->limit = 1 + (quads - 2 * t->window_quads) / t->step_quads;
 }
 
 void esr_any_depthwise_row(const esr_conv *args)
@@ -444,14 +547,17 @@ void esr_any_depthwise_row(const esr_conv *args)
     const uint32_t channels = args->out_channels;
     quad_task t;
 
-    t.args = args;
-    if (args->groups != channels || channels < 4 || args->dilation_w != 1 || !place_quads(&t)) {
+    if (!has_quads(args->kernel_h, args->kernel_w, args->groups, channels / args->groups)) {
         esr_portable_any_depthwise_row(args);
         return;
     }
+    t.args = args;
+    t.packed = args->weights;
+    place_quads(&t);
     for (uint32_t channel = 0; channel < channels; channel += 4) {
         t.channel = lesser(channel, channels - 4); /* the last ones may be computed twice */
         run_quad(&t);
+        t.packed += (size_t)t.column_quads * args->kernel_w * (QUAD_BYTES / 2);
     }
     if (args->low > -128 || args->high < 127) {
         esr_clamp(args->out, (size_t)args->pixels * channels, args->low, args->high);

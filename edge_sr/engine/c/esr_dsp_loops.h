@@ -25,6 +25,13 @@ static inline esr_int16x2 esr_high_halves(esr_int16x2 a, esr_int16x2 b)
     return result;
 }
 
+/* Store two words. Returns the address after them. */
+static inline esr_int16x2 *esr_put_two(esr_int16x2 *to, esr_int16x2 first, esr_int16x2 second)
+{
+    __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(to) : "r"(first), "r"(second) : "memory");
+    return to;
+}
+
 /*
  * ESR_LOOP defines a function of one record, whose address is in r0. The code may change all
  * registers and keeps the stack. Clang cannot free the frame pointer of a single function, so that
@@ -65,7 +72,7 @@ typedef struct esr_groups {
     const esr_int16x2 *windows;
     const esr_int16x2 *end;      /* of the last window */
     int32_t *sums;               /* [pixel][channel] */
-    uint32_t odd;                /* whether a window has an odd number of four taps */
+    uint32_t rest;               /* four taps of a window, modulo four */
 } esr_groups;
 
 /* Two channels of one pixel. Weights: r6, r7, and even ones in r8, r9; window: lr. */
@@ -83,29 +90,35 @@ typedef struct esr_groups {
     "sxtb16 r6, r6, ror #8\n\t" \
     "sxtb16 r7, r7, ror #8\n\t"
 
-/* `sums`: r0 to r3, or to r5; weights: r12. */
+/* `sums`: r0 to r3, or to r5; weights: r12. The stack has the record and the end of the weights. */
 #define ESR_GROUPS(sums, first, step) \
-    "push {r0}\n\t"                   \
+    "ldr r1, [r0, #28]\n\t"           \
+    "push {r0, r1}\n\t"               \
     "ldr lr, [r0, #32]\n"             \
     "1:\n\t"                          \
     "ldr r12, [sp]\n\t"               \
     "ldr r10, [r12, #44]\n\t"         \
     "add r12, r12, #" first "\n\t"    \
     "ldm r12, {" sums ", r12}\n\t"    \
-    "cmp r10, #0\n\t"                 \
-    "bne 3f\n"                        \
+    "cmp r10, #2\n\t"                 \
+    "beq 4f\n\t"                      \
+    "bhi 3f\n\t"                      \
+    "cmp r10, #1\n\t"                 \
+    "beq 5f\n"                        \
     "2:\n\t" step                     \
     "3:\n\t" step                     \
-    "ldr r6, [sp]\n\t"                \
-    "ldr r7, [r6, #28]\n\t"           \
+    "4:\n\t" step                     \
+    "5:\n\t" step                     \
+    "ldr r7, [sp, #4]\n\t"            \
     "cmp r12, r7\n\t"                 \
     "bne 2b\n\t"                      \
+    "ldr r6, [sp]\n\t"                \
     "ldrd r7, r8, [r6, #36]\n\t"      \
     "stm r8!, {" sums "}\n\t"         \
     "str r8, [r6, #40]\n\t"           \
     "cmp lr, r7\n\t"                  \
     "bne 1b\n\t"                      \
-    "pop {r0}\n\t"
+    "pop {r0, r1}\n\t"
 
 ESR_LOOP(esr_add_pairs, esr_groups,
          ESR_GROUPS("r0-r3", "8",
@@ -170,9 +183,10 @@ typedef struct esr_quads {
     uint32_t step_bytes;         /* from window to window, which may overlap */
 } esr_quads;
 
-/* Sums: r0 to r3; weights: r12; window: lr. */
+/* Sums: r0 to r3; weights: r12; window: lr. The stack has the record and the end of the weights. */
 ESR_LOOP(esr_add_quads, esr_quads,
-         "push {r0}\n\t"
+         "ldr r1, [r0, #20]\n\t"
+         "push {r0, r1}\n\t"
          "ldr lr, [r0, #24]\n"
          "1:\n\t"
          "ldr r12, [sp]\n\t"
@@ -186,10 +200,10 @@ ESR_LOOP(esr_add_quads, esr_quads,
          "smlad r2, r6, r10, r2\n\t"
          "smlad r3, r7, r11, r3\n\t"
          ".endr\n\t"
-         "ldr r4, [sp]\n\t"
-         "ldr r5, [r4, #20]\n\t"
+         "ldr r5, [sp, #4]\n\t"
          "cmp r12, r5\n\t"
          "bne 2b\n\t"
+         "ldr r4, [sp]\n\t"
          "ldrd r6, r7, [r4, #32]\n\t"
          "sub lr, lr, r6\n\t"
          "stm lr, {r0-r3}\n\t"
@@ -197,9 +211,9 @@ ESR_LOOP(esr_add_quads, esr_quads,
          "ldr r5, [r4, #28]\n\t"
          "cmp lr, r5\n\t"
          "bne 1b\n\t"
-         "pop {r0}\n\t")
+         "pop {r0, r1}\n\t")
 
-/* esr_store_plain() of two channels of several pixels. */
+/* esr_store_plain() of two channels of several pixels; the record stays as it is. */
 typedef struct esr_stores {
     const int32_t *sums;
     uint32_t step_bytes;

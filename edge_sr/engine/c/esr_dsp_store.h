@@ -9,11 +9,17 @@
 /* A zero point shifted left by this fits in 32 bits. */
 #define ESR_MAX_RIGHT_SHIFT 22
 
-/* Whether all sums of a channel are below 2^30 in magnitude and its scale below 1/2 and not tiny.
- * `taps`: of a window, with those of 0 that fill it up; at most 65536 of them can be plain. */
-static inline int esr_is_plain(const esr_conv *args, uint64_t taps, uint32_t channel)
+/* The magnitude below which a bias keeps all sums below 2^30. `taps`: of a window, with those of 0
+ * that fill it up. */
+static inline int32_t esr_plain_limit(uint64_t taps)
 {
-    const int64_t limit = (INT32_C(1) << 30) - (int64_t)taps * 128 * 128;
+    return taps < 65536 ? (65536 - (int32_t)taps) * 128 * 128 : 0;
+}
+
+/* Whether all sums of a channel are below 2^30 in magnitude and its scale below 1/2 and not tiny.
+ */
+static inline int esr_is_plain(const esr_conv *args, int32_t limit, uint32_t channel)
+{
     const int32_t bias = args->bias[channel], shift = args->scales[channel].shift;
 
     return bias < limit && bias > -limit && shift < 0 && shift >= -ESR_MAX_RIGHT_SHIFT;

@@ -122,8 +122,16 @@ static int check_weights(const esr_layout *layout, const operator_t *op, uint32_
     if (taken > scratch) {
         return 0;
     }
-    if (op->kind == ESR_DEPTHWISE || op->kind == ESR_ANY_DEPTHWISE) {
+    if (op->kind == ESR_DEPTHWISE) {
         return inputs == 1 && has_constant(layout, op->weights, taps * op->groups * outputs);
+    }
+    if (op->kind == ESR_ANY_DEPTHWISE) {
+        return inputs == 1 &&
+               esr_any_depthwise_scratch_bytes(op->kernel_h, op->kernel_w, op->groups, outputs) <=
+                   scratch - taken &&
+               has_constant(layout, op->weights,
+                            esr_any_depthwise_weight_bytes(op->kernel_h, op->kernel_w, op->groups,
+                                                           outputs));
     }
     if (op->kind == ESR_ANY_CONV) {
         return esr_any_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs, pixels) <=

@@ -70,6 +70,22 @@ uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32
     return 0;
 }
 
+uint64_t esr_any_depthwise_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t groups,
+                                        uint32_t outputs)
+{
+    return (uint64_t)kernel_h * kernel_w * groups * outputs;
+}
+
+uint64_t esr_any_depthwise_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t groups,
+                                         uint32_t outputs)
+{
+    (void)kernel_h;
+    (void)kernel_w;
+    (void)groups;
+    (void)outputs;
+    return 0;
+}
+
 ESR_HOT void esr_portable_any_conv_row(const esr_conv *args)
 {
     const uint32_t inputs = args->in_channels / args->groups;

@@ -14,22 +14,31 @@
 /*
  * Convolutions of any stride and dilation, with compact weights, one byte each, in the order of a
  * .tflite: [output][kernel_h][kernel_w][input of the group]; dsp16: for each two outputs of a group,
- * [four taps][output][tap], windows padded with 0 to a multiple of four taps. Depthwise, in every
- * layout: [kernel_h][kernel_w][output].
+ * [four taps][output][tap], windows padded with 0 to a multiple of four taps.
+ *
+ * Depthwise: [kernel_h][kernel_w][output]; dsp16, if there are at least four inputs of one output
+ * each and windows are small, for each four of them: [kernel_w][two rows][two outputs][row][output],
+ * a last single row of outputs 2 and 3 in place of the second one, and the others 0. The last four
+ * are those that end with the last output.
  */
 void esr_any_conv_row(const esr_conv *args);
-void esr_any_depthwise_row(const esr_conv *args); /* any scratch memory; more may be faster */
+void esr_any_depthwise_row(const esr_conv *args);
 
 /* The references, and the fallbacks of others. */
 void esr_portable_any_conv_row(const esr_conv *args);
 void esr_portable_any_depthwise_row(const esr_conv *args);
 
-/* Bytes of one group's weights, and minimum bytes of scratch memory, of esr_any_conv_row().
- * `inputs`, `outputs`: channels of the group; `pixels`: of an output row. */
+/* Bytes of one group's weights, and minimum bytes of scratch memory, of esr_any_conv_row(); the same
+ * of all groups, of esr_any_depthwise_row(). `inputs`, `outputs`: channels of the group; `pixels`: of
+ * an output row. */
 uint64_t esr_any_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
                                    uint32_t outputs);
 uint64_t esr_any_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
                                     uint32_t pixels);
+uint64_t esr_any_depthwise_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t groups,
+                                        uint32_t outputs);
+uint64_t esr_any_depthwise_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t groups,
+                                         uint32_t outputs);
 
 /* Pooling. `in` has the window's rows that lie in the frame, from column 0 on. */
 typedef struct esr_pool {
