@@ -10,19 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
+from edge_sr import graph
 from edge_sr.classification import fit
 from edge_sr.data.images import list_images, read_image
 from edge_sr.errors import UserError, VerificationError, require_all
 from edge_sr.files import check_folder, check_is_file
 from edge_sr.models.namespaces import import_keras
 from edge_sr.quiet import quiet_native
-from edge_sr.runtime.pixels import BYTES, UNIT, PixelRange
+from edge_sr.runtime.obstacles import advice
+from edge_sr.runtime.pixels import BYTES, RANGES, UNIT, PixelRange
 from export import manifest
 from export.c import write_c
 from export.placement import check_target, put_in_place, staging_folder
-from export.verify import check_c, check_integer
+from export.verify import check_c
 
 FORMATS = ("tflite", "c")
 MAX_IMAGES = 200
@@ -41,7 +45,7 @@ class Request:
         images: a folder of representative images, of any size; None only for float32.
         size: height and width, for a network that leaves them open.
         pixels: the values of black and white that the network was trained with; None: 0..255 for a
-            network that starts with a Rescaling layer, else 0..1.
+            network that first divides by 255 or so in a Rescaling layer, else 0..1.
         int8: whether to quantize.
     """
 
@@ -62,9 +66,9 @@ class Export:
         pixels: the range of pixels that was used.
         images: how many images were converted and compared with.
         agreeing: on how many of them the network names the class that Keras names; None for a
-            network whose output is no vector of scores.
-        mean_difference: mean difference from Keras' outputs, as a share of their largest value;
-            None without images, and for a network of several outputs.
+            network without a vector of scores as its only output.
+        mean_difference: mean difference from Keras' output, as a share of its largest value, of
+            the output that differs most; None without images.
         notes: what else was checked.
     """
 
@@ -114,9 +118,10 @@ def export(request: Request, folder: Path, formats: Sequence[str], force: bool =
     keras = _keras()
     model = _load(keras, request.path)
     shape = _image_shape(request, model)
-    pixels = request.pixels or (BYTES if _rescales(keras, model) else UNIT)
+    _refuse_loops(keras, model, request.path)
+    pixels = request.pixels or _range_of(keras, model, request.path)
     inputs = [] if request.images is None else _read(request.images, shape, pixels)
-    tflite = _convert(keras, model, shape, inputs, request.int8)
+    tflite = _in_order(_convert(keras, model, shape, inputs, request.int8), model)
     with staging_folder(folder) as scratch:
         notes = _write(tflite, name, formats, scratch, request.int8)
         files = tuple((path.name, path.stat().st_size) for path in sorted(scratch.iterdir()))
@@ -190,15 +195,64 @@ def _image_shape(request: Request, model: Any) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _rescales(keras: Any, model: Any) -> bool:
-    """Whether the first layer that computes something is a Rescaling layer."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        if isinstance(layer, keras.Model):
-            return _rescales(keras, layer)
-        return isinstance(layer, keras.layers.Rescaling)
-    return False
+_KEEPING = (
+    *("Resizing", "CenterCrop", "Cropping2D", "ZeroPadding2D", "Reshape", "Permute", "Identity"),
+    *("Dropout", "SpatialDropout2D", "InputLayer"),
+)
+"""Layers that keep the values of pixels; so do those that augment images, named Random..."""
+
+_MOST_PER_BYTE = 0.02
+"""The largest scale of a Rescaling layer that takes pixels of 0..255; 1/127.5 is half of it."""
+
+
+def _range_of(keras: Any, model: Any, path: Path) -> PixelRange:
+    """The range of pixels that the first layers tell: 0..255 if they divide by 255, else 0..1.
+
+    Raises:
+        UserError: layers tell that the network rescales pixels, but not from what.
+    """
+    layers = [layer for layer in _leaves(keras, model) if not _keeps_pixels(layer)]
+    if layers and isinstance(layers[0], keras.layers.Rescaling):
+        return BYTES if np.max(np.abs(layers[0].scale)) <= _MOST_PER_BYTE else UNIT
+    changing = (keras.layers.Rescaling, keras.layers.Normalization)
+    found = [layer.name for layer in layers if isinstance(layer, changing)]
+    first = layers[0] if layers else None
+    if first is not None and not isinstance(first, keras.layers.Layer):
+        found.insert(0, first.name)
+    if found:
+        raise UserError(
+            f"{path} rescales pixels in {found[0]!r}, which does not tell their range; state it "
+            f"with --input-range: {', '.join(RANGES)}"
+        )
+    return UNIT
+
+
+def _leaves(keras: Any, model: Any) -> Iterator[Any]:
+    """Yield the layers and operations of a model in their order, those of nested models too."""
+    for operation in getattr(model, "operations", model.layers):
+        if isinstance(operation, keras.Model):
+            yield from _leaves(keras, operation)
+        else:
+            yield operation
+
+
+def _keeps_pixels(layer: Any) -> bool:
+    name = type(layer).__name__
+    return name in _KEEPING or name.startswith("Random")
+
+
+def _refuse_loops(keras: Any, model: Any, path: Path) -> None:
+    """Refuse layers that loop over time; the converter makes several graphs of them, or crashes."""
+    loops = [
+        layer.name
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.RNN) and not getattr(layer, "unroll", False)
+    ]
+    if loops:
+        raise UserError(
+            f"layer {loops[0]!r} of {path} loops over time, which is not exported; build it with "
+            "unroll=True"
+        )
 
 
 def _read(folder: Path, shape: tuple[int, int, int], pixels: PixelRange) -> list[np.ndarray]:
@@ -230,7 +284,10 @@ def _convert(
             archive = keras.export.ExportArchive()
             archive.track(model)
             signature = tf.TensorSpec((1, *shape), tf.float32, name="image")
-            archive.add_endpoint("serve", model.call, input_signature=[signature])
+            # Augmentation and dropout are for training.
+            archive.add_endpoint(
+                "serve", lambda image: model(image, training=False), input_signature=[signature]
+            )
             archive.write_out(folder, verbose=False)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder)
             if int8:
@@ -239,11 +296,57 @@ def _convert(
                 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
                 converter.inference_input_type = tf.int8
                 converter.inference_output_type = tf.int8
-            converted: bytes = converter.convert()
+            return _convert_quietly(converter)
     except (ValueError, RuntimeError, TypeError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"the TFLite converter cannot convert the network: {lines[0]}") from None
+        raise UserError(f"Keras cannot write the network: {lines[0]}") from None
+
+
+def _convert_quietly(converter: Any) -> bytes:
+    """Convert; a UserError, unlike the converter's errors, does not bring its log to the screen."""
+    try:
+        converted: bytes = converter.convert()
+    except Exception as error:  # ConverterError and others, which have no common base
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        named = [line for line in lines if line.startswith(("TF Select ops:", "Custom ops:"))]
+        reason = (named or lines or [type(error).__name__])[0][:200]
+        raise UserError(f"the TFLite converter cannot convert the network: {reason}") from None
     return converted
+
+
+def _in_order(tflite: bytes, model: Any) -> bytes:
+    """Give the outputs the order that they have in Keras; the converter orders them anew."""
+    parsed = schema.ModelT.InitFromPackedBuf(tflite)
+    if len(model.outputs) == 1 or len(parsed.subgraphs) != 1 or len(parsed.signatureDefs) != 1:
+        return tflite
+    named = {each.name.decode(): each.tensorIndex for each in parsed.signatureDefs[0].outputs}
+    structure = model.output
+    keys = (
+        list(structure)
+        if isinstance(structure, dict)
+        else [f"output_{index}" for index in range(len(model.outputs))]
+    )
+    if sorted(keys) != sorted(named):
+        raise VerificationError(f"the converter names the outputs {sorted(named)}, not {keys}")
+    parsed.subgraphs[0].outputs = [named[key] for key in keys]
+    builder = flatbuffers.Builder(len(tflite))
+    builder.Finish(parsed.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _check_integer(tflite: bytes) -> None:
+    """Refuse a network of which the converter left a part in floats.
+
+    Raises:
+        UserError: the text names a tensor of that part, and an operator.
+    """
+    network = graph.read_graph(tflite)
+    floats = graph.not_integer(network)
+    if floats:
+        more = f" (and {len(floats) - 1} more)" if len(floats) > 1 else ""
+        raise UserError(
+            f"the network does not become fully integer: {floats[0]}{more}; {advice(network)}"
+        )
 
 
 def _write(
@@ -253,7 +356,7 @@ def _write(
     path = folder / f"{name}.tflite"
     path.write_bytes(tflite)
     if int8:
-        check_integer(path)
+        _check_integer(tflite)
     if "c" not in formats:
         return ()
     header, text = write_c(tflite, name)
@@ -271,8 +374,9 @@ def _compare(
     """Compare the outputs on all images with those of Keras.
 
     Returns:
-        On how many images both name the same class, None if the output is no vector; and the mean
-        difference of all values, as a share of the largest, None if there are several outputs.
+        On how many images both name the same class, None if the output is no vector or not the only
+        one; and the mean difference of the values of an output, as a share of its largest: that of
+        the output that differs most. None without images.
 
     Raises:
         VerificationError: LiteRT cannot run the network.
@@ -285,32 +389,37 @@ def _compare(
         with quiet_native():
             interpreter = Interpreter(model_content=tflite)
             interpreter.allocate_tensors()
-        if len(interpreter.get_output_details()) != 1:
-            return None, None
         ours = [_run(interpreter, image) for image in inputs]
     except (ValueError, RuntimeError) as error:
         raise VerificationError(f"the converted network does not run in LiteRT: {error}") from None
     with quiet_native():
-        theirs = [_only(model(image, training=False)) for image in inputs]
-    largest = max(float(np.abs(each).max()) for each in theirs) or 1.0
-    difference = float(
-        np.mean([np.abs(a - b).mean() for a, b in zip(ours, theirs, strict=True)]) / largest
-    )
-    if theirs[0].ndim != 2 or theirs[0].shape[1] < 2:
+        theirs = [_outputs(model(image, training=False)) for image in inputs]
+    pairs = zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
+    difference = max(_difference(a, b) for a, b in pairs)
+    if len(theirs[0]) > 1 or theirs[0][0].ndim != 2 or theirs[0][0].shape[1] < 2:
         return None, difference
-    same = [int(a.argmax() == b.argmax()) for a, b in zip(ours, theirs, strict=True)]
+    same = [int(a[0].argmax() == b[0].argmax()) for a, b in zip(ours, theirs, strict=True)]
     return sum(same), difference
 
 
-def _run(interpreter: Any, image: np.ndarray) -> np.ndarray:
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+def _difference(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
+    """The mean difference on all images, as a share of Keras' largest value."""
+    largest = max(float(np.abs(each).max()) for each in theirs) or 1.0
+    means = [np.abs(a - b).mean() for a, b in zip(ours, theirs, strict=True)]
+    return float(np.mean(means)) / largest
+
+
+def _run(interpreter: Any, image: np.ndarray) -> list[np.ndarray]:
+    (source,) = interpreter.get_input_details()
     interpreter.set_tensor(source["index"], _quantize(image, source))
     interpreter.invoke()
-    values = interpreter.get_tensor(target["index"])
-    if target["dtype"] == np.float32:
-        return values
-    scale, zero_point = target["quantization"]
-    return (values.astype(np.float32) - zero_point) * np.float32(scale)
+    values = []
+    for target in interpreter.get_output_details():
+        stored = interpreter.get_tensor(target["index"])
+        scale, zero_point = target["quantization"]
+        is_float = target["dtype"] == np.float32
+        values.append(stored if is_float else (stored.astype(np.float32) - zero_point) * scale)
+    return values
 
 
 def _quantize(image: np.ndarray, source: Any) -> np.ndarray:
@@ -322,9 +431,8 @@ def _quantize(image: np.ndarray, source: Any) -> np.ndarray:
     return np.clip(stored, limits.min, limits.max).astype(source["dtype"])
 
 
-def _only(output: Any) -> np.ndarray:
-    """Return the only output of a Keras network as an array."""
-    while isinstance(output, dict | list | tuple):
-        output = next(iter(output.values() if isinstance(output, dict) else output))
-    values: np.ndarray = output.numpy()
-    return values
+def _outputs(output: Any) -> list[np.ndarray]:
+    """Return the outputs of a Keras network as arrays."""
+    values = output.values() if isinstance(output, dict) else output
+    values = values if isinstance(output, dict | list | tuple) else [output]
+    return [value.numpy() for value in values]

@@ -68,11 +68,11 @@ def _rows(done: "Export") -> list[tuple[str, str]]:
 
 
 def _ends(network: "Graph") -> "list[tuple[str, Tensor]]":
-    return [
-        (role, network.tensors[index])
-        for role, indices in (("input", network.inputs), ("output", network.outputs))
-        for index in indices
-    ]
+    outputs = [network.tensors[index] for index in network.outputs]
+    if len(outputs) == 1:
+        return [("input", network.input), ("output", outputs[0])]
+    numbered = [(f"output {number}", tensor) for number, tensor in enumerate(outputs)]
+    return [("input", network.input), *numbered]
 
 
 def _tensor(tensor: "Tensor") -> str:

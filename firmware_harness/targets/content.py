@@ -118,9 +118,10 @@ def _types(network: Graph) -> dict[str, str]:
 
 
 def is_classifier(plan: FramePlan) -> bool:
-    """Return whether a network maps a frame to a vector of several values, such as scores."""
+    """Return whether a network maps a frame to one vector of several values, such as scores."""
     height, width, channels = plan.out_shape
-    return height == width == 1 < channels and plan.in_shape[:2] != (1, 1)
+    is_vector = height == width == 1 < channels
+    return is_vector and len(plan.outputs) == 1 and plan.in_shape[:2] != (1, 1)
 
 
 def _rows(shape: tuple[int, int, int]) -> str:

@@ -97,6 +97,29 @@ def test_a_classifier_goes_from_keras_to_a_board(
         assert f"{CLASSES} bytes, all equal to TFLM's" in ran.out, ran.err
 
 
+def test_outputs_keep_their_order_and_augmentation_is_left_out(
+    edge_sr: EdgeSr, tmp_path: Path, photographs: Path
+) -> None:
+    with quiet_native():
+        keras = pytest.importorskip("keras")
+    layers = keras.layers
+    image = keras.Input((16, 16, 3))
+    inner = keras.Sequential([layers.RandomFlip(), layers.RandomContrast(0.5)])
+    features = layers.Rescaling(1 / 127.5, -1)(layers.Resizing(12, 12)(inner(image)))
+    features = layers.Conv2D(4, 3, strides=2, activation="relu")(features)
+    features = layers.GlobalAveragePooling2D()(features)
+    heads = [layers.Dense(count, name=f"head{count}")(features) for count in (5, 2, 3)]
+    path, out = tmp_path / "own.keras", tmp_path / "out"
+    keras.Model(image, heads).save(path)
+    result = edge_sr("export", path, "--images", photographs, "--out", out)
+    assert result.code == 0, result.err
+    assert "0..255; --input-range states another range" in result.out
+    network = read_graph((out / "own-int8.tflite").read_bytes())
+    assert [network.tensors[index].shape for index in network.outputs] == [(1, 5), (1, 2), (1, 3)]
+    difference = result.out.split("difference from Keras | ")[1].split("%")[0]
+    assert float(difference) < 5
+
+
 def rows(table: str) -> list[str]:
     return [label for label in labels(table) if not label.startswith("--")]
 
@@ -104,16 +127,24 @@ def rows(table: str) -> list[str]:
 def _refuse_others(edge_sr: EdgeSr, folder: Path, images: Path) -> None:
     """Check what only Keras can tell; it takes seconds to import."""
     from keras import Input, Sequential
-    from keras.layers import Conv2D, Dense
+    from keras.layers import GRU, Conv2D, Dense, LayerNormalization, Rescaling, Reshape
 
-    vector, open_size, damaged = (folder / f"{name}.keras" for name in ("vector", "open", "bad"))
+    image = Input((12, 8, 3))
+    names = ("vector", "open", "bad", "loop", "late", "float")
+    vector, open_size, damaged, loop, late, floats = (folder / f"{name}.keras" for name in names)
     Sequential([Input((8,)), Dense(2)]).save(vector)
     Sequential([Input((None, None, 3)), Conv2D(2, 3)]).save(open_size)
     damaged.write_bytes(b"PK")
+    Sequential([image, Reshape((12, 24)), GRU(4, name="memory")]).save(loop)
+    Sequential([image, Conv2D(2, 3), Rescaling(0.5, name="half")]).save(late)
+    Sequential([image, Conv2D(2, 3), LayerNormalization()]).save(floats)
     for path, message in (
         (vector, "is not a network of images: its input"),
         (open_size, "takes images of any size; state one with --size"),
         (damaged, f"{damaged} is not a .keras file, which is the zip that model.save() writes"),
+        (loop, "layer 'memory' of"),
+        (late, "rescales pixels in 'half', which does not tell their range; state it with"),
+        (floats, "computes with floats, because the converter has no int8 version of it"),
     ):
         assert message in edge_sr.refuses("export", path, "--images", images, "--out", folder / "x")
     assert not (folder / "x").exists()

@@ -137,7 +137,8 @@ def _scores(outcome: "NetworkRun") -> list[tuple[str, str]]:
     if outcome.best is None:
         return []
     best, score = outcome.best
-    return [("highest score", f"class {best} of {outcome.result.outputs[0].size}: {score:.3g}")]
+    last = outcome.result.outputs[0].size - 1
+    return [("highest score", f"class {best} of 0 to {last}: {score:.3g}")]
 
 
 def _per_unit(outcome: "NetworkRun") -> tuple[str, str]:
