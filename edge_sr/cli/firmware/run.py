@@ -138,7 +138,7 @@ def _scores(outcome: "NetworkRun") -> list[tuple[str, str]]:
         return []
     best, score = outcome.best
     last = outcome.result.outputs[0].size - 1
-    return [("highest score", f"class {best} of 0 to {last}: {score:.3g}")]
+    return [("highest score", f"class {best} (of 0 to {last}): {score:.3g}")]
 
 
 def _per_unit(outcome: "NetworkRun") -> tuple[str, str]:
