@@ -225,6 +225,6 @@ def _whole(session: Session, shape: tuple[int, ...]) -> tuple[int, int]:
         rows, columns = session.fixed_size or (height, width)
         raise UserError(
             f"the model runs on whole images of {columns}x{rows} pixels only, and the image is "
-            f"{width}x{height}"
+            f"{width}x{height}; resize or crop the image first"
         )
     return height, width

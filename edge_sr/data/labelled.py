@@ -66,7 +66,8 @@ def _of_folders(source: Path, classes: int, labels: Sequence[str] | None) -> lis
         if len(folders) != classes:
             raise UserError(
                 f"{source} has {len(folders)} class folders, and the model has {classes} classes; "
-                "one folder for each class is needed, or --labels with their names"
+                "one folder for each class is needed, or --labels with a name for each of the "
+                "model's classes"
             )
         names: Sequence[str] = [folder.name for folder in folders]
     else:

@@ -59,7 +59,8 @@ def pixel_range(spec: TensorSpec, role: str = "input") -> PixelRange:
             return known
     raise UserError(
         f"the model's {role} holds values {low:.4g}..{high:.4g} (scale {spec.scale:.6g}, zero "
-        f"point {spec.zero_point}), and pixels are {_choices()}; --{role}-range states the range"
+        f"point {spec.zero_point}), and pixels are {_choices()}; --{role}-range states "
+        "the range, one of these three"
     )
 
 
