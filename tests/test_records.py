@@ -58,6 +58,7 @@ outputs = build(
     reference_sha256=st.none() | digest,
     max_difference=st.none() | number,
     differing_share=st.none() | number,
+    top_agreement=st.none() | number,
     psnr_difference=st.none() | number,
     right=st.none() | st.booleans(),
     decision=st.none() | build(records.Decision),

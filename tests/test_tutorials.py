@@ -25,6 +25,6 @@ def test_the_outputs_of_a_tutorial_are_those_of_its_commands(page: Path) -> None
     if compiler != f"arm-none-eabi-gcc {version.stdout.decode().strip()}":
         pytest.skip(f"the sizes are those of {compiler}")
     found = list(docs_consoles.calls(page))
-    assert len(found) >= 5
+    assert len(found) >= 2  # training is left out
     for call in found:
         assert call.shown.strip() == call.printed, call.command

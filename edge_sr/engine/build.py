@@ -28,7 +28,7 @@ _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 # Compiles each portable kernel once per instruction set; the loader selects one. `_variants` falls
 # back to a single version, and then to a build without the kernels for AVX2 and AVX-512.
-_CLONES = '-DESR_HOT=__attribute__((target_clones("avx512f","avx2","default")))'
+_CLONES = '-DESR_HOT=__attribute__((target_clones("avx2","default")))'
 
 
 def c_files() -> list[Path]:

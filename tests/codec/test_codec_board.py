@@ -67,7 +67,7 @@ def test_files_hold_the_latents_of_tflm(rate: int, size: tuple[int, int]) -> Non
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("driver") / "tcz_driver"
-    return sanitized.build(program, [Path(__file__).with_name("tcz_driver.c"), *c_files()])
+    return sanitized.build(program, [Path(__file__).with_name("tcz_driver.c"), *c_files()], "-O0")
 
 
 @pytest.mark.parametrize("size", [(24, 32), (37, 50), (1, 1), (5, 41), (40, 3)])

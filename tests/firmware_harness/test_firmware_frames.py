@@ -49,7 +49,8 @@ def test_a_classifier_is_bit_exact_with_tflm(tmp_path: Path, name: str, heads: i
     assert outcome.frame.shape == (HEIGHT, WIDTH, 3)
     assert [output.size for output in outcome.result.outputs] == [CLASSES, 2 * 7 * 12][:heads]
     scores = (outcome.result.outputs[0].astype(float) + 128) / 256
-    assert outcome.best == (scores.argmax(), scores.max())
+    # Nobody knows which of several outputs holds the scores of classes.
+    assert outcome.best == ((scores.argmax(), scores.max()) if heads == 1 else None)
     assert all(len(np.unique(output)) > 1 for output in outcome.result.outputs)
     assert outcome.firmware.ram.arena == plan.arena_bytes
     assert outcome.firmware.flash.total <= plan.flash_bytes + fit.CODE_BYTES
