@@ -1,7 +1,7 @@
 """The reference for firmware: the output of TensorFlow Lite Micro, byte for byte.
 
 Where tflite-micro has no wheel, or TFLM does not run a network of one size, the engine on the host
-is the reference, and its name says so.
+is the reference, and messages name it.
 """
 
 import importlib.util
