@@ -23,14 +23,14 @@ def mse(target: Any, output: Any, weights: Any = 1.0) -> Any:
     return ops.mean(ops.square(target - output) * weights)
 
 
-_LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255  # ITU-R BT.601, studio range
+LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255  # ITU-R BT.601, studio range
 
 
 def luma_loss(target: Any, output: Any, weights: Any = 1.0) -> Any:
     """Mean squared error of BT.601 luma of (N,H,W,3) RGB tensors in [0, 1], weighted; a scalar."""
     from keras import ops
 
-    error = ops.sum((target - output) * _LUMA, axis=-1, keepdims=True)
+    error = ops.sum((target - output) * LUMA, axis=-1, keepdims=True)
     return ops.mean(ops.square(error) * weights)
 
 
