@@ -23,6 +23,8 @@ ones.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from edge_sr.errors import UserError
 from edge_sr.models import activations, layers
 from edge_sr.models.registry import LayerCounts, ModelConfig, register
@@ -77,6 +79,11 @@ class CaeConfig(ModelConfig):
 def paper(channels: int) -> CaeConfig:
     """The published size (64 and 128 channels, 3 units), with C = 8, 16 or 32 in the paper."""
     return CaeConfig(channels=channels, narrow=64, wide=128, units=3, decoder_units=3)
+
+
+def part_of(weights: dict[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
+    """Those weights that are the encoder's or the decoder's."""
+    return {name: array for name, array in weights.items() if name.startswith(f"{part}_")}
 
 
 def _conv(keras: Any, filters: int, kernel: int, name: str, stride: int = 1) -> Any:

@@ -20,7 +20,7 @@ from edge_sr.errors import UserError
 
 _FILES = (
     *("tinypssr", "espcn", "esr", "sesr", "fsrcnn", "srcnn", "wdsr", "edsr"),
-    "tinycompress",
+    *("tinycompress", "cae"),
 )
 """Modules of edge_sr.models that register architectures."""
 
@@ -106,7 +106,8 @@ class ModelSpec:
         published: for each supported scale, the layers with their published parameter counts, for
             the default config.
         kind: one of `KINDS`.
-        channels: of the image: 3 for RGB, 1 for a network that takes luma (or any other plane).
+        channels: of the image: 3 for RGB, 1 for a network that takes luma (or any other plane). A
+            decoder takes latents, whose channels are those of its config.
         family: prefix of the names of its default recipes: "" or a word, such as "rgb".
     """
 

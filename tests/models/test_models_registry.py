@@ -1,6 +1,7 @@
 """Every registered model: published counts, shapes, folding, both Keras namespaces."""
 
 import json
+import math
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import tf_keras
 
 from edge_sr.data.degradation import bicubic_upscale
 from edge_sr.errors import UserError
-from edge_sr.models import checkpoint, layers, registry, reparam, srcnn, tinycompress
+from edge_sr.models import cae, checkpoint, layers, registry, reparam, srcnn, tinycompress
 from edge_sr.models.registry import ModelConfig, ModelSpec
 from edge_sr.models.reparam.strided import plain_of_strided
 
@@ -37,9 +38,16 @@ WEIGHTS = {("fsrcnn", 4): 12464, ("fsrcnn-s", 4): 3937, ("srcnn", 4): 57184, ("s
 TINY = {9: 1300, 21: 2716, 27: 3424}
 
 
-def _image(name):
-    channels = registry.get(name).channels
-    return np.random.default_rng(1).random((1, 16, 12, channels), dtype=np.float32)
+def _image(model):
+    return np.random.default_rng(1).random((1, 16, 12, model.input_shape[-1]), dtype=np.float32)
+
+
+def _convolution_macs(model) -> int:
+    """Multiply-adds of the convolutions of a model of known size."""
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    return sum(
+        math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3]) for layer in convolutions
+    )
 
 
 def _shallow(spec: ModelSpec, scale: int, **options) -> ModelConfig:
@@ -153,7 +161,7 @@ def test_both_namespaces_compute_the_same(name, scale):
     one = spec.build(_shallow(spec, scale), keras)
     other = spec.build(_shallow(spec, scale), tf_keras)
     checkpoint.assign(other, checkpoint.weights_of(one))
-    image = _image(name)
+    image = _image(one)
     np.testing.assert_allclose(np.asarray(one(image)), np.asarray(other(image)), atol=3e-6)
 
 
@@ -192,12 +200,46 @@ def test_encoder_and_decoder_together_compute_the_codec():
     spec = registry.get("tinycompress")
     keras.utils.set_random_seed(1)
     whole = spec.build(spec.config(1, rate=16), keras)
-    x = image = _image("tinycompress")
+    x = image = _image(whole)
     for part in tinycompress.PARTS:
         half = registry.get(f"tinycompress-{part}")
         model = half.build(half.config(1, rate=16), keras)
         checkpoint.assign(model, tinycompress.part_of(checkpoint.weights_of(whole), part))
         x = model(x)
+    np.testing.assert_allclose(np.asarray(x), np.asarray(whole(image)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("channels", "printed"), [(32, 3.557e9), (16, 3.557e9 - 40.1e6), (8, 3.557e9 - 60.2e6)]
+)
+def test_the_compressive_autoencoder_has_the_multiply_adds_of_the_paper(channels, printed):
+    """Its encoder at 224x224; fewer channels save 25 * 128 multiply-adds each at 28x28."""
+    image = keras.layers.Input((224, 224, 3))
+    latents = cae.encode(cae.paper(channels), keras, image)
+    assert latents.shape == (None, 28, 28, channels)
+    assert _convolution_macs(keras.Model(image, latents)) == pytest.approx(printed, rel=2e-4)
+
+
+@pytest.mark.parametrize("channels", [32, 48])
+def test_the_tiny_encoder_costs_no_more_than_that_of_tinycompress(channels):
+    image = keras.layers.Input((64, 64, 3))
+    tiny = keras.Model(image, cae.encode(cae.CaeConfig(channels=channels), keras, image))
+    assert _convolution_macs(tiny) / 64**2 <= 4106  # as `edge-sr models` prints for rate 4
+
+
+def test_encoder_and_decoder_together_compute_the_compressive_autoencoder():
+    options = {"channels": 5, "narrow": 4, "wide": 6, "units": 1, "decoder_units": 2}
+    keras.utils.set_random_seed(1)
+    config = registry.get("cae").config(1, **options)
+    whole = cae.build_cae(config, keras)
+    image = np.random.default_rng(0).random((2, 16, 24, 3), dtype=np.float32)
+    x, shapes = image, []
+    for part in cae.PARTS:
+        half = registry.get(f"cae-{part}").build(config, keras)
+        checkpoint.assign(half, cae.part_of(checkpoint.weights_of(whole), part))
+        x = half(x)
+        shapes.append(tuple(x.shape))
+    assert shapes == [(2, 2, 3, 5), (2, 16, 24, 3)]
     np.testing.assert_allclose(np.asarray(x), np.asarray(whole(image)), atol=1e-6)
 
 
@@ -224,7 +266,7 @@ def test_folding_computes_the_same(name, scale, branches):
             variable.assign(rng.normal(0, 0.1, variable.shape))
     plain = spec.build(_shallow(spec, scale), keras)
     checkpoint.assign(plain, reparam.fold(checkpoint.weights_of(wide)))
-    image = _image(name)
+    image = _image(wide)
     output, expected = np.asarray(wide(image)), np.asarray(plain(image))
     np.testing.assert_allclose(output, expected, atol=4e-6 * max(expected.max(), 1))
 
@@ -248,7 +290,7 @@ def test_the_original_form_folds_to_the_plain_network(name, norm):
     _shifted(original, 1)
     plain = spec.build(_shallow(spec, 2), keras)
     checkpoint.assign(plain, reparam.fold(checkpoint.weights_of(original)))
-    image = _image(name)
+    image = _image(original)
     output, expected = np.asarray(original(image)), np.asarray(plain(image))
     np.testing.assert_allclose(output, expected, atol=4e-6 * max(expected.max(), 1))
 
@@ -301,12 +343,14 @@ def test_a_name_is_registered_once():
 
 
 def test_unknown_model_scale_and_option_are_refused():
-    with pytest.raises(UserError, match="unknown model 'tinypsr'; available: edsr, "):
+    with pytest.raises(UserError, match="unknown model 'tinypsr'; available: cae, "):
         registry.get("tinypsr")
     with pytest.raises(UserError, match="no scale 3; it has 2, 4"):
         registry.get("tinypssr").config(3)
     with pytest.raises(UserError, match="no rate 32; it has 4, 16, 64, 256"):
         registry.get("tinycompress").config(1, rate=32)
+    with pytest.raises(UserError, match="cae has 1 to 64 channels, not 65"):
+        registry.get("cae").config(1, channels=65)
     with pytest.raises(UserError, match="no option depth; it has activation, scale"):
         registry.get("tinypssr").config(2, depth=4)
     with pytest.raises(UserError, match="1 to 32 blocks, not 0"):
