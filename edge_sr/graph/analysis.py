@@ -184,7 +184,12 @@ def halo(graph: Graph) -> int:
 
 
 def is_tiled(graph: Graph) -> bool:
-    """Return whether an image can be cut into tiles: the reach of each operator is known."""
+    """Return whether an image can be cut into tiles of any size.
+
+    The reach of each operator must be known, and a stride would divide the sizes of tiles.
+    """
+    if any(map(_has_strides, graph.operators)):
+        return False
     try:
         halo(graph)
     except UserError:
@@ -225,11 +230,12 @@ def _margin_before(graph: Graph, operator: Operator, margin: int) -> int:
         return margin * operator.number("block_size")
     if operator.name in _CONVOLUTIONS and _is_dense(graph, operator):
         kernel = graph.tensors[operator.inputs[1]].shape
+        stride = operator.number("stride_h")
         reach = [
-            (size - 1) * operator.number(f"dilation_{axis}_factor")
+            (size - 1) * operator.number(f"dilation_{axis}_factor") + 1 - stride
             for size, axis in zip(kernel[1:3], "hw", strict=True)
         ]
-        return margin + max(-(-steps // 2) for steps in reach)
+        return margin * stride + max(0, *(-(-steps // 2) for steps in reach))
     raise UserError(f"{operator} cannot be tiled")
 
 
@@ -240,8 +246,20 @@ def _keeps_size(graph: Graph, operator: Operator) -> bool:
 
 
 def _is_dense(graph: Graph, operator: Operator) -> bool:
-    strides = operator.number("stride_h"), operator.number("stride_w")
-    return strides == (1, 1) and _keeps_size(graph, operator)
+    """Whether a convolution has whole strides over its whole input."""
+    vertical, horizontal = operator.number("stride_h"), operator.number("stride_w")
+    if (vertical, horizontal) == (1, 1):
+        return _keeps_size(graph, operator)
+    image, output = (graph.tensors[i[0]].shape for i in (operator.inputs, operator.outputs))
+    return (
+        vertical == horizontal
+        and operator.options["padding"] == "SAME"
+        and all(image[axis] == output[axis] * vertical for axis in (1, 2))
+    )
+
+
+def _has_strides(operator: Operator) -> bool:
+    return any(operator.options.get(f"stride_{axis}", 1) != 1 for axis in "hw")
 
 
 def _image_shape(tensor: Tensor) -> tuple[int, int, int, int]:

@@ -16,7 +16,7 @@ CLASSIFIER_CHANNELS = (1, 3)
 """Channels of a classifier's images: gray and RGB."""
 
 PART_CHANNELS = 3
-"""Channels of an encoder or a decoder, at both ends."""
+"""Channels of the images of an encoder or a decoder; by default of its latents, too."""
 
 PART_FACTORS = (2, 4, 8, 16)
 """Factors by which a decoder enlarges and an encoder shrinks."""
@@ -106,6 +106,7 @@ def part_interface(
     source: TensorSpec,
     target: TensorSpec,
     fixed_size: tuple[int, int] | None = None,
+    latents: int = PART_CHANNELS,
 ) -> Interface:
     """Return the interface of an encoder or a decoder.
 
@@ -115,6 +116,7 @@ def part_interface(
         source: of the input.
         target: of the output.
         fixed_size: (H, W) if the network runs at that size only.
+        latents: channels of the latents.
 
     Raises:
         UserError: the ratio is not in `PART_FACTORS`, or input and output differ in dtype.
@@ -129,4 +131,7 @@ def part_interface(
             "a codec part needs the same dtype for both"
         )
     up, down = ratio.numerator, ratio.denominator
-    return Interface(up, halo, source, target, fixed_size, PART_CHANNELS, down)
+    channels = (PART_CHANNELS, latents) if down > 1 else (latents, PART_CHANNELS)
+    return Interface(
+        up, halo, source, target, fixed_size, channels[0], down, out_channels=channels[1]
+    )

@@ -11,6 +11,7 @@ from edge_sr.errors import UserError, require
 from edge_sr.files import check_is_file
 from edge_sr.graph import read_bytes, read_graph
 from edge_sr.quiet import quiet_native
+from edge_sr.runtime.interfaces import PART_CHANNELS
 from edge_sr.runtime.runtimes import CLASSIFIER_RUNTIMES, MAX_THREADS, RUNTIMES, find_runtime
 from edge_sr.runtime.session import Interface, Session
 
@@ -45,15 +46,21 @@ def open_session(artifact: Path, runtime: str, threads: int = 1) -> Session:
         raise UserError(text if str(artifact) in text else f"{artifact}: {text}") from None
 
 
-def open_part(model: bytes, threads: int = 1, runtime: str | None = None) -> Session:
+def open_part(
+    model: bytes,
+    threads: int = 1,
+    runtime: str | None = None,
+    latents: int | None = PART_CHANNELS,
+) -> Session:
     """Open an encoder or a decoder of a codec.
 
     Args:
-        model: a .tflite, or an .onnx for the runtime onnx, from RGB images to RGB images 2, 4, 8
-            or 16 times as large or as small.
+        model: a .tflite, or an .onnx for the runtime onnx, from RGB images to latents 2, 4, 8 or
+            16 times as small, or back.
         threads: 1 to `MAX_THREADS`.
         runtime: litert, onnx, tflm or engine; by default int8 runs in the engine, whose bits are
             the same everywhere, and float32 in LiteRT.
+        latents: channels that the latents must have; None for any. Those of an .onnx are 3.
 
     Raises:
         UserError: the model is damaged or not a part of a codec, or the runtime is not installed.
@@ -69,7 +76,7 @@ def open_part(model: bytes, threads: int = 1, runtime: str | None = None) -> Ses
         return onnx.ONNXSession(model, onnx_interface.read_part(model), threads)
     from edge_sr.runtime.tflite_interface import read_part
 
-    interface = read_part(model)
+    interface = read_part(model, latents)
     default = "engine" if interface.input.dtype == "int8" else "litert"
     return _open_tflite(model, interface, runtime or default, threads)
 

@@ -66,9 +66,9 @@ class Interface:
         halo: input pixels on each side that an output pixel may depend on; None if it is unknown,
             so that an image is run as a whole.
         input: of the (1,H,W,C) input.
-        output: of the (1,scale*H/shrink,scale*W/shrink,C) output.
+        output: of the (1,scale*H/shrink,scale*W/shrink,out_channels) output.
         fixed_size: (H, W) if the artifact runs at that size only, else None.
-        channels: C of input and output.
+        channels: C of the input.
         shrink: the factor by which height and width shrink; both must be multiples of it.
         step: of which height and width must be multiples for the strides inside; images of other
             sizes are extended by repeating their edge.
@@ -76,6 +76,7 @@ class Interface:
         layers: what the layers compute in, "int8" or "float32"; None for what the input's dtype
             says. Networks of int8 may have float32 at their ends.
         channels_first: whether the file's images are (1,C,H,W); those of a session are not.
+        out_channels: of the output; None for those of the input.
     """
 
     scale: int
@@ -89,6 +90,7 @@ class Interface:
     classes: Classes | None = None
     layers: Precision | None = None
     channels_first: bool = False
+    out_channels: int | None = None
 
     @property
     def precision(self) -> Precision:
@@ -108,6 +110,7 @@ class Session(ABC):
         self.output = interface.output
         self.fixed_size = interface.fixed_size
         self.channels = interface.channels
+        self.out_channels = interface.out_channels or interface.channels
         self.shrink = interface.shrink
         self.step = interface.step
         self.classes = interface.classes
@@ -119,9 +122,9 @@ class Session(ABC):
         """Return the output shape for an input of shape (1,H,W,C)."""
         if self.classes is not None:
             return 1, self.classes.count
-        _, height, width, channels = shape
+        _, height, width, _ = shape
         up, down = self.scale, self.shrink
-        return 1, height * up // down, width * up // down, channels
+        return 1, height * up // down, width * up // down, self.out_channels
 
     def run(self, image: np.ndarray) -> np.ndarray:
         """Run the network.
@@ -131,7 +134,8 @@ class Session(ABC):
                 `shrink`, or `fixed_size`.
 
         Returns:
-            (1,scale*H/shrink,scale*W/shrink,C), or (1,N) of a classifier, of the dtype of `output`.
+            (1,scale*H/shrink,scale*W/shrink,out_channels), or (1,N) of a classifier, of the dtype
+            of `output`.
 
         Raises:
             UserError: the runtime cannot run the network at this size.

@@ -46,16 +46,23 @@ def read_interface(model: bytes) -> Interface:
     )
 
 
-def read_part(model: bytes) -> Interface:
+def read_part(model: bytes, latents: int | None = PART_CHANNELS) -> Interface:
     """Return the interface of a .tflite that is the encoder or the decoder of a codec.
+
+    Args:
+        model: the bytes of the .tflite.
+        latents: channels that the latents must have; None for any.
 
     Raises:
         UserError: the file is damaged, or it is not such a network.
     """
     network = graph.read_graph(model)
-    source = _spec(network.input, "input", PART_CHANNELS)
-    target = _spec(network.output, "output", PART_CHANNELS)
-    return part_interface(graph.ratio(network), graph.halo(network), source, target)
+    ratio = graph.ratio(network)
+    deep = network.output if ratio < 1 else network.input
+    latents = latents or deep.shape[-1]
+    source = _spec(network.input, "input", PART_CHANNELS if ratio < 1 else latents)
+    target = _spec(network.output, "output", latents if ratio < 1 else PART_CHANNELS)
+    return part_interface(ratio, graph.halo(network), source, target, latents=latents)
 
 
 def read_classifier(model: bytes) -> Interface:

@@ -63,13 +63,33 @@ def test_one_convolution_reaches_half_its_kernel(kernel: int, dilation: int) -> 
     assert np.abs(moved - 15).max() == graph.halo(graph.read_graph(model))
 
 
-def test_strides_count_in_macs_and_have_no_halo() -> None:
+def _strided(height: int, width: int, kernel: int = 3, stride: int = 2) -> bytes:
+    writer = TfliteWriter(height, width)
+    image = writer.conv(writer.input, 3, kernel, stride=stride)
+    return writer.finish(writer.conv(image, 2, 3, stride=2))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "halo"), [(3, 2, 3), (5, 2, 4), (2, 3, 3), (6, 3, 5)])
+def test_a_strided_tile_equals_that_part_of_the_whole_image(
+    kernel: int, stride: int, halo: int
+) -> None:
+    model, step = _strided(16 * stride, 4 * stride, kernel, stride), 2 * stride
+    assert graph.halo(graph.read_graph(model)) == halo
+    image = noise(16 * stride, 4 * stride, kernel)
+    margin = -(-halo // step) * step
+    tile = image[:, 4 * step - margin : 5 * step + margin]
+    part = run_tflm(graph.resize(model, *tile.shape[1:3]), tile)
+    whole = run_tflm(model, image)
+    np.testing.assert_array_equal(part[:, margin // step], whole[:, 4])
+
+
+def test_strides_count_in_macs_and_leave_a_rest_of_odd_sides() -> None:
     writer = TfliteWriter(8, 8)
     network = graph.read_graph(writer.finish(writer.conv(writer.input, 3, 3, stride=2)))
     assert graph.macs(network) == 4 * 4 * 3 * 9
     assert graph.macs_per_pixel(network) == 6.75
     with pytest.raises(UserError, match="cannot be tiled"):
-        graph.halo(network)
+        graph.halo(graph.read_graph(_strided(9, 8)))
     with pytest.raises(UserError, match="which is not a whole number"):
         graph.scale(network)
     assert not graph.is_tiled(network)
