@@ -160,28 +160,35 @@ static inline void esr_range_store_interval(esr_range *range, const esr_interval
     range->range = interval->range;
 }
 
-/* The part of the range that codes a 1. */
-static inline uint32_t esr_range_bound(uint32_t range, const esr_context *context)
+/* The part of the range that codes a 1 of a probability in 2^-16. */
+static inline uint32_t esr_range_bound(uint32_t range, uint32_t probability)
 {
-    return (uint32_t)((uint64_t)range * esr_context_probability(context) >> ESR_CONTEXT_BITS);
+    return (uint32_t)((uint64_t)range * probability >> ESR_CONTEXT_BITS);
 }
 
-/* Encode one bit. `mask` is all ones for a 1, else 0. */
-static inline void esr_range_encode(esr_range *range, esr_interval *in, esr_context *context,
-                                    uint32_t mask)
+/* Encode one bit, with the probability of a 1. `mask` is all ones for a 1, else 0. */
+static inline void esr_range_encode_at(esr_range *range, esr_interval *in, uint32_t probability,
+                                       uint32_t mask)
 {
-    const uint32_t bound = esr_range_bound(in->range, context);
+    const uint32_t bound = esr_range_bound(in->range, probability);
     const uint32_t rest = in->range - bound;
 
     in->low += bound & ~mask;
     in->range = rest + ((bound - rest) & mask);
-    esr_context_update(context, mask);
     if (ESR_UNLIKELY(in->range < ESR_RANGE_LOW)) {
         in->range <<= 16;
         range->low = in->low;
         esr_range_shift(range);
         in->low = range->low;
     }
+}
+
+/* Encode one bit, and learn from it. */
+static inline void esr_range_encode(esr_range *range, esr_interval *in, esr_context *context,
+                                    uint32_t mask)
+{
+    esr_range_encode_at(range, in, esr_context_probability(context), mask);
+    esr_context_update(context, mask);
 }
 
 /* End the segment: write the fewest bytes that lie in the final interval if zeros follow. */
@@ -230,22 +237,31 @@ static inline void esr_range_open(esr_range *range)
     range->low = first << 16 | esr_range_take_pair(range);
 }
 
-/* Decode one bit: return all ones for a 1, else 0. */
-static inline uint32_t esr_range_decode(esr_range *range, esr_interval *in, esr_context *context)
+/* Decode one bit, with the probability of a 1: return all ones for a 1, else 0. */
+static inline uint32_t esr_range_decode_at(esr_range *range, esr_interval *in,
+                                           uint32_t probability)
 {
-    const uint32_t bound = esr_range_bound(in->range, context);
+    const uint32_t bound = esr_range_bound(in->range, probability);
     const uint32_t rest = in->range - bound;
     const uint32_t value = (uint32_t)in->low;
     const uint32_t mask = 0u - (uint32_t)(value < bound);
     uint32_t offset = value - (bound & ~mask);
 
     in->range = rest + ((bound - rest) & mask);
-    esr_context_update(context, mask);
     if (ESR_UNLIKELY(in->range < ESR_RANGE_LOW)) {
         in->range <<= 16;
         offset = offset << 16 | esr_range_take_pair(range);
     }
     in->low = offset;
+    return mask;
+}
+
+/* Decode one bit, and learn from it. */
+static inline uint32_t esr_range_decode(esr_range *range, esr_interval *in, esr_context *context)
+{
+    const uint32_t mask = esr_range_decode_at(range, in, esr_context_probability(context));
+
+    esr_context_update(context, mask);
     return mask;
 }
 
