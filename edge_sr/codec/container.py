@@ -136,15 +136,20 @@ def inspect(data: bytes, max_pixels: int = MAX_PIXELS) -> Inspection:
     return Inspection(header, tuple(planes), head, start < len(data))
 
 
-def read(stream: BinaryIO, max_pixels: int = MAX_PIXELS) -> bytes:
+def read(stream: BinaryIO, max_pixels: int = MAX_PIXELS, start: bytes = b"") -> bytes:
     """Read a file from a stream, and at most one byte more than its header states.
+
+    Args:
+        stream: the file.
+        max_pixels: as in `inspect`.
+        start: the first bytes of the file, if the caller has read them from the stream.
 
     Raises:
         UserError: as in `inspect`.
     """
-    data = stream.read(LONGEST_HEAD)
-    _, table, start = parse_head(data, max_pixels)
-    rest = start + sum(entry.size for entry in table) + 1 - len(data)
+    data = start + read_at_most(stream, LONGEST_HEAD - len(start))
+    _, table, head = parse_head(data, max_pixels)
+    rest = head + sum(entry.size for entry in table) + 1 - len(data)
     return data + read_at_most(stream, rest)
 
 

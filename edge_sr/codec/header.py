@@ -32,7 +32,8 @@ LONGEST_HEAD = (
 )
 """Bytes of the longest header."""
 
-_TRUNCATED = "this .tcz file is truncated within its header; nothing can be decoded"
+TRUNCATED = "this .tcz file is truncated within its header; nothing can be decoded"
+DAMAGED = "the header of this .tcz file is damaged; fetch the file again"
 
 
 class Colour(IntEnum):
@@ -112,28 +113,25 @@ def parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[Segment], int
         UserError: the data is not a .tcz file, of another version, truncated or damaged, or the
             image has more than `max_pixels`.
     """
-    if data[: len(MAGIC)] != MAGIC:
-        if not data:
-            raise UserError("the file is empty; a .tcz file is needed")
-        raise UserError("this is not a .tcz file: it does not start with 89 54 43 5A")
+    check_magic(data)
     if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
         raise UserError(
             f"this .tcz file has version {data[len(MAGIC)]}, and this decoder reads only version "
             f"{VERSION}; use a newer decoder"
         )
     if len(data) < _FIXED.size:
-        raise UserError(_TRUNCATED)
+        raise UserError(TRUNCATED)
     _, _, colour, channels, planes, kind, zero, *rest = _FIXED.unpack_from(data)
     rate, width, height, model_id, model_hash = rest
     table_at = _FIXED.size + channels * _RANGE.size
     crc_at = table_at + planes * _PLANE.size
     possible = 1 <= planes <= bit_planes.BITS and 1 <= channels <= coder.MAX_CHANNELS
     if possible and len(data) < crc_at + _CRC.size:
-        raise UserError(_TRUNCATED)
+        raise UserError(TRUNCATED)
     if data[crc_at : crc_at + _CRC.size] != _CRC.pack(zlib.crc32(data[:crc_at])):
-        raise UserError("the header of this .tcz file is damaged; fetch the file again")
-    _check_range("planes", planes, bit_planes.BITS)
-    _check_range("channels", channels, coder.MAX_CHANNELS)
+        raise UserError(DAMAGED)
+    check_range("planes", planes, bit_planes.BITS)
+    check_range("channels", channels, coder.MAX_CHANNELS)
     if zero != 0 or colour not in iter(Colour) or kind not in iter(Kind):
         raise UserError("the header of this .tcz file has values that version 1 does not define")
     ranges = list(_RANGE.iter_unpack(data[_FIXED.size : table_at]))
@@ -142,11 +140,7 @@ def parse_head(data: bytes, max_pixels: int) -> tuple[Header, list[Segment], int
     name = model_id.rstrip(b"\0").decode("ascii", "replace")
     header = Header(name, model_hash, rate, width, height, Colour(colour), quantizer)
     check_header(header)
-    if width * height > max_pixels:
-        raise UserError(
-            f"this .tcz file claims {width}x{height} pixels; the limit is {max_pixels}, which "
-            "--max-pixels raises"
-        )
+    check_pixels(width, height, max_pixels)
     table = [Segment(*entry) for entry in _PLANE.iter_unpack(data[table_at:crc_at])]
     _check_lengths(table, header)
     return header, table, crc_at + _CRC.size
@@ -158,16 +152,13 @@ def check_header(header: Header) -> None:
     Raises:
         UserError: a value is out of range.
     """
-    name, quantizer = header.model_id, header.quantizer
-    if not (1 <= len(name) <= ID_BYTES and name.isascii() and name.isprintable()):
-        raise UserError(f"a model id has 1 to {ID_BYTES} printable ASCII characters, not {name!r}")
-    if len(header.model_hash) != HASH_BYTES:
-        raise UserError(f"a model hash has {HASH_BYTES} bytes, not {len(header.model_hash)}")
+    quantizer = header.quantizer
+    check_model(header.model_id, header.model_hash)
     if header.rate not in RATES:
         raise UserError(f"unknown rate {header.rate}; available: {', '.join(map(str, RATES))}")
-    _check_range("pixels in width", header.width, coder.MAX_SIDE)
-    _check_range("pixels in height", header.height, coder.MAX_SIDE)
-    _check_range("channels", len(quantizer.low), coder.MAX_CHANNELS)
+    check_range("pixels in width", header.width, coder.MAX_SIDE)
+    check_range("pixels in height", header.height, coder.MAX_SIDE)
+    check_range("channels", len(quantizer.low), coder.MAX_CHANNELS)
     for low, high in zip(quantizer.low, quantizer.high, strict=True):
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
             raise UserError(
@@ -175,7 +166,33 @@ def check_header(header: Header) -> None:
             )
 
 
-def _check_range(what: str, value: int, most: int) -> None:
+def check_magic(data: bytes) -> None:
+    """Raise a UserError unless the data starts like a .tcz file."""
+    if data[: len(MAGIC)] != MAGIC:
+        if not data:
+            raise UserError("the file is empty; a .tcz file is needed")
+        raise UserError("this is not a .tcz file: it does not start with 89 54 43 5A")
+
+
+def check_model(name: str, digest: bytes) -> None:
+    """Raise a UserError unless a header has room for a network's id and hash."""
+    if not (1 <= len(name) <= ID_BYTES and name.isascii() and name.isprintable()):
+        raise UserError(f"a model id has 1 to {ID_BYTES} printable ASCII characters, not {name!r}")
+    if len(digest) != HASH_BYTES:
+        raise UserError(f"a model hash has {HASH_BYTES} bytes, not {len(digest)}")
+
+
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Raise a UserError if an image has more than `max_pixels`."""
+    if width * height > max_pixels:
+        raise UserError(
+            f"this .tcz file claims {width}x{height} pixels; the limit is {max_pixels}, which "
+            "--max-pixels raises"
+        )
+
+
+def check_range(what: str, value: int, most: int) -> None:
+    """Raise a UserError unless a count is from 1 to `most`."""
     if not 1 <= value <= most:
         raise UserError(f"a .tcz file has 1 to {most} {what}, not {value}")
 
