@@ -41,6 +41,8 @@ class Master:
     """The float context model, for Q trained qualities, C channels and H hidden units.
 
     Attributes:
+        lambdas: (2,) float64, the weight of the distortion at the lowest and the highest quality;
+            those between are spaced evenly by their logarithms.
         log_gains: (Q,C), logarithms to base 2 of the factors from latents to symbols.
         kernel: (5,5,C,H), of latents; the places of the mask count.
         bias: (Q,H).
@@ -53,6 +55,7 @@ class Master:
         steps: (45,4) uint16, those of the decisions "more".
     """
 
+    lambdas: np.ndarray
     log_gains: np.ndarray
     kernel: np.ndarray
     bias: np.ndarray
@@ -69,6 +72,7 @@ class Master:
             raise UserError("a context model has gains (Q,C) and a kernel (5,5,C,H)")
         (count, channels), hidden = self.log_gains.shape, self.kernel.shape[-1]
         shapes = {
+            "lambdas": (2,),
             "kernel": (SIDE, SIDE, channels, hidden),
             "bias": (count, hidden),
             "out_kernel": (hidden, 2 * channels),
@@ -94,11 +98,23 @@ class Master:
             raise UserError("a context model has a value that is not finite")
         if not 1 <= len(self.log_gains) <= 64 or np.abs(self.log_gains).max() > 24:
             raise UserError("a context model has 1 to 64 gains of 2^-24 to 2^24")
+        if not 0 < self.lambdas[0] <= self.lambdas[1]:
+            raise UserError("lambdas of a context model must be positive and ascending")
         if self.hidden_ranges.min() <= 0:
             raise UserError("ranges of hidden units must be positive")
         for table in (self.probabilities, self.steps):
             if table.min() < SMALLEST_PROBABILITY or table.max() > LARGEST_PROBABILITY:
                 raise UserError("a context model has a probability that is out of range")
+
+    @property
+    def lambda_low(self) -> float:
+        """The weight of the distortion at place 0."""
+        return float(self.lambdas[0])
+
+    @property
+    def lambda_high(self) -> float:
+        """The weight of the distortion at the highest place."""
+        return float(self.lambdas[1])
 
     @property
     def channels(self) -> int:
@@ -129,11 +145,14 @@ class Master:
         tensors.write(path, {field.name: getattr(self, field.name) for field in fields(self)})
 
 
-def of_weights(weights: Mapping[str, np.ndarray], ranges: np.ndarray | float) -> Master:
+def of_weights(
+    weights: Mapping[str, np.ndarray], lambdas: tuple[float, float], ranges: np.ndarray | float
+) -> Master:
     """The context model of a network that `training.rate_model` trained, with logistic tables.
 
     Args:
         weights: of the network, by "rate_model/variable".
+        lambdas: of the lowest and of the highest quality.
         ranges: of the hidden units, one each or one for all.
     """
     of = {
@@ -146,6 +165,7 @@ def of_weights(weights: Mapping[str, np.ndarray], ranges: np.ndarray | float) ->
         of[name] = of[name][0, 0]
     probabilities, steps = logistic_tables()
     hidden = np.broadcast_to(np.float32(ranges), of["bias"].shape[1:]).astype(np.float32)
+    of["lambdas"] = np.array(lambdas, np.float64)
     return Master(**of, hidden_ranges=hidden, probabilities=probabilities, steps=steps)
 
 

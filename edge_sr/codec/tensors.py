@@ -15,14 +15,18 @@ from edge_sr.errors import UserError, reason
 from edge_sr.files import check_is_file, replacing
 
 MAX_BYTES = 64 * 1024 * 1024
-_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "U16": np.dtype("<u2")}
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "U16": np.dtype("<u2"),
+}
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write float32 and uint16 arrays atomically; equal arrays give equal bytes."""
+    """Write float64, float32 and uint16 arrays atomically; equal arrays give equal bytes."""
     header, data = {}, b""
-    for name, array in sorted(arrays.items(), key=lambda item: (item[1].dtype != "f4", item[0])):
+    for name, array in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
         raw = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
         header[name] = {
             "dtype": _NAMES[array.dtype.newbyteorder("<")],

@@ -18,7 +18,7 @@ def random_master(channels: int, seed: int, qualities: int = 3, hidden: int = 32
     }
     weights = {f"rate_model/{n}": rng.normal(0, size, shape) for n, (size, shape) in shapes.items()}
     gains = np.linspace(-1, 0.5, qualities)[:, None] + rng.normal(0, 0.2, channels)
-    return context.of_weights(weights | {"rate_model/log_gains": gains}, 4.0)
+    return context.of_weights(weights | {"rate_model/log_gains": gains}, (0.001, 0.01), 4.0)
 
 
 def _between(table: np.ndarray, place: float) -> np.ndarray:
