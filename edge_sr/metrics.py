@@ -20,7 +20,8 @@ SSIM_WINDOW = 11
 _SIGMA = 1.5
 _C1 = (0.01 * _PEAK) ** 2
 _C2 = (0.03 * _PEAK) ** 2
-_MS_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
+MS_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Weights of MS-SSIM's octaves: Wang et al. 2003, section 3.2."""
 _BAND_ELEMENTS = 1 << 16  # a band's float64 maps fit in a core's cache
 
 
@@ -85,12 +86,12 @@ def ms_ssim(reference: Pixels, image: Pixels, border: int = 0) -> float:
         UserError: the planes differ in size, have another dtype or rank, or fewer than 161x161
             pixels are left.
     """
-    octaves = len(_MS_WEIGHTS)
+    octaves = len(MS_WEIGHTS)
     x: Samples
     y: Samples
     x, y = _crop(reference, image, border, (SSIM_WINDOW - 1) * 2 ** (octaves - 1) + 1)
     product = 1.0
-    for octave, weight in enumerate(_MS_WEIGHTS):
+    for octave, weight in enumerate(MS_WEIGHTS):
         similarity, structure = _similarity(x, y)
         last = octave == octaves - 1
         product *= max(similarity if last else structure, 0.0) ** weight

@@ -89,6 +89,9 @@ class TrainingDisplay:
                 f"SSIM {result.score.ssim:.4f}{', best' if result.best else ''}",
                 soft_wrap=True,
             )
+            rates = [f"{bpp:.3f} bpp {psnr:.2f} dB" for bpp, psnr in result.score.rates]
+            if rates:
+                self._progress.console.print(f"  {', '.join(rates)}", soft_wrap=True)
         if self._writer is not None:
             self._record(result)
 

@@ -51,7 +51,7 @@ def train(
         str | None,
         typer.Option(
             help="Name of a recipe or a TOML file.",
-            show_default="x<scale>, the model's own such as rgb-x<scale>, or codec",
+            show_default="x<scale>, the model's own such as rgb-x<scale>, codec or cae-low",
         ),
     ] = None,
     out: Annotated[
@@ -60,7 +60,7 @@ def train(
             parser=parse_path,
             metavar="DIR",
             help="Output folder.",
-            show_default="runs/<model>-x<scale>, or runs/<model>-<rate>",
+            show_default="runs/<model>-x<scale>, runs/<model>-<rate> or runs/<recipe>",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and patches.")] = 0,
@@ -119,8 +119,17 @@ def train(
     sizes = {"blocks": blocks, "width": width}
     options = {name: value for name, value in sizes.items() if value is not None}
     if codec:
-        from edge_sr.cli.train_codec import train_codec
+        from edge_sr.cli.train_codec import CAE_RECIPE, train_cae, train_codec
 
+        if model == "cae":
+            if options or scale is not None or teacher is not None or rate is not None or int8:
+                raise UserError(
+                    "cae takes size and qualities from its recipe, and no --scale, --blocks, "
+                    "--width, --rate, --teacher or --int8"
+                )
+            folder = out or Path("runs") / Path(recipe or CAE_RECIPE).stem
+            train_cae(request, Run(folder, resume, force, tensorboard))
+            return
         if options or scale is not None or teacher is not None:
             raise UserError(
                 f"{model} is a codec: it has a --rate, and no --scale, --blocks, --width or "

@@ -123,6 +123,24 @@ def decode(config: CaeConfig, keras: Any, latents: Any) -> Any:
     return layers.depth_to_space(keras, 2, "decoder_shuffle3")(x)
 
 
+def with_bottleneck(config: CaeConfig, keras: Any, layer: Any, model_type: Any) -> Any:
+    """A model of the given class with a layer between encoder and decoder.
+
+    Args:
+        config: of the network.
+        keras: the namespace.
+        layer: latents to quantized ones, bits per pixel (N,) and qualities (N,).
+        model_type: a class of Keras models.
+
+    Returns:
+        (N,H,W,3) to a dictionary of image, bits and quality.
+    """
+    image = keras.layers.Input((None, None, COLOURS), name="image")
+    latents, bits, quality = layer(encode(config, keras, image))
+    decoded = decode(config, keras, latents)
+    return model_type(image, {"image": decoded, "bits": bits, "quality": quality})
+
+
 def _counts(config: CaeConfig) -> dict[str, LayerCounts]:
     """Parameters of the layers, by part, as the layer table above gives them."""
     narrow, wide, units = config.narrow, config.wide, config.decoder_units

@@ -18,6 +18,10 @@ from edge_sr.training.quality import Score
 from edge_sr.training.recipe import DataOptions, Recipe
 from edge_sr.training.samples import digest, hold_out, names_of
 
+RATE_LAYER = "rate_model"
+"""The layer between encoder and decoder that has a variable `quality`."""
+
+_ENDS = np.array([0, 255], np.uint8)
 _BLOCK = 16  # image pixels, in each direction, of a sample of the coarsest latents
 
 
@@ -52,6 +56,74 @@ class CodecImages:
             scores.append((psnr, metrics.ssim(luminance(image), luminance(decoded))))
         psnr, ssim = np.mean(scores, axis=0)
         return Score(float(psnr), float(ssim))
+
+
+@dataclass(frozen=True)
+class QualityImages:
+    """Images of a codec that has several qualities.
+
+    Attributes:
+        codec: the images.
+        qualities: their number.
+        flat: share of the training patches that are replaced by one colour.
+    """
+
+    codec: CodecImages
+    qualities: int
+    flat: float
+
+    @property
+    def images(self) -> str:
+        """Their number, and a digest of their names."""
+        return self.codec.images
+
+    @property
+    def digest(self) -> str:
+        """A digest of their pixels."""
+        return self.codec.digest
+
+    def cut(self, data: DataOptions, count: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """Random patches (count,p,p,3), some of one colour; input and target are the same array."""
+        patches = self.codec.cut(data, count, rng)[0].copy()
+        for index in np.flatnonzero(rng.random(count) < self.flat):
+            patches[index] = _colour(rng)
+        return patches, patches
+
+    def validate(self, model: Any) -> Score:
+        """Bits per pixel and PSNR of RGB at each quality, with rounded symbols; their means."""
+        layer = model.get_layer(RATE_LAYER)
+        points, similarities = [], []
+        for quality in range(self.qualities):
+            layer.quality.assign(float(quality))
+            results = [_at_quality(model, image) for image in self.codec.validation]
+            bpp, psnr, ssim = np.mean(results, axis=0)
+            points.append((float(bpp), float(psnr)))
+            similarities.append(ssim)
+        layer.quality.assign(0.0)
+        psnr = float(np.mean([psnr for _, psnr in points]))
+        return Score(psnr, float(np.mean(similarities)), tuple(points))
+
+
+def _colour(rng: np.random.Generator) -> Pixels:
+    """A random colour (3,): a corner of the RGB cube, a gray (often black or white), or any."""
+    kind = rng.integers(3)
+    if kind == 0:
+        return rng.choice(_ENDS, 3)
+    if kind == 1:
+        return np.full(3, rng.choice([*_ENDS, rng.integers(256)]), np.uint8)
+    return rng.integers(0, 256, 3).astype(np.uint8)
+
+
+def _at_quality(model: Any, image: Pixels) -> tuple[float, float, float]:
+    """Bits per pixel, PSNR of RGB and SSIM of luma of an image, uint8 (H,W,3)."""
+    from keras import ops  # converts PyTorch's tensors to NumPy as well
+
+    outputs = model(image[None].astype(np.float32) / 255, training=False)
+    decoded = _pixels(ops.convert_to_numpy(outputs["image"])[0])
+    height = len(image)
+    psnr = metrics.psnr(image.reshape(height, -1), decoded.reshape(height, -1))
+    ssim = metrics.ssim(luminance(image), luminance(decoded))
+    return float(ops.convert_to_numpy(outputs["bits"])[0]), psnr, ssim
 
 
 def load_codec_images(folder: Path, recipe: Recipe) -> CodecImages:
@@ -102,5 +174,8 @@ def _through(model: Any, image: Pixels) -> Pixels:
     from keras import ops  # converts PyTorch's tensors to NumPy as well
 
     output = model(image[None].astype(np.float32) / 255, training=False)
-    decoded = ops.convert_to_numpy(output)[0]
+    return _pixels(ops.convert_to_numpy(output)[0])
+
+
+def _pixels(decoded: np.ndarray) -> Pixels:
     return np.rint(np.clip(decoded, 0, 1) * 255).astype(np.uint8)

@@ -43,7 +43,8 @@ def check_model(name: str) -> None:
         UserError: it is the encoder or the decoder only.
     """
     if name != MODEL:
-        raise UserError(f"{name} is a part of a codec: train {MODEL}, which has both")
+        whole = name.removesuffix("-encoder").removesuffix("-decoder")
+        raise UserError(f"{name} is a part of a codec: train {whole}, which has both")
 
 
 def train_codec(plan: CodecPlan, images: CodecImages, run: Run, display: Display = silent) -> Path:

@@ -389,9 +389,14 @@ def _log(path: Path, result: Epoch) -> None:
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             if new:
-                writer.writerow(["epoch", "loss", "psnr", "ssim", "learning_rate", "best"])
+                header = ["epoch", "loss", "psnr", "ssim", "learning_rate", "best"]
+                for number in range(1, len(result.score.rates) + 1):
+                    header += [f"bpp_{number}", f"psnr_{number}"]
+                writer.writerow(header)
             values = (result.loss, result.score.psnr, result.score.ssim, result.rate)
-            writer.writerow([result.number, *(f"{v:.6g}" for v in values), int(result.best)])
+            rates = [f"{value:.6g}" for point in result.score.rates for value in point]
+            row = [result.number, *(f"{v:.6g}" for v in values), int(result.best), *rates]
+            writer.writerow(row)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
 

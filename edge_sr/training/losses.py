@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_sr.metrics import MS_WEIGHTS, SSIM_WINDOW
+
 Loss = Callable[[Any, Any], Any]
 
 
@@ -42,7 +44,49 @@ def ssim_loss(target: Any, output: Any) -> Any:
     """
     from keras import ops
 
+    luminance, structure = _similarity(_planes(target), _planes(output))
+    return 1 - ops.mean(luminance * structure)
+
+
+def ms_ssim_loss(target: Any, output: Any) -> Any:
+    """1 - MS-SSIM of (N,H,W,C) tensors in [0, 1], mean over channels; (N,).
+
+    As `metrics.ms_ssim`, with as many of its five octaves as the size allows; the weights of fewer
+    octaves are scaled to the same sum.
+    """
+    from keras import ops
+
+    sides = output.shape[1:3]
+    octaves = [o for o in range(len(MS_WEIGHTS)) if min(sides) > (SSIM_WINDOW - 1) * 2**o]
+    weights = np.array(MS_WEIGHTS)[octaves]
+    weights = weights * sum(MS_WEIGHTS) / weights.sum()
+    channels = output.shape[-1]
     target, output = _planes(target), _planes(output)
+    product: Any = 1.0
+    for octave, weight in zip(octaves, weights, strict=True):
+        luminance, structure = _similarity(target, output)
+        if octave == octaves[-1]:
+            structure = luminance * structure
+        mean = ops.mean(structure, axis=(1, 2, 3))
+        product = product * ops.power(ops.maximum(mean, 1e-6), float(weight))
+        target, output = _halved(target), _halved(output)
+    return 1 - ops.mean(ops.reshape(product, (channels, -1)), axis=0)
+
+
+def _halved(planes: Any) -> Any:
+    """Means of 2x2 pixels; an odd last row or column is repeated."""
+    from keras import ops
+
+    odd = [size % 2 for size in planes.shape[1:3]]
+    if any(odd):
+        planes = ops.pad(planes, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)], mode="symmetric")
+    return ops.average_pool(planes, 2, 2)
+
+
+def _similarity(target: Any, output: Any) -> tuple[Any, Any]:
+    """Maps of SSIM's luminance and of its contrast and structure, of (N,H,W,1)."""
+    from keras import ops
+
     maps = [target, output, target * target, output * output, target * output]
     blurred = ops.split(_blur(ops.concatenate(maps)), len(maps))
     mean_t, mean_o = blurred[:2]
@@ -51,7 +95,7 @@ def ssim_loss(target: Any, output: Any) -> Any:
     c1, c2 = 0.01**2, 0.03**2
     luminance = (2 * mean_t * mean_o + c1) / (ops.square(mean_t) + ops.square(mean_o) + c1)
     structure = (2 * covariance + c2) / (var_t + var_o + c2)
-    return 1 - ops.mean(luminance * structure)
+    return luminance, structure
 
 
 def _planes(images: Any) -> Any:
@@ -95,25 +139,64 @@ class Border:
         weights[:, inside, inside] = 1
         return weights / weights.mean(dtype=np.float64).astype(np.float32)
 
+    def inside(self, images: Any) -> Any:
+        """Images (N,H,W,C) without the border."""
+        inside = slice(self.width, -self.width or None)
+        return images[:, inside, inside]
+
 
 def weighted_sum(terms: Mapping[str, float], border: Border = Border()) -> Loss:
     """The weighted sum of losses by name.
 
     Args:
-        terms: weights of "mae", "mse", "luma" (with the border's weight) and "ssim" (inside it).
+        terms: weights of "mae", "mse", "luma" (with the border's weight), "ssim" and "ms_ssim"
+            (inside it).
         border: of the patches.
     """
 
     def loss(target: Any, output: Any) -> Any:
+        from keras import ops
+
         height, width = output.shape[1:3]
         pixels = border.weights(height, width)
-        inside = slice(border.width, -border.width or None)
         total = 0.0
         for name, weight in terms.items():
             if name == "ssim":
-                term = ssim_loss(target[:, inside, inside], output[:, inside, inside])
+                term = ssim_loss(border.inside(target), border.inside(output))
+            elif name == "ms_ssim":
+                term = ops.mean(ms_ssim_loss(border.inside(target), border.inside(output)))
             else:
                 term = {"mae": mae, "mse": mse, "luma": luma_loss}[name](target, output, pixels)
+            total = total + float(weight) * term
+        return total
+
+    return loss
+
+
+def distortion(terms: Mapping[str, float], border: Border = Border()) -> Loss:
+    """The weighted sum of losses by name, of each image of a batch: (N,).
+
+    Args:
+        terms: weights of "mae", "mse", "luma" (with the border's weight) and "ms_ssim" (inside it).
+        border: of the patches.
+    """
+
+    def loss(target: Any, output: Any) -> Any:
+        from keras import ops
+
+        error = target - output
+        maps = {
+            "mae": lambda: ops.abs(error),
+            "mse": lambda: ops.square(error),
+            "luma": lambda: ops.square(ops.sum(error * LUMA, axis=-1, keepdims=True)),
+        }
+        pixels = border.weights(*output.shape[1:3])
+        total = 0.0
+        for name, weight in terms.items():
+            if name == "ms_ssim":
+                term = ms_ssim_loss(border.inside(target), border.inside(output))
+            else:
+                term = ops.mean(maps[name]() * pixels, axis=(1, 2, 3))
             total = total + float(weight) * term
         return total
 

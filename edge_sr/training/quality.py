@@ -12,10 +12,17 @@ from edge_sr.data.patches import Planes
 
 @dataclass(frozen=True)
 class Score:
-    """Mean quality over the validation images: PSNR in dB and SSIM on 8-bit values."""
+    """Mean quality over the validation images: PSNR in dB and SSIM on 8-bit values.
+
+    Attributes:
+        psnr: in dB.
+        ssim: of luma.
+        rates: bits per pixel and PSNR in dB at each quality of a codec that has several.
+    """
 
     psnr: float
     ssim: float
+    rates: tuple[tuple[float, float], ...] = ()
 
 
 def validate(model: Any, validation: Planes, scale: int) -> Score:

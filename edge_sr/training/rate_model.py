@@ -20,6 +20,7 @@ import numpy as np
 
 from edge_sr.models import cae
 from edge_sr.training import losses
+from edge_sr.training.codec_images import RATE_LAYER
 
 REACH = 2
 """Neighbours in each direction that the context network sees."""
@@ -29,8 +30,6 @@ LARGEST = 127
 
 MIN_SCALE, MAX_SCALE = 2.0**-5, 2.0**6
 """Limits of a distribution's scale, in symbols."""
-
-NAME = "rate_model"
 
 RATE_EXPONENT = 0.56
 """Bits per pixel grow about as lambda to this power, which weighs the qualities evenly."""
@@ -48,16 +47,23 @@ class Rates:
         low: lambda of the lowest quality.
         high: lambda of the highest; those between are spaced evenly by their logarithms.
         hidden: channels of the context network.
+        before: whether contexts include the channels before a symbol's own.
     """
 
     qualities: int
     low: float
     high: float
     hidden: int = 96
+    before: bool = True
 
     def lambdas(self) -> np.ndarray:
         """The weight of the distortion at each quality."""
         return np.geomspace(self.low, self.high, self.qualities)
+
+    @property
+    def growth(self) -> float:
+        """The natural logarithm of the ratio of lambda between two neighbouring qualities."""
+        return float(np.log(self.high / self.low)) / max(self.qualities - 1, 1)
 
 
 def causal_mask() -> np.ndarray:
@@ -123,7 +129,8 @@ def rate_layer(keras: Any) -> type:
                 shape=(), initializer="zeros", trainable=False, name="quality"
             )
             self.mask = causal_mask()
-            self.triangle = np.triu(np.ones((1, 1, channels, channels), np.float32), 1)
+            known = np.full((1, 1, channels, channels), self.rates.before, np.float32)
+            self.triangle = np.triu(known, 1)
             self.built = True
 
         def gains(self, places: Any) -> Any:
@@ -191,33 +198,30 @@ def _trained_model(keras: Any) -> type:
     class RateDistortion(keras.Model):
         """Minimizes bits per pixel + lambda * 255^2 * distortion, at all qualities evenly."""
 
-        def set_loss(self, rates: Rates, border: losses.Border) -> None:
-            self.rates, self.border = rates, border
+        def set_loss(self, rates: Rates, distortion: losses.Loss) -> None:
+            self.rates, self.distortion = rates, distortion
 
         def compute_loss(
             self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any
         ) -> Any:
-            decoded, bits, places = y_pred["image"], y_pred["bits"], y_pred["quality"]
-            pixels = self.border.weights(*decoded.shape[1:3])
-            error = y - decoded
-            colour = ops.mean(ops.square(error) * pixels, axis=(1, 2, 3))
-            luma = ops.sum(error * losses.LUMA, axis=-1, keepdims=True)
-            distortion = (colour + ops.mean(ops.square(luma) * pixels, axis=(1, 2, 3))) / 2
-            rates = self.rates
-            growth = np.log(rates.high / rates.low) / (rates.qualities - 1)
-            factor = rates.low * ops.exp(growth * places)
-            even = ops.power(factor / rates.low, -RATE_EXPONENT)
-            return ops.mean(even * (bits + factor * 255**2 * distortion))
+            distortion = self.distortion(y, y_pred["image"])
+            factor = self.rates.low * ops.exp(self.rates.growth * y_pred["quality"])
+            even = ops.power(factor / self.rates.low, -RATE_EXPONENT)
+            return ops.mean(even * (y_pred["bits"] + factor * 255**2 * distortion))
 
     return RateDistortion
 
 
-def training_model(config: cae.CaeConfig, rates: Rates, keras: Any, border: losses.Border) -> Any:
-    """The network that is trained: (N,H,W,3) to image, bits and quality; it has its own loss."""
-    image = keras.layers.Input((None, None, cae.COLOURS), name="image")
-    layer = rate_layer(keras)(rates, cae.STEP**2, name=NAME)
-    latents, bits, quality = layer(cae.encode(config, keras, image))
-    outputs = {"image": cae.decode(config, keras, latents), "bits": bits, "quality": quality}
-    model = _trained_model(keras)(image, outputs)
-    model.set_loss(rates, border)
+def training_model(config: cae.CaeConfig, rates: Rates, keras: Any, distortion: losses.Loss) -> Any:
+    """The network that is trained: (N,H,W,3) to image, bits and quality; it has its own loss.
+
+    Args:
+        config: of the network.
+        rates: its operating points.
+        keras: Keras 3.
+        distortion: of each image of a batch, (N,).
+    """
+    layer = rate_layer(keras)(rates, cae.STEP**2, name=RATE_LAYER)
+    model = cae.with_bottleneck(config, keras, layer, _trained_model(keras))
+    model.set_loss(rates, distortion)
     return model

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_sr.errors import UserError
 from edge_sr.metrics import SSIM_WINDOW
+from edge_sr.training.cae_options import CaeOptions
 
 _LARGEST = {
     "patch": 1024,
@@ -19,6 +20,7 @@ _LARGEST = {
     "epochs": 10**6,
     "steps_per_epoch": 10**6,
 }
+_LOSSES = ("mae", "mse", "ssim", "ms_ssim", "luma")
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -171,9 +173,10 @@ class Recipe:
             in float32.
         smooth: sharpness of the smooth PReLU that is used until values are rounded (see
             `smoothing`); 0: PReLU from the first step.
-        loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM), "luma" (squared error of RGB
-            images' luma).
-        latents: options of a codec's latents.
+        loss: weight of each term: "mae", "mse", "ssim" (1 - SSIM), "ms_ssim" (1 - MS-SSIM), "luma"
+            (squared error of RGB images' luma).
+        latents: options of TinyCompress's latents.
+        cae: options of a compressive autoencoder.
         teacher: share of a teacher's output in the targets, in [0, 1] (see `distil.distilled`). In
             quantization-aware training the float network is the teacher.
         phases: changes during the run, in order.
@@ -193,6 +196,7 @@ class Recipe:
     stop: StopOptions = field(default_factory=StopOptions)
     int8: Int8Options = field(default_factory=Int8Options)
     latents: LatentOptions = field(default_factory=LatentOptions)
+    cae: CaeOptions = field(default_factory=CaeOptions)
     teacher: float = 0.0
     phases: tuple[Phase, ...] = ()
 
@@ -307,10 +311,11 @@ def check_for(recipe: Recipe, scale: int) -> None:
     for epoch in range(recipe.stop.epochs if recipe.phases else 1):
         now = recipe.at(epoch)
         side = (now.data.patch - 2 * now.data.rim) * scale
-        if "ssim" in now.loss and side < SSIM_WINDOW:
+        structural = sorted({"ssim", "ms_ssim"} & set(now.loss))
+        if structural and side < SSIM_WINDOW:
             raise UserError(
-                f"the loss ssim needs patches of {SSIM_WINDOW} high-resolution pixels inside the "
-                f"border; patch = {now.data.patch} gives {side} at x{scale}"
+                f"the loss {structural[-1]} needs patches of {SSIM_WINDOW} high-resolution pixels "
+                f"inside the border; patch = {now.data.patch} gives {side} at x{scale}"
             )
 
 
@@ -362,6 +367,7 @@ def _check(recipe: Recipe) -> None:
     _check_numbers(recipe)
     _check_choices(recipe)
     _check_forms(recipe)
+    recipe.cae.check()
     if recipe.smooth and not any(phase.rounded for phase in recipe.phases):
         raise UserError("smooth needs a phase that ends with PReLU: set rounded = true in a phase")
     starts = [phase.start for phase in recipe.phases]
@@ -451,8 +457,8 @@ def _check_choices(recipe: Recipe) -> None:
     for name, value, allowed in choices:
         if value not in allowed:
             raise UserError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
-    if not recipe.loss or set(recipe.loss) - {"mae", "mse", "ssim", "luma"}:
-        raise UserError(f"loss must weigh mae, mse, ssim or luma, not {dict(recipe.loss)}")
+    if not recipe.loss or set(recipe.loss) - set(_LOSSES):
+        raise UserError(f"loss must weigh {', '.join(_LOSSES)}, not {dict(recipe.loss)}")
     for name, weight in recipe.loss.items():
         if type(weight) not in (int, float) or not 0 < _float(name, weight) < math.inf:
             raise UserError(f"{name} in loss must be a positive number, not {weight!r}")

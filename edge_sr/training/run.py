@@ -1,7 +1,8 @@
 """A training run in a folder: what it resumes or replaces, and the training of an upscaler in it.
 
-A run's folder holds `best.safetensors` (the result), `state.safetensors` (to resume from) and
-`log.csv` (one line an epoch). Progress goes to a `Display`; the command line has one for terminals.
+A run's folder holds `best.safetensors` (the result; of a compressive autoencoder together with
+`rate_model.safetensors`), `state.safetensors` (to resume from) and `log.csv` (one line an epoch).
+Progress goes to a `Display`; the command line has one for terminals.
 """
 
 import shutil
@@ -16,9 +17,9 @@ from edge_sr.models.namespaces import import_keras
 from edge_sr.training import fit
 from edge_sr.training.distribute import Share
 from edge_sr.training.recipe import StopOptions
-from edge_sr.training.start import BEST, Plan, prepare
+from edge_sr.training.start import BEST, RATE_MODEL, Plan, prepare
 
-_FILES = (BEST, fit.STATE, fit.LOG)
+_FILES = (BEST, RATE_MODEL, fit.STATE, fit.LOG)
 _TENSORBOARD = "tensorboard"
 INT8 = "int8"
 """Folder, inside a float run's, of the quantization-aware training that follows it."""

@@ -18,6 +18,9 @@ from edge_sr.training.recipe import Recipe
 BEST = "best.safetensors"
 """The file of a run that holds the weights of its best epoch."""
 
+RATE_MODEL = "rate_model.safetensors"
+"""The file beside it, of a compressive autoencoder, with gains and context model."""
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -87,7 +87,7 @@ def test_wrong_recipes_are_refused(tmp_path, text, message):
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(
         UserError,
-        match="available: adam-x2, adam-x4, codec, ",
+        match="available: adam-x2, adam-x4, cae-full, ",
     ):
         recipes.load("best")
 
