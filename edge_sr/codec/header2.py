@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 
+from edge_sr.codec.context import MAX_CHANNELS
 from edge_sr.codec.header import (
     DAMAGED,
     HASH_BYTES,
@@ -20,17 +21,15 @@ from edge_sr.codec.header import (
     check_pixels,
     check_range,
 )
+from edge_sr.engine import symbols
+from edge_sr.engine.symbols import LARGEST
 from edge_sr.errors import UserError
 
 VERSION = 2
 STEP = 8
 """Image pixels per symbol of a channel, along each side."""
 
-PLACES = 256
-"""Units of `Header.place` between neighbouring gains of a codec."""
-
 MAX_SIDE = 65535
-MAX_CHANNELS = 64
 MAX_ROWS = 65535
 """Maximum number of rows of symbols in a part."""
 
@@ -39,11 +38,6 @@ _CRC = struct.Struct("<I")
 
 SIZE = _FIXED.size + _CRC.size
 """Bytes of the header."""
-
-LARGEST = 127
-"""The largest magnitude of a symbol."""
-
-_BYTES_PER_SYMBOL, _BYTES_PER_PART = 64, 16  # no encoder writes more, whatever its context model
 
 
 class Kind(IntEnum):
@@ -107,7 +101,7 @@ class Header:
     def max_bytes(self, part: int) -> int:
         """The maximum length in bytes of a coded part; the first has number 0."""
         rows = self.rows(part + 1) - self.rows(part)
-        return _BYTES_PER_SYMBOL * rows * self.shape[1] * self.channels + _BYTES_PER_PART
+        return symbols.max_part_bytes((rows, self.shape[1], self.channels))
 
 
 def pack_head(header: Header) -> bytes:

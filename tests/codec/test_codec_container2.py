@@ -124,7 +124,7 @@ def test_damage_is_told_from_truncation() -> None:
         container2.unpack(FILE[: STARTS[2] + 9])
 
 
-@pytest.mark.parametrize("size", [0, 64 * 2 * 5 * 3 + 17, 2**32 - 1])
+@pytest.mark.parametrize("size", [0, 356 * 2 * 5 * 3 + 9, 2**32 - 1])
 def test_sizes_that_no_encoder_writes_end_the_file(size: int) -> None:
     data = with_size(1, size)
     file = container2.unpack(data, salvage=True)
