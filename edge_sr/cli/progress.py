@@ -89,7 +89,7 @@ class TrainingDisplay:
                 f"SSIM {result.score.ssim:.4f}{', best' if result.best else ''}",
                 soft_wrap=True,
             )
-            rates = [f"{bpp:.3f} bpp {psnr:.2f} dB" for bpp, psnr in result.score.rates]
+            rates = [f"{point.bpp:.3f} bpp {point.psnr:.2f} dB" for point in result.score.rates]
             if rates:
                 self._progress.console.print(f"  {', '.join(rates)}", soft_wrap=True)
         if self._writer is not None:

@@ -71,9 +71,9 @@ def train_cae(request: Request, run: "Run") -> None:
     list_images(request.data)  # a missing folder is reported before a missing package
     check(run)
     import_keras()
-    init = None if request.start is None else cae_run.read_result(request.start)
+    start = None if request.start is None else cae_run.read_result(request.start)
     images = load_codec_images(request.data, recipe)
-    plan = cae_run.CaePlan(recipe, request.seed, init)
+    plan = cae_run.CaePlan(recipe, request.seed, start)
     typer.echo(f"{cae_run.train_cae(plan, images, run, show_training)}")
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from edge_sr.errors import UserError, require
 from edge_sr.files import check_is_file, make_folder, replacing
 from edge_sr.models import checkpoint, registry
-from edge_sr.models.cae import STEP
+from edge_sr.models.cae import STEP, CaeConfig
 from edge_sr.models.namespaces import import_keras
-from edge_sr.training import centers, fit, losses, rate_model
+from edge_sr.training import centers, fit, losses, rate_model, widen
 from edge_sr.training import recipe as recipes
 from edge_sr.training.codec_images import RATE_LAYER, CodecImages, QualityImages
 from edge_sr.training.recipe import Recipe
@@ -40,12 +40,27 @@ class CaePlan:
     Attributes:
         recipe: how it is trained.
         seed: of weights and patches.
-        init: initial weights of encoder, decoder and rate model; None for random ones.
+        start: the result to start from; None for random weights.
     """
 
     recipe: Recipe
     seed: int
-    init: fit.Weights | None = None
+    start: "Result | None" = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trained network.
+
+    Attributes:
+        config: its size.
+        weights: of encoder, decoder and rate model, by "layer/variable".
+        lambdas: weight of the distortion at each quality; None with trained centers.
+    """
+
+    config: CaeConfig
+    weights: fit.Weights
+    lambdas: np.ndarray | None
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -117,9 +132,12 @@ def prepare(
     seed_everything(keras, plan.seed)
     model = build(recipe, keras)
     identity: dict[str, Any] = {"model": MODEL}
-    if plan.init:
-        checkpoint.assign(model, {**_counters(model), **plan.init}, "the checkpoint to start from")
-        identity["start"] = checkpoint.digest(plan.init)
+    if plan.start:
+        initial = checkpoint.weights_of(model)
+        checkpoint.assign(
+            model, _start(plan.start, recipe, initial), "the checkpoint to start from"
+        )
+        identity["start"] = checkpoint.digest(plan.start.weights)
     qualities = options.qualities if options.quantizer == "noise" else 1
     samples = QualityImages(images, qualities, options.flat)
     task = fit.Task(model, keras, recipe, 1, samples, plan.seed, identity)
@@ -216,20 +234,29 @@ def read_rate_model(path: Path, network: str) -> fit.Weights:
     return arrays
 
 
-def read_result(path: Path) -> fit.Weights:
-    """The weights of encoder, decoder and rate model of a run's best.safetensors.
+def read_result(path: Path) -> Result:
+    """The network of a run's best.safetensors, with its rate model.
 
     Raises:
         UserError: a file is missing or damaged, or the checkpoint is of another model.
     """
     source = checkpoint.read_for(path, MODEL, 1)
     checkpoint.require_float(source)
+    assert isinstance(source.config, CaeConfig)
     between = read_rate_model(path.with_name(RATE_MODEL), checkpoint.digest(source.weights))
-    between.pop(LAMBDAS, None)
-    return {**source.weights, **{_PREFIX + name: array for name, array in between.items()}}
+    lambdas = between.pop(LAMBDAS, None)
+    prefixed = {_PREFIX + name: array for name, array in between.items()}
+    return Result(source.config, {**source.weights, **prefixed}, lambdas)
 
 
-def _counters(model: Any) -> fit.Weights:
-    """The variables of the model that are no result of training."""
-    weights = checkpoint.weights_of(model)
-    return {name: array for name, array in weights.items() if name == f"{_PREFIX}steps"}
+def _start(start: Result, recipe: Recipe, initial: fit.Weights) -> fit.Weights:
+    """The weights of a result for a recipe's size and qualities."""
+    weights = start.weights
+    if start.config != recipe.cae.config:
+        weights = widen.widened(weights, start.config, recipe.cae.config, initial)
+    if recipe.cae.quantizer == "noise" and start.lambdas is not None:
+        low, high = (float(each) for each in start.lambdas[[0, -1]])
+        trained = rate_model.Rates(len(start.lambdas), low, high)
+        weights = widen.at_qualities(weights, trained, rates(recipe))
+    counters = {name: array for name, array in initial.items() if name == f"{_PREFIX}steps"}
+    return {**counters, **weights}

@@ -14,7 +14,7 @@ from edge_sr.data.datasets import Pair, find_pairs
 from edge_sr.data.images import read_image
 from edge_sr.data.patches import Pixels, sample_images
 from edge_sr.errors import UserError
-from edge_sr.training.quality import Score
+from edge_sr.training.quality import RatePoint, Score
 from edge_sr.training.recipe import DataOptions, Recipe
 from edge_sr.training.samples import digest, hold_out, names_of
 
@@ -90,17 +90,17 @@ class QualityImages:
         return patches, patches
 
     def validate(self, model: Any) -> Score:
-        """Bits per pixel and PSNR of RGB at each quality, with rounded symbols; their means."""
+        """Rate and PSNR at each quality, with rounded symbols; means over qualities."""
         layer = model.get_layer(RATE_LAYER)
         points, similarities = [], []
         for quality in range(self.qualities):
             layer.quality.assign(float(quality))
             results = [_at_quality(model, image) for image in self.codec.validation]
-            bpp, psnr, ssim = np.mean(results, axis=0)
-            points.append((float(bpp), float(psnr)))
+            *point, ssim = np.mean(results, axis=0).tolist()
+            points.append(RatePoint(*point))
             similarities.append(ssim)
         layer.quality.assign(0.0)
-        psnr = float(np.mean([psnr for _, psnr in points]))
+        psnr = float(np.mean([point.psnr for point in points]))
         return Score(psnr, float(np.mean(similarities)), tuple(points))
 
 
@@ -114,16 +114,17 @@ def _colour(rng: np.random.Generator) -> Pixels:
     return rng.integers(0, 256, 3).astype(np.uint8)
 
 
-def _at_quality(model: Any, image: Pixels) -> tuple[float, float, float]:
-    """Bits per pixel, PSNR of RGB and SSIM of luma of an image, uint8 (H,W,3)."""
+def _at_quality(model: Any, image: Pixels) -> tuple[float, float, float, float]:
+    """Bits per pixel, PSNR of RGB and of luma, SSIM of luma of an image, uint8 (H,W,3)."""
     from keras import ops  # converts PyTorch's tensors to NumPy as well
 
     outputs = model(image[None].astype(np.float32) / 255, training=False)
     decoded = _pixels(ops.convert_to_numpy(outputs["image"])[0])
     height = len(image)
     psnr = metrics.psnr(image.reshape(height, -1), decoded.reshape(height, -1))
-    ssim = metrics.ssim(luminance(image), luminance(decoded))
-    return float(ops.convert_to_numpy(outputs["bits"])[0]), psnr, ssim
+    planes = luminance(image), luminance(decoded)
+    bpp = float(ops.convert_to_numpy(outputs["bits"])[0])
+    return bpp, psnr, metrics.psnr(*planes), metrics.ssim(*planes)
 
 
 def load_codec_images(folder: Path, recipe: Recipe) -> CodecImages:

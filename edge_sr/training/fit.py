@@ -20,7 +20,7 @@ from edge_sr.files import make_folder, replacing
 from edge_sr.models import checkpoint
 from edge_sr.training import losses, rounding, smoothing, soap, state
 from edge_sr.training.distribute import Share, Step
-from edge_sr.training.quality import Score
+from edge_sr.training.quality import RatePoint, Score
 from edge_sr.training.recipe import DataOptions, OptimizerOptions, Recipe, to_dict
 
 CHUNK = 100
@@ -391,7 +391,7 @@ def _log(path: Path, result: Epoch) -> None:
             if new:
                 header = ["epoch", "loss", "psnr", "ssim", "learning_rate", "best"]
                 for number in range(1, len(result.score.rates) + 1):
-                    header += [f"bpp_{number}", f"psnr_{number}"]
+                    header += [f"{name}_{number}" for name in RatePoint._fields]
                 writer.writerow(header)
             values = (result.loss, result.score.psnr, result.score.ssim, result.rate)
             rates = [f"{value:.6g}" for point in result.score.rates for value in point]

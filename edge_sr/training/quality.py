@@ -1,13 +1,21 @@
 """Validation while a network trains: its quality on the images held out."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from edge_sr import metrics
 from edge_sr.data.colour import luminance
 from edge_sr.data.patches import Planes
+
+
+class RatePoint(NamedTuple):
+    """Mean bits per pixel, and PSNR of RGB and of luma in dB, at one quality of a codec."""
+
+    bpp: float
+    psnr: float
+    psnr_y: float
 
 
 @dataclass(frozen=True)
@@ -17,12 +25,12 @@ class Score:
     Attributes:
         psnr: in dB.
         ssim: of luma.
-        rates: bits per pixel and PSNR in dB at each quality of a codec that has several.
+        rates: of each quality of a codec that has several.
     """
 
     psnr: float
     ssim: float
-    rates: tuple[tuple[float, float], ...] = ()
+    rates: tuple[RatePoint, ...] = ()
 
 
 def validate(model: Any, validation: Planes, scale: int) -> Score:

@@ -112,7 +112,7 @@ def test_a_compressive_autoencoder_is_trained_from_a_start(
     assert found.config == first.config
     assert found.config.channels == 3
     assert 0 < max(np.abs(found.weights[n] - first.weights[n]).max() for n in found.weights) < 0.05
-    assert set(cae_run.read_result(run / "best.safetensors")) > set(found.weights)
+    assert set(cae_run.read_result(run / "best.safetensors").weights) > set(found.weights)
 
 
 @pytest.mark.parametrize(

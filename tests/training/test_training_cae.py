@@ -75,14 +75,14 @@ def test_a_run_writes_a_network_and_its_rate_model(images, tmp_path):
 def test_a_resumed_run_equals_one_that_was_not_interrupted(images, tmp_path):
     """With the published quantizer, whose ramp goes on where it was."""
     plan = cae_run.CaePlan(CENTERS, 2)
-    whole = cae_run.read_result(cae_run.train_cae(plan, images, Run(tmp_path / "whole")))
+    whole = cae_run.read_result(cae_run.train_cae(plan, images, Run(tmp_path / "whole"))).weights
     trainer, keep = cae_run.prepare(plan, keras, images, tmp_path / "parts", False)
     with pytest.raises(KeyboardInterrupt):
         trainer.run(keep, _Interrupt())
     parts = Run(tmp_path / "parts", resume=True)
     resumed = cae_run.read_result(cae_run.train_cae(plan, images, parts))
     for name, array in whole.items():
-        np.testing.assert_allclose(resumed[name], array, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(resumed.weights[name], array, atol=1e-6, err_msg=name)
 
 
 class _Interrupt:
@@ -99,7 +99,7 @@ def test_a_rate_model_of_another_network_is_refused(tmp_path):
     for name in ("one", "other"):
         cae_run.write(tmp_path / name, weights, RECIPE, {})
         weights = {key: array + 1 for key, array in weights.items()}
-    assert set(cae_run.read_result(tmp_path / "one" / "best.safetensors")) == set(weights)
+    assert set(cae_run.read_result(tmp_path / "one" / "best.safetensors").weights) == set(weights)
     (tmp_path / "other" / "rate_model.safetensors").replace(tmp_path / "one/rate_model.safetensors")
     with pytest.raises(UserError, match="belongs to another network"):
         cae_run.read_result(tmp_path / "one" / "best.safetensors")
@@ -207,6 +207,32 @@ def test_lambda_weighs_the_distortion_of_each_image():
     even = (factor / 0.001) ** -0.56
     expected = np.mean(even * (bits + factor * 255**2 * distortion))
     assert float(model.compute_loss(y=image, y_pred=outputs)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_larger_network_starts_where_a_smaller_one_is(images):
+    rng = np.random.default_rng(4)
+    small = cae_run.build(RECIPE, keras)
+    for variable in small.trainable_variables:
+        variable.assign(variable + rng.normal(0, 0.05, variable.shape))
+    sizes = {"narrow": 7, "wide": 9, "units": 2, "decoder_units": 2}
+    options = dataclasses.replace(TINY, **sizes, qualities=1, low=0.003, high=0.003)
+    recipe = dataclasses.replace(RECIPE, cae=options)
+    weights, lambdas = checkpoint.weights_of(small), np.array([0.001, 0.001 * 10**0.5, 0.01])
+    start = cae_run.Result(TINY.config, weights, lambdas)
+    trainer, _ = cae_run.prepare(cae_run.CaePlan(recipe, 0, start), keras, images, None, False)
+    large = trainer.task.model
+    small.get_layer("rate_model").quality.assign(2 * np.log10(3))
+    image = rng.random((1, 24, 32, 3), dtype=np.float32)
+    expected, found = small(image, training=False), large(image, training=False)
+    np.testing.assert_allclose(found["image"], expected["image"], atol=2e-6)
+    np.testing.assert_allclose(found["bits"], expected["bits"], rtol=1e-4)
+    further = np.asarray(large.get_layer("encoder_unit1_conv1").kernel)[..., 6:]
+    assert np.abs(further).max() > 0.01
+    with pytest.raises(UserError, match="narrow = 4 cannot start from one with narrow = 7"):
+        cae_run.prepare(
+            cae_run.CaePlan(RECIPE, 0, cae_run.Result(options.config, weights, lambdas)),
+            *(keras, images, None, False),
+        )
 
 
 def test_some_patches_are_of_one_colour(images):
