@@ -24,7 +24,7 @@ SYMBOLS = SHAPES.flatmap(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(values=SYMBOLS, place=st.floats(0, 2), rows=st.integers(1, 7))
 def test_decoding_returns_the_encoded_symbols(values: np.ndarray, place: float, rows: int) -> None:
     blob = context.fold(MASTERS[values.shape[2]], place)
@@ -55,7 +55,7 @@ def test_the_network_pays() -> None:
     assert sizes[0] < 0.96 * sizes[1]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(shape=SHAPES, parts=st.lists(st.binary(max_size=60), max_size=6), rows=st.integers(1, 4))
 def test_any_bytes_decode(shape: tuple[int, int, int], parts: list[bytes], rows: int) -> None:
     blob = context.fold(MASTERS[shape[2]], 1.0)

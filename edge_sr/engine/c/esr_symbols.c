@@ -5,6 +5,7 @@
 #include "esr_symbols.h"
 
 #include "esr_range.h"
+#include "esr_symbols_dots.h"
 
 #include <string.h>
 
@@ -12,7 +13,8 @@
 #define ESR_HOT
 #endif
 
-#define GROUP 16 /* inputs of a dot product that lie together */
+#define GROUP ESR_SYMBOLS_GROUP
+#define STEP 16  /* channels before that are added together */
 #define REACH 2  /* columns to each side that the network sees */
 #define ROWS 3
 #define LARGEST 127
@@ -51,6 +53,7 @@ struct esr_symbols {
     uint32_t width;
     uint32_t y;
     uint32_t state;
+    esr_symbols_dots dots;
     int8_t *rows; /* ROWS rows of width + 2 * REACH places, row y at y % ROWS */
     esr_range range;
     int32_t offsets[ESR_SYMBOLS_CHANNELS];
@@ -163,23 +166,6 @@ static size_t memory_bytes_of(const model *m, uint32_t width)
     return sizeof(esr_symbols) + (size_t)ROWS * (width + 2 * REACH) * m->channels;
 }
 
-/* sums[o] = the sum over `groups` groups of weights[group][o] times inputs[group]. */
-ESR_HOT static void add_products(int32_t *sums, const int8_t *weights, const int8_t *inputs,
-                                 uint32_t groups, uint32_t outputs)
-{
-    memset(sums, 0, outputs * sizeof *sums);
-    for (uint32_t group = 0; group < groups; group++, inputs += GROUP) {
-        for (uint32_t o = 0; o < outputs; o++, weights += GROUP) {
-            int32_t sum = 0;
-
-            for (int i = 0; i < GROUP; i++) {
-                sum += weights[i] * inputs[i];
-            }
-            sums[o] += sum;
-        }
-    }
-}
-
 static inline int32_t scaled(int32_t sum, int32_t bias, int32_t multiplier)
 {
     return (int32_t)(((int64_t)(64 * (sum + bias)) * multiplier + ((int64_t)1 << 31)) >> 32);
@@ -199,21 +185,38 @@ static void gather(esr_symbols *coder, uint32_t x)
     memcpy(to + 2 * around, from + coder->y % ROWS * row_bytes, (size_t)REACH * channels);
 }
 
+/* Compute the sums of one layer of the network. */
+static void add_products(esr_symbols *coder, const int8_t *weights, const int8_t *inputs,
+                         uint32_t groups, uint32_t outputs)
+{
+    uint8_t list[ESR_SYMBOLS_PLACES * ESR_SYMBOLS_CHANNELS / GROUP];
+    esr_symbols_layer layer = {weights, inputs, list, 0, outputs};
+
+    for (uint32_t group = 0; group < groups; group++, inputs += GROUP) {
+        uint64_t halves[2];
+
+        memcpy(halves, inputs, sizeof halves);
+        list[layer.count] = (uint8_t)group;
+        layer.count += (halves[0] | halves[1]) != 0;
+    }
+    coder->dots(coder->sums, &layer);
+}
+
 /* Run the network at a column: sums become its outputs. */
-static void run_network(esr_symbols *coder, uint32_t x)
+ESR_HOT static void run_network(esr_symbols *coder, uint32_t x)
 {
     const model *m = &coder->model;
     const uint32_t outputs = 2 * m->channels;
     int32_t *sums = coder->sums;
 
     gather(coder, x);
-    add_products(sums, m->kernel, coder->inputs,
+    add_products(coder, m->kernel, coder->inputs,
                  round_up(ESR_SYMBOLS_PLACES * m->channels) / GROUP, m->hidden);
     for (uint32_t h = 0; h < m->hidden; h++) {
         coder->hidden[h] = (int8_t)clamp(
             scaled(sums[h], m->hidden_bias[h], m->hidden_multiplier[h]), 0, LARGEST);
     }
-    add_products(sums, m->out, coder->hidden, m->hidden / GROUP, outputs);
+    add_products(coder, m->out, coder->hidden, m->hidden / GROUP, outputs);
     for (uint32_t o = 0; o < outputs; o++) {
         sums[o] = clamp(scaled(sums[o], m->out_bias[o], m->out_multiplier[o]), -OUTPUT_MAX,
                         OUTPUT_MAX);
@@ -222,13 +225,16 @@ static void run_network(esr_symbols *coder, uint32_t x)
     memset(coder->residuals, 0, sizeof coder->residuals);
 }
 
-/* The sum of products of the channels before channel c. */
+/* The sum of products of the channels before channel c. Values from c on are 0 up to a multiple of
+ * STEP, so that whole vectors can be added. */
 static inline int32_t sum_before(const int16_t *weights, const int16_t *values, uint32_t c)
 {
     int32_t sum = 0;
 
-    for (uint32_t b = 0; b < c; b++) {
-        sum += weights[b] * values[b];
+    for (uint32_t first = 0; first < c; first += STEP) {
+        for (uint32_t b = first; b < first + STEP; b++) {
+            sum += weights[b] * values[b];
+        }
     }
     return sum;
 }
@@ -337,7 +343,7 @@ static int8_t *start_row(esr_symbols *coder)
     return row + (size_t)REACH * coder->model.channels;
 }
 
-static inline void code_row(esr_symbols *coder, int8_t *row, const int8_t *source)
+ESR_HOT static void code_row(esr_symbols *coder, int8_t *row, const int8_t *source)
 {
     const uint32_t channels = coder->model.channels;
     esr_interval in = esr_range_load_interval(&coder->range);
@@ -392,6 +398,7 @@ esr_symbols_status esr_symbols_open(esr_symbols **coder, const void *blob, size_
     opened->model = m;
     opened->width = width;
     opened->state = IDLE;
+    opened->dots = esr_symbols_choose_dots();
     opened->rows = (int8_t *)(opened + 1);
     memcpy(opened->probabilities, m.probabilities, sizeof opened->probabilities);
     *coder = opened;

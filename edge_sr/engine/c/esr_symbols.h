@@ -97,7 +97,7 @@ extern "C" {
 #define ESR_SYMBOLS_BINS 45       /**< Bins of the scale. */
 #define ESR_SYMBOLS_SIDES 8       /**< Bins of the distance between mean and center. */
 #define ESR_SYMBOLS_STEPS 4       /**< Contexts of the third decision. */
-#define ESR_SYMBOLS_SHIFT 7       /**< Rate of a probability. */
+#define ESR_SYMBOLS_SHIFT 8       /**< Rate of a probability. */
 #define ESR_SYMBOLS_OFFSET_SHIFT 5 /**< Rate of a channel's offset. */
 #define ESR_SYMBOLS_ALIGNMENT 8   /**< Of blob and memory, in bytes. */
 
