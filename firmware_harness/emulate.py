@@ -19,6 +19,10 @@ from firmware_harness.board import Board, Emulator
 _TIMEOUT = 600  # seconds
 _REPORT = struct.Struct("<4I2Q")
 _CAMERA_REPORT = struct.Struct("<4I3Q")
+_SYMBOLS_REPORT = struct.Struct("<6I2Q")
+PART_TOO_LARGE = 8
+"""ESR_TCZ2_PART of esr_tcz2_status."""
+
 _EXITS = {
     1: "it could not read or write its files",
     2: "the frame is not of the size it was built for",
@@ -80,6 +84,34 @@ class Compression:
     file: bytes
 
 
+@dataclass(frozen=True)
+class SymbolCompression:
+    """The result of an image that writes files of version 2.
+
+    Attributes:
+        status: the esr_tcz2_status; 0 is ESR_TCZ2_OK.
+        arena_needed: bytes, from the image's own esr_arena_bytes.
+        coder_needed: bytes, from the image's own esr_symbols_bytes.
+        state_bytes: size of esr_tcz2.
+        stack_used: peak stack in bytes, with start-up and main.
+        largest_part: bytes of the largest part, or of the header if that is larger.
+        open_instructions: executed by esr_open.
+        frame_instructions: executed by network and coder, with reading of rows and writing of
+            parts.
+        file: the .tcz.
+    """
+
+    status: int
+    arena_needed: int
+    coder_needed: int
+    state_bytes: int
+    stack_used: int
+    largest_part: int
+    open_instructions: int
+    frame_instructions: int
+    file: bytes
+
+
 def check_tools(board: Board, folder: Path | None = None) -> Emulator:
     """Return how a board is emulated.
 
@@ -138,17 +170,31 @@ def compress(image: Path, board: Board, pixels: np.ndarray) -> Compression:
         UserError: the emulator is missing.
         VerificationError: the image failed or did not end.
     """
-    with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
-        folder = Path(name)
-        _write_frame(folder, pixels)
-        execute(image, board, folder)
-        report = (folder / "report.bin").read_bytes()
-        file = (folder / "output.tcz").read_bytes()
+    report, file = _compress(image, board, pixels)
     status, arena, state, stack, opened, latents, written = _CAMERA_REPORT.unpack(report)
     assert board.emulator is not None  # `execute` has checked it
     count = board.emulator.instructions
     ticks = count(opened), count(latents), count(written)
     return Compression(status, arena, state, stack, *ticks, file)
+
+
+def compress_symbols(image: Path, board: Board, pixels: np.ndarray) -> SymbolCompression:
+    """Run the image of app/compress2.c as `compress` does."""
+    report, file = _compress(image, board, pixels)
+    status, arena, coder, state, stack, part, opened, ran = _SYMBOLS_REPORT.unpack(report)
+    assert board.emulator is not None  # `execute` has checked it
+    count = board.emulator.instructions
+    ticks = count(opened), count(ran)
+    return SymbolCompression(status, arena, coder, state, stack, part, *ticks, file)
+
+
+def _compress(image: Path, board: Board, pixels: np.ndarray) -> tuple[bytes, bytes]:
+    """Run an encoder's image; return its report and its .tcz file."""
+    with tempfile.TemporaryDirectory(prefix="edge-sr-") as name:
+        folder = Path(name)
+        _write_frame(folder, pixels)
+        execute(image, board, folder)
+        return (folder / "report.bin").read_bytes(), (folder / "output.tcz").read_bytes()
 
 
 def _write_frame(folder: Path, frame: np.ndarray) -> None:

@@ -64,16 +64,21 @@ class Fit:
 
 
 def fit(
-    network: Graph, plan: Plan | FramePlan, width: int, board: Board, extra: ExtraRam = _nothing
+    network: Graph,
+    plan: Plan | FramePlan,
+    width: int,
+    board: Board,
+    extra: ExtraRam = _nothing,
+    extra_flash: int = 0,
 ) -> Fit:
-    """Return what a model needs on a board.
+    """Return what a model needs on a board, with extra RAM and bytes of flash.
 
     Raises:
         UserError: the engine does not run the network at this width on any board.
     """
     channels = plan.in_shape[2] if isinstance(plan, FramePlan) else network.input.shape[3]
     around, arena = _around(channels, width, board) + extra(width), arena_bytes(plan, width)
-    flash = plan.flash_bytes + CODE_BYTES
+    flash = plan.flash_bytes + extra_flash + CODE_BYTES
     flash_lacking = max(0, flash - board.flash.size)
 
     def widest(external: bool) -> int | None:
@@ -115,6 +120,7 @@ def check(
     width: int,
     board: Board,
     extra: ExtraRam = _nothing,
+    extra_flash: int = 0,
 ) -> None:
     """Refuse a board that is too small, before anything is written.
 
@@ -122,7 +128,7 @@ def check(
         UserError: the width is impossible, or the program exceeds flash or RAM; the text states
             all that is lacking.
     """
-    needed = fit(network, plan, width, board, extra)
+    needed = fit(network, plan, width, board, extra, extra_flash)
     lacking, own_size = [], isinstance(plan, FramePlan)
     if needed.flash_lacking:
         anyway = "" if own_size else ", at any width"

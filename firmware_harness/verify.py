@@ -13,17 +13,29 @@ import numpy as np
 from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan, make_plan
 from edge_sr.engine.planning import plan_network
-from edge_sr.errors import VerificationError
+from edge_sr.errors import UserError, VerificationError
 from edge_sr.graph import Graph, Tensor, read_bytes, read_graph
-from firmware_harness import board_file, build, camera, elf, emulate, frames, oracle, project
+from firmware_harness import (
+    board_file,
+    build,
+    camera,
+    elf,
+    emulate,
+    frames,
+    oracle,
+    project,
+    symbol_camera,
+)
 from firmware_harness.board import Board
 from firmware_harness.camera import Camera
 from firmware_harness.elf import Flash, StaticRam
-from firmware_harness.emulate import Compression, Run
+from firmware_harness.emulate import Compression, Run, SymbolCompression
 from firmware_harness.project import Project
+from firmware_harness.symbol_camera import SymbolCamera
 from firmware_harness.targets import content
 
 _ALIGNMENT = 8  # bytes, of the coder's state
+_BLOCKS = 3  # of memory outside the arena, for an encoder of symbols
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,34 @@ class EncoderRun:
     result: Compression
 
 
+@dataclass(frozen=True)
+class SymbolRun:
+    """An encoder's firmware after a run whose file equals the host's byte for byte.
+
+    Attributes:
+        firmware: what ran.
+        pixels: the input, (H, W, 3) uint8.
+        source: what the image shows, for people.
+        memory: RAM outside the arena.
+        context_bytes: flash of the context, part of the model's.
+        reference: who computed the symbols: `oracle.TFLM` or `oracle.HOST`.
+        result: file and counts.
+    """
+
+    firmware: Firmware
+    pixels: np.ndarray
+    source: str
+    memory: symbol_camera.Memory
+    context_bytes: int
+    reference: str
+    result: SymbolCompression
+
+    @property
+    def ram(self) -> int:
+        """Return all RAM in bytes but the camera's row: arena, coder, variables and peak stack."""
+        return self.firmware.ram.total + self.result.stack_used
+
+
 def run_network(folder: Path, image: Path | None) -> NetworkRun:
     """Run firmware on an image and compare every output byte with the reference's.
 
@@ -181,6 +221,69 @@ def run_encoder(folder: Path, image: Path | None) -> EncoderRun:
     header = camera.file_header(network, plan, pixels, settings)
     camera.check_file(result.file, header, latents)
     return EncoderRun(firmware, pixels, source, result)
+
+
+def run_symbols(folder: Path, image: Path | None) -> SymbolRun:
+    """Run the firmware of a compressive autoencoder's encoder on an image.
+
+    Its file must equal the host's, which codes TFLM's symbols.
+
+    Args:
+        folder: written by `project.write`, built by `build.build`.
+        image: of the size that the firmware was built for; None: a photograph.
+
+    Raises:
+        UserError: as `run_network`.
+        VerificationError: as `run_network`.
+    """
+    firmware, model = _open(folder)
+    settings = firmware.project.symbols
+    assert settings is not None  # else another program was built
+    context, network = read_bytes(folder / project.CONTEXT), read_graph(model)
+    plan = plan_network(network)
+    symbol_camera.check(firmware.project.name, network, plan)
+    pixels, source = frames.read_pixels(image, firmware.project.width, settings.height)
+    if len(pixels) != settings.height:
+        raise UserError(f"{image} has {len(pixels)} rows; the firmware takes {settings.height}")
+    memory = symbol_camera.memory(network, firmware.project.width, settings.rows_per_part, context)
+    (symbols,), reference = oracle.reference_outputs(model, plan, symbol_camera.extend(pixels))
+    expected = symbol_camera.file(symbols, firmware.project.width, settings, context)
+    result = emulate.compress_symbols(folder / build.IMAGE, firmware.board, pixels)
+    _check_symbol_run(result, settings)
+    _check_size("arena", firmware.ram.arena, result.arena_needed)
+    _check_symbol_ram(firmware, memory, result)
+    if result.file != expected:
+        raise VerificationError(
+            f"the board's file of {len(result.file):,} bytes is not the host's of "
+            f"{len(expected):,} bytes"
+        )
+    return SymbolRun(firmware, pixels, source, memory, len(context), reference, result)
+
+
+def _check_symbol_run(result: SymbolCompression, settings: SymbolCamera) -> None:
+    if result.status == emulate.PART_TOO_LARGE:
+        raise VerificationError(
+            "a part of the file does not fit its memory; build the firmware with fewer rows in a "
+            f"part than {settings.rows_per_part}, or a lower quality"
+        )
+    if result.status != 0:
+        raise VerificationError(f"compression ended with esr_tcz2_status {result.status}")
+
+
+def _check_symbol_ram(
+    firmware: Firmware, memory: symbol_camera.Memory, result: SymbolCompression
+) -> None:
+    """Compare an encoder's section with what it must hold, and with the image's own figures.
+
+    Raises:
+        VerificationError: they differ.
+    """
+    gaps = firmware.ram.codec - memory.total - result.state_bytes
+    if not 0 <= gaps < _BLOCKS * _ALIGNMENT or memory.coder < result.coder_needed:
+        raise VerificationError(
+            f"{firmware.ram.codec} bytes of coder, part and row, but {memory.total} and "
+            f"{result.state_bytes} are needed"
+        )
 
 
 def _open(folder: Path) -> tuple[Firmware, bytes]:

@@ -140,12 +140,12 @@ def test_every_public_member_and_parameter_is_documented() -> None:
             assert undescribed == [], name
 
 
-@pytest.mark.parametrize("header", ["esr.h", "esr_tcz.h"])
+@pytest.mark.parametrize("header", ["esr.h", "esr_tcz.h", "esr_tcz2.h"])
 def test_the_c_page_names_every_function(header: str) -> None:
     text = page("reference/c.md")
     source = (REPOSITORY / "edge_sr" / "engine" / "c" / header).read_text(encoding="utf-8")
     functions = re.findall(r"^[a-z][\w ]*[ *](esr_\w+)\([^;{]*;", source, re.M)
-    assert len(functions) >= 5
+    assert len(functions) >= 4
     assert [name for name in functions if f"`{name}`" not in text] == []
     assert f'--8<-- "{header}"' in text
 

@@ -8,7 +8,7 @@ import edge_sr
 from edge_sr.engine import binding
 from edge_sr.engine.build import SOURCES
 
-PUBLIC = ("esr.h", "esr_coder.h", "esr_tcz.h")
+PUBLIC = ("esr.h", "esr_coder.h", "esr_tcz.h", "esr_tcz2.h")
 
 DECLARATION = re.compile(
     r"(?:/\*\*(?P<comment>(?:(?!\*/).)*)\*/\n)?"
