@@ -152,7 +152,7 @@ class Decoder:
         """A decision, and by how much its probability was off."""
         p = int(table[index])
         bit = self.reader.code(p, None)
-        table[index] = p + (((65504 if bit else 31) - p) >> 7)
+        table[index] = p + (((65504 if bit else 31) - p) >> 8)
         return bit, 65536 * bit - p
 
     def decode_symbol(self, c, mean, bin_):
