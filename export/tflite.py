@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from edge_sr.errors import UserError, require
+from edge_sr.models import cae, gains, registry, tinycompress
 from edge_sr.models import checkpoint as checkpoints
-from edge_sr.models import registry, tinycompress
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.models.namespaces import import_keras
 from edge_sr.quiet import quiet_native
@@ -42,37 +42,49 @@ def convert_part(checkpoint: Checkpoint, part: str, height: int, width: int, int
     Args:
         checkpoint: a quantization-aware trained one for int8, a float one for float32.
         part: "encoder" or "decoder".
-        height: rows of the input, pixels; for an encoder a multiple of 2^passes.
+        height: rows of the input, pixels; for an encoder a multiple of its step.
         width: columns of the input, likewise.
         int8: whether to make the fully integer network or the float32 one.
 
     Returns:
-        The .tflite: (1,height,width,3) to (1,H,W,3); values as in `convert`.
+        The .tflite: (1,height,width,C) to (1,H,W,C'); images as in `convert`. Latents of
+        TinyCompress are like images; those of a compressive autoencoder are symbols, int8 with
+        scale 1 and zero point 0, or in float32 before they are rounded.
 
     Raises:
         UserError: the checkpoint is not a codec's or of the other precision, its weights do not fit
             its model, or the encoder cannot halve this size.
     """
     config = checkpoint.config
-    if not isinstance(config, tinycompress.CodecConfig):
+    step = step_of(checkpoint)
+    if step is None:
         raise UserError(f"{checkpoint.source} is of {checkpoint.spec.name}, which has no {part}")
-    step = 2**config.iterations
     if part == "encoder" and (height % step or width % step):
-        raise UserError(
-            f"the encoder at rate {config.rate} takes multiples of {step}, not {height}x{width}"
-        )
+        raise UserError(f"this encoder takes multiples of {step}, not {height}x{width}")
     _prepare(checkpoint, int8)
     if int8:
-        from edge_sr.quantize import codec
-
         with quiet_native():
-            return _integer(*codec.concrete_function(checkpoint, part, height, width))
+            from edge_sr.quantize import cae as autoencoder
+            from edge_sr.quantize import codec
+
+            quantizing = autoencoder if isinstance(config, cae.CaeConfig) else codec
+            return _integer(*quantizing.concrete_function(checkpoint, part, height, width))
+    if isinstance(config, cae.CaeConfig):
+        checkpoint = gains.in_symbols(checkpoint, gains.read_log_gains(checkpoint)[-1])
     part_checkpoint = replace(
         checkpoint,
-        spec=registry.get(f"tinycompress-{part}"),
+        spec=registry.get(f"{checkpoint.spec.name}-{part}"),
         weights=tinycompress.part_of(checkpoint.weights, part),
     )
     return _convert_float32(part_checkpoint, height, width)
+
+
+def step_of(checkpoint: Checkpoint) -> int | None:
+    """Image pixels per latent sample along each axis; None for an upscaler."""
+    config = checkpoint.config
+    if isinstance(config, cae.CaeConfig):
+        return cae.STEP
+    return 2**config.iterations if isinstance(config, tinycompress.CodecConfig) else None
 
 
 def _prepare(checkpoint: Checkpoint, int8: bool) -> None:
@@ -112,9 +124,8 @@ def _convert_float32(checkpoint: Checkpoint, height: int, width: int) -> bytes:
         model = checkpoints.build_model(checkpoint, keras)
         archive = keras.export.ExportArchive()
         archive.track(model)
-        signature = tf.TensorSpec(
-            (1, height, width, checkpoint.spec.channels), tf.float32, name="image"
-        )
+        shape = (1, height, width, model.input_shape[-1])
+        signature = tf.TensorSpec(shape, tf.float32, name="image")
         archive.add_endpoint("serve", model.call, input_signature=[signature])
         archive.write_out(folder, verbose=False)
         return _run(tf.lite.TFLiteConverter.from_saved_model(folder))

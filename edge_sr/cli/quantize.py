@@ -27,7 +27,7 @@ def quantize(
         str | None,
         typer.Option(
             help="Name of a recipe or a TOML file.",
-            show_default="int8-x<scale>, int8-adam-x<scale>, int8-rgb-x<scale> or int8-codec",
+            show_default="int8-x<scale>, or the model's own, such as int8-codec or int8-cae",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of patches.")] = 0,
@@ -55,7 +55,9 @@ def quantize(
     source = checkpoints.read(checkpoint)
     checkpoints.require_float(source)
     scale, codec = source.config.scale, source.spec.kind == "codec"
-    usual = "int8-codec" if codec else recipes.default_int8(scale, source.spec.family)
+    usual = recipes.default_int8(scale, source.spec.family)
+    if codec:
+        usual = "int8-cae" if source.spec.name == "cae" else "int8-codec"
     chosen = recipes.load_for(recipe or usual, scale)
     if epochs is not None:
         chosen = recipes.with_epochs(chosen, epochs)

@@ -5,6 +5,7 @@ from typing import Any
 from tensorflow_model_optimization.quantization.keras import QuantizeConfig
 
 from edge_sr.quantize.quantizers import (
+    SYMBOL_RANGE,
     TANH_RANGE,
     UNIT_RANGE,
     ChannelWeights,
@@ -27,7 +28,7 @@ class LayerConfig(QuantizeConfig):
 
         Args:
             output: "learned", "unit" ([0, 1]), "logistic" (int8's range of a logistic, then
-                [0, 1]), "tanh" (int8's range of tanh) or "none".
+                [0, 1]), "tanh" (int8's range of tanh), "symbols" (whole numbers) or "none".
             alpha: whether PReLU's alpha is rounded.
             learn: whether learned ranges are trained; else they stay as calibrated.
         """
@@ -63,6 +64,7 @@ class LayerConfig(QuantizeConfig):
             "unit": [UNIT_RANGE],
             "logistic": [LogisticUnit()],
             "tanh": [TANH_RANGE],
+            "symbols": [SYMBOL_RANGE],
             "none": [],
         }
         return [learned] if self.output == "learned" else fixed[self.output]

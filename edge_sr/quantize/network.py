@@ -16,6 +16,7 @@ from edge_sr.models import checkpoint as checkpoints
 from edge_sr.models import layers
 from edge_sr.quantize.configs import LayerConfig, output_rounding
 from edge_sr.quantize.quantizers import (
+    SYMBOL_RANGE,
     UNIT_RANGE,
     ChannelWeights,
     LearnedRange,
@@ -36,11 +37,16 @@ class Simulation:
         alpha: round PReLU's alpha.
         logistic: round a final logistic to int8's range of a logistic, then to [0, 1].
         learn: train the ranges too.
+        input: what the input is rounded to: "unit" ([0, 1]), "symbols" (whole numbers), or "none".
+        output: what the output is rounded to: "image", as the last layer asks for (see
+            `configs.output_rounding`), "symbols" or "none".
     """
 
     alpha: bool = True
     logistic: bool = True
     learn: bool = True
+    input: str = "unit"
+    output: str = "image"
 
 
 WHOLE = Simulation()
@@ -50,23 +56,37 @@ FOR_CONVERTER = Simulation(alpha=False, logistic=False)
 
 
 class _InputRange(tfmot.default_8bit.default_8bit_transforms.InputLayerQuantize):
-    """Rounds the input to the fixed range [0, 1]."""
+    """Rounds the input to a fixed range."""
+
+    def __init__(self, limits: Any, name: str) -> None:
+        super().__init__()
+        self._limits, self._name = limits, name
 
     def replacement(self, match_layer: Any) -> Any:
         node = super().replacement(match_layer)
         # A fixed name: Keras would number it, and the exported file contains it.
-        node.layer["config"] = QuantizeLayer(UNIT_RANGE, name="image_range").get_config()
-        node.layer["name"] = "image_range"
+        node.layer["config"] = QuantizeLayer(self._limits, name=self._name).get_config()
+        node.layer["name"] = self._name
         return node
 
     def custom_objects(self) -> dict[str, Any]:
         return {**super().custom_objects(), "FixedQuantizer": type(UNIT_RANGE)}
 
 
+_INPUT_RANGES = {
+    "unit": [_InputRange(UNIT_RANGE, "image_range")],
+    "symbols": [_InputRange(SYMBOL_RANGE, "symbol_range")],
+    "none": [],
+}
+
+
 class _Layout(tfmot.QuantizeLayoutTransform):
+    def __init__(self, input_range: str) -> None:
+        self._changes = _INPUT_RANGES[input_range]
+
     def apply(self, model: Any, layer_quantize_map: Any) -> tuple[Any, Any]:
         transformer = tfmot.graph_transformations.model_transformer.ModelTransformer(
-            model, [_InputRange()], set(layer_quantize_map), layer_quantize_map
+            model, self._changes, set(layer_quantize_map), layer_quantize_map
         )
         return transformer.transform()
 
@@ -74,8 +94,12 @@ class _Layout(tfmot.QuantizeLayoutTransform):
 class _Scheme(tfmot.default_8bit.Default8BitQuantizeScheme):
     """Every layer has its own config; none of tfmot's layout changes is needed."""
 
+    def __init__(self, input_range: str) -> None:
+        super().__init__()
+        self._input_range = input_range
+
     def get_layout_transformer(self) -> Any:
-        return _Layout()
+        return _Layout(self._input_range)
 
 
 def unrounded(quantized: checkpoints.Checkpoint) -> Any:
@@ -117,7 +141,10 @@ def annotated(model: Any, simulation: Simulation) -> Any:
     def annotate(layer: Any) -> Any:
         if isinstance(layer, tf_keras.layers.InputLayer):
             return layer
-        rounding = output_rounding(layer, consumers[layer.name], _ends_network(layer, consumers))
+        is_last = _ends_network(layer, consumers)
+        rounding = output_rounding(layer, consumers[layer.name], is_last)
+        if is_last and rounding != "none" and simulation.output != "image":
+            rounding = simulation.output
         if rounding == "logistic" and not simulation.logistic:
             rounding = "unit"
         config = LayerConfig(rounding, simulation.alpha, simulation.learn)
@@ -130,7 +157,7 @@ def annotated(model: Any, simulation: Simulation) -> Any:
         marked = tf_keras.models.clone_model(model, clone_function=annotate)
         marked.set_weights(model.get_weights())
         return tfmot.quantize_apply(
-            marked, _Scheme(), quantized_layer_name_prefix=checkpoints.QUANTIZED
+            marked, _Scheme(simulation.input), quantized_layer_name_prefix=checkpoints.QUANTIZED
         )
 
 

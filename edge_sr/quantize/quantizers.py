@@ -19,6 +19,10 @@ TANH_RANGE = quantizers.FixedQuantizer(8, init_min=-1.0, init_max=127 / 128, nar
 LOGISTIC_RANGE = quantizers.FixedQuantizer(8, init_min=0.0, init_max=255 / 256, narrow_range=False)
 
 
+# A codec's symbols: scale 1 and zero point 0, so that an int8 value is the symbol itself.
+SYMBOL_RANGE = quantizers.FixedQuantizer(8, init_min=-128.0, init_max=127.0, narrow_range=False)
+
+
 class LogisticUnit(quantizers.Quantizer):
     """A logistic's output: rounded to int8's fixed range of a logistic, then to [0, 1].
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edge_sr.errors import UserError, require
 from edge_sr.models import checkpoint as checkpoints
+from edge_sr.models.cae import CaeConfig
 from edge_sr.models.namespaces import import_keras
 from edge_sr.quiet import quiet_native, quiet_tensorflow
 from edge_sr.training.codec_images import CodecImages
@@ -60,12 +61,13 @@ def quantize(
     """
     seed_everything(import_keras(), seed)
     with quiet_native():
-        from edge_sr.quantize import codec, upscaler
+        from edge_sr.quantize import cae, codec, upscaler
     quiet_tensorflow()
     source = checkpoints.read(checkpoint)
     with owned(run):
         if isinstance(images, CodecImages):
-            trainer, keep = codec.prepare(source, recipe, images, seed, run.folder, run.resume)
+            kind = cae if isinstance(source.config, CaeConfig) else codec
+            trainer, keep = kind.prepare(source, recipe, images, seed, run.folder, run.resume)
         else:
             trainer, keep = upscaler.prepare(source, recipe, images, seed, run.folder, run.resume)
         train(trainer, keep, display, run.log_folder)
