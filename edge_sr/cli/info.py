@@ -13,8 +13,6 @@ from edge_sr.errors import UserError
 if TYPE_CHECKING:
     from edge_sr.runtime.description import Description
 
-_MAX_PIXELS = 65535**2  # the largest image that a header can describe
-
 
 def info(
     file: Annotated[
@@ -28,9 +26,9 @@ def info(
 ) -> None:
     """Describe a .tcz file or a network's file.
 
-    Of a .tcz file: its header, and the size and state of each bit plane. Of a .tflite or .onnx of
-    any kind: inputs and outputs, costs, operators, and which runtimes and commands take it. Of a
-    .safetensors file: the network that it holds.
+    Of a .tcz file: its header, and the size and state of each bit plane or part. Of a .tflite or
+    .onnx of any kind: inputs and outputs, costs, operators, and which runtimes and commands take
+    it. Of a .safetensors file: the network that it holds.
     """
     describe = {".tflite": _tflite, ".onnx": _onnx, ".safetensors": _safetensors, SUFFIX: _tcz}
     suffix = SUFFIX if file == streams.STANDARD else file.suffix.lower()
@@ -46,43 +44,9 @@ def info(
 
 
 def _tcz(path: Path) -> None:
-    from edge_sr.codec import container
-    from edge_sr.codec.header import VERSION
+    from edge_sr.cli import tcz_info
 
-    with streams.reading(path) as stream:
-        data = container.read(stream, _MAX_PIXELS)
-    parts = container.inspect(data, _MAX_PIXELS)
-    header = parts.header
-    pixels = header.width * header.height
-    channels, height, width = header.shape
-    quantizer = header.quantizer
-    ranges = ", ".join(
-        f"{low:g} to {high:g}" for low, high in zip(quantizer.low, quantizer.high, strict=True)
-    )
-    total = parts.head + sum(plane.size for plane in parts.planes)
-    size = f"{total} bytes, {8 * total / pixels:.4g} bits per pixel; header {parts.head}"
-    if len(data) < total:
-        size += f"; the file has {len(data)} bytes"
-    facts = {
-        "version": VERSION,
-        "image": f"{header.width}x{header.height}, {header.colour.name.lower()}",
-        "network": f"{header.model_id}, decoder {header.model_hash.hex()}",
-        "rate": f"{header.rate}, {channels} channels of {width}x{height} samples",
-        "quantizer": f"{quantizer.kind.name.lower()}, {ranges}",
-        "size": size,
-    }
-    for name, fact in facts.items():
-        typer.echo(f"{name + ':':<11}{fact}")
-    typer.echo()
-    rows = [
-        (str(number), str(plane.size), f"{8 * plane.size / pixels:.4g}", str(plane.state))
-        for number, plane in enumerate(parts.planes, 1)
-    ]
-    print_markdown(("plane", "bytes", "bits per pixel", "state"), rows)
-    if parts.intact < len(rows):
-        typer.echo(f"\n{parts.intact} of {len(rows)} planes can be decoded")
-    if parts.extra:
-        typer.echo("\nthe file has surplus bytes after its last plane")
+    tcz_info.describe(path)
 
 
 def _tflite(path: Path) -> None:
