@@ -28,6 +28,7 @@ class CaeOptions:
         high: weight of the distortion at the highest quality ("noise").
         hidden: channels of the context network ("noise").
         before: whether contexts include the channels before a symbol's own ("noise").
+        straight: whether the decoder gets rounded symbols, not noisy ones ("noise").
         flat: share of the training patches that are replaced by one colour, so that plain areas
             keep their colour.
         target_bpp: bits per pixel above which the rate costs ("centers").
@@ -47,6 +48,7 @@ class CaeOptions:
     high: float = 0.005
     hidden: int = 96
     before: bool = True
+    straight: bool = False
     flat: float = 0.0
     target_bpp: float = 0.5
     rate_weight: float = 150.0

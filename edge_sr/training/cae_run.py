@@ -167,7 +167,12 @@ def rates(recipe: Recipe) -> rate_model.Rates:
     """The operating points of a recipe."""
     options = recipe.cae
     return rate_model.Rates(
-        options.qualities, options.low, options.high, options.hidden, options.before
+        options.qualities,
+        options.low,
+        options.high,
+        options.hidden,
+        options.before,
+        options.straight,
     )
 
 

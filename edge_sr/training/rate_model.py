@@ -48,6 +48,9 @@ class Rates:
         high: lambda of the highest; those between are spaced evenly by their logarithms.
         hidden: channels of the context network.
         before: whether contexts include the channels before a symbol's own.
+        straight: whether the decoder gets rounded symbols, through which the gradient passes
+            straight, while the rate is still that of noisy ones. To end a training with: rounding
+            silences many symbols of a low quality, which noise does not.
     """
 
     qualities: int
@@ -55,6 +58,7 @@ class Rates:
     high: float
     hidden: int = 96
     before: bool = True
+    straight: bool = False
 
     def lambdas(self) -> np.ndarray:
         """The weight of the distortion at each quality."""
@@ -153,13 +157,11 @@ def rate_layer(keras: Any) -> type:
             symbols = latents * gains
             clipped = ops.clip(symbols, -LARGEST, LARGEST)
             symbols = symbols + ops.stop_gradient(clipped - symbols)
-            if training:
-                symbols = symbols + keras.random.uniform(
-                    ops.shape(symbols), -0.5, 0.5, seed=self.noise
-                )
-            else:
-                symbols = ops.round(symbols)
-            return symbols / gains, self.bits(symbols, gains, places), places
+            rounded = symbols + ops.stop_gradient(ops.round(symbols) - symbols)
+            noise = keras.random.uniform(ops.shape(symbols), -0.5, 0.5, seed=self.noise)
+            coded = symbols + noise if training else rounded
+            decoded = rounded if self.rates.straight else coded
+            return decoded / gains, self.bits(coded, gains, places), places
 
         def bits(self, symbols: Any, gains: Any, places: Any) -> Any:
             """Bits per pixel (N,) of symbols (N,h,w,C)."""
