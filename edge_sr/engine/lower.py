@@ -30,6 +30,7 @@ from edge_sr.errors import UserError
 from edge_sr.graph import Graph, Operator, Tensor, not_integer
 
 MAX_KERNEL = 127
+MAX_STRIDE = 4
 MAX_OPERATORS = 256
 
 
@@ -76,15 +77,17 @@ def _convolution(graph: Graph, operator: Operator) -> Node:
     output = graph.tensors[operator.outputs[0]]
     weights = read_weights(graph, operator, depthwise)
     channels, height, width, per_group = weights.shape
-    _check_window(operator, image, (height, width))
     groups = image.shape[3] // per_group
+    kind = Kind.DEPTHWISE if per_group == 1 and groups > 1 else Kind.CONV
+    stride = _stride(operator, image, (height, width), MAX_STRIDE if kind == Kind.CONV else 1)
     low, high = activation_range(operator, output)
     call = KernelCall(
-        kind=Kind.DEPTHWISE if per_group == 1 and groups > 1 else Kind.CONV,
+        kind=kind,
         source=image.index,
         target=output.index,
         kernel=(height, width),
         groups=groups,
+        extra=stride - 1,
         window=weights,
         bias=fold_bias(graph, operator, weights, zero_point_of(image)),
         scales=channel_scales(graph, operator, image, output, channels),
@@ -92,7 +95,9 @@ def _convolution(graph: Graph, operator: Operator) -> Node:
         high=high,
         zero_points=(zero_point_of(image), 0, zero_point_of(output)),
     )
-    return Node(str(operator), (image.index,), output.index, (call,), kernel=(height, width))
+    # An output pixel belongs to `stride` rows and columns of the input, and reads these and more.
+    reach = max(1, height - stride + 1), max(1, width - stride + 1)
+    return Node(str(operator), (image.index,), output.index, (call,), kernel=reach, down=stride)
 
 
 def check_zero_points(operator: Operator, tensor: Tensor) -> None:
@@ -125,17 +130,31 @@ def read_weights(graph: Graph, operator: Operator, depthwise: bool) -> np.ndarra
     return weights.transpose(3, 1, 2, 0)
 
 
-def _check_window(operator: Operator, image: Tensor, kernel: tuple[int, int]) -> None:
+def _stride(operator: Operator, image: Tensor, kernel: tuple[int, int], most: int) -> int:
+    """The stride of a convolution's windows, which must cover the whole image.
+
+    Raises:
+        UserError: the windows are of another kind, or the stride does not divide the image's size.
+    """
     strides = [operator.number(f"stride_{axis}") for axis in "hw"]
     dilations = [operator.number(f"dilation_{axis}_factor") for axis in "hw"]
     # A kernel of one pixel needs no padding.
     same = operator.options["padding"] == "SAME" or kernel == (1, 1)
-    if strides != [1, 1] or dilations != [1, 1] or not same or max(kernel) > MAX_KERNEL:
+    stride = strides[0]
+    whole = 1 <= stride <= most and not any(side % stride for side in image.shape[1:3])
+    if (
+        strides != [stride, stride]
+        or not whole
+        or dilations != [1, 1]
+        or not same
+        or (max(kernel) > MAX_KERNEL)
+    ):
         raise UserError(
             f"{operator} has a kernel of {kernel} over {image} with padding "
             f"{operator.options['padding']}, stride {strides} and dilation {dilations}; the engine "
-            f"supports padding SAME, stride 1, no dilation and kernels up to {MAX_KERNEL}"
+            f"supports {_WINDOW if most == 1 else _STRIDED}, and kernels up to {MAX_KERNEL}"
         )
+    return stride
 
 
 def fold_bias(graph: Graph, operator: Operator, weights: np.ndarray, zero_point: int) -> bytes:
@@ -359,10 +378,11 @@ RULES: dict[str, Callable[[Graph, Operator], Node]] = {
 }
 
 _WINDOW = "padding SAME, stride 1, no dilation"
+_STRIDED = f"{_WINDOW}, or a stride up to {MAX_STRIDE} that divides the image's size"
 _ONE_IMAGE = "of an image and a constant number, or a function of the same image"
 
 LIMITS = {
-    "CONV_2D": _WINDOW,
+    "CONV_2D": _STRIDED,
     "DEPTHWISE_CONV_2D": _WINDOW,
     "CONCATENATION": "of channels",
     **dict.fromkeys(("SUB", "MUL", "MINIMUM", "MAXIMUM"), _ONE_IMAGE),

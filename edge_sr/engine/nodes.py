@@ -79,9 +79,10 @@ class Node:
         inputs: image tensors that it reads; one may appear more than once.
         output: the tensor that it writes.
         calls: the kernel calls that compute a row.
-        kernel: rows and columns of the window that an output pixel reads.
+        kernel: rows and columns of the window that an output pixel reads; with `down` rows of input
+            per row of output, of that window without all but one of those.
         up: rows of output per row of input (depth-to-space), else 1.
-        down: rows of input per row of output (space-to-depth), else 1.
+        down: rows of input per row of output (space-to-depth, stride), else 1.
         in_place: inputs that the output may overwrite.
     """
 

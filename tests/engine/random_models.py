@@ -111,9 +111,14 @@ class EngineWriter(TfliteWriter):
         groups: int,
         activation: str,
         coarseness: float = 1.0,
+        stride: int = 1,
     ) -> Value:
-        """A convolution with stride 1 and padding SAME."""
-        return self.window_conv(image, Window(kernel), outputs, groups, activation, coarseness)
+        """A convolution with padding SAME; depthwise ones have stride 1."""
+        depthwise = 1 < groups == image.shape[3]
+        if depthwise or any(side % stride for side in image.shape[1:3]):
+            stride = 1
+        window = Window(kernel, (stride, stride))
+        return self.window_conv(image, window, outputs, groups, activation, coarseness)
 
     def _weights(self, weights: np.ndarray, scales: np.ndarray, axis: int) -> int:
         index = self.tensor("weights", weights.shape, "int8", scales, [0] * len(scales), weights)
@@ -261,6 +266,7 @@ class Step:
     partner: int = 0
     block: int = 2
     coarseness: float = 1.0
+    stride: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,7 +350,7 @@ class RandomNetwork(RandomGraph):
             outputs = -(-step.channels // groups) * groups
             fits = outputs <= MAX_CHANNELS
             arguments = (last, step.kernel, outputs, groups, step.activation, step.coarseness)
-            return writer.random_conv(*arguments) if fits else None
+            return writer.random_conv(*arguments, step.stride) if fits else None
         if step.name == "PRELU":
             return writer.prelu(last)
         if step.name == "DEPTH_TO_SPACE":
@@ -390,6 +396,7 @@ convolutions = st.builds(
     channels=st.one_of(st.integers(1, 10), st.sampled_from([4, 8, 9, 16, 20, 36])),
     groups=st.sampled_from([1, 1, 1, 2, 3, 4, 99]),
     activation=activations,
+    stride=st.sampled_from([1, 1, 1, 2, 2, 3, 4]),
 )
 other_steps = st.builds(
     Step,

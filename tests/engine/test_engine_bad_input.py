@@ -291,6 +291,7 @@ def operators(plan: Plan) -> int:
     [
         *(("kind", 8), ("kind", -1), ("in", 99), ("other", 99), ("out", 99), ("in", -1)),
         *(("kernel_h", 0), ("kernel_h", 7), ("kernel_w", 0), ("kernel_w", 7), ("kernel_h", -1)),
+        *(("extra", 1), ("extra", 4), ("extra", -1)),
         *(("groups", 0), ("groups", 3), ("groups", -1), ("weights", -4), ("weights", 2)),
         *(("bias", -4), ("bias", 2), ("scales", -4), ("scales", 1), ("bias", 2**31 - 4)),
         *(("low", -129), ("high", 128), ("low", 127), ("zero", 128), ("zero", -129)),

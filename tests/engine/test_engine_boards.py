@@ -55,6 +55,21 @@ NARROW = RandomNetwork(
     seed=8,
 )
 
+STRIDED = RandomNetwork(
+    height=24,
+    width=48,
+    channels=3,
+    steps=(
+        Step("CONV_2D", kernel=(5, 5), channels=17, stride=2),
+        Step("PRELU"),
+        Step("CONV_2D", kernel=(2, 4), channels=12, stride=3),
+        Step("CONV_2D", kernel=(3, 6), channels=9, groups=3, stride=2),
+        Step("CONV_2D", kernel=(1, 3), channels=5, stride=2),
+        Step("CONV_2D", kernel=(1, 1), channels=6),
+    ),
+    seed=9,
+)
+
 FRAME = RandomFrame(
     height=17,
     width=29,
@@ -87,7 +102,7 @@ SETS = {
 """Board, flags, and the instructions that identify the kernels; vmlava is an alias of vmladava."""
 
 
-@pytest.mark.parametrize("network", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("network", [WIDE, NARROW, STRIDED], ids=["wide", "narrow", "strided"])
 @pytest.mark.parametrize("kernels", SETS)
 def test_bits_equal_tflm(kernels: str, network: RandomNetwork, tmp_path: Path) -> None:
     for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):

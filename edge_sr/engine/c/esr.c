@@ -166,13 +166,14 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
 {
     const esr_layout *layout = &engine->layout;
     const esr_plan_buffer *in = &layout->buffers[op->in], *out = &layout->buffers[op->out];
-    const uint32_t above = (op->kernel_h - 1) / 2, left = (op->kernel_w - 1) / 2;
+    const uint32_t above = esr_before(op, op->kernel_h), left = esr_before(op, op->kernel_w);
+    const uint32_t stride = esr_stride_of(op);
     esr_conv args;
 
     args.in.ring = (const int8_t *)ring(engine, in) + esr_padding_bytes(in) -
                    (size_t)left * in->channels;
     args.in.row_bytes = esr_stride(layout, in);
-    args.in.first = ((uint32_t)row + in->depth - above) % in->depth;
+    args.in.first = ((uint32_t)row * stride + in->depth - above) % in->depth;
     args.in.depth = in->depth;
     args.pixels = layout->units * out->unit_pixels;
     args.kernel_h = op->kernel_h;
@@ -180,8 +181,8 @@ static void run_conv(const esr_engine *engine, const esr_plan_operator *op, int3
     args.in_channels = in->channels;
     args.out_channels = out->channels;
     args.groups = op->groups;
-#if ESR_CONV_STRIDES
-    args.stride_w = 1;
+    args.stride_w = stride;
+#if ESR_CONV_DILATIONS
     args.dilation_h = 1;
     args.dilation_w = 1;
 #endif

@@ -143,7 +143,7 @@ AVX2_INLINE void widen(int16_t *to, const int8_t *from, uint32_t count)
 /* Columns of the input that the windows of neighbouring pixels cover. */
 static uint32_t columns_of(const esr_conv *args, uint32_t pixels)
 {
-    return (pixels - 1) * esr_stride_w(args) + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
+    return (pixels - 1) * args->stride_w + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
 }
 
 /* Copy the windows of `count` pixels from `first` on, unless a block of the same group has. Values
@@ -160,7 +160,7 @@ static AVX2 void fill_tile(block *b, uint32_t first, uint32_t count)
     b->filled = group;
     for (uint32_t y = 0; y < args->kernel_h; y++, to += b->stride) {
         const int8_t *from = esr_window_row(&args->in, y * esr_dilation_h(args)) +
-                             (size_t)first * esr_stride_w(args) * args->in_channels + b->in_first;
+                             (size_t)first * args->stride_w * args->in_channels + b->in_first;
         const uint32_t values = columns * b->inputs;
 
         memset(to + values, 0, (b->stride - values) * sizeof *to);
@@ -192,7 +192,7 @@ AVX2_INLINE __m256i add(__m256i sum, __m256i taps, __m256i weights)
 AVX2_INLINE void add_run(const block *b, const int16_t *x, const __m256i *weights, __m256i *sums,
                          int two)
 {
-    const size_t step = (size_t)esr_stride_w(b->args) * b->inputs;
+    const size_t step = (size_t)b->args->stride_w * b->inputs;
 
     for (uint32_t i = 0; i < b->steps; i++, x += 2, weights += 1 + two) {
         const __m256i first = weights[0], second = weights[two];
@@ -211,7 +211,7 @@ AVX2_INLINE void add_products(const block *b, uint32_t pixel, __m256i *sums, int
 {
     const size_t tap_step = (size_t)esr_dilation_w(b->args) * b->inputs;
     const __m256i *weights = b->weights;
-    const int16_t *row = b->tile + (size_t)pixel * esr_stride_w(b->args) * b->inputs;
+    const int16_t *row = b->tile + (size_t)pixel * b->args->stride_w * b->inputs;
 
     for (uint32_t y = 0; y < b->args->kernel_h; y++, row += b->stride) {
         const int16_t *x = row;

@@ -54,7 +54,7 @@ AVX2_INLINE __m256i pairs_of(const int8_t *above, const int8_t *below, size_t co
 /* Columns of the input that the windows of neighbouring pixels cover. */
 static uint32_t columns_of(const esr_conv *args, uint32_t pixels)
 {
-    return (pixels - 1) * esr_stride_w(args) + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
+    return (pixels - 1) * args->stride_w + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
 }
 
 /* Copy the windows of `count` pixels from `first` on. */
@@ -62,7 +62,7 @@ static AVX2 void fill_tile(const job *j, int32_t *tile, uint32_t first, uint32_t
 {
     const esr_conv *args = j->args;
     const size_t values = (size_t)columns_of(args, count) * args->in_channels;
-    const size_t from = (size_t)first * esr_stride_w(args) * args->in_channels;
+    const size_t from = (size_t)first * args->stride_w * args->in_channels;
 
     for (uint32_t row = 0; row < args->kernel_h; row += 2, tile += j->stride) {
         const int8_t *above = esr_window_row(&args->in, row * esr_dilation_h(args)) + from;
@@ -176,7 +176,7 @@ AVX2_INLINE void run(const job *j, uint32_t pixel, uint32_t count, uint32_t twos
 {
     const esr_conv *args = j->args;
     const scales scales = j->scales; /* a copy, which stores cannot change */
-    const size_t in_step = (size_t)esr_stride_w(args) * args->in_channels;
+    const size_t in_step = (size_t)args->stride_w * args->in_channels;
     const int32_t *in = j->tile + j->first;
     int8_t *out = args->out + (size_t)pixel * args->out_channels + j->first;
 

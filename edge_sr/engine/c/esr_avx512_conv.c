@@ -153,7 +153,7 @@ AVX512_INLINE void prepare_spread(job *j)
 
     for (uint32_t pixel = 0, i = 0; i < BYTES; pixel++) {
         for (const uint32_t end = i + TAPS * j->slots; i < end; i++) {
-            spread[i] = (uint8_t)(pixel * esr_stride_w(j->args) * j->inputs + i % TAPS);
+            spread[i] = (uint8_t)(pixel * j->args->stride_w * j->inputs + i % TAPS);
         }
     }
     j->spread = _mm512_loadu_si512(spread);
@@ -216,7 +216,7 @@ static AVX512 void fill_group_row(const job *j, uint8_t *to, const int8_t *from,
 /* Columns of the input that the windows of neighbouring pixels cover. */
 static uint32_t columns_of(const esr_conv *args, uint32_t pixels)
 {
-    return (pixels - 1) * esr_stride_w(args) + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
+    return (pixels - 1) * args->stride_w + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
 }
 
 /* Copy the windows of `count` pixels from `first` on, unless a block of the same group has. */
@@ -232,7 +232,7 @@ AVX512_INLINE void fill_tile(job *j, uint32_t first, uint32_t count)
     j->filled = group;
     for (uint32_t y = 0; y < args->kernel_h; y++, to += j->stride) {
         const int8_t *from = esr_window_row(&args->in, y * esr_dilation_h(args)) +
-                             (size_t)first * esr_stride_w(args) * args->in_channels + j->in_first;
+                             (size_t)first * args->stride_w * args->in_channels + j->in_first;
 
         if (args->groups == 1) {
             fill_row(to, from, columns * j->inputs, j->stride);
@@ -292,7 +292,7 @@ static AVX512 int choose(job *j, uint32_t left)
     j->lanes = esr_conv_lanes(left);
     j->in_memory = is_long && j->all_steps <= MAX_STEPS;
     j->packed = j->in_memory ? LANES / j->lanes : 1;
-    if ((j->packed - 1) * (uint64_t)esr_stride_w(j->args) * j->inputs + TAPS > BYTES) {
+    if ((j->packed - 1) * (uint64_t)j->args->stride_w * j->inputs + TAPS > BYTES) {
         j->packed = 1;
     }
     j->vectors = j->packed > 1 ? PACKED_VECTORS : vectors_for(pixels, j->in_memory);
@@ -377,7 +377,7 @@ AVX512_INLINE void arrange_step(const job *j, sums *s, const uint8_t *x, size_t 
 AVX512_INLINE void add_run(const job *j, sums *s, const uint8_t *x, uint32_t number,
                            uint32_t vectors, uint32_t blocks, int packed, int in_memory)
 {
-    const size_t step = (size_t)esr_stride_w(j->args) * j->inputs * (packed ? j->packed : 1);
+    const size_t step = (size_t)j->args->stride_w * j->inputs * (packed ? j->packed : 1);
     const __m512i *arranged = j->arranged + (size_t)number * j->steps;
     const int8_t *weights = j->blocks[0].weights + (size_t)number * j->run * j->lanes;
     const uint32_t whole = j->run / TAPS, bytes = TAPS * j->lanes;
@@ -402,7 +402,7 @@ AVX512_INLINE void add_products(const job *j, sums *s, uint32_t pixel, uint32_t 
                                 uint32_t blocks, int packed, int in_memory)
 {
     const size_t tap_step = (size_t)esr_dilation_w(j->args) * j->inputs;
-    const uint8_t *row = j->tile + (size_t)pixel * esr_stride_w(j->args) * j->inputs;
+    const uint8_t *row = j->tile + (size_t)pixel * j->args->stride_w * j->inputs;
 
     for (uint32_t y = 0; y < j->args->kernel_h; y++, row += j->stride) {
         for (uint32_t tap = 0; tap < j->taps; tap++) {

@@ -71,7 +71,7 @@ AVX512_INLINE void fill_16(uint8_t *to, const int8_t *const *rows, size_t first,
 /* Columns of the input that the windows of neighbouring pixels cover. */
 static uint32_t columns_of(const esr_conv *args, uint32_t pixels)
 {
-    return (pixels - 1) * esr_stride_w(args) + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
+    return (pixels - 1) * args->stride_w + (args->kernel_w - 1) * esr_dilation_w(args) + 1;
 }
 
 /* Copy the windows of `count` pixels from `first` on. Rows beyond the kernel have weights of 0. */
@@ -88,7 +88,7 @@ static AVX512 void fill_tile(const job *j, uint8_t *tile, uint32_t first, uint32
             const uint32_t row = esr_min(4 * four + y, args->kernel_h - 1);
 
             rows[y] = esr_window_row(&args->in, row * esr_dilation_h(args)) +
-                      (size_t)first * esr_stride_w(args) * args->in_channels;
+                      (size_t)first * args->stride_w * args->in_channels;
         }
         for (; i + LANES <= values; i += LANES) {
             fill_16(tile + 4 * i, rows, i, 0, 1);
@@ -223,7 +223,7 @@ AVX512_INLINE void run(const job *j, uint32_t pixel, uint32_t count, uint32_t fo
 {
     const esr_conv *args = j->args;
     const wide_scales scales = j->scales; /* a copy, which stores cannot change */
-    const size_t in_step = (size_t)esr_stride_w(args) * args->in_channels * 4;
+    const size_t in_step = (size_t)args->stride_w * args->in_channels * 4;
     const uint8_t *in = j->tile + (size_t)(j->first / j->multiplier) * 4;
     int8_t *out = args->out + (size_t)pixel * args->out_channels + j->first;
 
@@ -262,7 +262,7 @@ static uint32_t period_of(const esr_conv *args, uint32_t multiplier)
     const uint32_t channels = args->out_channels;
     const int divides = channels == 1 || channels == 2 || channels == 4 || channels == 8;
 
-    return divides && multiplier == 1 && esr_stride_w(args) == 1 ? channels : LANES;
+    return divides && multiplier == 1 && args->stride_w == 1 ? channels : LANES;
 }
 
 /* Returns 0 if the weights or the smallest tile do not fit, else 1. */

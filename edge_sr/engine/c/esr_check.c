@@ -85,10 +85,12 @@ static int fits(const esr_layout *layout, const esr_plan_buffer *buffer)
 static int check_window(const esr_plan_operator *op, const esr_plan_buffer *in,
                         const esr_plan_buffer *out)
 {
-    return in->unit_pixels == out->unit_pixels && in_range(op->kernel_h, 1, ESR_MAX_KERNEL) &&
+    return op->extra < (op->kind == ESR_CONV ? ESR_MAX_STRIDE : 1) &&
+           in->unit_pixels == out->unit_pixels * esr_stride_of(op) &&
+           in_range(op->kernel_h, 1, ESR_MAX_KERNEL) &&
            in_range(op->kernel_w, 1, ESR_MAX_KERNEL) && op->kernel_h <= in->depth &&
-           op->kernel_w / 2 <= in->padding && op->groups != 0 && in->channels % op->groups == 0 &&
-           out->channels % op->groups == 0;
+           esr_after(op, op->kernel_w) <= in->padding && op->groups != 0 &&
+           in->channels % op->groups == 0 && out->channels % op->groups == 0;
 }
 
 static int check_weights(const esr_layout *layout, const esr_plan_operator *op, uint32_t inputs,
@@ -101,7 +103,8 @@ static int check_weights(const esr_layout *layout, const esr_plan_operator *op, 
                has_constant(layout, op->weights,
                             (uint64_t)height * width * op->groups * outputs);
     }
-    return esr_conv_scratch_bytes(height, width, inputs) <= layout->header->scratch_bytes &&
+    return esr_conv_scratch_bytes(height, width, inputs, esr_stride_of(op)) <=
+               layout->header->scratch_bytes &&
            has_constant(layout, op->weights,
                         op->groups * esr_conv_weight_bytes(height, width, inputs, outputs));
 }

@@ -7,7 +7,7 @@
  *
  * The windows of a few pixels are widened to int16 in the scratch memory, column by column
  * (im2col): column x holds the values that the kernel reads there, row after row. The window of a
- * pixel is then contiguous and starts one column after that of the previous pixel. Two pixels and
+ * pixel is then contiguous and starts `stride` columns after that of the previous pixel. Two pixels and
  * two output channels are computed at a time.
  */
 /* The loops in assembly need nearly all registers, in debug builds too. */
@@ -34,6 +34,7 @@ typedef struct strip {
     const esr_conv *args;
     uint32_t inputs;       /* channels of the group */
     uint32_t column_words; /* words from column to column */
+    uint32_t step;         /* words from window to window */
     uint32_t steps;        /* of a window */
     uint32_t first;        /* first pixel */
     uint32_t pixels;
@@ -60,9 +61,10 @@ uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t in
 }
 
 /* Two windows, and the values that the last step reads beyond them. */
-uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                uint32_t stride)
 {
-    const uint64_t columns = (uint64_t)kernel_w + 1;
+    const uint64_t columns = (uint64_t)kernel_w + stride;
 
     return (columns * column_values(kernel_h, inputs) + STEP) * sizeof(int16_t);
 }
@@ -111,8 +113,8 @@ static void fill_columns(const strip *s, uint32_t in_first)
 
     for (uint32_t y = 0; y < args->kernel_h; y++) {
         const int8_t *from = esr_window_row(&args->in, y) +
-                             (size_t)s->first * args->in_channels + in_first;
-        const uint32_t columns = s->pixels + args->kernel_w - 1;
+                             (size_t)s->first * args->stride_w * args->in_channels + in_first;
+        const uint32_t columns = (s->pixels - 1) * args->stride_w + args->kernel_w;
 
         if (args->kernel_h == 1 && args->groups == 1 && s->inputs % 4 == 0) {
             widen_quads(args->scratch, from, columns * s->inputs);
@@ -131,12 +133,11 @@ static void fill_columns(const strip *s, uint32_t in_first)
 ESR_NOINLINE static void add_windows(const strip *s, const esr_int16x2 *weights,
                                      const int32_t bias[2], int32_t *sums)
 {
-    const uint32_t column = s->column_words, steps = s->steps;
-    const esr_int16x2 *window = s->args->scratch, *last = window + (s->pixels - 1) * column;
+    const uint32_t step = s->step, steps = s->steps;
+    const esr_int16x2 *window = s->args->scratch, *last = window + (s->pixels - 1) * step;
 
-    for (; window <= last; window += 2 * column, sums += 4) {
-        esr_add_products(sums, bias, window, window + (window < last ? column : 0), weights,
-                         steps);
+    for (; window <= last; window += 2 * step, sums += 4) {
+        esr_add_products(sums, bias, window, window + (window < last ? step : 0), weights, steps);
     }
 }
 
@@ -187,7 +188,7 @@ static const esr_int16x2 *run_group(strip *s, const esr_int16x2 *weights, uint32
     const esr_conv *args = s->args;
     const uint32_t outputs = args->out_channels / args->groups;
     const size_t columns = (args->scratch_bytes / sizeof(esr_int16x2) - STEP / 2) / s->column_words;
-    const uint32_t fit = (uint32_t)(columns - (args->kernel_w - 1)) / 2 * 2;
+    const uint32_t fit = ((uint32_t)(columns - args->kernel_w) / args->stride_w + 1) / 2 * 2;
     const uint32_t limit = fit < STRIP ? fit : STRIP;
     const esr_int16x2 *next = weights;
 
@@ -212,6 +213,7 @@ void esr_conv_row(const esr_conv *args)
     s.args = args;
     s.inputs = args->in_channels / args->groups;
     s.column_words = column_values(args->kernel_h, s.inputs) / 2;
+    s.step = s.column_words * args->stride_w;
     s.steps = window_steps(args->kernel_h, args->kernel_w, s.inputs);
     s.plain = is_plain(args, s.steps);
     for (uint32_t group = 0; group < args->groups; group++) {

@@ -147,7 +147,8 @@ static int check_weights(const esr_layout *layout, const operator_t *op, uint32_
     }
     return in_range(op->kernel_h, 1, ESR_MAX_KERNEL) && in_range(op->kernel_w, 1, ESR_MAX_KERNEL) &&
            inputs <= ESR_MAX_CHANNELS && outputs <= ESR_MAX_CHANNELS &&
-           esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs) <= scratch - taken &&
+           esr_conv_scratch_bytes(op->kernel_h, op->kernel_w, inputs, op->stride_w) <=
+               scratch - taken &&
            has_constant(layout, op->weights,
                         op->groups *
                             esr_conv_weight_bytes(op->kernel_h, op->kernel_w, inputs, outputs));
@@ -194,7 +195,7 @@ static int check_conv(const esr_layout *layout, const operator_t *op, const buff
                       const buffer_t *out)
 {
     const int is_any = op->kind == ESR_ANY_CONV || op->kind == ESR_ANY_DEPTHWISE;
-    const int takes = is_any || is_plain(op) || (ESR_CONV_STRIDES && op->kind == ESR_CONV);
+    const int takes = is_any || is_plain(op) || (ESR_CONV_DILATIONS && op->kind == ESR_CONV);
 
     if (op->extra != 0) {
         return check_transposed(layout, op, in, out);

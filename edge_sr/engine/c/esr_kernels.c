@@ -39,9 +39,10 @@ uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t in
     return (uint64_t)kernel_h * kernel_w * inputs * lanes;
 }
 
-uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                uint32_t stride)
 {
-    (void)kernel_h, (void)kernel_w, (void)inputs;
+    (void)kernel_h, (void)kernel_w, (void)inputs, (void)stride;
     return 0;
 }
 
@@ -135,7 +136,7 @@ ESR_INLINE void conv_quad(const block *b, uint32_t pixel, uint32_t next, uint32_
     const esr_conv *args = b->args;
     const int8_t *weights = b->weights + quad;
     const uint32_t channel = b->out_first + quad, count = min_u32(b->outputs - quad, 4);
-    const size_t step = (size_t)esr_stride_w(args) * args->in_channels, apart = next * step;
+    const size_t step = (size_t)args->stride_w * args->in_channels, apart = next * step;
     uint32_t left[4], right[4];
 
     start_sums(left, args->bias + channel, count);

@@ -62,8 +62,8 @@ typedef struct esr_conv {
     uint32_t in_channels;
     uint32_t out_channels;
     uint32_t groups;          /* divides in_channels and out_channels */
+    uint32_t stride_w;        /* columns from window to window; 1 of esr_depthwise_row() */
 #if ESR_FRAMES
-    uint32_t stride_w;        /* columns from window to window */
     uint32_t dilation_h;      /* rows from tap to tap */
     uint32_t dilation_w;
 #endif
@@ -78,27 +78,18 @@ typedef struct esr_conv {
     size_t scratch_bytes;
 } esr_conv;
 
-/* 1: esr_conv_row() takes any stride and dilation; 0: only 1, as esr_depthwise_row() does. */
+/* 1: esr_conv_row() takes any stride and dilation in frame plans; 0: only 1, as esr_depthwise_row()
+ * does. */
 #if ESR_FRAMES && ESR_LAYOUT == ESR_LAYOUT_SIMD
-#define ESR_CONV_STRIDES 1
+#define ESR_CONV_DILATIONS 1
 #else
-#define ESR_CONV_STRIDES 0
+#define ESR_CONV_DILATIONS 0
 #endif
 
-/* Stride and dilation, 1 where they are constant. */
-static inline uint32_t esr_stride_w(const esr_conv *args)
-{
-#if ESR_CONV_STRIDES
-    return args->stride_w;
-#else
-    (void)args;
-    return 1;
-#endif
-}
-
+/* Dilation, 1 where it is constant. */
 static inline uint32_t esr_dilation_h(const esr_conv *args)
 {
-#if ESR_CONV_STRIDES
+#if ESR_CONV_DILATIONS
     return args->dilation_h;
 #else
     (void)args;
@@ -108,7 +99,7 @@ static inline uint32_t esr_dilation_h(const esr_conv *args)
 
 static inline uint32_t esr_dilation_w(const esr_conv *args)
 {
-#if ESR_CONV_STRIDES
+#if ESR_CONV_DILATIONS
     return args->dilation_w;
 #else
     (void)args;
@@ -117,10 +108,11 @@ static inline uint32_t esr_dilation_w(const esr_conv *args)
 }
 
 /* Bytes of one group's weights, and minimum bytes of scratch memory. `inputs`, `outputs`: channels
- * of the group. */
+ * of the group; `stride`: of columns. */
 uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
                                uint32_t outputs);
-uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs);
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                uint32_t stride);
 
 /* Lanes of the next block when `outputs` channels of a group are left. */
 static inline uint32_t esr_conv_lanes(uint32_t outputs)

@@ -39,7 +39,7 @@ ESR_HOT static void NAMED(conv)(const block *b)
     memcpy(&start, bias, sizeof start);
     for (uint32_t pixel = 0; pixel <= last; pixel += 4) {
         const uint32_t rest = last - pixel;
-        const size_t step = (size_t)esr_stride_w(args) * args->in_channels;
+        const size_t step = (size_t)args->stride_w * args->in_channels;
         const size_t d1 = (rest < 1 ? rest : 1) * step;
         const size_t d2 = (rest < 2 ? rest : 2) * step;
         const size_t d3 = (rest < 3 ? rest : 3) * step;

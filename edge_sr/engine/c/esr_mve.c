@@ -6,7 +6,7 @@
  *
  * The windows of a few pixels are copied to the scratch memory, column by column (im2col): column x
  * holds the values that the kernel reads there, row after row. The window of a pixel is then
- * contiguous and starts one column after that of the previous pixel. The last vector of a window
+ * contiguous and starts `stride` columns after that of the previous pixel. The last vector of a window
  * reads beyond it: its weights are 0 there, and the scratch memory is one vector longer.
  */
 /* The loops in assembly need nearly all registers, in debug builds too. */
@@ -36,7 +36,8 @@ typedef struct strip {
     const esr_conv *args;
     const int8_t *windows;
     uint32_t inputs;  /* channels of the group */
-    uint32_t column;  /* bytes from window to window */
+    uint32_t column;  /* bytes from column to column */
+    uint32_t step;    /* bytes from window to window */
     uint32_t vectors; /* of a window */
     uint32_t first;   /* first pixel */
     uint32_t pixels;
@@ -55,8 +56,10 @@ uint64_t esr_conv_weight_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t in
     return quads * QUAD * window_vectors(kernel_h, kernel_w, inputs) * VECTOR;
 }
 
-uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs)
+uint64_t esr_conv_scratch_bytes(uint32_t kernel_h, uint32_t kernel_w, uint32_t inputs,
+                                uint32_t stride)
 {
+    (void)stride;
     return (uint64_t)kernel_h * kernel_w * inputs + VECTOR;
 }
 
@@ -75,11 +78,24 @@ static void spread_bytes(int8_t *to, const int8_t *from, uint32_t count, uint32_
     }
 }
 
+/* Copy `count` runs of inputs. memcpy() of a length that is not constant would be a call. */
 ESR_INLINE void spread_runs(int8_t *to, const int8_t *from, uint32_t count, uint32_t step,
                             uint32_t from_step, uint32_t run)
 {
     for (; count > 0; count--, from += from_step, to += step) {
-        memcpy(to, from, run);
+        for (uint32_t i = 0; i < run; i += VECTOR) {
+            const mve_pred16_t lanes = vctp8q(run - i);
+
+            vstrbq_p_s8(to + i, vldrbq_z_s8(from + i, lanes), lanes);
+        }
+    }
+}
+
+ESR_INLINE void spread_words(int8_t *to, const int8_t *from, uint32_t count, uint32_t step,
+                             uint32_t from_step)
+{
+    for (; count > 0; count--, from += from_step, to += step) {
+        memcpy(to, from, 4);
     }
 }
 
@@ -89,7 +105,7 @@ static void fill_row(const strip *s, int8_t *to, const int8_t *from, uint32_t co
     if (s->args->in_channels == 1 && s->column <= UINT8_MAX / (VECTOR - 1)) {
         spread_bytes(to, from, columns, s->column);
     } else if (s->inputs == 4) {
-        spread_runs(to, from, columns, s->column, s->args->in_channels, 4);
+        spread_words(to, from, columns, s->column, s->args->in_channels);
     } else {
         spread_runs(to, from, columns, s->column, s->args->in_channels, s->inputs);
     }
@@ -101,10 +117,10 @@ static void fill_columns(const strip *s, uint32_t in_first)
 
     for (uint32_t y = 0; y < args->kernel_h; y++) {
         const int8_t *from = esr_window_row(&args->in, y) +
-                             (size_t)s->first * args->in_channels + in_first;
+                             (size_t)s->first * args->stride_w * args->in_channels + in_first;
 
         fill_row(s, (int8_t *)args->scratch + y * s->inputs, from,
-                 s->pixels + args->kernel_w - 1);
+                 (s->pixels - 1) * args->stride_w + args->kernel_w);
     }
 }
 
@@ -114,11 +130,11 @@ static void fill_columns(const strip *s, uint32_t in_first)
  * twice. */
 ESR_NOINLINE static void add_windows(const strip *s, const int8_t *weights, int32_t *sums)
 {
-    const uint32_t column = s->column, vectors = s->vectors;
-    const int8_t *window = s->windows, *last = window + (s->pixels - 1) * column;
+    const uint32_t step = s->step, vectors = s->vectors;
+    const int8_t *window = s->windows, *last = window + (s->pixels - 1) * step;
 
-    for (; window < last; window += 2 * column, sums += 2 * QUAD) {
-        esr_add_products(sums, window, window + column, weights, vectors);
+    for (; window < last; window += 2 * step, sums += 2 * QUAD) {
+        esr_add_products(sums, window, window + step, weights, vectors);
     }
     if (window == last) {
         esr_add_products(sums, window, window, weights, vectors);
@@ -196,7 +212,7 @@ static const int8_t *run_group(strip *s, const int8_t *weights, uint32_t group)
 {
     const esr_conv *args = s->args;
     const uint32_t columns = (uint32_t)(args->scratch_bytes - VECTOR) / s->column;
-    const uint32_t limit = columns - (args->kernel_w - 1);
+    const uint32_t limit = (columns - args->kernel_w) / args->stride_w + 1;
     const int8_t *next = weights;
 
     s->windows = args->scratch;
@@ -214,7 +230,7 @@ static void run_in_place(strip *s)
     s->windows = esr_window_row(&args->in, 0);
     for (s->first = 0; s->first < args->pixels; s->first += s->pixels) {
         run_strip(s, args->weights, 0, STRIP);
-        s->windows += s->pixels * s->column;
+        s->windows += s->pixels * s->step;
     }
 }
 
@@ -226,6 +242,7 @@ void esr_conv_row(const esr_conv *args)
     s.args = args;
     s.inputs = args->in_channels / args->groups;
     s.column = args->kernel_h * s.inputs;
+    s.step = s.column * args->stride_w;
     s.vectors = window_vectors(args->kernel_h, args->kernel_w, s.inputs);
     if (args->kernel_h == 1 && args->groups == 1) {
         run_in_place(&s);

@@ -33,6 +33,7 @@
 #define ESR_MAX_UNIT_PIXELS 256  /* pixels per unit */
 #define ESR_MAX_CHANNELS 4096
 #define ESR_MAX_KERNEL 127       /* kernel height and width, padding */
+#define ESR_MAX_STRIDE 4         /* of convolutions */
 #define ESR_MAX_DEPTH 65536      /* rows of a ring buffer */
 #define ESR_MAX_RECORDS 65536    /* buffers, operators, entries: each */
 #define ESR_MAX_DELAY 65536      /* rows */
@@ -70,7 +71,7 @@ typedef struct esr_plan_buffer {
 } esr_plan_buffer;
 
 typedef enum esr_plan_kind {
-    ESR_CONV,           /* extra: unused */
+    ESR_CONV,           /* extra: stride - 1 */
     ESR_DEPTHWISE,
     ESR_PRELU,          /* extra: 1 negates the results of negative values; weights: alphas, or 0 */
     ESR_LUT,            /* weights: the table of 256 values */
@@ -99,6 +100,24 @@ typedef struct esr_plan_operator {
     int32_t other_zero_point;
     int32_t out_zero_point;
 } esr_plan_operator;
+
+/* Rows and columns from window to window of a convolution. */
+static inline uint32_t esr_stride_of(const esr_plan_operator *op)
+{
+    return op->extra + 1;
+}
+
+/* Rows or columns of a window, of `kernel` in all, before and after the `stride` ones that belong to
+ * its output. */
+static inline uint32_t esr_before(const esr_plan_operator *op, uint32_t kernel)
+{
+    return kernel > op->extra ? (kernel - op->extra - 1) / 2 : 0;
+}
+
+static inline uint32_t esr_after(const esr_plan_operator *op, uint32_t kernel)
+{
+    return kernel > op->extra ? (kernel - op->extra) / 2 : 0;
+}
 
 #define ESR_ENTRY_INPUT UINT32_C(0xffffffff) /* wait for an input row */
 #define ESR_ENTRY_EMIT UINT32_C(0xfffffffe)  /* pass a row of the output to the sink */
