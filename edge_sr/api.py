@@ -208,33 +208,48 @@ def compress(
     image: Image,
     rate: int | None = None,
     *,
+    quality: float | None = None,
+    bpp: float | None = None,
     model: str | os.PathLike[str] | None = None,
     precision: Precision = "int8",
-    planes: int = 8,
+    planes: int | None = None,
 ) -> bytes:
-    """Compress an image with TinyCompress.
+    """Compress an image with a learned codec.
 
     Args:
         image: a path, a Pillow image or a uint8 array (H, W) or (H, W, 3).
-        rate: pixels per latent sample of a channel: 4, 16, 64 or 256; None for the model's, or 16.
-        model: the id of a shipped codec ("tinycompress-rd"), or a codec's folder; None for the one
-            of the rate.
+        rate: of TinyCompress: pixels per latent sample of a channel: 4, 16, 64 or 256; None for the
+            model's, or 16.
+        quality: of the codecs cae-low and cae-high: a number from 1 to 10; None for 5.
+        bpp: limit on the size of the file in bits per pixel: the highest quality, or the bit
+            planes, that fit; None for none.
+        model: the id of a shipped codec ("cae-low", "tinycompress-rd"), "cae" for the pair of
+            cae-low and cae-high, or a codec's folder; None for the codec of the options.
         precision: "int8" or "float32".
-        planes: bit planes to keep, 1 to 8; fewer make a smaller file of less quality.
+        planes: of TinyCompress: bit planes to keep, 1 to 8; fewer make a smaller file of less
+            quality; None for 8.
 
     Returns:
         A .tcz file.
 
     Raises:
-        EdgeSRError: the image cannot be read, or there is no such codec.
+        EdgeSRError: the image cannot be read, there is no such codec, or an option is not one of
+            this codec.
     """
-    from edge_sr.codec import codec, opening
+    from edge_sr.codec.request import Request
 
     _check_choice("precision", precision, catalog.PRECISIONS)
-    name = None if model is None else _name(model)
-    opened = opening.find(_whole("rate", rate), precision == "int8", name)
+    request = Request(
+        quality=_real("quality", quality),
+        bpp=_real("bpp", bpp),
+        model=None if model is None else _name(model),
+        rate=_whole("rate", rate),
+        int8=precision == "int8",
+        planes=_whole("planes", planes),
+    )
+    request.check()
     pixels = cast(NDArray[np.uint8], _pixels(image, wide=False))
-    return codec.compress(pixels, opened, _required("planes", planes))
+    return request.open()(pixels)
 
 
 def decompress(
@@ -248,7 +263,7 @@ def decompress(
     Args:
         data: the file's bytes, or its path.
         model: the folder of the codec that made it; None for a shipped one.
-        planes: bit planes to decode; None for all that are intact.
+        planes: of TinyCompress: bit planes to decode; None for all that are intact.
 
     Returns:
         uint8 (H, W) gray or (H, W, 3) RGB.
@@ -256,13 +271,14 @@ def decompress(
     Raises:
         EdgeSRError: it is not a .tcz file, is damaged, or its codec is not here.
     """
-    from edge_sr.codec import codec, container, opening
+    from edge_sr.codec import codec, opening
 
-    content = _content(data)
-    opened = None
-    if model is not None:
-        opened = opening.find_for(container.unpack(content).header, _name(model))
-    return codec.decompress(content, opened, _whole("planes", planes)).pixels
+    name = None if model is None else _name(model)
+
+    def find(header: codec.AnyHeader) -> codec.Decoder:
+        return opening.find_for(header, name)
+
+    return codec.decompress(_content(data), find, _whole("planes", planes)).pixels
 
 
 def _content(data: bytes | str | os.PathLike[str]) -> bytes:
@@ -375,6 +391,15 @@ def _check_choice(what: str, value: object, choices: tuple[str | None, ...]) -> 
     if not isinstance(value, str | None) or value not in choices:
         available = ", ".join(choice for choice in choices if choice is not None)
         raise UserError(f"unknown {what} {value!r}; available: {available}")
+
+
+def _real(what: str, value: object) -> float | None:
+    """A number as a float; None stays."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise UserError(f"{what} is a number, not {value!r}")
+    return float(value)
 
 
 def _whole(what: str, value: object) -> int | None:

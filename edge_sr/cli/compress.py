@@ -1,7 +1,5 @@
 """`edge-sr compress`: compresses an image, or a folder of images, to .tcz files."""
 
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +14,7 @@ from edge_sr.errors import UserError
 from edge_sr.files import read_at_most
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from edge_sr.codec.network import Network
+    from edge_sr.codec.request import Encode
     from edge_sr.data.image_types import Image
 
 SUFFIX = ".tcz"
@@ -28,8 +24,9 @@ CodecOption = Annotated[
     typer.Option(
         metavar="CODEC",
         autocompletion=complete_codec,
-        help="Id of a shipped codec (`edge-sr models`), or a folder with a codec's .tflite.",
-        show_default="the codec of the rate or file",
+        help="Id of a shipped codec (`edge-sr models`), cae for the pair cae-low and cae-high, or "
+        "a folder with a codec's files.",
+        show_default="the codec of the options or file",
     ),
 ]
 CodecThreadsOption = Annotated[
@@ -61,41 +58,56 @@ def compress(
             help="The .tcz file to write, a folder for .tcz files, or - for stdout.",
         ),
     ],
-    rate: Annotated[
-        int | None,
+    quality: Annotated[
+        float | None,
         typer.Option(
-            help="Pixels per latent sample: 4, 16, 64 or 256.", show_default="the codec's, else 16"
+            help="Quality, 1 to 10, also between whole numbers; selects cae-low or cae-high.",
+            show_default="5",
+        ),
+    ] = None,
+    target_bpp: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest size in bits per pixel: the highest quality, or the bit planes, that fit."
         ),
     ] = None,
     model: CodecOption = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            help="TinyCompress: pixels per latent sample: 4, 16, 64 or 256.",
+            show_default="the codec's, else 16",
+        ),
+    ] = None,
     int8: Annotated[
         bool, typer.Option("--int8/--float32", help="Precision of the network.")
     ] = True,
     planes: Annotated[
         int | None,
-        typer.Option(help="Bit planes to keep, 1 to 8.", show_default="8"),
-    ] = None,
-    target_bpp: Annotated[
-        float | None,
-        typer.Option(help="Largest size in bits per pixel; keeps the bit planes that fit."),
+        typer.Option(help="TinyCompress: bit planes to keep, 1 to 8.", show_default="8"),
     ] = None,
     quantizer: Annotated[
-        str, typer.Option(help="clipping, or normalization (with --float32 only).")
-    ] = "clipping",
+        str | None,
+        typer.Option(
+            help="TinyCompress: clipping, or normalization (with --float32 only).",
+            show_default="clipping",
+        ),
+    ] = None,
     threads: CodecThreadsOption = None,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     force: ForceOption = False,
 ) -> None:
-    """Compress an image, or a folder of images, with TinyCompress.
+    """Compress an image, or a folder of images, with a learned codec.
 
-    Gray images stay gray; transparency and colour profiles are dropped, and 16 bits become 8. Fewer
-    bit planes make a smaller file of lower quality. docs/reference/tcz.md describes the format.
+    Gray images stay gray; transparency and colour profiles are dropped, and 16 bits become 8. The
+    codecs cae-low and cae-high have qualities; those of TinyCompress have a rate and bit planes.
+    docs/reference/tcz.md describes the format.
     """
-    from edge_sr.zoo import catalog
+    from edge_sr.codec.request import Request
 
-    encode = _encoder(planes, target_bpp, quantizer, int8)
+    request = Request(quality, target_bpp, model, rate, int8, planes, quantizer)
+    request.check()
     count = count_threads(threads)
-    catalog.resolve(model, rate=rate, kind="codec")
     if source != streams.STANDARD and not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
@@ -105,13 +117,12 @@ def compress(
     else:
         _check_file(target, force)
 
-    from edge_sr.codec import opening
     from edge_sr.data.images import list_images
 
-    codec = opening.find(rate, int8, model, count)
+    encode = request.open(count)
 
     def work(image: Path, path: Path) -> str | None:
-        return _compress_file(image, path, lambda pixels: encode(pixels, codec), max_pixels)
+        return _compress_file(image, path, encode, max_pixels)
 
     if source.is_dir():
         task = Task("compressing", "compressed", SUFFIX, list_images, work)
@@ -142,35 +153,7 @@ def _check_file(target: Path, force: bool) -> None:
         raise UserError(f"cannot write {target}: its name must end in {SUFFIX}")
 
 
-def _encoder(
-    planes: int | None, target_bpp: float | None, quantizer: str, int8: bool
-) -> "Callable[[np.ndarray, Network], bytes]":
-    """Return the compression that the options describe, as a function of an image and a network."""
-    from edge_sr.codec import codec
-    from edge_sr.codec.network import check_kind
-    from edge_sr.codec.planes import BITS, check
-    from edge_sr.codec.quantizer import Kind
-
-    if quantizer.upper() not in Kind.__members__:
-        names = ", ".join(kind.name.lower() for kind in Kind)
-        raise UserError(f"unknown quantizer {quantizer!r}; available: {names}")
-    kind = Kind[quantizer.upper()]
-    check_kind(kind, int8)
-    if target_bpp is None:
-        count = BITS if planes is None else planes
-        check(count)
-        return lambda pixels, network: codec.compress(pixels, network, count, kind)
-    if planes is not None:
-        raise UserError("--planes and --target-bpp exclude each other; give one")
-    if not (math.isfinite(target_bpp) and target_bpp > 0):
-        raise UserError(f"--target-bpp takes a number above 0, not {target_bpp:g}")
-    bpp = target_bpp
-    return lambda pixels, network: codec.compress_within(pixels, network, bpp, kind)
-
-
-def _compress_file(
-    source: Path, target: Path, encode: "Callable[[np.ndarray], bytes]", max_pixels: int
-) -> str | None:
+def _compress_file(source: Path, target: Path, encode: "Encode", max_pixels: int) -> str | None:
     """Compress one image; return a note on what was converted or dropped."""
     from edge_sr.data.image_formats import PROFILE_LEFT_OUT
 

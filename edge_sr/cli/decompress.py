@@ -21,8 +21,13 @@ from edge_sr.cli.folders import Task, check_target, run_folder
 from edge_sr.errors import UserError
 
 if TYPE_CHECKING:
+    from edge_sr.codec import header2
+    from edge_sr.codec.autoencoder import Autoencoder
     from edge_sr.codec.header import Header
     from edge_sr.codec.network import Network
+
+    Decoder = Network | Autoencoder
+    Find = Callable[[Header | header2.Header], Decoder]
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,10 @@ def decompress(
     ],
     planes: Annotated[
         int | None,
-        typer.Option(help="Bit planes to decode, from the most significant.", show_default="all"),
+        typer.Option(
+            help="TinyCompress: bit planes to decode, from the most significant.",
+            show_default="all",
+        ),
     ] = None,
     salvage: Annotated[
         bool,
@@ -66,13 +74,14 @@ def decompress(
 ) -> None:
     """Decompress a .tcz file to an image, or a folder of .tcz files to images.
 
-    Truncated files decode to their intact bit planes.
+    Truncated files of TinyCompress decode to their intact bit planes; those of other codecs need
+    --salvage, which decodes the rows that are there.
     """
-    from edge_sr.zoo import catalog
+    from edge_sr.codec import opening
 
     find = _finder(model, count_threads(threads))
     if model is not None:
-        catalog.resolve(model, kind="codec")
+        opening.has_qualities(model)
     if source != streams.STANDARD and not source.exists():
         raise UserError(f"cannot read {source}: no such file or folder")
     if source.is_dir():
@@ -104,13 +113,13 @@ def _check_file(target: Path, force: bool) -> None:
         check_suffix(target)
 
 
-def _finder(model: str | None, threads: int) -> "Callable[[Header], Network]":
+def _finder(model: str | None, threads: int) -> "Find":
     """Return a function that finds the decoder of a file, and opens each decoder once."""
     from edge_sr.codec import opening
 
-    opened: dict[tuple[str, bytes], Network] = {}
+    opened: dict[tuple[str, bytes], Decoder] = {}
 
-    def find(header: "Header") -> "Network":
+    def find(header: "Header | header2.Header") -> "Decoder":
         key = header.model_id, header.model_hash
         if key not in opened:
             opened[key] = opening.find_for(header, model, threads)
@@ -133,19 +142,16 @@ def _list_files(folder: Path) -> list[Path]:
     return files
 
 
-def _decompress_file(
-    source: Path, target: Path, find: "Callable[[Header], Network]", request: Request
-) -> str | None:
+def _decompress_file(source: Path, target: Path, find: "Find", request: Request) -> str | None:
     """Decompress one file; return a note on missing or surplus bytes."""
-    from edge_sr.codec import codec, container
+    from edge_sr.codec import codec, versions
     from edge_sr.data.image_writer import png_bytes, write_image
 
     with streams.naming(source):
         with streams.reading(source) as stream:
-            data = container.read(stream, request.max_pixels)
-        options = request.salvage, request.max_pixels
-        header = container.unpack(data, *options, request.planes).header
-        decoded = codec.decompress(data, find(header), request.planes, *options)
+            data = versions.read(stream, request.max_pixels)
+        options = request.planes, request.salvage, request.max_pixels
+        decoded = codec.decompress(data, find, *options)
     if target == streams.STANDARD:
         streams.write(target, png_bytes(decoded.pixels))
     else:

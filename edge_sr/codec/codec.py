@@ -1,17 +1,22 @@
 """Compresses an image to a .tcz file, and decompresses it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from edge_sr.codec import container, opening
+from edge_sr.codec import container, container2, header2, learned, opening, versions
 from edge_sr.codec import planes as bit_planes
+from edge_sr.codec.autoencoder import Autoencoder
 from edge_sr.codec.header import MAX_PIXELS, Colour, Header
 from edge_sr.codec.network import Network
+from edge_sr.codec.pixels import as_rgb, to_gray
 from edge_sr.codec.quantizer import Kind
 from edge_sr.data.image_types import Pixels
 from edge_sr.engine import coder
 from edge_sr.errors import UserError
+
+AnyHeader = Header | header2.Header
+Decoder = Network | Autoencoder
+Decoding = Decoder | Callable[[AnyHeader], Decoder]
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Decoded:
     """
 
     pixels: Pixels
-    file: container.File
+    file: container.File | container2.File
     note: str
 
 
@@ -85,8 +90,7 @@ def _encode(pixels: Pixels, coding: Network, kind: Kind) -> tuple[Header, Pixels
         raise UserError(
             f"the image is {width}x{height}; .tcz files hold at most {coder.MAX_SIDE} a side"
         )
-    rgb = np.repeat(pixels[..., np.newaxis], 3, axis=2) if gray else pixels
-    samples, quantizer = coding.encode(rgb, kind)
+    samples, quantizer = coding.encode(as_rgb(pixels), kind)
     colour = Colour.GRAY if gray else Colour.RGB
     header = Header(coding.id, coding.hash, coding.rate, width, height, colour, quantizer)
     return header, samples
@@ -94,38 +98,57 @@ def _encode(pixels: Pixels, coding: Network, kind: Kind) -> tuple[Header, Pixels
 
 def decompress(
     data: bytes,
-    decoding: Network | None = None,
+    decoding: Decoding | None = None,
     planes: int | None = None,
     salvage: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Decoded:
-    """Decode a .tcz file.
+    """Decode a .tcz file of any version.
 
     Args:
         data: the file.
-        decoding: the network that compressed it; None for the shipped one that its header names.
-        planes: number of bit planes to decode; None for all that are intact.
-        salvage: as in `container.unpack`.
+        decoding: the codec that compressed it, or a function that finds the codec of a header; None
+            for the shipped one that the header names.
+        planes: number of bit planes of a TinyCompress file to decode; None for all that are intact.
+        salvage: decode a damaged or truncated file up to the damage.
         max_pixels: limit on the size of the image.
 
     Raises:
         UserError: the data is not a .tcz file, of another network or damaged, or it has fewer
             intact planes than `planes`.
     """
+    if versions.version_of(data) == header2.VERSION:
+        return _decompress_learned(data, decoding, planes, salvage, max_pixels)
     file = container.unpack(data, salvage, max_pixels, planes)
     available = len(file.segments)
     if planes is not None and not 1 <= planes <= available:
         raise UserError(f"{planes} bit planes cannot be decoded; available: {available}")
     header = file.header
-    if decoding is None:
-        decoding = opening.find_for(header)
-    opening.check_made_by(header, decoding)
+    network = _decoder(header, decoding)
+    assert isinstance(network, Network)  # it has the hash of one
     latents = replace(file, segments=file.segments[:planes]).latents()
-    rgb = decoding.decode(latents, header.height, header.width)
-    pixels = _to_gray(rgb) if header.colour is Colour.GRAY else rgb
+    rgb = network.decode(latents, header.height, header.width)
+    pixels = to_gray(rgb) if header.colour is Colour.GRAY else rgb
     return Decoded(pixels, file, file.note)
 
 
-def _to_gray(rgb: Pixels) -> Pixels:
-    """The mean of R, G and B, rounded to nearest (thirds never tie)."""
-    return ((rgb.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+def _decompress_learned(
+    data: bytes, decoding: Decoding | None, planes: int | None, salvage: bool, max_pixels: int
+) -> Decoded:
+    """Decode a file of version 2."""
+    if planes is not None:
+        raise UserError("only files of TinyCompress have bit planes; leave --planes out")
+    file = container2.unpack(data, salvage, max_pixels)
+    autoencoder = _decoder(file.header, decoding)
+    assert isinstance(autoencoder, Autoencoder)  # it has the hash of one
+    return Decoded(learned.decode(file, autoencoder), file, file.note)
+
+
+def _decoder(header: AnyHeader, decoding: Decoding | None) -> Decoder:
+    """The codec of a file, which made it."""
+    if isinstance(decoding, Network | Autoencoder):
+        network = decoding
+    else:
+        network = (decoding or opening.find_for)(header)
+    opening.check_made_by(header, network)
+    return network

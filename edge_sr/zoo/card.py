@@ -43,7 +43,7 @@ class Card:
         data: the training images.
         remade_by: the commands that make the weights again.
         scale: of an upscaler, else None.
-        rate: of a codec, pixels per latent sample of a channel, else None.
+        rate: of TinyCompress, pixels per latent sample of a channel, else None.
         options: of the architecture's config, where they differ from the defaults.
         training: the float run; None for untrained networks.
         rounding: float runs with simulated rounding between `training` and `tuning`.

@@ -4,6 +4,7 @@ A network has one id, used in folders, records, suites, options and messages:
 
     tinypssr-x2               an upscaler: model and scale
     tinycompress-16           a codec: its rate, or another word ("rd")
+    cae-low                   a codec with qualities instead of a rate
     tinycompress-16/encoder   one part of a codec
 
 `resolve` turns an id, a file or a folder into a `Network`. It also reads the shorter spellings that
@@ -31,6 +32,14 @@ DEFAULT_MODEL = "tinypssr-anchor"
 DEFAULT_SCALE = 2
 DEFAULT_RATE = 16
 CODEC = "tinycompress"
+LEARNED = "cae"
+"""The codecs whose ids begin so have qualities; `--model cae` takes the one of each quality."""
+
+DEFAULT_CODEC = CODEC
+"""The codec of `edge-sr compress` where no option names one."""
+
+CONTEXT = "context.safetensors"
+"""The file of a codec with qualities that predicts its symbols."""
 
 SUFFIXES = (".tflite", ".onnx", ".safetensors")
 """Of files that hold a network."""
@@ -54,7 +63,8 @@ class Entry:
     Attributes:
         folder: `float.safetensors`, `int8.safetensors`, `card.toml`, and ready files: of an
             upscaler `{float32,int8}.{tflite,onnx}`, of a codec
-            `{encoder,decoder}-{float32,int8}.tflite`.
+            `{encoder,decoder}-{float32,int8}.tflite`; of one with qualities
+            `context.safetensors`, too.
     """
 
     folder: Path
@@ -97,9 +107,14 @@ class Entry:
 
     @property
     def rate(self) -> int:
-        """Of a codec: pixels per latent sample of a channel."""
+        """Of TinyCompress: pixels per latent sample of a channel."""
         assert self.card.rate is not None
         return self.card.rate
+
+    @property
+    def has_qualities(self) -> bool:
+        """Whether it is a codec with qualities, not one with a rate and bit planes."""
+        return (self.folder / CONTEXT).is_file()
 
     @property
     def thermal(self) -> bool:
@@ -153,12 +168,12 @@ def rates() -> tuple[int, ...]:
 
 
 def entries(kind: Kind | None = None) -> list[Entry]:
-    """The shipped networks: upscalers by model and scale, then codecs by rate."""
+    """The shipped networks: upscalers by model and scale, then codecs by rate, then others."""
     found = [Entry(card.parent) for card in FOLDER.glob("*/card.toml")]
     upscalers = [entry for entry in found if entry.kind == "super-resolution"]
     codecs = [entry for entry in found if entry.kind == "codec"]
     upscalers.sort(key=lambda entry: (entry.model, entry.scale))
-    codecs.sort(key=lambda entry: (entry.rate, entry.id))
+    codecs.sort(key=lambda entry: (entry.has_qualities, entry.card.rate or 0, entry.id))
     return [entry for entry in (*upscalers, *codecs) if kind in (None, entry.kind)]
 
 
@@ -252,7 +267,7 @@ def split_part(name: str) -> tuple[str, Part | None]:
     """ "tinycompress-16/encoder" and "tinycompress-16-encoder" as the codec and the part."""
     for part in CODEC_PARTS:
         for separator in ("/", "-"):
-            if name.endswith(f"{separator}{part}") and name.startswith(CODEC):
+            if name.endswith(f"{separator}{part}") and name.startswith((CODEC, LEARNED)):
                 return name.removesuffix(f"{separator}{part}"), part
     return name, None
 
@@ -367,5 +382,7 @@ def _check(
         return
     if scale is not None:
         raise UserError(f"{entry.id} is a codec, which has no scale; leave --scale out")
+    if rate is not None and entry.has_qualities:
+        raise UserError(f"{entry.id} has qualities, and no rate; leave --rate out")
     if rate is not None and entry.is_shipped and rate != entry.rate:
         raise UserError(f"{entry.id} has rate {entry.rate}, not {rate}")

@@ -46,16 +46,16 @@ class CodecSummary:
     Attributes:
         id: of the codec, "tinycompress-16".
         model: the same.
-        rate: pixels per latent sample of a channel.
+        rate: pixels per latent sample of a channel; None for a codec with qualities.
         parameters: of the encoder and of the decoder; shared weights count once.
         macs_per_pixel: MACs per pixel of the image, of the encoder and of the decoder.
-        quality: bits per pixel, PSNR (dB) and MS-SSIM with all bit planes, by precision, then by
-            test set.
+        quality: bits per pixel, PSNR (dB) and MS-SSIM with all bit planes, or at the quality that
+            is given, by precision, then by test set.
     """
 
     id: str
     model: str
-    rate: int
+    rate: int | None
     parameters: dict[str, int]
     macs_per_pixel: dict[str, float]
     quality: dict[str, dict[str, dict[str, float]]]
@@ -88,15 +88,15 @@ def codec(entry: Entry) -> CodecSummary:
     Raises:
         UserError: a file of the codec is missing or damaged.
     """
-    # A network file repeats the block's weights in each iteration.
-    iterations = CodecConfig(rate=entry.rate).iterations
+    # A network file of TinyCompress repeats the block's weights in each iteration.
+    iterations = 1 if entry.has_qualities else CodecConfig(rate=entry.rate).iterations
     quality = entry.card.quality
     networks = {part: graph.read_graph(entry.file(min(quality), part=part)) for part in CODEC_PARTS}
     images = {"encoder": networks["encoder"].input, "decoder": networks["decoder"].output}
     return CodecSummary(
         id=entry.id,
         model=entry.id,
-        rate=entry.rate,
+        rate=entry.card.rate,
         parameters={
             part: graph.parameters(network) // iterations for part, network in networks.items()
         },

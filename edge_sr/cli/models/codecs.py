@@ -33,18 +33,23 @@ def _table(codecs: "list[CodecSummary]", test_set: str) -> "Table":
     headings = ("rate", "weights", "MACs", "bpp", "Y dB", "RGB dB", "MS-SSIM")
     table = new_table(title, "codec", headings)
     for codec in codecs:
-        costs = (codec.rate, sum(codec.parameters.values()), sum(codec.macs_per_pixel.values()))
+        costs = (sum(codec.parameters.values()), sum(codec.macs_per_pixel.values()))
         for precision, scores in codec.quality.items():
             if test_set in scores:
                 cells = (*(f"{round(cost):,}" for cost in costs), *_score(scores[test_set]))
-                table.add_row(codec.id, precision, *cells)
+                table.add_row(codec.id, precision, _rate(codec, scores[test_set]), *cells)
     return table
 
 
 def _rows(codecs: "list[CodecSummary]") -> list[list[str]]:
     sets = _test_sets(codecs)
     return [
-        [f"{codec.id} {precision}", *_costs(codec), *_quality(scores, sets)]
+        [
+            f"{codec.id} {precision}",
+            _rate(codec, *scores.values()),
+            *_costs(codec),
+            *_quality(scores, sets),
+        ]
         for codec in codecs
         for precision, scores in codec.quality.items()
     ]
@@ -60,13 +65,18 @@ def _scores(codecs: "list[CodecSummary]") -> list[str]:
     return [f"{name} {score}" for name in _test_sets(codecs) for score in _SCORES]
 
 
+def _rate(codec: "CodecSummary", *scores: dict[str, float]) -> str:
+    """Return the rate, or the quality at which a codec that has qualities was measured."""
+    if codec.rate is not None:
+        return f"{codec.rate:,}"
+    measured = next((score["quality"] for score in scores if "quality" in score), None)
+    return "" if measured is None else f"q {measured:g}"
+
+
 def _costs(codec: "CodecSummary") -> list[str]:
     return [
-        str(codec.rate),
-        *(
-            " + ".join(f"{round(cost[part]):,}" for part in _PARTS)
-            for cost in (codec.parameters, codec.macs_per_pixel)
-        ),
+        " + ".join(f"{round(cost[part]):,}" for part in _PARTS)
+        for cost in (codec.parameters, codec.macs_per_pixel)
     ]
 
 
