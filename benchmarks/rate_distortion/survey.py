@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from benchmarks.rate_distortion.codecs import BEST, PhotoFormat, TinyCompress
+from benchmarks.rate_distortion.codecs import BEST, Codec, Learned, PhotoFormat, TinyCompress
 from benchmarks.rate_distortion.records import Log, Record
 from benchmarks.rate_distortion.study import (
     ImageFile,
@@ -66,11 +66,11 @@ class Survey:
 def survey(
     log: Log,
     images: Sequence[ImageFile],
-    networks: Sequence[TinyCompress],
+    networks: Sequence[TinyCompress | Learned],
     formats: Sequence[PhotoFormat],
     progress: Progress,
 ) -> Survey:
-    """Measure networks with all numbers of planes, and formats at about the same bpp.
+    """Measure networks with all numbers of planes or at whole qualities, and formats at their bpp.
 
     Args:
         log: receives the records.
@@ -82,7 +82,7 @@ def survey(
     Raises:
         UserError: as `study.measure`.
     """
-    records = [network_records(log, images, each, progress) for each in networks]
+    records = [network_records(log, images, each, progress, _settings(each)) for each in networks]
     curves = [means(each) for each in records]
     small = {record.image for each in records for record in each if record.ms_ssim is None}
     matches, tried = {}, {}
@@ -96,21 +96,28 @@ def survey(
     return Survey(images[0].collection, curves, matches, tried, sorted(small))
 
 
+def _settings(network: TinyCompress | Learned) -> Sequence[int]:
+    """All numbers of planes, or whole qualities."""
+    if isinstance(network, TinyCompress):
+        return PLANES
+    return [setting for setting in network.settings if setting % 10 == 0]
+
+
 def network_records(
     log: Log,
     images: Sequence[ImageFile],
-    network: TinyCompress,
+    network: Codec,
     progress: Progress,
-    planes: Sequence[int] = PLANES,
+    settings: Sequence[int] = PLANES,
 ) -> list[Record]:
-    """Return records of a network for each image of a set and each number of planes.
+    """Return records of a network for each image of a set and each setting.
 
     Raises:
         UserError: as `study.measure`.
     """
     what = f"{images[0].collection}: {network.name}"
     work = progress(images, what, len(images))
-    return [record for file in work for record in measure(log, file, network, planes)]
+    return [record for file in work for record in measure(log, file, network, settings)]
 
 
 def nearest_quality(bpp: Callable[[int], float], target: float, least: int) -> int:

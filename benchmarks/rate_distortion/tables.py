@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.rate_distortion import published
 from benchmarks.rate_distortion.published import Point
+from benchmarks.rate_distortion.quality import Quality
 from benchmarks.rate_distortion.records import Record
 from benchmarks.rate_distortion.search import PSNRS, Hit, Identified, nearest
 from benchmarks.rate_distortion.study import Mean
@@ -44,17 +45,20 @@ def beside_formats(
 
     Args:
         collection: the set's name.
-        means: of the network, by planes.
+        means: of the network, by planes or by quality in tenths.
         matches: by format, one for each of `means`.
     """
+    has_planes = means[0].raw is not None
     rows = []
     for place, ours in reversed(list(enumerate(means))):
-        rows.append((f"{ours.setting}", ours.codec, *_figures(ours)))
+        setting = f"{ours.setting}" if has_planes else f"{ours.setting / 10:g}"
+        rows.append((setting, ours.codec, *_figures(ours)))
         for name, row in matches.items():
             match = row[place]
             label = name if match is None else f"{name} {match.setting}"
             rows.append(("", label, *_figures(match)))
-    headings = ("planes", "codec, quality", "bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM")
+    setting = "planes" if has_planes else "quality"
+    headings = (setting, "codec, quality", "bpp", "PSNR-Y", "PSNR-RGB", "MS-SSIM")
     return Table(f"{collection}, {means[0].codec}", headings, tuple(map(Row, rows)))
 
 
@@ -229,4 +233,23 @@ def survey_tables(survey: Survey) -> list[Table]:
     for place, curve in enumerate(survey.curves):
         matches = {name: rows[place] for name, rows in survey.matches.items()}
         formats.append(beside_formats(survey.collection, curve, matches))
-    return [*formats, *(latents(survey.collection, curve) for curve in survey.curves)]
+    with_planes = [curve for curve in survey.curves if curve[0].raw is not None]
+    return [*formats, *(latents(survey.collection, curve) for curve in with_planes)]
+
+
+def at_equal_bpp(collection: str, rows: Mapping[float, Mapping[str, Quality]]) -> Table:
+    """Compare codecs at the same bits per pixel.
+
+    Args:
+        collection: the set's name.
+        rows: by bits per pixel, then by codec: what it reaches there.
+    """
+    cells = []
+    for bpp, codecs in rows.items():
+        for number_of, (name, quality) in enumerate(codecs.items()):
+            decibels = (number(quality.psnr_y, 2), number(quality.psnr_rgb, 2))
+            first = f"{bpp:g}" if number_of == 0 else ""
+            cells.append((first, name, *decibels, number(quality.ms_ssim, 4)))
+    title = f"{collection}: codecs at equal bits per pixel, means of whole files"
+    headings = ("bpp", "codec", "PSNR-Y", "PSNR-RGB", "MS-SSIM")
+    return Table(title, headings, tuple(map(Row, cells)))

@@ -11,12 +11,13 @@ from edge_sr.cli.tables import show
 from edge_sr.errors import UserError, require
 
 if TYPE_CHECKING:
-    from benchmarks.rate_distortion.codecs import TinyCompress
+    from benchmarks.rate_distortion.codecs import Learned, TinyCompress
     from benchmarks.rate_distortion.records import Log
     from benchmarks.rate_distortion.study import ImageFile
     from benchmarks.rate_distortion.survey import Survey
 
 DEFAULT_RATES = (4, 16, 64)
+MAX_BPP = 24
 
 
 def rd(
@@ -43,6 +44,14 @@ def rd(
             "planes), image (every image at each rate), jpeg (the image of their JPEG files)."
         ),
     ] = None,
+    bpp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BPP,...",
+            help="Print only one table: all codecs and formats at these bits per pixel.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(parser=parse_path, metavar="DIR", help="Output folder.")
     ] = Path("rd"),
@@ -50,11 +59,11 @@ def rd(
 ) -> None:
     """Measure bits per pixel, PSNR and MS-SSIM of codecs, and compare JPEG, WebP and AVIF.
 
-    Networks, float32 and int8, are measured with 1 to 8 bit planes. Each format is measured with
-    the quality whose mean bpp over the set is nearest. All figures are kept in DIR/records.csv:
-    after Ctrl-C the same command resumes.
+    Networks, float32 and int8, are measured with 1 to 8 bit planes, or at qualities 1 to 10. Each
+    format is measured with the quality whose mean bpp over the set is nearest. All figures are kept
+    in DIR/records.csv: after Ctrl-C the same command resumes.
     """
-    from benchmarks.rate_distortion.codecs import open_networks
+    from benchmarks.rate_distortion.codecs import open_learned, open_networks
     from benchmarks.rate_distortion.folder import open_folder
     from benchmarks.rate_distortion.records import Log
     from benchmarks.rate_distortion.slides import TABLES
@@ -62,12 +71,21 @@ def rd(
 
     if table is not None and table not in TABLES:
         raise UserError(f"unknown table {table!r}; available: {', '.join(TABLES)}")
+    if table is not None and bpp is not None:
+        raise UserError("--table and --bpp exclude each other; give one")
+    targets = [] if bpp is None else _parse_bpp(bpp)
     default = DEFAULT_RATES if table is None else TABLES[table].rates
     networks = open_networks(model or [], default if rates is None else _parse_rates(rates))
+    others = open_learned(model or []) if table is None else []
+    if not networks and not others:
+        raise UserError("a table of the slides needs a TinyCompress codec")
     sets = find_sets(folders, out)
     log = Log(open_folder(out))
+    if targets:
+        _at_equal_bpp(log, sets, [*others, *networks], targets, markdown)
+        return
     if table is None:
-        _survey(log, sets, networks, out, markdown)
+        _survey(log, sets, [*others, *networks], out, markdown)
         return
     for images in sets:
         for each in TABLES[table].make(log, images, networks, progress):
@@ -85,10 +103,39 @@ def _parse_rates(text: str) -> tuple[int, ...]:
     return tuple(sorted({known[part] for part in parts}))
 
 
+def _parse_bpp(text: str) -> list[float]:
+    """Return bits per pixel from a list of numbers."""
+    try:
+        targets = sorted({float(part) for part in text.split(",")})
+    except ValueError:
+        targets = []
+    if not targets or not all(0 < target <= MAX_BPP for target in targets):
+        raise UserError(f"--bpp takes numbers above 0, up to {MAX_BPP}, such as 0.2,0.4")
+    return targets
+
+
+def _at_equal_bpp(
+    log: "Log",
+    sets: "Sequence[Sequence[ImageFile]]",
+    networks: "Sequence[TinyCompress | Learned]",
+    targets: Sequence[float],
+    markdown: bool,
+) -> None:
+    """Print what networks and formats reach at the same bits per pixel."""
+    from benchmarks.rate_distortion.codecs import AT_EQUAL_BPP, PhotoFormat
+    from benchmarks.rate_distortion.equal import compare
+    from benchmarks.rate_distortion.tables import at_equal_bpp
+
+    codecs = [*networks, *map(PhotoFormat, AT_EQUAL_BPP)]
+    for images in sets:
+        rows = compare(log, images, codecs, targets, progress)
+        show(at_equal_bpp(images[0].collection, rows), markdown)
+
+
 def _survey(
     log: "Log",
     sets: "Sequence[Sequence[ImageFile]]",
-    networks: "Sequence[TinyCompress]",
+    networks: "Sequence[TinyCompress | Learned]",
     out: Path,
     markdown: bool,
 ) -> None:
