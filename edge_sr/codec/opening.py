@@ -203,16 +203,6 @@ def find_for(
     raise _unavailable(header, known, model)
 
 
-def quality_of(header: header2.Header) -> float | None:
-    """Return the quality of a file if its codec is shipped; None if it is not."""
-    for codec in catalog.entries("codec"):
-        for kind in ("int8", "float32"):
-            if codec.has_qualities and _id(codec, kind) == header.model_id:
-                master = Master.read(codec.folder / catalog.CONTEXT)
-                return quality.span(codec.id, master.top + 1).quality(header.place)
-    return None
-
-
 def _candidates(model: str | None) -> list[Entry]:
     """The codecs that may have made a file."""
     if model is None or model == catalog.LEARNED:

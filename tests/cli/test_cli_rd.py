@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import learned_standins
 import numpy as np
 import pytest
 import skimage.data
@@ -248,3 +249,48 @@ def test_an_image_that_cannot_be_read_is_named(
     (kodak / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     command = ("rd", kodak, *MODELS[:2], "--table", "aac", "--out", tmp_path / "out")
     assert "bad.png" in edge_sr.refuses(*command)
+
+
+def test_codecs_are_compared_at_equal_bpp(edge_sr: EdgeSr, kodak: Path, tmp_path: Path) -> None:
+    """The row of JPEG is checked with Pillow's own files."""
+    toy = learned_standins.write(tmp_path / "toy")
+    command = ("rd", kodak, "--model", toy, *MODELS[2:], "--bpp", "2,1.2", "--markdown")
+    result = edge_sr(*command, "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    lines = [line for line in result.out.splitlines() if line.startswith("|")][2:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    names = [row[1] for row in rows]
+    assert names[-3:] == ["jpeg-optimized", "webp", "avif"]
+    assert [row[0] for row in rows if row[0]] == ["1.2", "2"]
+    sizes, errors = [], []
+    pixels = [np.asarray(Image.open(kodak / f"{name}.png")) for name in ("large", "small")]
+    for quality in range(1, 101):
+        files = [io.BytesIO() for _ in pixels]
+        for image, file in zip(pixels, files, strict=True):
+            Image.fromarray(image).save(file, "JPEG", quality=quality, optimize=True)
+        pairs = list(zip(pixels, files, strict=True))
+        sizes.append(np.mean([8 * len(f.getvalue()) / p[..., 0].size for p, f in pairs]))
+        decoded = [np.asarray(Image.open(file)) for file in files]
+        squares = [
+            np.mean((a - b.astype(float)) ** 2) for a, b in zip(pixels, decoded, strict=True)
+        ]
+        errors.append(np.mean(10 * np.log10(255**2 / np.array(squares))))
+    expected = np.interp(np.log(2), np.log(sizes), errors)
+    assert float(rows[-3][3]) == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize("text", ["0", "a", "-1", "0.2,", "25", "nan"])
+def test_bits_per_pixel_must_be_numbers(edge_sr: EdgeSr, kodak: Path, text: str) -> None:
+    assert "--bpp takes numbers above 0" in edge_sr.refuses("rd", kodak, "--bpp", text)
+
+
+def test_a_survey_of_a_codec_with_qualities(edge_sr: EdgeSr, kodak: Path, tmp_path: Path) -> None:
+    toy = learned_standins.write(tmp_path / "toy")
+    (kodak / "large.png").unlink()
+    result = edge_sr("rd", kodak, "--model", toy, "--markdown", "--out", tmp_path / "out")
+    assert result.code == 0, result.err
+    assert "| quality | codec, quality | bpp |" in result.out
+    assert "bpp of the latents" not in result.out
+    records = lines(tmp_path / "out" / "records.csv")
+    ours = [int(line["setting"]) for line in records if line["codec"] == "toy-int8"]
+    assert sorted(ours) == list(range(10, 101, 10))
