@@ -7,7 +7,7 @@ from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import HEAD_BYTES, MAX_UNITS, Plan
 from edge_sr.errors import UserError
 from edge_sr.graph import Graph
-from firmware_harness import camera
+from firmware_harness import camera, symbol_camera
 from firmware_harness.board import Board
 from firmware_harness.frames import frame_height
 
@@ -28,11 +28,20 @@ def extra_ram(network: Graph, plan: Plan | FramePlan) -> ExtraRam:
     """Return the RAM that an encoder needs for a 4:3 frame on top of the rest; 0 for others."""
     if isinstance(plan, FramePlan) or not camera.is_encoder(network):
         return _nothing
+    if symbol_camera.is_encoder(network):
+        return lambda width: symbol_camera.bound(network, width).total
 
     def kept(width: int) -> int:
         return camera.most_bytes(network, plan, width, frame_height(width, plan.pixels_per_unit))
 
     return kept
+
+
+def extra_flash(network: Graph, plan: Plan | FramePlan) -> int:
+    """Return the flash of an encoder's context, at most; 0 for others."""
+    if isinstance(plan, FramePlan) or not symbol_camera.is_encoder(network):
+        return 0
+    return symbol_camera.context_bound(network)
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,14 @@ def fit(
     extra_flash: int = 0,
 ) -> Fit:
     """Return what a model needs on a board, with extra RAM and bytes of flash.
+
+    Args:
+        network: parsed from its file.
+        plan: of the network.
+        width: of the frame, in pixels.
+        board: that it may fit.
+        extra: RAM that the program needs on top, by width.
+        extra_flash: bytes of flash besides the plan.
 
     Raises:
         UserError: the engine does not run the network at this width on any board.

@@ -10,22 +10,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sr.codec import container2
+from edge_sr.codec.context import MAX_HIDDEN
 from edge_sr.codec.header2 import MAX_SIDE, Header
 from edge_sr.engine import binding, symbols
 from edge_sr.engine.frame_plan import FramePlan
 from edge_sr.engine.plan import Plan
 from edge_sr.errors import UserError
-from edge_sr.graph import Graph
+from edge_sr.graph import Graph, ratio
 from edge_sr.models.cae import COLOURS, STEP
 from edge_sr.runtime.pixels import encode
 from edge_sr.runtime.session import TensorSpec
 from firmware_harness.frames import round_up
 
-ROWS_PER_PART = 4
-"""Rows of symbols in a part, unless the user says otherwise: a part is 32 rows of pixels."""
+ROWS_PER_PART = 3
+"""Rows of symbols in a part, unless the user says otherwise: a part is 24 rows of pixels."""
 
 _STATE_BYTES = 256
 """An upper bound of the size of esr_tcz2 on any board, and of gaps between blocks."""
+
+_CODER_BYTES, _CODER_ROWS, _CODER_MARGIN = 4608, 3, 4
+"""Of esr_symbols: at most this many bytes, and rows of symbols with a margin of columns."""
+
+_CONTEXT_BYTES = 4096  # at most, besides the weights of the context
 
 _WORDS = 4  # of 8 bytes in a line of C
 
@@ -109,6 +115,14 @@ class Memory:
     def total(self) -> int:
         """The sum, without gaps between them."""
         return self.coder + self.part + self.row
+
+
+def is_encoder(network: Graph) -> bool:
+    """Return whether a network makes RGB images eight times smaller, as whole numbers."""
+    quantization = network.output.quantization
+    if quantization is None or ratio(network) * STEP != 1:
+        return False
+    return (quantization.scale[0], quantization.zero_point[0]) == (1.0, 0)
 
 
 def check(name: str, network: Graph, plan: Plan | FramePlan) -> None:
@@ -195,6 +209,23 @@ def memory(network: Graph, width: int, rows_per_part: int, context: bytes) -> Me
 def most_bytes(network: Graph, width: int, rows_per_part: int, context: bytes) -> int:
     """Return an upper bound of the RAM outside the arena."""
     return memory(network, width, rows_per_part, context).total + _STATE_BYTES
+
+
+def bound(network: Graph, width: int) -> Memory:
+    """Return upper bounds of the RAM that a frame needs, where the context is not known."""
+    columns, channels = extended(width) // STEP, channels_of(network)
+    return Memory(
+        coder=_CODER_BYTES + _CODER_ROWS * (columns + _CODER_MARGIN) * channels,
+        part=columns * channels * ROWS_PER_PART,
+        row=extended(width) * COLOURS,
+    )
+
+
+def context_bound(network: Graph) -> int:
+    """Return an upper bound of the flash of a network's context."""
+    channels = channels_of(network)
+    taps = round_up(12 * channels, 16) + 2 * channels
+    return taps * MAX_HIDDEN + 4 * channels * round_up(channels, 16) + _CONTEXT_BYTES
 
 
 def _coder_bytes(context: bytes, columns: int) -> int:

@@ -100,3 +100,13 @@ def test_what_cannot_run_is_refused(
 def test_an_encoder_of_another_step_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="makes images 8 times smaller"):
         project.write(tmp_path, settings("mps2-an386"), encoder(40, 56, CHANNELS, steps=2), BLOB)
+
+
+def test_bounds_without_a_context_hold() -> None:
+    network = read_graph(encoder(40, 56, CHANNELS))
+    assert symbol_camera.is_encoder(network)
+    rows = symbol_camera.ROWS_PER_PART
+    needed, most = symbol_camera.memory(network, 50, rows, BLOB), symbol_camera.bound(network, 50)
+    assert needed.coder <= most.coder
+    assert (needed.part, needed.row) == (most.part, most.row)
+    assert len(BLOB) <= symbol_camera.context_bound(network)

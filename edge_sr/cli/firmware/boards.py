@@ -68,13 +68,13 @@ def _fits(
 ) -> "list[Fit]":
     from edge_sr.runtime.obstacles import plan_of
     from firmware_harness import frames
-    from firmware_harness.fit import extra_ram, fit
+    from firmware_harness.fit import extra_flash, extra_ram, fit
 
     network = at_size(read_network(model, *kind), width).graph
     plan = plan_of(network, weights)
     size = frames.width_of(plan, width)
-    extra = extra_ram(network, plan)
-    return [fit(network, plan, size, board, extra) for board in known]
+    extra = extra_ram(network, plan), extra_flash(network, plan)
+    return [fit(network, plan, size, board, *extra) for board in known]
 
 
 def _about(board: "Board") -> dict[str, Any]:

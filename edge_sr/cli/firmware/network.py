@@ -10,6 +10,7 @@ from edge_sr.errors import UserError
 from edge_sr.zoo.catalog import SUFFIXES
 
 if TYPE_CHECKING:
+    from edge_sr.codec.autoencoder import Coding
     from edge_sr.codec.network import Network as Codec
     from edge_sr.graph import Graph
     from edge_sr.zoo import catalog
@@ -83,6 +84,66 @@ def read_network(model: str | None, scale: int | None, rate: int | None = None) 
     if meant.entry is not None and meant.entry.kind == "codec":
         name = f"{name}/encoder"
     return Network(name, name.replace("/", "-"), path, read_bytes(path), network)
+
+
+def open_coding(
+    model: str | None,
+    quality: float | None,
+    ratios: tuple[int | None, int | None] = (None, None),
+) -> "Coding | None":
+    """Open the codec with qualities that a name means, at a quality; None if it means another.
+
+    Args:
+        model: as the command line names it: "cae", an id, or a folder.
+        quality: 1 to 10; None for the default one.
+        ratios: the scale and the rate, as options name them.
+
+    Raises:
+        UserError: the quality is out of range, or the network has none.
+    """
+    from edge_sr.zoo import catalog
+
+    name = _with_qualities(model, ratios)
+    if name is None:
+        if quality is not None:
+            raise UserError(f"{model or catalog.DEFAULT_MODEL} has no qualities; omit --quality")
+        return None
+    from edge_sr.codec import opening
+
+    ladder = opening.find_ladder(name)
+    return ladder.at(ladder.default if quality is None else quality)
+
+
+def _with_qualities(model: str | None, ratios: tuple[int | None, int | None]) -> str | None:
+    """Return the name of the codec with qualities that options mean; None if they mean another."""
+    from edge_sr.zoo import catalog
+
+    if model is None or model == catalog.LEARNED:
+        return model
+    _check_suffix(model)
+    meant = catalog.resolve(model, *ratios)
+    entry = meant.entry
+    if entry is None or entry.kind != "codec" or not entry.has_qualities or meant.part == "decoder":
+        return None
+    return entry.id if entry.is_shipped else str(entry.folder)
+
+
+def read_encoder(coding: "Coding") -> Network:
+    """Return the int8 encoder of a codec at one quality.
+
+    Raises:
+        UserError: the codec has no encoder, or one without qualities.
+    """
+    from edge_sr.codec import context, places
+    from edge_sr.codec.quality import PLACE_STEPS
+    from edge_sr.graph import read_graph
+
+    codec = coding.codec
+    assert codec.encoder is not None  # `find_ladder` opens it
+    ratios = context.gain_ratios(codec.master, coding.place / PLACE_STEPS)
+    model = places.encoder_at(codec.encoder, ratios)
+    name = codec.id.removesuffix("-int8")
+    return Network(f"{name}/encoder", f"{name}-encoder", Path(name), model, read_graph(model))
 
 
 def at_size(network: Network, width: int | None, height: int | None = None) -> Network:

@@ -135,8 +135,11 @@ def _print_ram(network: Network, memory_plan: "Plan", arenas: dict[int, int]) ->
 
 def _print_camera_ram(network: "Graph", memory_plan: "Plan", widths: list[int]) -> None:
     """Print the RAM that compressing 4:3 frames takes."""
-    from firmware_harness import camera, frames
+    from firmware_harness import camera, frames, symbol_camera
 
+    if symbol_camera.is_encoder(network):
+        _print_symbols_ram(network, memory_plan, widths)
+        return
     rows = []
     for width in widths:
         height = frames.frame_height(width, memory_plan.pixels_per_unit)
@@ -146,6 +149,25 @@ def _print_camera_ram(network: "Graph", memory_plan: "Plan", widths: list[int]) 
         rows.append((f"{width}x{height}", *(f"{size:,}" for size in sizes)))
     print_markdown(
         ["camera frame, bytes", "arena", "latents", "row", "total without coder and stack"], rows
+    )
+
+
+def _print_symbols_ram(network: "Graph", memory_plan: "Plan", widths: list[int]) -> None:
+    """Print the RAM that compressing frames to symbols takes, of any height."""
+    from firmware_harness import symbol_camera
+
+    rows = []
+    for width in widths:
+        memory = symbol_camera.bound(network, width)
+        arena = memory_plan.arena_bytes(width)
+        sizes = (arena, memory.coder, memory.part, memory.row, arena + memory.total)
+        rows.append((f"{width} wide", *(f"{size:,}" for size in sizes)))
+    print_markdown(
+        [
+            *("camera frame, bytes", "arena", "coder, at most", "part of the file", "row"),
+            "total without stack",
+        ],
+        rows,
     )
 
 

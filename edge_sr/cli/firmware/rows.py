@@ -44,6 +44,8 @@ def static_ram_rows(ram: "StaticRam") -> list[tuple[str, str]]:
         ("RAM: latents", f"{ram.latents:,} bytes"),
         ("RAM: coder and row", f"{ram.codec:,} bytes"),
     ]
+    if not ram.latents:
+        codec = [("RAM: coder, part and row", f"{ram.codec:,} bytes")]
     return [
         ("RAM: arena", f"{ram.arena:,} bytes"),
         ("RAM: data", f"{ram.data:,} bytes"),
