@@ -20,8 +20,11 @@ def complete_upscaler(incomplete: str) -> list[str]:
 
 
 def complete_codec(incomplete: str) -> list[str]:
-    """Complete the id of a shipped codec."""
-    return [name for name in catalog.ids("codec") if name.startswith(incomplete)]
+    """Complete the id of a shipped codec, or the name of the pair that has all qualities."""
+    codecs = catalog.entries("codec")
+    pair = [catalog.LEARNED] if any(codec.has_qualities for codec in codecs) else []
+    names = [*(codec.id for codec in codecs), *pair]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 ModelArgument = Annotated[

@@ -35,8 +35,8 @@ CODEC = "tinycompress"
 LEARNED = "cae"
 """The codecs whose ids begin so have qualities; `--model cae` takes the one of each quality."""
 
-DEFAULT_CODEC = CODEC
-"""The codec of `edge-sr compress` where no option names one."""
+DEFAULT_CODEC = LEARNED
+"""The codec of `edge-sr compress` where no option names one; if not shipped, TinyCompress."""
 
 CONTEXT = "context.safetensors"
 """The file of a codec with qualities that predicts its symbols."""
@@ -45,7 +45,7 @@ SUFFIXES = (".tflite", ".onnx", ".safetensors")
 """Of files that hold a network."""
 
 _FILES = f"a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
-_MAX_LISTED = 6
+_MAX_LISTED = 8
 """Ids that a message lists; it points to `edge-sr models` instead where there are more."""
 
 Kind = Literal["super-resolution", "codec"]

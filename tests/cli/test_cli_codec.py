@@ -422,8 +422,8 @@ def test_files_that_cannot_be_decompressed_are_refused(
     assert "empty.tcz: the file is empty" in edge_sr.refuses("decompress", empty, out)
     empty.unlink()
     data = file.read_bytes()
-    file.write_bytes(data[:4] + b"\2" + data[5:])
-    assert f"{file}: this .tcz file has version 2" in edge_sr.refuses("decompress", file, out)
+    file.write_bytes(data[:4] + b"\3" + data[5:])
+    assert f"{file}: this .tcz file has version 3" in edge_sr.refuses("decompress", file, out)
     assert not out.exists()
 
 
