@@ -347,7 +347,7 @@ void esr_lut_row(const int8_t *in, int8_t *out, const int8_t *table, size_t coun
     }
 }
 
-#if !ESR_FRAMES || ESR_LAYOUT != ESR_LAYOUT_MVE8
+#if ESR_LAYOUT != ESR_LAYOUT_MVE8
 ESR_HOT void esr_add_row(const esr_add *args)
 {
     const esr_add a = *args;

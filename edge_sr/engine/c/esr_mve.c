@@ -83,11 +83,7 @@ ESR_INLINE void spread_runs(int8_t *to, const int8_t *from, uint32_t count, uint
                             uint32_t from_step, uint32_t run)
 {
     for (; count > 0; count--, from += from_step, to += step) {
-        for (uint32_t i = 0; i < run; i += VECTOR) {
-            const mve_pred16_t lanes = vctp8q(run - i);
-
-            vstrbq_p_s8(to + i, vldrbq_z_s8(from + i, lanes), lanes);
-        }
+        esr_copy_bytes(to, from, run);
     }
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Part of edge-sr's engine: additions of frame plans for Cortex-M with Helium, four values at once. */
-#include "esr_config.h"
+/* Part of edge-sr's engine: additions for Cortex-M with Helium, four values at once. */
 #include "esr_kernels.h"
 
-#if ESR_FRAMES && ESR_LAYOUT == ESR_LAYOUT_MVE8
+#if ESR_LAYOUT == ESR_LAYOUT_MVE8
 
 #include "esr_mve_quad.h"
 
