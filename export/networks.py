@@ -8,6 +8,8 @@ from edge_sr import graph
 from edge_sr.errors import UserError, VerificationError
 from edge_sr.files import check_folder, check_is_file
 from edge_sr.models import checkpoint as checkpoints
+from edge_sr.models import registry
+from edge_sr.models.cae import CaeConfig
 from edge_sr.models.checkpoint import Checkpoint
 from edge_sr.models.tinycompress import CodecConfig
 from edge_sr.zoo import catalog
@@ -83,7 +85,7 @@ def find_weights(
     found, card = checkpoints.read(path), network.entry.card
     if network.part == "upscaler":
         return Weights(found, network.id, network.entry.model, None, scores(card))
-    model = f"{CODEC}-{network.part}"
+    model = f"{found.spec.name}-{network.part}"
     return Weights(found, network.id, model, network.part, (), codec_scores(card))
 
 
@@ -130,20 +132,25 @@ def _own(checkpoint: Checkpoint, name: str | None, scale: int | None, rate: int 
     base, part = catalog.split_part(name or checkpoint.spec.name)
     source, model = checkpoint.source, checkpoint.spec.name
     if part is None:
-        if isinstance(checkpoint.config, CodecConfig):
-            raise UserError(_part_needed())
+        if tflite.step_of(checkpoint) is not None:
+            raise UserError(_part_needed(model))
         if rate is not None:
             raise UserError(f"{source} is an upscaler, which has no rate; leave --rate out")
         expected, named_scale = _model_and_scale(base, scale)
         scale = checkpoint.config.scale if named_scale is None else named_scale
         checkpoints.require_model(checkpoint, expected, scale)
         return Weights(checkpoint, f"{model}-x{scale}", model)
-    if base != CODEC:
-        raise UserError(f"{base} is a shipped codec; with --checkpoint, name {CODEC}-{part}")
+    codecs = [each for each in registry.names("codec") if not each.endswith(CODEC_PARTS)]
+    if base not in codecs:
+        raise UserError(f"{base} is a shipped codec; with --checkpoint, name {model}-{part}")
     if scale is not None:
         raise UserError(f"{name} has a rate and no scale; name --rate instead of --scale")
+    if base != model:
+        raise UserError(f"{source} is a checkpoint of {model}; one of {base} is needed")
     if not isinstance(checkpoint.config, CodecConfig):
-        raise UserError(f"{source} is a checkpoint of {model}; one of {CODEC} is needed")
+        if rate is not None:
+            raise UserError(f"{source} has qualities, and no rate; leave --rate out")
+        return Weights(checkpoint, f"{model}/{part}", f"{model}-{part}", part)
     if rate not in (None, checkpoint.config.rate):
         raise UserError(f"{source} has rate {checkpoint.config.rate}, not {rate}")
     return Weights(checkpoint, f"{CODEC}-{checkpoint.config.rate}/{part}", f"{CODEC}-{part}", part)
@@ -159,9 +166,9 @@ def _model_and_scale(name: str, scale: int | None) -> tuple[str, int | None]:
     return model, int(digits)
 
 
-def _part_needed() -> str:
-    parts = " or ".join(f"{CODEC}-{part}" for part in CODEC_PARTS)
-    return f"{CODEC} is exported part by part: name {parts}"
+def _part_needed(model: str) -> str:
+    parts = " or ".join(f"{model}-{part}" for part in CODEC_PARTS)
+    return f"{model} is exported part by part: name {parts}"
 
 
 def export_weights(
@@ -194,20 +201,27 @@ def export_weights(
     name = f"{weights.name}-{precision}"
     bundle.check_formats(formats)
     _check_size(weights, size)
+    if "onnx" in formats and "onnx" not in usual_formats(weights):
+        raise UserError(f"{weights.id} has no .onnx yet; give --format tflite,c")
     check_target(folder, name, formats, force)
     check_folder(folder)
     bundle.check_packages(formats, precision)
     return bundle.write(_convert(weights, size, precision), name, formats, folder, force)
 
 
+def usual_formats(weights: Weights) -> tuple[str, ...]:
+    """The formats that are written where none is asked for: all that the network can have."""
+    with_onnx = not isinstance(weights.checkpoint.config, CaeConfig)
+    return tuple(each for each in FORMATS if with_onnx or each != "onnx")
+
+
 def _check_size(weights: Weights, size: tuple[int, int]) -> None:
-    config = weights.checkpoint.config
     height, width = size
     if max(size) > MAX_SIDE or min(size) < 1:
         raise UserError(f"an input of {width}x{height} is not possible; sides are 1 to {MAX_SIDE}")
-    if not isinstance(config, CodecConfig):
+    step = tflite.step_of(weights.checkpoint)
+    if step is None:
         return
-    step = 2**config.iterations
     if weights.part == "decoder" and max(size) * step > MAX_SIDE:
         raise UserError(
             f"{width}x{height} latents are {width * step}x{height * step} pixels; a decoder makes "
@@ -215,7 +229,7 @@ def _check_size(weights: Weights, size: tuple[int, int]) -> None:
         )
     if weights.part == "encoder" and (height % step or width % step):
         raise UserError(
-            f"{weights.id} halves images {config.iterations} times: sides of its input are "
+            f"{weights.id} halves images {step.bit_length() - 1} times: sides of its input are "
             f"multiples of {step}, not {width}x{height}"
         )
 
@@ -241,15 +255,14 @@ def _convert_part(
 ) -> bundle.Source:
     """A codec's part, with the other one, by which it is verified."""
     config, int8 = weights.checkpoint.config, precision == "int8"
-    assert isinstance(config, CodecConfig)
     (other,) = (each for each in CODEC_PARTS if each != part)
-    side = max(_OTHER_SIDE, 2**config.iterations)
+    side = max(_OTHER_SIDE, tflite.step_of(weights.checkpoint) or 1)
     return bundle.Source(
         tflite.convert_part(weights.checkpoint, part, *size, int8),
         weights.model,
         precision,
         other=tflite.convert_part(weights.checkpoint, other, side, side, int8),
-        passes=config.iterations,
+        passes=config.iterations if isinstance(config, CodecConfig) else 1,
         codec_quality=weights.codec_quality,
     )
 

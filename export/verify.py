@@ -69,7 +69,7 @@ def verify(folder: Path, name: str, precision: str, other: bytes | None = None) 
 
 
 def _open_part(path: Path, runtime: str) -> Session:
-    return open_part(read_bytes(path), runtime=runtime)
+    return open_part(read_bytes(path), runtime=runtime, latents=None)
 
 
 _WITHOUT_TFLM = (

@@ -78,7 +78,7 @@ def export(
         typer.Option(
             "--format",
             help="Some of tflite, onnx, c, joined by commas.",
-            show_default="tflite,onnx,c; tflite,c of a .keras file",
+            show_default="tflite,onnx,c; tflite,c of cae and of a .keras file",
         ),
     ] = None,
     out: Annotated[
@@ -117,6 +117,8 @@ def export(
         check_folder(out)
     networks.check_arguments(name, scale, rate, precision, checkpoint, kinds)
     weights = networks.find_weights(name, scale, rate, precision, checkpoint)
+    if formats is None:
+        kinds = list(networks.usual_formats(weights))
     folder = out or Path("artifacts") / f"{weights.name}-{precision}"
     manifest = networks.export_weights(weights, folder, precision, frame, kinds, force)
     print_table(manifest, folder)
@@ -182,7 +184,7 @@ def _costs(manifest: "Manifest") -> list[tuple[str, str]]:
 
 def _model(manifest: "Manifest") -> str:
     text = f"{manifest.model} x{Fraction(manifest.scale)} {manifest.precision}"
-    if not _is_part(manifest):
+    if not _is_part(manifest) or manifest.model.startswith("cae"):
         return text
     rate = round(max(manifest.scale, 1 / manifest.scale) ** 2)
     return f"{text}, rate {rate}"

@@ -17,6 +17,7 @@ from edge_sr.quantize import cae
 from edge_sr.training import fit
 from edge_sr.training import recipe as recipes
 from edge_sr.training.codec_images import load_codec_images
+from export import networks, vectors, verify
 from export.tflite import convert_part
 
 CHANNELS = 6
@@ -152,6 +153,23 @@ def test_float_parts_are_in_symbols_too(quantized):
     np.testing.assert_allclose(*built, atol=1e-5)
     encoder = graph.read_graph(convert_part(source, "encoder", 16, 24, int8=False))
     assert encoder.output.shape == (1, 2, 3, CHANNELS)
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_exports_of_parts_are_verified(quantized, tmp_path, monkeypatch, part):
+    _, found, _, _ = quantized
+    monkeypatch.setattr(vectors, "IMAGES", ("coffee",))
+    sizes = {"encoder": (32, 32), "decoder": (4, 4)}
+    models = {name: convert_part(found, name, *size, int8=True) for name, size in sizes.items()}
+    (tmp_path / "part.tflite").write_bytes(models.pop(part))
+    verified = verify.verify(tmp_path, "part", "int8", *models.values())
+    if verified.reference == "tflm":
+        assert {each.inputs for each in verified.comparisons} == {"random", "real"}
+    name = f"cae-{part}"
+    weights = networks.Weights(found, f"cae/{part}", name, part)
+    assert networks.usual_formats(weights) == ("tflite", "c")
+    with pytest.raises(UserError, match=r"cae/.*coder has no .onnx yet"):
+        networks.export_weights(weights, tmp_path / "out")
 
 
 def test_what_does_not_fit_is_refused(quantized, tmp_path):
