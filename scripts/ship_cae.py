@@ -21,7 +21,7 @@ import numpy as np
 import tomli_w
 
 from benchmarks.rate_distortion.quality import compare
-from edge_sr.codec import context, places
+from edge_sr.codec import context, places, quality
 from edge_sr.data.image_types import Pixels
 from edge_sr.data.images import list_images, read_image
 from edge_sr.engine import symbols as coder
@@ -46,9 +46,6 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="cae-low...: the id")
     parser.add_argument("--data", type=Path, required=True, help="folder of training images")
     parser.add_argument("--kodak", type=Path, required=True, help="folder of the test images")
-    parser.add_argument(
-        "--quality", type=float, required=True, help="1 to 10, that of its middle place"
-    )
     parser.add_argument("--trained-on", required=True, help="name of the training images")
     parser.add_argument(
         "--first", action="append", default=[], help="a command that was run before"
@@ -61,10 +58,8 @@ def main() -> None:
         folder.mkdir()
         write_networks(arguments.run, folder)
         write_context(arguments.run, folder, arguments.data)
-        card = make_card(
-            arguments.run, folder, arguments.trained_on, arguments.first, arguments.quality
-        )
-        card["quality"] = measure(folder, arguments.kodak, arguments.quality)
+        card = make_card(arguments.run, folder, arguments.trained_on, arguments.first)
+        card["quality"] = measure(folder, arguments.kodak)
         (folder / "card.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
@@ -103,9 +98,7 @@ def _padded(pixels: Pixels) -> Pixels:
     return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), "edge")
 
 
-def make_card(
-    run: Path, folder: Path, trained_on: str, first: list[str], quality: float
-) -> dict[str, Any]:
+def make_card(run: Path, folder: Path, trained_on: str, first: list[str]) -> dict[str, Any]:
     """The card without quality: the codec, and how it was trained."""
     plain = checkpoints.read(folder / "float.safetensors")
     tuned = checkpoints.read(folder / "int8.safetensors")
@@ -119,7 +112,7 @@ def make_card(
             *first,
             f"edge-sr train --model cae {start}{_options(training)} --data DIR",
             f"edge-sr quantize --checkpoint RUN/best.safetensors {_options(tuning)} --data DIR",
-            f"python scripts/ship_cae.py RUN --name {folder.name} --quality {quality:g} --data DIR "
+            f"python scripts/ship_cae.py RUN --name {folder.name} --data DIR "
             f"--kodak DIR --trained-on '{trained_on}'",
         ],
         "options": {
@@ -160,18 +153,20 @@ def _describe(notes: dict[str, Any], run: Path) -> dict[str, Any]:
     }
 
 
-def measure(folder: Path, kodak: Path, quality: float) -> dict[str, Any]:
-    """Means over the test images at the middle place, which is this quality."""
+def measure(folder: Path, kodak: Path) -> dict[str, Any]:
+    """Means over the test images at the middle place."""
     master = context.Master.read(folder / "context.safetensors")
     images = [_rgb(path) for path in list_images(kodak)]
     names, place = ("bpp", "psnr_y", "psnr_rgb", "ms_ssim"), master.top / 2
+    span = quality.span(folder.name, master.top + 1)
+    middle = round(span.quality(round(place * quality.PLACE_STEPS)), 2)
     found: dict[str, Any] = {}
     for kind in KINDS:
         rows = [measure_one(folder, kind, master, place, image) for image in images]
         means = np.mean(np.array(rows, float), axis=0)
         score = {name: round(float(value), 4) for name, value in zip(names, means, strict=True)}
         print(folder.name, kind, f"place {place:g}", score, flush=True)
-        found[kind] = {"kodak": {**score, "quality": quality}}
+        found[kind] = {"kodak": {**score, "quality": middle}}
     return found
 
 
@@ -196,10 +191,10 @@ def measure_one(
         values = (values * steps).astype(np.float32)
     height, width = pixels.shape[:2]
     restored = decode(decoder.run(np.ascontiguousarray(values[None]))[0], decoder.output)
-    quality = compare(pixels, restored[:height, :width])
-    assert quality.psnr_rgb is not None
-    assert quality.ms_ssim is not None
-    return 8 * size / (height * width), quality.psnr_y, quality.psnr_rgb, quality.ms_ssim
+    found = compare(pixels, restored[:height, :width])
+    assert found.psnr_rgb is not None
+    assert found.ms_ssim is not None
+    return 8 * size / (height * width), found.psnr_y, found.psnr_rgb, found.ms_ssim
 
 
 if __name__ == "__main__":

@@ -279,7 +279,7 @@ def prepare(
     log_gains = gains.read_log_gains(source)
     tf_keras.utils.set_random_seed(seed)
     photographs, rng = Photographs(images), np.random.default_rng(seed)
-    patches, _ = photographs.cut(recipe.data, CALIBRATION_PATCHES, rng)
+    patches, _ = images.cut(recipe.data, CALIBRATION_PATCHES, rng)
     model = calibrated(gains.in_symbols(source, log_gains[-1]), log_gains, recipe, patches)
     identity = {"model": source.spec.name, "source": checkpoints.digest(source.weights)}
     task = fit.Task(model, tf_keras, recipe, 1, photographs, seed, identity)
@@ -310,20 +310,35 @@ def calibrated(
         patches: uint8 (N,p,p,3), from training images.
     """
     options, outputs = recipe.int8, observe(source, log_gains, patches)
+    extremes = _extremes(patches.shape[1])
     if options.equalize:
-        source = equalize(source, outputs)
+        both = np.concatenate([patches, extremes])
+        source = equalize(source, observe(source, log_gains, both))
         outputs = observe(source, log_gains, patches)
+    needed = _middles(observe(source, log_gains, extremes))
     parts = {}
     for part in cae.PARTS:
         simulation = dataclasses.replace(
             _SIMULATED[part], alpha=options.rounded_slopes, learn=options.learned_ranges
         )
         parts[part] = fake_quantized(source, part, simulation)
-        network.set_ranges(parts[part], outputs)
+        network.set_ranges(parts[part], outputs, needed)
     plain = _plain(source, "encoder")
     checkpoints.assign(plain, cae.part_of(source.weights, "encoder"), source.source)
     teacher = tf_keras.Model(plain.input, plain.output, name="teacher")
     return joined(parts, log_gains, teacher)
+
+
+def _extremes(side: int) -> Pixels:
+    """Black, white and the pure colours, uint8 (N,side,side,3): clipping them is visible."""
+    corners = np.stack(np.meshgrid(*[[0, 255]] * cae.COLOURS), axis=-1).reshape(-1, cae.COLOURS)
+    twice = np.concatenate([corners, corners]).astype(np.uint8)  # at low and at high qualities
+    return np.broadcast_to(twice[:, None, None], (len(twice), side, side, cae.COLOURS))
+
+
+def _middles(outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Values in the middle of images, where padding has no part in them."""
+    return {name: each[:, each.shape[1] // 2, each.shape[2] // 2] for name, each in outputs.items()}
 
 
 def concrete_function(
