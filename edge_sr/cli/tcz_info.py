@@ -55,20 +55,23 @@ def _planes(data: bytes) -> None:
 
 def _parts(data: bytes) -> None:
     """Describe a file of version 2."""
-    from edge_sr.codec import container2
+    from edge_sr.codec import container2, opening
     from edge_sr.codec.header2 import VERSION
+    from edge_sr.codec.quality import PLACE_STEPS
 
     contents = container2.inspect(data, _MAX_PIXELS)
     header = contents.header
     pixels = header.width * header.height
     height, width, channels = header.shape
     alphabet = f"{header.smallest} to {header.largest}"
+    quality = opening.quality_of(header)
+    known = "unknown, " if quality is None else f"{quality:.4g}, "
     facts = {
         "version": str(VERSION),
         "image": f"{header.width}x{header.height}, {header.colour.name.lower()}",
         "network": f"{header.model_id}, decoder {header.model_hash.hex()}",
         "context": header.context_hash.hex(),
-        "place": f"{header.place / 256:g} among the qualities of the network",
+        "quality": f"{known}place {header.place / PLACE_STEPS:g} among the gains",
         "symbols": f"{channels} channels of {width}x{height}, {alphabet}",
         "size": _size(len(data), contents.head, [p.size for p in contents.parts], pixels),
     }

@@ -203,6 +203,18 @@ def find_for(
     raise _unavailable(header, known, model)
 
 
+def quality_of(header: header2.Header) -> float | None:
+    """Return the quality of a file of a shipped codec; None if no codec of its name is shipped."""
+    for codec in catalog.entries("codec"):
+        for kind in ("int8", "float32"):
+            decoder = codec.file(kind, part="decoder")
+            named = codec.has_qualities and _id(codec, kind) == header.model_id
+            if named and decoder.is_file() and _hash(read_bytes(decoder)) == header.model_hash:
+                gains = Master.read(codec.folder / catalog.CONTEXT).top + 1
+                return quality.span(codec.id, gains).quality(header.place)
+    return None
+
+
 def _candidates(model: str | None) -> list[Entry]:
     """The codecs that may have made a file."""
     if model is None or model == catalog.LEARNED:

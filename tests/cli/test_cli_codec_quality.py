@@ -52,6 +52,7 @@ def test_a_quality_selects_the_network(
     out = edge_sr("info", tmp_path / "a.tcz").out
     assert "97x64, rgb" in out
     assert "cae-high-int8, decoder " in out
+    assert "quality:   7.2" in out
     assert "4 channels of 13x8, -127 to 127" in out
     assert f"{len(data)} bytes" in out
 

@@ -35,7 +35,7 @@ def test_info_of_a_file(edge_sr: EdgeSr, file: Path) -> None:
         "image:     37x50, rgb",
         "network:   cae-low-int8, decoder 0102030405060708",
         f"context:   {b'contexts'.hex()}",
-        "place:     2.5 among the qualities of the network",
+        "quality:   unknown, place 2.5 among the gains",
         "symbols:   3 channels of 5x7, -127 to 127",
         f"size:      {len(FILE)} bytes, {bpp:.4g} bits per pixel; header 92",
     ]

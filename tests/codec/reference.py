@@ -66,7 +66,7 @@ class Reader:
         if self.range < 2**16:
             self.range *= 2**16
             for _ in range(2):
-                self.value = self.value * 256 + next(self.bytes, 0)
+                self.value = (self.value * 256 + next(self.bytes, 0)) % 2**32
         return bit
 
 
