@@ -74,4 +74,5 @@ def test_quality_grows_and_beats_jpeg_of_the_same_size(ladder):
         sizes_of_jpeg.append(len(file.getvalue()))
         scores_of_jpeg.append(psnr(pixels, np.asarray(Image.open(file))))
     jpeg = np.interp(np.log(sizes), np.log(sizes_of_jpeg), scores_of_jpeg)
-    assert (np.array(scores) > jpeg + 0.5).all()
+    assert (np.array(scores) > jpeg).all()
+    assert (np.array(scores) > jpeg + 1)[:3].all()  # low rates, at which JPEG shows its blocks

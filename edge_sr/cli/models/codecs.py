@@ -29,7 +29,7 @@ def tables(codecs: "list[CodecSummary]") -> "list[Table]":
 
 
 def _table(codecs: "list[CodecSummary]", test_set: str) -> "Table":
-    title = f"Shipped codecs, encoder and decoder together; PSNR on {test_set}, all bit planes"
+    title = f"Shipped codecs, both networks; PSNR on {test_set} with all planes, or at quality q"
     headings = ("rate", "weights", "MACs", "bpp", "Y dB", "RGB dB", "MS-SSIM")
     table = new_table(title, "codec", headings)
     for codec in codecs:
