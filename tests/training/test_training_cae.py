@@ -142,6 +142,23 @@ def test_bits_are_those_of_logistic_distributions(before):
     assert float(found[0]) == pytest.approx(bits / (6 * 7 * 64), rel=1e-3)
 
 
+def test_in_the_last_phase_the_decoder_gets_rounded_symbols():
+    """Their gradient is that of the latents; the rate is of noisy symbols."""
+    channels = 2
+    layer = rate_model.rate_layer(keras)(rate_model.Rates(1, 0.01, 0.01, 4, straight=True), 64)
+    layer.build((None, None, None, channels))
+    latents = np.random.default_rng(3).normal(0, 0.2, (2, 4, 5, channels)).astype(np.float32)
+    z = tf.constant(latents)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        values, noisy, _ = layer(z, training=True)
+    np.testing.assert_allclose(values, np.rint(latents * 16) / 16, atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(values, z), np.ones_like(latents), atol=1e-5)
+    decoded, bits, _ = layer(z, training=False)
+    np.testing.assert_array_equal(decoded, values)
+    assert np.abs(np.asarray(noisy) - np.asarray(bits)).min() > 1e-4
+
+
 def test_centers_are_the_nearest_ones_and_their_gradient_is_soft():
     """Values, entropy and both gradients against formulas in NumPy."""
     rng = np.random.default_rng(1)
@@ -268,7 +285,9 @@ def test_recipes_that_cannot_train_are_refused(changes, message):
         cae_run.check_recipe(recipes.changed(RECIPE, changes))
 
 
-@pytest.mark.parametrize("name", ["cae-low", "cae-high", "cae-full", "cae-paper-8"])
+@pytest.mark.parametrize(
+    "name", ["cae-low", "cae-high", "cae-low-fine", "cae-high-fine", "cae-full", "cae-paper-8"]
+)
 def test_shipped_recipes_fit(name):
     recipe = recipes.load_for(name, 1)
     cae_run.check_recipe(recipe)
