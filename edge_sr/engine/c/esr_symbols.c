@@ -2,6 +2,10 @@
 /*
  * Part of edge-sr's engine: the coder of symbols. esr_symbols.h specifies its arithmetic.
  */
+#if defined(__arm__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2", "omit-frame-pointer")
+#endif
+
 #include "esr_symbols.h"
 
 #include "esr_range.h"
@@ -14,7 +18,6 @@
 #endif
 
 #define GROUP ESR_SYMBOLS_GROUP
-#define STEP 16  /* channels before that are added together */
 #define REACH 2  /* columns to each side that the network sees */
 #define ROWS 3
 #define LARGEST 127
@@ -226,15 +229,13 @@ ESR_HOT static void run_network(esr_symbols *coder, uint32_t x)
 }
 
 /* The sum of products of the channels before channel c. Values from c on are 0 up to a multiple of
- * STEP, so that whole vectors can be added. */
+ * ESR_SYMBOLS_STEP, so that whole vectors can be added. */
 static inline int32_t sum_before(const int16_t *weights, const int16_t *values, uint32_t c)
 {
     int32_t sum = 0;
 
-    for (uint32_t first = 0; first < c; first += STEP) {
-        for (uint32_t b = first; b < first + STEP; b++) {
-            sum += weights[b] * values[b];
-        }
+    for (uint32_t b = 0; b < c; b += ESR_SYMBOLS_STEP) {
+        sum = esr_symbols_add_step(sum, weights + b, values + b);
     }
     return sum;
 }

@@ -13,9 +13,7 @@
 
 #include <string.h>
 
-#if ESR_LAYOUT == ESR_LAYOUT_MVE8
-#include <arm_mve.h>
-#elif ESR_LAYOUT == ESR_LAYOUT_DSP16
+#if ESR_LAYOUT == ESR_LAYOUT_DSP16
 #include "esr_dsp.h"
 #elif defined(__x86_64__) && defined(__GNUC__) && !defined(ESR_PORTABLE)
 #include <immintrin.h>
@@ -57,31 +55,16 @@ static void add_products(int32_t *sums, const esr_symbols_layer *layer)
 
 #elif ESR_LAYOUT == ESR_LAYOUT_DSP16
 
-static inline int32_t add_two(int32_t sum, esr_int16x2 a, esr_int16x2 b)
-{
-    int32_t result;
-
-    __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
-    return result;
-}
-
-static inline uint32_t word_at(const int8_t *bytes)
-{
-    uint32_t word;
-
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
-
 /* sum + the products of eight inputs, widened in four words. */
 static inline int32_t add_eight(int32_t sum, const esr_int16x2 in[4], const int8_t *weights)
 {
-    const uint32_t first = word_at(weights), second = word_at(weights + 4);
+    const uint32_t first = (uint32_t)esr_symbols_word(weights);
+    const uint32_t second = (uint32_t)esr_symbols_word(weights + 4);
 
-    sum = add_two(sum, in[0], esr_even_bytes(first));
-    sum = add_two(sum, in[1], esr_odd_bytes(first));
-    sum = add_two(sum, in[2], esr_even_bytes(second));
-    return add_two(sum, in[3], esr_odd_bytes(second));
+    sum = esr_symbols_add_two(sum, in[0], esr_even_bytes(first));
+    sum = esr_symbols_add_two(sum, in[1], esr_odd_bytes(first));
+    sum = esr_symbols_add_two(sum, in[2], esr_even_bytes(second));
+    return esr_symbols_add_two(sum, in[3], esr_odd_bytes(second));
 }
 
 /* The DSP extension: eight inputs of two outputs at a time. Outputs are even in number. */
@@ -91,7 +74,8 @@ static void add_products(int32_t *sums, const esr_symbols_layer *layer)
     for (uint32_t i = 0; i < 2 * layer->count; i++) {
         const int8_t *inputs = inputs_of(layer, i / 2) + i % 2 * (GROUP / 2);
         const int8_t *weights = weights_of(layer, i / 2) + i % 2 * (GROUP / 2);
-        const uint32_t first = word_at(inputs), second = word_at(inputs + 4);
+        const uint32_t first = (uint32_t)esr_symbols_word(inputs);
+        const uint32_t second = (uint32_t)esr_symbols_word(inputs + 4);
         const esr_int16x2 in[4] = {esr_even_bytes(first), esr_odd_bytes(first),
                                    esr_even_bytes(second), esr_odd_bytes(second)};
 
