@@ -125,7 +125,7 @@ def decompress(
         raise UserError(f"{planes} bit planes cannot be decoded; available: {available}")
     header = file.header
     network = _decoder(header, decoding)
-    assert isinstance(network, Network)  # it has the hash of one
+    assert not isinstance(network, Autoencoder)  # its file has another version
     latents = replace(file, segments=file.segments[:planes]).latents()
     rgb = network.decode(latents, header.height, header.width)
     pixels = to_gray(rgb) if header.colour is Colour.GRAY else rgb
@@ -146,9 +146,7 @@ def _decompress_learned(
 
 def _decoder(header: AnyHeader, decoding: Decoding | None) -> Decoder:
     """The codec of a file, which made it."""
-    if isinstance(decoding, Network | Autoencoder):
-        network = decoding
-    else:
-        network = (decoding or opening.find_for)(header)
+    finder = opening.find_for if decoding is None else decoding
+    network = finder(header) if callable(finder) else finder
     opening.check_made_by(header, network)
     return network
