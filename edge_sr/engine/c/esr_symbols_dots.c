@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#if ESR_LAYOUT == ESR_LAYOUT_DSP16
+#if ESR_SYMBOLS_DSP
 #include "esr_dsp.h"
 #elif defined(__x86_64__) && defined(__GNUC__) && !defined(ESR_PORTABLE)
 #include <immintrin.h>
@@ -36,7 +36,7 @@ static const int8_t *inputs_of(const esr_symbols_layer *layer, uint32_t i)
     return layer->inputs + (size_t)layer->groups[i] * GROUP;
 }
 
-#if ESR_LAYOUT == ESR_LAYOUT_MVE8
+#if ESR_SYMBOLS_MVE
 
 /* Helium: one instruction adds 16 products to a sum. Outputs are even in number. */
 static void add_products(int32_t *sums, const esr_symbols_layer *layer)
@@ -53,7 +53,7 @@ static void add_products(int32_t *sums, const esr_symbols_layer *layer)
     }
 }
 
-#elif ESR_LAYOUT == ESR_LAYOUT_DSP16
+#elif ESR_SYMBOLS_DSP
 
 /* sum + the products of eight inputs, widened in four words. */
 static inline int32_t add_eight(int32_t sum, const esr_int16x2 in[4], const int8_t *weights)
