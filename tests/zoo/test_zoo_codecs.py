@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from edge_sr import graph
-from edge_sr.codec import opening
+from edge_sr.codec import context, opening
 from edge_sr.codec.header import RATES
 from edge_sr.data.images import read_image
 from edge_sr.models import checkpoint, tinycompress
 from edge_sr.zoo import catalog
 from export.tflite import convert_part
 
-CODECS = [codec for codec in catalog.entries("codec") if not codec.has_qualities]
+ALL = catalog.entries("codec")
+LEARNED = [codec for codec in ALL if codec.has_qualities]
+CODECS = [codec for codec in ALL if not codec.has_qualities]
 IDS = [codec.id for codec in CODECS]
 KINDS = ("float32", "int8")
 FLOAT_ONLY = ("tinycompress-rd",)
@@ -40,7 +42,7 @@ def test_every_rate_and_a_rate_aware_codec_ship():
     assert rates == sorted(rates)
 
 
-@pytest.mark.parametrize("codec", CODECS, ids=IDS)
+@pytest.mark.parametrize("codec", ALL, ids=[codec.id for codec in ALL])
 def test_files_match_the_digests_on_the_card(codec):
     files = {path.name for path in codec.folder.iterdir()} - {"card.toml"}
     assert files == set(codec.card.sha256)
@@ -85,6 +87,32 @@ def test_the_weights_convert_to_the_shipped_files(codec):
         for part in tinycompress.PARTS:
             found = convert_part(read, part, side, side, kind == "int8")
             assert codec.file(kind, part=part).read_bytes() == found
+
+
+@pytest.mark.parametrize("codec", LEARNED, ids=[codec.id for codec in LEARNED])
+def test_learned_codecs_are_what_their_cards_say(codec):
+    """Trained, tuned, integers of the parameters on the card, in symbols between the parts."""
+    master = context.Master.read(codec.folder / "context.safetensors")
+    counted = 0
+    for kind in KINDS:
+        weights = checkpoint.read(codec.checkpoint(kind))
+        assert weights.config.channels == master.channels
+        run, part = (
+            (codec.card.training, "training")
+            if kind == "float32"
+            else (codec.card.tuning, "tuning")
+        )
+        assert run.seed == weights.notes[part]["seed"]
+        assert run.recipe == weights.notes[part]["recipe"]
+    for part in ("encoder", "decoder"):
+        file = graph.read_graph(codec.file("int8", part=part))
+        assert graph.not_integer(file) == []
+        symbols = file.output if part == "encoder" else file.input
+        assert symbols.shape[-1] == master.channels
+        assert symbols.quantization.scale == (1.0,)
+        assert symbols.quantization.zero_point == (0,)
+        counted += graph.parameters(file)
+    assert counted == codec.card.parameters
 
 
 @pytest.mark.parametrize("rate", sorted(FIGURES))
