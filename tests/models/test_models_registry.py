@@ -366,7 +366,7 @@ def test_unknown_model_scale_and_option_are_refused():
 def test_every_model_file_is_in_the_registry():
     folder = Path(registry.__file__).parent
     shared = {"__init__", "registry", "checkpoint", "namespaces", "layers", "activations"}
-    shared |= {"initializers"}
+    shared |= {"initializers", "gains"}
     files = {path.stem for path in folder.glob("*.py")} - shared
     builders = {registry.get(name).build.__module__.rsplit(".", 1)[1] for name in registry.names()}
     assert files == builders

@@ -70,7 +70,7 @@ def _rate(codec: "CodecSummary", *scores: dict[str, float]) -> str:
     if codec.rate is not None:
         return f"{codec.rate:,}"
     measured = next((score["quality"] for score in scores if "quality" in score), None)
-    return "" if measured is None else f"q {measured:g}"
+    return "" if measured is None else f"q {measured:.2g}"
 
 
 def _costs(codec: "CodecSummary") -> list[str]:
